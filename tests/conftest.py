@@ -1,0 +1,83 @@
+"""Shared pieces of the tests: small models and images that the tests make themselves."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the network
+
+import json
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from open_clip.model import CLIP
+from safetensors.torch import save_file
+
+from ueo_core import backbones
+
+TINY = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+}
+TINY_RESNET = TINY | {
+    "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 16}
+}
+
+
+class Arrays:
+    """Random pixels in memory, with nothing but pixels."""
+
+    def __init__(self, n: int, seed: int = 0, size: tuple[int, int] = (40, 48)):
+        g = np.random.default_rng(seed)
+        self.arrays = [g.integers(0, 256, (*size, 3), dtype=np.uint8) for _ in range(n)]
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def pixels(self, i: int) -> np.ndarray:
+        return self.arrays[i]
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    """Every test has a home of its own, so that none touches the user's runs and images."""
+    monkeypatch.setenv("UEO_STUDIO_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def tiny_files(tmp_path_factory):
+    """Config and checkpoint of a tiny open_clip ViT and ResNet. → {"vit"|"resnet": (json, safetensors)}"""
+    folder, files = tmp_path_factory.mktemp("tiny"), {}
+    for name, config in (("vit", TINY), ("resnet", TINY_RESNET)):
+        torch.manual_seed(3)
+        model = CLIP(**config)
+        path, weights = folder / f"tiny-{name}.json", folder / f"tiny-{name}.safetensors"
+        path.write_text(json.dumps(config))
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, weights)
+        files[name] = path, weights
+    return files
+
+
+@pytest.fixture(params=["vit", "resnet"])
+def tiny(request, tiny_files) -> backbones.Backbone:
+    """A freshly loaded tiny backbone."""
+    config, weights = tiny_files[request.param]
+    return backbones.load(str(config), str(weights), "cpu")
+
+
+@pytest.fixture(scope="session")
+def real_checkpoint(tmp_path_factory):
+    """Makes a random checkpoint of a named open_clip architecture. → function name → path"""
+    folder = tmp_path_factory.mktemp("real")
+
+    def make(name: str):
+        path = folder / f"{name}.safetensors"
+        if not path.exists():
+            torch.manual_seed(0)
+            model = open_clip.create_model(name)
+            save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
+        return path
+
+    return make

@@ -1,0 +1,165 @@
+"""The loop: exactness, determinism, resumption, and that labels cannot reach it."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import Arrays
+
+from ueo_core.adapt import adapt, image_features, learning_rate, split_epoch, steps_in_all
+from ueo_core.adapted import AdaptedCLIP
+from ueo_core.errors import UserError
+from ueo_core.objectives import confidence_weights, ueo
+from ueo_core.settings import Settings
+from ueo_core.views import Views
+
+CLASSES = ["dog", "cat", "house"]
+
+
+def ready(tiny, n: int = 12):
+    model = AdaptedCLIP(tiny, CLASSES)
+    views = Views(Arrays(n), tiny)
+    text = model.encode_text().detach()
+    weights = confidence_weights(image_features(model, views) @ text.T, model.logit_scale)
+    return model, views, weights
+
+
+def settings(**changes) -> Settings:
+    return Settings(**{"epochs": 2, "batch_size": 5, "lr": 1e-2, "device": "cpu"} | changes)
+
+
+def delta_after(model, views, weights, chosen, done=0, upto=None) -> dict:
+    for step in adapt(model, views, weights, chosen, done):
+        if step.step == upto:
+            break
+    return {k: v.clone() for k, v in model.delta().items()}
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_zero_learning_rate_changes_nothing(tiny):
+    model, views, weights = ready(tiny)
+    before = {k: v.clone() for k, v in model.delta().items()}
+    assert same(before, delta_after(model, views, weights, settings(lr=0.0)))
+
+
+def test_training_changes_every_norm_and_the_context_and_nothing_else(tiny):
+    model, views, weights = ready(tiny)
+    frozen = {
+        k: v.clone()
+        for k, v in tiny.model.state_dict().items()
+        if k not in model.affine()
+    }
+    before = {k: v.clone() for k, v in model.delta().items()}
+    after = delta_after(model, views, weights, settings())
+    assert [k for k in after if torch.equal(after[k], before[k])] == []
+    state = tiny.model.state_dict()
+    assert [k for k, v in frozen.items() if not torch.equal(v, state[k])] == []
+
+
+@pytest.mark.parametrize(("trained", "moves_context"), [("prompt", True), ("affine", False)])
+def test_ablations_train_their_part_only(tiny, trained, moves_context):
+    model, views, weights = ready(tiny)
+    before = {k: v.clone() for k, v in model.delta().items()}
+    after = delta_after(model, views, weights, settings(trained=trained))
+    moved = {k for k in after if not torch.equal(after[k], before[k])}
+    assert moved == ({"context"} if moves_context else set(model.affine()))
+
+
+def test_the_recorded_loss_is_ueos_on_that_batch(tiny):
+    model, views, weights = ready(tiny)
+    plain = Views(views.images, tiny, crop_scale=1.0, flip=False)
+    chosen = settings(lr=0.0, crop_scale=1.0, flip=False)
+    text = model.encode_text().detach()
+    for step in adapt(model, plain, weights, chosen):
+        batch = list(step.batch)
+        # 40 × 48 pixels: a crop of the whole area keeps 40 × 48 stretched to the square.
+        images = plain.training(batch, np.random.default_rng(0))
+        logits = model.logit_scale * model.encode_image(images).detach() @ text.T
+        assert step.loss == pytest.approx(float(ueo(logits, weights[batch])), abs=1e-4)
+        assert step.loss == pytest.approx(step.entropy - step.marginal, abs=1e-6)
+
+
+def test_same_seed_same_bits_and_another_seed_another_result(tiny):
+    model, views, weights = ready(tiny)
+    first = delta_after(model, views, weights, settings())
+    model.reset()
+    assert same(first, delta_after(model, views, weights, settings()))
+    model.reset()
+    assert not same(first, delta_after(model, views, weights, settings(seed=1)))
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 5])
+def test_resumed_from_a_delta_ends_bit_for_bit_alike(tiny, at):
+    model, views, weights = ready(tiny)
+    whole = delta_after(model, views, weights, settings())
+    model.reset()
+    half = delta_after(model, views, weights, settings(), upto=at)
+    model.reset()
+    model.load_delta(half)
+    assert same(whole, delta_after(model, views, weights, settings(), done=at))
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_chunking_is_exact(tiny, chunk):
+    model, views, weights = ready(tiny)
+    whole = delta_after(model, views, weights, settings())
+    model.reset()
+    parts = delta_after(model, views, weights, settings(chunk=chunk))
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name], atol=2e-5, rtol=1e-4)
+
+
+def test_labels_cannot_reach_training(tiny):
+    """The loop sees pixels and confidences only: a source that can do nothing else suffices,
+    and names or labels that are attached to it change not one bit."""
+
+    class Labelled(Arrays):
+        touched = False
+
+        def __getattr__(self, name):
+            if name in ("names", "labels", "folders", "truth"):
+                Labelled.touched = True
+            raise AttributeError(name)
+
+    model, views, weights = ready(tiny)
+    plain = delta_after(model, views, weights, settings())
+    model.reset()
+    watched = Views(Labelled(12), tiny)
+    assert same(plain, delta_after(model, watched, weights, settings()))
+    assert not Labelled.touched
+
+
+def test_batches_are_even_and_cover_the_pool_once_an_epoch(tiny):
+    assert split_epoch(12, 5) == [4, 4, 4]
+    assert split_epoch(65, 64) == [33, 32]
+    assert split_epoch(3, 64) == [3]
+    model, views, weights = ready(tiny)
+    steps = list(adapt(model, views, weights, settings()))
+    assert len(steps) == steps_in_all(12, settings()) == 6
+    for epoch in (1, 2):
+        seen = sorted(i for s in steps if s.epoch == epoch for i in s.batch)
+        assert seen == list(range(12))
+
+
+def test_learning_rate_is_a_cosine_from_peak_towards_zero():
+    assert learning_rate(0, 10, 0.3) == pytest.approx(0.3)
+    assert learning_rate(5, 10, 0.3) == pytest.approx(0.15)
+    assert learning_rate(9, 10, 0.3) == pytest.approx(0.3 * (1 + math.cos(0.9 * math.pi)) / 2)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_pool_without_two_images_is_refused(tiny, n):
+    model, views, _ = ready(tiny, 2)
+    with pytest.raises(UserError, match="at least two"):
+        next(adapt(model, Views(Arrays(n), tiny), torch.ones(n), settings()))
+
+
+def test_entmin_lowers_the_entropy(tiny):
+    model, views, weights = ready(tiny)
+    steps = list(adapt(model, views, weights, settings(method="entmin", epochs=15)))
+    assert steps[-1].entropy < 0.5 * steps[0].entropy
+    assert steps[0].loss == steps[0].entropy

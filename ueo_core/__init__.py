@@ -1,0 +1,42 @@
+"""UEO Studio's core: adapt CLIP to unlabeled images with Universal Entropy Optimization.
+
+This is the public face that the app uses. Names are imported on first use, so that
+`import ueo_core` costs nothing and a page paints before torch is loaded.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "ueo_core.classes": ("parse_class_names", "read_class_names"),
+    "ueo_core.commandline": ("command_line",),
+    "ueo_core.datasets": (
+        "Dataset",
+        "create_dataset",
+        "delete_dataset",
+        "list_datasets",
+        "open_dataset",
+        "sample_dataset",
+        "unused_sets",
+    ),
+    "ueo_core.drawings.nouns": ("NOUNS",),
+    "ueo_core.drawings.render": ("DOMAINS", "SOURCE_DOMAIN", "render"),
+    "ueo_core.drawings.sample": ("DEFAULT_SHIFT", "SHIFTS", "SHOWCASE_DOMAIN", "problem"),
+    "ueo_core.errors": ("UserError",),
+    "ueo_core.home": ("runs_root", "store_root", "studio_home"),
+    "ueo_core.images": ("Limits", "Store", "csv_labels", "folder_labels", "map_folders"),
+    "ueo_core.jobs": ("Job", "Jobs"),
+    "ueo_core.methods": ("METHODS",),
+    "ueo_core.runs": ("Manager", "RunFolder", "Snapshot", "actions", "create_run", "reference"),
+    "ueo_core.runs.notices": ("Notice", "mark_seen", "notices"),
+    "ueo_core.scores": ("DEFAULT_SCORE", "SCORES"),
+    "ueo_core.settings": ("DEVICES", "Settings", "TRAINED_PARTS", "WEIGHT_TEMPERATURES"),
+}
+_WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'ueo_core' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)

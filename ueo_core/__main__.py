@@ -1,0 +1,7 @@
+"""`python -m ueo_core …`"""
+
+import sys
+
+from ueo_core.cli import main
+
+sys.exit(main())

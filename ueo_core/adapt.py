@@ -1,0 +1,163 @@
+"""The adaptation loop: one generator of step records, no thread, no file, no screen, no label."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ueo_core.adapted import AdaptedCLIP
+from ueo_core.errors import UserError
+from ueo_core.methods import METHODS
+from ueo_core.objectives import Terms, terms
+from ueo_core.settings import Settings
+from ueo_core.views import Views
+
+# Streams of randomness, so that order and augmentation are functions of (seed, place) alone
+# and a resumed run draws what an undisturbed one would have drawn.
+ORDER, VIEW = 1, 2
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimiser step did; entropies in nats."""
+
+    step: int  # 1 … steps
+    steps: int
+    epoch: int  # 1 … epochs
+    loss: float
+    entropy: float  # Σ w̃ H(p)
+    marginal: float  # H(p̄)
+    lr: float
+    seconds: float
+    batch: tuple[int, ...]  # indices into the pool
+
+
+@torch.no_grad()
+def image_features(
+    model: AdaptedCLIP, views: Views, batch_size: int = 128, on_batch=None
+) -> Tensor:
+    """Unit features of all evaluation views, on the CPU. `on_batch(done)` is told. → (N, D)"""
+    parts, done = [], 0
+    for images in views.batches(batch_size):
+        parts.append(model.encode_image(images).cpu())
+        done += len(images)
+        if on_batch:
+            on_batch(done)
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+def split_epoch(n: int, batch_size: int) -> list[int]:
+    """Sizes of an epoch's batches: as even as can be, none larger than batch_size.
+
+    A short last batch would weigh its few images against each other alone, and at one
+    image the loss has no gradient; so the images are spread evenly instead.
+    """
+    count = math.ceil(n / batch_size)
+    return [n // count + (i < n % count) for i in range(count)]
+
+
+def steps_in_all(n: int, settings: Settings) -> int:
+    """How many optimiser steps a run over n images takes."""
+    return settings.epochs * len(split_epoch(n, settings.batch_size))
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Cosine to 0, stepped per iteration; `step` counts the steps already done."""
+    return peak * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def check_pool(n: int) -> None:
+    """UEO compares images of a batch with each other: one image alone has no gradient."""
+    if n < 2:
+        raise UserError(
+            f"The pool has {n} usable image{'s' * (n != 1)}; adaptation needs at least two, so add more."
+        )
+
+
+def _loss(features: Tensor, text: Tensor, scale: float, weights: Tensor, trade: float):
+    both = terms(scale * features @ text.T, weights)
+    return both.entropy - trade * both.marginal, both
+
+
+def _backward(model: AdaptedCLIP, images: Tensor, weights: Tensor, trade: float, chunk: int | None):
+    """Loss and gradients of one batch, exact for any chunk. → loss, terms
+
+    The loss is not additive over parts of a batch. With a chunk smaller than the batch:
+    features of all parts without gradient, the loss on the whole (B, D), dL/df, then each
+    part again with gradient against its share of dL/df (as GradCache does).
+    """
+    scale = model.logit_scale
+    if chunk is None or chunk >= len(images):
+        loss, both = _loss(model.encode_image(images), model.encode_text(), scale, weights, trade)
+        loss.backward()
+        return loss, both
+    with torch.no_grad():
+        features = torch.cat([model.encode_image(part) for part in images.split(chunk)])
+    features.requires_grad_()
+    loss, both = _loss(features, model.encode_text(), scale, weights, trade)
+    loss.backward()
+    for part, grad in zip(images.split(chunk), features.grad.split(chunk), strict=True):
+        again = model.encode_image(part)
+        if again.requires_grad:
+            again.backward(grad)
+    return loss, both
+
+
+def adapt(
+    model: AdaptedCLIP, views: Views, confidence: Tensor, settings: Settings, done: int = 0
+) -> Iterator[Step]:
+    """Fine-tune `model` in place on unlabeled views, yielding after every step.
+
+    confidence: (N,) zero-shot confidences w_i of the pool's images, fixed throughout;
+    done: steps already in the model's delta, for a resumed run. The caller may stop
+    iterating at any step: the model then holds that step's parameters. SGD without
+    momentum has no state, so (delta, done) is a complete checkpoint.
+    """
+    n = len(views)
+    check_pool(n)
+    method = METHODS[settings.method]
+    weights = method.weights(confidence).to(model.device)
+    trade = method.trade(settings.trade)
+    parameters = model.select(settings.trained)
+    optimizer = torch.optim.SGD(parameters, lr=settings.lr)
+    sizes = split_epoch(n, settings.batch_size)
+    steps = settings.epochs * len(sizes)
+    try:
+        for step in range(done, steps):
+            began = time.perf_counter()
+            epoch, place = divmod(step, len(sizes))
+            order = np.random.default_rng([settings.seed, ORDER, epoch]).permutation(n)
+            start = sum(sizes[:place])
+            batch = order[start : start + sizes[place]]
+            g = np.random.default_rng([settings.seed, VIEW, step])
+            lr = learning_rate(step, steps, settings.lr)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.zero_grad()
+            images = views.training(batch, g)
+            loss, both = _backward(
+                model, images, weights[torch.from_numpy(batch)], trade, settings.chunk
+            )
+            both = Terms(*(float(v.detach()) for v in both))
+            if not math.isfinite(both.entropy - trade * both.marginal):
+                raise FloatingPointError(f"the loss of step {step + 1} is not finite")
+            optimizer.step()
+            yield Step(
+                step=step + 1,
+                steps=steps,
+                epoch=epoch + 1,
+                loss=both.entropy - trade * both.marginal,
+                entropy=both.entropy,
+                marginal=both.marginal,
+                lr=lr,
+                seconds=time.perf_counter() - began,
+                batch=tuple(int(i) for i in batch),
+            )
+    finally:
+        for p in parameters:
+            p.requires_grad_(False)
+            p.grad = None

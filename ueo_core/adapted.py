@@ -1,0 +1,173 @@
+"""CLIP with the few parameters that UEO trains: context vectors and normalisation affine."""
+
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from open_clip.transformer import text_global_pool
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ueo_core.backbones import Backbone, text_tower
+from ueo_core.errors import UserError
+
+NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
+CONTEXT = "context"  # the context vectors' name in a delta
+
+
+def prompt_text(prompt: str, name: str) -> str:
+    """The text of a class: "a photo of a" + "wild_cat" → "a photo of a wild cat."."""
+    return f"{prompt} {name.replace('_', ' ')}."
+
+
+def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
+    """Refuse, with a UserError, a name whose prompt open_clip would silently cut short."""
+    limit = text_tower(backbone.model).positional_embedding.shape[0]
+    for name in classes:
+        length = len(backbone.tokenizer.encode(prompt_text(prompt, name))) + 2  # start, end
+        if length > limit:
+            raise UserError(
+                f"Class name “{name[:60]}”: its prompt has {length} tokens and {backbone.name} "
+                f"reads {limit}; use a shorter name."
+            )
+
+
+class AdaptedCLIP(nn.Module):
+    """CLIP for a list of classes, with trainable context vectors and normalisation affine.
+
+    Parameters that train (float32, everything else frozen, the network in eval mode):
+    `context` (M, W), shared by all classes and initialised with the embeddings of the
+    prompt's M tokens, and the weight and bias of every normalisation layer of the image
+    tower, found by type. Source: UEO's paper, Sec. 3; CoOp for the context vectors.
+    """
+
+    def __init__(self, backbone: Backbone, classes: list[str], prompt: str = "a photo of a"):
+        super().__init__()
+        check_names(backbone, classes, prompt)
+        self.backbone = backbone
+        self.classes = list(classes)
+        self.prompt = prompt
+        self.logit_scale = backbone.logit_scale
+        self.visual = backbone.model.visual
+        # Held in a tuple so that the frozen text tower is no submodule of this one.
+        self._text = (text_tower(backbone.model),)
+        tokens = backbone.tokenizer([prompt_text(prompt, n) for n in classes])
+        tower = self._text[0]
+        causal = tower.attn_mask is not None
+        if causal:
+            # The mask is causal, so nothing behind the longest prompt can be seen (exact).
+            longest = max(
+                len(backbone.tokenizer.encode(prompt_text(prompt, n))) + 2 for n in classes
+            )
+            tokens = tokens[:, :longest]
+        self.register_buffer("tokens", tokens.to(self.device), persistent=False)  # (C, L)
+        m = len(backbone.tokenizer.encode(prompt))
+        with torch.no_grad():
+            embedded = tower.token_embedding(self.tokens).float()  # (C, L, W)
+        self.register_buffer("_first", embedded[:, :1].clone(), persistent=False)
+        self.register_buffer("_rest", embedded[:, 1 + m :].clone(), persistent=False)
+        self.context = nn.Parameter(embedded[0, 1 : 1 + m].clone())  # (M, W), a float32 master
+        self._mask = tower.attn_mask[: tokens.shape[1], : tokens.shape[1]] if causal else None
+        self._affine = {
+            f"visual.{path}.{kind}" if path else f"visual.{kind}": value
+            for path, module in self.visual.named_modules()
+            if isinstance(module, NORMS)
+            for kind, value in (("weight", module.weight), ("bias", module.bias))
+            if value is not None
+        }
+        self.original = {k: v.detach().clone() for k, v in self.delta().items()}
+        self.visual.eval()
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.visual.parameters()).device
+
+    def affine(self) -> dict[str, nn.Parameter]:
+        """Weight and bias of every normalisation layer of the image tower, by name."""
+        return dict(self._affine)
+
+    def select(self, trained: str) -> list[nn.Parameter]:
+        """Let `both`, `prompt` or `affine` train and freeze the rest. → the parameters that train"""
+        self.context.requires_grad_(trained != "affine")
+        for value in self._affine.values():
+            value.requires_grad_(trained != "prompt")
+        return [p for p in (self.context, *self._affine.values()) if p.requires_grad]
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Unit features of normalised images. (B, 3, S, S) → (B, D)"""
+        return F.normalize(self.visual(images).float(), dim=-1)
+
+    def encode_text(self) -> Tensor:
+        """Unit features of all class prompts with the current context. → (C, D)"""
+        tower = self._text[0]
+        c = len(self.classes)
+        x = torch.cat([self._first, self.context.expand(c, -1, -1), self._rest], 1)  # (C, L, W)
+        x = x + tower.positional_embedding[: x.shape[1]]
+        x = tower.ln_final(tower.transformer(x, attn_mask=self._mask))
+        pool_type = getattr(tower, "text_pool_type", None) or tower.pool_type
+        eos = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
+        x = text_global_pool(x, self.tokens, pool_type, eos_token_id=eos)
+        projection = tower.text_projection
+        if isinstance(projection, nn.Linear):
+            x = projection(x)
+        elif projection is not None:
+            x = x @ projection
+        return F.normalize(x.float(), dim=-1)
+
+    def delta(self) -> dict[str, Tensor]:
+        """The adapted part by name: what training changes, and all that is saved. Live tensors."""
+        return {CONTEXT: self.context.data} | {k: v.data for k, v in self._affine.items()}
+
+    @torch.no_grad()
+    def load_delta(self, delta: dict[str, Tensor]) -> None:
+        """Put a delta in place; UserError when its names or shapes are not this model's."""
+        own = self.delta()
+        wrong = set(own.keys() ^ delta.keys())
+        wrong |= {k for k in own.keys() & delta.keys() if own[k].shape != delta[k].shape}
+        if wrong:
+            raise UserError(
+                f"Delta: “{sorted(wrong)[0]}” does not fit {self.backbone.name}; "
+                "load it with the backbone and prompt it was made with."
+            )
+        for name, value in own.items():
+            value.copy_(delta[name])
+
+    def reset(self) -> None:
+        """Back to the zero-shot model."""
+        self.load_delta(self.original)
+
+    def change_by_layer(self) -> dict[str, float]:
+        """Relative change ‖v − v₀‖ / ‖v₀‖ of the context and of each layer's affine pair."""
+        squares: dict[str, list[float]] = {}
+        for name, value in self.delta().items():
+            layer = name if name == CONTEXT else name.removeprefix("visual.").rpartition(".")[0]
+            start = self.original[name]
+            moved, size = squares.setdefault(layer, [0.0, 0.0])
+            squares[layer] = [
+                moved + float((value - start).square().sum()),
+                size + float(start.square().sum()),
+            ]
+        return {k: (moved / max(size, 1e-12)) ** 0.5 for k, (moved, size) in squares.items()}
+
+
+def save_delta(path: Path, delta: dict[str, Tensor], metadata: dict) -> None:
+    """Write a delta as safetensors, beside and renamed; metadata values are stored as JSON."""
+    tensors = {k: v.detach().float().cpu().contiguous() for k, v in delta.items()}
+    beside = path.with_suffix(path.suffix + ".part")
+    save_file(tensors, beside, metadata={k: json.dumps(v) for k, v in metadata.items()})
+    beside.replace(path)
+
+
+def read_delta(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """Read a delta and its metadata; UserError when the file is none."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = {k: json.loads(v) for k, v in (file.metadata() or {}).items()}
+            return {k: file.get_tensor(k) for k in file.keys()}, metadata  # noqa: SIM118 (no dict)
+    except FileNotFoundError:
+        raise UserError(f"Delta “{path}”: there is no such file; check the path.") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"Delta “{path}”: it is not readable ({error}); export it again.") from None

@@ -1,0 +1,301 @@
+"""What each command does: (arguments, ticker) → (lines for a person, data for a script)."""
+
+import argparse
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+
+from ueo_core.classes import read_class_names
+from ueo_core.cli.main import Ticker, clock
+from ueo_core.drawings.sample import problem, write_drawings, write_sample
+from ueo_core.errors import UserError
+from ueo_core.images import ImageSet, IntakeReport, Store, folder_labels, map_folders
+from ueo_core.runs import Control, RunFolder, Snapshot, create_run, read_snapshot, reference
+from ueo_core.scores import SCORES
+from ueo_core.settings import Settings
+
+Result = tuple[list[str], dict]
+TRAINING = ["pretrained", "method", "epochs", "batch_size", "lr", "trade", "seed", "device", "weight_temperature", "trained", "prompt", "crop_scale", "flip", "chunk"]
+
+
+def drawings(args: argparse.Namespace, tick: Ticker) -> Result:
+    classes = read_class_names(args.classes) if args.classes and "," in args.classes else None
+    if args.classes and classes is None:
+        classes = [args.classes.strip()]
+    n = write_drawings(
+        args.out, args.domain, args.per_class, args.seed, classes, args.size,
+        lambda done, total: tick(f"{done} of {total} drawn"),
+    )  # fmt: skip
+    return [f"{n} images in {args.out}"], {"out": str(args.out), "images": n, "domain": args.domain}
+
+
+def sample(args: argparse.Namespace, tick: Ticker) -> Result:
+    chosen = problem(args.shift, args.seed, args.domain)
+    counts = write_sample(args.out, chosen, lambda done, total: tick(f"{done} of {total} drawn"))
+    data = {
+        "out": str(args.out), "shift": args.shift, "seed": args.seed, "domain": args.domain,
+        "classes": list(chosen.classes), **counts,
+    }  # fmt: skip
+    return [f"{counts['pool']} pool and {counts['test']} test images in {args.out}"], data
+
+
+def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
+    from ueo_core.backbones import available
+
+    rows = available(every=args.all)
+    lines = [
+        f"{'here    ' if r['available'] else 'download'}  {r['name']:<28} {r['pretrained']:<12} {r['about']}"
+        for r in rows
+    ]
+    return lines, {"backbones": rows}
+
+
+def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeReport]:
+    """Ingest a source for training or scoring; UserError when nothing of it is usable."""
+    report = store.ingest(
+        source,
+        progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
+    )
+    if not report.usable:
+        first = (
+            f", for example {report.skipped[0].name}: {report.skipped[0].reason}"
+            if report.skipped
+            else ""
+        )
+        raise UserError(
+            f"Source “{source}”: it holds no usable image ({len(report.skipped)} files skipped{first}); "
+            "choose another folder."
+        )
+    return store.open(report.set_id), report
+
+
+def ingest(args: argparse.Namespace, tick: Ticker) -> Result:
+    report = Store(args.store, args.short_side).ingest(
+        args.source,
+        progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
+    )
+    data = report.to_json()
+    lines = [
+        f"{report.usable} usable, {len(report.skipped)} skipped, {report.duplicates} duplicates"
+    ]
+    lines += [f"  skipped {s.name}: {s.reason}" for s in report.skipped]
+    return lines, data
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The backbone's preset with the options that were given over it."""
+    return Settings.for_backbone(args.backbone, **{k: getattr(args, k) for k in TRAINING})
+
+
+def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
+    from ueo_core import backbones as registry
+    from ueo_core.adapted import check_names
+
+    settings = settings_of(args)
+    classes = read_class_names(args.classes)
+    # Everything that can be refused is refused before the first image is read.
+    backbone = registry.load(settings.backbone, settings.pretrained, settings.device)
+    check_names(backbone, classes, settings.prompt)
+    store = Store(args.store, backbone.store_side)
+    del backbone
+    images, report = take_in(args.source, store, tick)
+    from ueo_core.adapt import check_pool
+
+    check_pool(len(images))
+    folder = create_run(args.out, settings, classes, reference(store, images))
+    return carry_out(folder, tick, skipped=len(report.skipped))
+
+
+def resume(args: argparse.Namespace, tick: Ticker) -> Result:
+    from ueo_core.runs.states import next_state
+
+    folder = RunFolder.open(args.run)
+    state = folder.state["state"]
+    if state == "finished":
+        raise UserError(f"Run “{args.run}”: it is finished; there is nothing to resume.")
+    if state != "queued":
+        # No process holds it any more, or this one would not have been asked.
+        if state in ("running", "stopping"):
+            folder.set_state(next_state(state, "interrupt"))
+        folder.set_state(next_state(folder.state["state"], "resume"))
+    return carry_out(folder, tick)
+
+
+def carry_out(folder: RunFolder, tick: Ticker, skipped: int = 0) -> Result:
+    """Run to the end in this process; Ctrl-C or a TERM signal pauses after a checkpoint."""
+    from ueo_core.runs.worker import execute, peak_memory_mb
+
+    control = Control()
+    live: list[Snapshot] = [read_snapshot(folder)]
+
+    def show(event: dict) -> None:
+        if event["kind"] == "state":
+            live[0] = live[0].with_state(event["state"])
+            return
+        live[0] = now = live[0].applied(event)
+        if event["kind"] == "step":
+            tick(
+                f"step {now.step} of {now.steps}  loss {event['loss']:.4f}  {clock(now.seconds_left)} left"
+            )
+        elif event["kind"] == "phase" and event["total"]:
+            tick(f"{event['phase']} {event['done']} of {event['total']}")
+
+    if threading.current_thread() is threading.main_thread():
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, lambda *_: control.pause.set())
+    began = time.monotonic()
+    state = execute(folder, control, show)
+    seconds = time.monotonic() - began
+    if state["state"] == "failed":
+        raise UserError(state["reason"])
+    if state["state"] == "paused" and control.pause.is_set():
+        raise KeyboardInterrupt
+    now = live[0]
+    steps = state["step"]
+    data = {
+        "run": str(folder.path),
+        "state": state["state"],
+        "steps": steps,
+        "seconds": round(seconds, 2),
+        "images_per_second": round(now.images_per_second or 0, 2),
+        "peak_memory_mb": peak_memory_mb(),
+        "images": now.images,
+        "skipped": skipped,
+        "notes": list(now.notes),
+    }
+    lines = [
+        *now.notes,
+        f"{state['state']}: {steps} steps over {now.images} images in {seconds:.1f} s "
+        f"({data['images_per_second']:.0f} images/s); run in {folder.path}",
+    ]
+    return lines, data
+
+
+def scored(args: argparse.Namespace, tick: Ticker):
+    """Zero-shot and adapted cosines of a source. → config, images, report, {which: (N, C)}, result"""
+    from ueo_core.predict import cosines_of_run
+
+    folder = RunFolder.open(args.run)
+    return (folder.config, *cosines_of_run(
+        folder, args.device,
+        lambda side: take_in(args.source, Store(args.store, side), tick),
+        lambda done, total: tick(f"{done} of {total} images scored"),
+    ))  # fmt: skip
+
+
+def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
+    from ueo_core.metrics import OOD, UNLABELED, truth_from_labels
+    from ueo_core.metrics import evaluate as score_all
+
+    if args.score not in SCORES:
+        raise UserError(f"Score “{args.score}”: not known; choose one of {', '.join(SCORES)}.")
+    config, images, _, cosines, scale = scored(args, tick)
+    classes = config["classes"]
+    labels = folder_labels(images)
+    mapping = map_folders({n for n in labels if n}, classes)
+    truth = truth_from_labels([mapping.exact.get(n, n) if n else None for n in labels], classes)
+    if (truth == UNLABELED).all():
+        raise UserError(
+            f"Source “{args.source}”: its images lie in no subfolder, so none has a label; "
+            "sort them into one folder a class, or use `predict`."
+        )
+    data = {
+        which: score_all(values, truth, classes, scale, args.score)
+        for which, values in cosines.items()
+    }
+    data |= {
+        "n_id": int((truth >= 0).sum()),
+        "n_ood": int((truth == OOD).sum()),
+        "score": args.score,
+    }
+    data["temperature"] = SCORES[args.score].temperature(scale)
+    data["suggestions"] = mapping.suggestions
+    show = lambda v: "   –" if v is None else f"{v:5.1f}"  # noqa: E731
+    lines = [
+        f"{data['n_id']} ID and {data['n_ood']} OOD images; {args.score} ({data['temperature']})"
+    ]
+    lines += [
+        f"{which:>9}  ACC {show(m['acc'])}  AUC {show(m['auc'])}  HM {show(m['hm'])}  FPR95 {show(m['fpr95'])}"
+        for which, m in ((w, data[w]) for w in cosines)
+    ]
+    lines += [
+        f"folder {f!r} counts as OOD; rename it to {c!r} if it is that class"
+        for f, c in mapping.suggestions.items()
+    ]
+    return lines, data
+
+
+def predict(args: argparse.Namespace, tick: Ticker) -> Result:
+    from ueo_core.predict import write_predictions
+
+    config, images, report, cosines, scale = scored(args, tick)
+    result = json.loads((args.run / "result.json").read_text())
+    threshold = result["threshold"] if args.threshold is None else args.threshold
+    try:
+        args.csv.parent.mkdir(parents=True, exist_ok=True)
+        unknown = write_predictions(
+            args.csv, images.names, cosines["adapted"], config["classes"], scale, threshold
+        )
+    except OSError as error:
+        raise UserError(
+            f"File “{args.csv}”: it cannot be written ({error.strerror}); choose another."
+        ) from None
+    data = {
+        "csv": str(args.csv), "images": len(images), "unknown": unknown, "threshold": threshold,
+        "score": result["score"], "skipped": [vars(s) for s in report.skipped],
+    }  # fmt: skip
+    return [
+        f"{len(images)} images, {unknown} of them unknown at {threshold:.6f}, in {args.csv}"
+    ], data
+
+
+def table(args: argparse.Namespace, tick: Ticker) -> Result:
+    from ueo_core.drawings.table import markdown, rows
+
+    found = []
+    for row in rows(
+        args.shift,
+        range(args.first_seed, args.first_seed + args.seeds),
+        args.domain,
+        args.epochs,
+        args.lr,
+    ):
+        found.append(row)
+        tick(f"{row['backbone']} seed {row['seed']} {row['method']}: HM {row['hm']:.1f}")
+    return markdown(found), {"rows": found}
+
+
+def pretrain(args: argparse.Namespace, tick: Ticker) -> Result:
+    from ueo_core.backbones import ASSETS
+    from ueo_core.drawings.pretrain import PretrainSettings
+    from ueo_core.drawings.pretrain import pretrain as run
+
+    settings = PretrainSettings(
+        images=args.images, steps=args.steps, patch_dropout=args.patch_dropout, seed=args.seed
+    )
+    records = []
+    for record in run(ASSETS / f"{args.name}.json", args.out, settings):
+        records.append(record)
+        with open(args.out.with_suffix(".log"), "a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        tick(json.dumps(record))
+    return [json.dumps(records[-2]), str(args.out)], {"out": str(args.out), "records": records}
+
+
+COMMANDS = {
+    f.__name__: f
+    for f in (
+        drawings,
+        sample,
+        backbones,
+        ingest,
+        adapt,
+        resume,
+        evaluate,
+        predict,
+        table,
+        pretrain,
+    )
+}

@@ -1,0 +1,131 @@
+"""The parser: every command with its options, and nothing that is slow to import."""
+
+import argparse
+from pathlib import Path
+
+from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
+from ueo_core.errors import UserError
+from ueo_core.home import store_root
+from ueo_core.methods import METHODS
+from ueo_core.settings import DEVICES, TRAINED_PARTS, WEIGHT_TEMPERATURES
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose complaints are UserErrors, so that all bad input ends the same way."""
+
+    def error(self, message: str):
+        raise UserError(f"{self.prog}: {message}; see `{self.prog} --help`.")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """The options that fill Settings; None means the backbone's preset."""
+    parser.add_argument("--classes", required=True, help='"a,b,c" or a file with one name a line')
+    parser.add_argument(
+        "--backbone",
+        default="drawings-resnet",
+        help="drawings-resnet, drawings-vit, an open_clip name, or the path of a config .json",
+    )
+    parser.add_argument("--pretrained", help="open_clip tag or checkpoint file (safetensors)")
+    parser.add_argument("--method", choices=METHODS, default="ueo")
+    parser.add_argument("--epochs", type=int, help="passes over the images")
+    parser.add_argument("--batch-size", type=int, help="images a step")
+    parser.add_argument("--lr", type=float, help="SGD's peak rate, cosine to 0")
+    parser.add_argument("--trade", type=float, help="λ, weight of the marginal entropy")
+    parser.add_argument("--seed", type=int, help="order and augmentation")
+    parser.add_argument("--device", choices=DEVICES)
+    parser.add_argument("--weight-temperature", choices=WEIGHT_TEMPERATURES)
+    parser.add_argument(
+        "--trained", choices=TRAINED_PARTS, help="both, or one part for an ablation"
+    )
+    parser.add_argument("--prompt", help='start of the prompt, "a photo of a"')
+    parser.add_argument(
+        "--crop-scale", type=float, help="smallest share of the area that a training crop keeps"
+    )
+    parser.add_argument(
+        "--no-flip", dest="flip", action="store_false", default=None, help="never mirror"
+    )
+    parser.add_argument("--chunk", type=int, help="images in memory at once (exact)")
+
+
+def build() -> Parser:
+    """The whole command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    stored = argparse.ArgumentParser(add_help=False)
+    stored.add_argument(
+        "--store", type=Path, default=store_root(), help="folder of the image store"
+    )
+    device = argparse.ArgumentParser(add_help=False)
+    device.add_argument("--device", choices=DEVICES, default="auto")
+
+    parser = Parser(
+        prog="python -m ueo_core", description="Adapt CLIP to unlabeled images with UEO."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    p = commands.add_parser("drawings", parents=[common], help="draw a labelled folder of images")
+    p.add_argument("out", type=Path, metavar="OUT")
+    p.add_argument("--domain", default="painted")
+    p.add_argument("--per-class", type=int, default=20)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--classes", help="a,b,c; default: all nouns")
+    p.add_argument("--size", type=int, default=160, help="pixels a side")
+
+    p = commands.add_parser("sample", parents=[common], help="write the built-in problem")
+    p.add_argument("out", type=Path, metavar="OUT")
+    p.add_argument("--shift", choices=SHIFTS, default=DEFAULT_SHIFT)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--domain", default=SHOWCASE_DOMAIN)
+
+    p = commands.add_parser("backbones", parents=[common], help="what can be adapted, what is here")
+    p.add_argument("--all", action="store_true", help="every open_clip model and tag")
+
+    p = commands.add_parser("ingest", parents=[common, stored], help="take images into the store")
+    p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
+    p.add_argument(
+        "--short-side", type=int, default=366, help="pixels kept, 366 for a 224 px model"
+    )
+
+    p = commands.add_parser(
+        "adapt", parents=[common, stored], help="adapt CLIP to unlabeled images"
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
+    p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    add_training(p)
+
+    p = commands.add_parser("resume", parents=[common], help="go on with an interrupted run")
+    p.add_argument("run", type=Path, metavar="RUN")
+
+    p = commands.add_parser(
+        "evaluate", parents=[common, stored, device], help="score on a labelled folder"
+    )
+    p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder; others are OOD")
+    p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
+
+    p = commands.add_parser("predict", parents=[common, stored, device], help="classify images")
+    p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument("source", type=Path, metavar="SOURCE")
+    p.add_argument("--csv", type=Path, required=True, metavar="FILE")
+    p.add_argument("--threshold", type=float, help="on the MCM score; default: the run's own")
+
+    p = commands.add_parser(
+        "table", parents=[common], help="the README's table: methods on Drawings"
+    )
+    p.add_argument("--seeds", type=int, default=5)
+    p.add_argument("--first-seed", type=int, default=100)
+    p.add_argument("--shift", choices=SHIFTS, default=DEFAULT_SHIFT)
+    p.add_argument("--domain", default=SHOWCASE_DOMAIN)
+    p.add_argument("--epochs", type=int)
+    p.add_argument("--lr", type=float)
+
+    p = commands.add_parser("pretrain", parents=[common], help="make a Drawings model anew")
+    p.add_argument("name", choices=("drawings-resnet", "drawings-vit"))
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="safetensors to write")
+    p.add_argument("--images", type=int, default=48_000, help="drawn once, seen many times")
+    p.add_argument("--steps", type=int, default=4_000)
+    p.add_argument(
+        "--patch-dropout", type=float, default=0.0, help="ViT: share of patches left out"
+    )
+    p.add_argument("--seed", type=int, default=0)
+    return parser

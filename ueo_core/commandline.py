@@ -1,0 +1,59 @@
+"""The command that does what the page does: to copy, to keep, to run elsewhere."""
+
+import shlex
+from dataclasses import fields
+
+from ueo_core.datasets import Dataset
+from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN
+from ueo_core.settings import Settings
+
+PROGRAM = "python -m ueo_core"
+
+
+def options(settings: Settings) -> list[str]:
+    """The options of `adapt` that lead from the backbone's preset to these settings."""
+    preset = Settings.for_backbone(settings.backbone)
+    words = ["--backbone", settings.backbone]
+    for name in (f.name for f in fields(Settings) if f.name != "backbone"):
+        value = getattr(settings, name)
+        if value == getattr(preset, name):
+            continue
+        if name == "flip":  # a switch: mirroring is the preset
+            words.append("--no-flip")
+        else:
+            words += [f"--{name.replace('_', '-')}", _text(value)]
+    return words
+
+
+def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
+    """The equivalent commands, one a line, quoted for a POSIX shell.
+
+    A sample is first written out; uploaded images stand as FOLDER, which only their owner knows.
+    """
+    if dataset.is_sample:
+        shift, seed, domain = (dataset.origin[k] for k in ("shift", "seed", "domain"))
+        folder = f"sample-{seed}"
+        words = ["sample", folder, "--seed", str(seed)]
+        words += ["--shift", shift] if shift != DEFAULT_SHIFT else []
+        words += ["--domain", domain] if domain != SHOWCASE_DOMAIN else []
+        return "\n".join(
+            (
+                _line(words),
+                _adapt(f"{folder}/pool", f"{folder}/classes.txt", settings, out),
+                _line(["evaluate", out, f"{folder}/test"]),
+            )
+        )
+    source = dataset.origin.get("path", "FOLDER")
+    return _adapt(source, ",".join(dataset.classes), settings, out)
+
+
+def _adapt(source: str, classes: str, settings: Settings, out: str) -> str:
+    return _line(["adapt", source, "--classes", classes, "--out", out, *options(settings)])
+
+
+def _line(words: list[str]) -> str:
+    return f"{PROGRAM} {shlex.join(words)}"
+
+
+def _text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,227 @@
+"""Datasets: image sets with class names and, apart from them, labels for scoring only.
+
+studio_home()/datasets/<id>.json          title, classes, image-set references, origin
+studio_home()/datasets/<id>.labels.json   labels of pool and holdout; training never opens it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from ueo_core.classes import check_class_names
+from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN, problem
+from ueo_core.errors import UserError
+from ueo_core.home import runs_root, store_root, studio_home
+from ueo_core.images import ImageSet, SetInfo, Store, map_folders
+from ueo_core.images.files import read_json, write_json
+from ueo_core.images.names import printable
+from ueo_core.runs.job import reference
+
+TEACHING_SIDE = 105  # pixels; what the 64-pixel Drawings models need, see backbones.store_side
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
+Labels = Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a run is made from. Immutable; `changed` gives the next version."""
+
+    id: str
+    title: str
+    pool: dict  # reference of the unlabeled image set, as runs keep it
+    holdout: dict | None = None  # reference of a test set, only ever scored
+    classes: tuple[str, ...] = ()  # empty until a person has named them
+    accepted: tuple[str, ...] = ()  # label names whose suggested class was confirmed
+    labels_from: str = ""  # "", "folders", "csv" or "sample": where the pool's labels come from
+    origin: dict = field(default_factory=dict)  # {"kind": "sample"|"upload"|"zip"|"path", …}
+    created: float = 0.0  # seconds since the epoch
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run can be made of it."""
+        return len(self.classes) >= 2 and self.pool["n"] >= 2
+
+    @property
+    def is_sample(self) -> bool:
+        return self.origin.get("kind") == "sample"
+
+    def images(self, part: str = "pool", short_side: int = TEACHING_SIDE) -> ImageSet:
+        """The images of `pool` or `holdout`. UserError when they were deleted."""
+        named = self.pool if part == "pool" else self.holdout
+        return Store(Path(named["store"]), short_side).open(named["set"])
+
+    def raw_labels(self) -> dict[str, list[str | None] | None]:
+        """Label names as given: {"pool", "holdout"} → one a image, or None without labels."""
+        data = read_json(_path(self.id, "labels.json")) or {}
+        return {part: data.get(part) for part in ("pool", "holdout")}
+
+    def labels(self) -> dict[str, list[str | None] | None]:
+        """Labels as class names where they are one, for scoring only; other names are OOD."""
+        return {
+            part: None if raw is None else self._resolved(raw)
+            for part, raw in self.raw_labels().items()
+        }
+
+    def _resolved(self, raw: Labels) -> list[str | None]:
+        mapped = map_folders({name for name in raw if name}, list(self.classes))
+        to_class = {
+            **mapped.exact,
+            **{n: mapped.suggestions[n] for n in self.accepted if n in mapped.suggestions},
+        }
+        return [to_class.get(name, name) if name else None for name in raw]
+
+    def changed(self, **values) -> Dataset:
+        """Write a new version, with some values replaced. UserError for names no run can take."""
+        if values.get("classes"):
+            values["classes"] = tuple(check_class_names(values["classes"]))
+        return _write(replace(self, **values))
+
+    def with_labels(self, raw: Labels | None, source: str) -> Dataset:
+        """Set the pool's labels (names, None where unknown), or take them away; for scoring only."""
+        if raw is not None and len(raw) != self.pool["n"]:
+            raise UserError(
+                f"labels: {len(raw)} were given for {self.pool['n']} images; give one an image."
+            )
+        write_json(
+            _path(self.id, "labels.json"),
+            {**self.raw_labels(), "pool": None if raw is None else list(raw)},
+        )
+        return self.changed(labels_from="" if raw is None else source, accepted=())
+
+
+def create_dataset(
+    title: str,
+    pool: dict,
+    *,
+    classes: Iterable[str] = (),
+    holdout: dict | None = None,
+    labels: dict[str, Labels | None] | None = None,
+    labels_from: str = "",
+    origin: dict | None = None,
+    id: str | None = None,
+) -> Dataset:
+    """Make and keep a dataset. pool, holdout: from `reference`; labels: names by part.
+
+    UserError when the images are fewer than two, or the class names cannot be told apart.
+    """
+    if pool["n"] < 2:
+        raise UserError(
+            f"dataset {printable(title, 60)}: {pool['n']} usable image{'s' * (pool['n'] != 1)}; "
+            "adaptation needs at least two, so add more."
+        )
+    classes = tuple(check_class_names(classes)) if classes else ()
+    id = id or f"{_slug(title)}-{secrets.token_hex(3)}"
+    if labels:
+        kept = {part: list(names) if names else None for part, names in labels.items()}
+        write_json(_path(id, "labels.json"), kept)
+    return _write(
+        Dataset(
+            id, printable(title, 120), pool, holdout, classes, (), labels_from, origin or {}, time.time()
+        )
+    )  # fmt: skip
+
+
+def open_dataset(id: str) -> Dataset:
+    """A kept dataset; UserError for an unknown id."""
+    data = read_json(_path(id, "json")) if _ID.fullmatch(str(id)) else None
+    if not isinstance(data, dict) or not data.keys() >= {"id", "title", "pool"}:
+        raise UserError(
+            f"dataset {printable(str(id), 40)}: there is none of that name; choose one on the Data page."
+        )
+    lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted")}
+    known = {name: data[name] for name in Dataset.__dataclass_fields__ if name in data}
+    return Dataset(**{**known, **lists})
+
+
+def list_datasets() -> list[Dataset]:
+    """All kept datasets, the newest first; a damaged file is passed over."""
+    found = []
+    for path in (studio_home() / "datasets").glob("*.json"):
+        if not path.name.endswith(".labels.json"):
+            with contextlib.suppress(UserError):
+                found.append(open_dataset(path.stem))
+    return sorted(found, key=lambda d: d.created, reverse=True)
+
+
+def delete_dataset(id: str) -> None:
+    """Forget a dataset and its labels. Its images stay in the store, and so do its runs."""
+    open_dataset(id)
+    for ending in ("json", "labels.json"):
+        _path(id, ending).unlink(missing_ok=True)
+
+
+def unused_sets(store: Store) -> list[SetInfo]:
+    """The image sets that neither a dataset nor a run refers to; deleting them harms nothing."""
+    used = {part["set"] for d in list_datasets() for part in (d.pool, d.holdout) if part}
+    for path in runs_root().glob("*/config.json"):
+        config = read_json(path) or {}
+        used |= {config[part]["set"] for part in ("pool", "holdout") if config.get(part)}
+    return [info for info in store.sets() if info.id not in used]
+
+
+def sample_dataset(
+    shift: str = DEFAULT_SHIFT,
+    seed: int = 0,
+    domain: str = SHOWCASE_DOMAIN,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """The built-in problem as a dataset, drawn at the first call and found again later.
+
+    The labels come from the problem that was drawn. `progress(done, total)` counts images.
+    """
+    chosen = problem(shift, seed, domain)
+    id = f"sample-{shift}-{domain}-{seed}"
+    with contextlib.suppress(UserError):
+        kept = open_dataset(id)
+        kept.images("pool"), kept.images("holdout")
+        return kept
+    drawn: dict[str, list[tuple[str, bytes]]] = {"pool": [], "test": []}
+    for done, (part, name, png) in enumerate(chosen.files(), start=1):
+        drawn[part].append((name, png))
+        if progress:
+            progress(done, len(chosen))
+    store = Store(store_root(), TEACHING_SIDE)
+    title = f"Drawings, {domain}: {shift}, seed {seed}"
+    sets = {}
+    for part, files in drawn.items():
+        report = store.ingest_files(files, name=f"{title} ({part})")
+        sets[part] = store.open(report.set_id)
+    noun = {f"{i:04d}.png": label for i, label in enumerate(chosen.pool)}
+    return create_dataset(
+        title,
+        reference(store, sets["pool"]),
+        holdout=reference(store, sets["test"]),
+        classes=chosen.classes,
+        labels={
+            "pool": [noun[name] for name in sets["pool"].names],
+            "holdout": [name.partition("/")[0] for name in sets["test"].names],
+        },
+        labels_from="sample",
+        origin={"kind": "sample", "shift": shift, "seed": seed, "domain": domain},
+        id=id,
+    )
+
+
+def _write(dataset: Dataset) -> Dataset:
+    try:
+        write_json(_path(dataset.id, "json"), asdict(dataset))
+    except OSError as error:
+        raise UserError(
+            f"dataset {dataset.title}: it cannot be written ({error.strerror}); free some space or "
+            "check the permissions of the studio's folder."
+        ) from error
+    return dataset
+
+
+def _path(id: str, ending: str) -> Path:
+    return studio_home() / "datasets" / f"{id}.{ending}"
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-")[:40] or "images"

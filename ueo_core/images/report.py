@@ -1,0 +1,111 @@
+"""What an intake says: while it works, and when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a running intake after each file."""
+
+    done: int  # files looked at
+    total: int  # files to look at
+    name: str  # relative name of the last one
+    seconds: float  # since the intake began
+
+    @property
+    def images_per_second(self) -> float:
+        return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None until the first file is done."""
+        return self.seconds / self.done * (self.total - self.done) if self.done else None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that was not taken."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A file that was taken and deserves a look; `name` is empty for the whole set."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class IntakeReport:
+    """The honest account of one intake.
+
+    Every file of the source is counted once: usable, skipped or a duplicate. An intake that
+    was cancelled holds what was done; running it again continues.
+    """
+
+    set_id: str | None  # None when nothing was usable
+    name: str
+    usable: int
+    skipped: list[Skipped]
+    duplicates: int
+    duplicate_names: list[tuple[str, str]]  # (name, the kept image with the same bytes)
+    warnings: list[Warned]
+    folders: dict[str, int]  # usable images per folder name; those at the top are not counted
+    cancelled: bool = False
+    seconds: float = 0.0
+    short_side: int = 0  # pixels; the size kept for training
+    decoded: int = 0  # images decoded now; the others were in the store already
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "set_id": self.set_id,
+            "name": self.name,
+            "usable": self.usable,
+            "skipped": [asdict(s) for s in self.skipped],
+            "duplicates": self.duplicates,
+            "duplicate_names": [{"name": n, "same_as": s} for n, s in self.duplicate_names],
+            "classes": self.folders,
+            "warnings": [asdict(w) for w in self.warnings],
+            "cancelled": self.cancelled,
+            "seconds": round(self.seconds, 3),
+            "short_side": self.short_side,
+            "decoded": self.decoded,
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> IntakeReport:
+        """The inverse of `to_json`."""
+        fields = dict(data)
+        fields["folders"] = fields.pop("classes")
+        fields["skipped"] = [Skipped(**s) for s in fields["skipped"]]
+        fields["warnings"] = [Warned(**w) for w in fields["warnings"]]
+        fields["duplicate_names"] = [(d["name"], d["same_as"]) for d in fields["duplicate_names"]]
+        return IntakeReport(**fields)
+
+
+@dataclass(frozen=True)
+class SetInfo:
+    """One line of the list of image sets."""
+
+    id: str
+    name: str
+    n: int  # images
+    bytes: int  # on disk, counting objects shared with other sets
+    created: float  # seconds since the epoch
+    last_used: float  # seconds since the epoch
+    short_sides: list[int] = field(default_factory=list)  # pixels; sizes it was taken in at
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a store takes on its disk, in bytes."""
+
+    total: int
+    unreferenced: int  # what `Store.prune` would free
+    free: int  # left on the disk

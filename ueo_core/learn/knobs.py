@@ -1,0 +1,97 @@
+"""What one can turn in the triangle, and the settings worth starting from. No torch here."""
+
+from dataclasses import dataclass, replace
+
+CLASS_NAMES = ("A", "B", "C")  # the triangle's three corners
+IMAGES = 60  # points in the batch
+STEPS = 60  # gradient steps that are computed ahead
+RATE = 0.2  # plain gradient descent
+LOGIT_SCALE = 8.0  # s of the toy; small, so that predictions start inside the triangle
+
+# Which strangers the batch holds.
+KINDS = {
+    "two": "two strange things, each leaning to a class",
+    "one": "one strange thing, leaning to one class",
+    "nothing": "like no class at all",
+    "lookalike": "built like the known ones",
+}
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """One setting of the triangle; everything that is drawn follows from it."""
+
+    seed: int = 0  # draws the batch
+    share: int = 40  # strangers in the batch, percent
+    kind: str = "two"  # a key of KINDS
+    sure: float = 0.4  # how strongly a known image shows its class: confidence of the ID cluster
+    trade: float = 1.0  # λ
+    temperature: float = 1.0  # T_w of the weights: 1 is `scaled`, LOGIT_SCALE is `released`
+    absent: bool = False  # no image of class C in the batch
+
+    # The range of every knob that is a number: smallest, largest, step.
+    RANGES = {
+        "seed": (0, 999, 1),
+        "share": (0, 80, 5),
+        "sure": (0.2, 0.8, 0.05),
+        "trade": (0.0, 3.0, 0.1),
+        "temperature": (1.0, LOGIT_SCALE, 0.5),
+    }
+
+    def within(self) -> "Knobs":
+        """The same knobs, every value forced into its range (links are typed by hand, too)."""
+        values = {
+            name: type(getattr(self, name))(min(max(getattr(self, name), low), high))
+            for name, (low, high, _) in self.RANGES.items()
+        }
+        return replace(self, kind=self.kind if self.kind in KINDS else "two", **values)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named setting with what to look for."""
+
+    title: str
+    look: str  # one sentence: what to watch, never what will be seen
+    knobs: Knobs
+
+
+PRESETS: dict[str, Preset] = {
+    "strangers": Preset(
+        "Strangers in the batch",
+        "Four points in ten belong to no class. Watch the diamonds.",
+        Knobs(),
+    ),
+    "closed": Preset(
+        "No strangers",
+        "Every image belongs to a class, so the weights have little to do.",
+        Knobs(share=0),
+    ),
+    "lookalike": Preset(
+        "Look-alikes",
+        "The strangers are built like the known ones. Watch whether the weights can tell.",
+        Knobs(kind="lookalike"),
+    ),
+    "absent": Preset(
+        "An empty class",
+        "Nobody photographed class C. Watch who is sent to its corner.",
+        Knobs(absent=True),
+    ),
+    "released": Preset(
+        "The weights' trap",
+        "The weights are taken from unscaled cosines, as the released script does. Compare UEO with InfoMax.",
+        Knobs(temperature=LOGIT_SCALE),
+    ),
+    "lambda": Preset(
+        "λ = 0",
+        "Term two is switched off. Watch what is left of UEO.",
+        Knobs(trade=0.0),
+    ),
+}
+DEFAULT_PRESET = "strangers"
+
+
+def preset_of(knobs: Knobs) -> str | None:
+    """The preset that these knobs are, whatever their seed; None where they are nobody's."""
+    plain = replace(knobs, seed=0)
+    return next((key for key, preset in PRESETS.items() if preset.knobs == plain), None)

@@ -1,0 +1,132 @@
+"""The page's whole state as query parameters, and back. Hand-typed links never fail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from ueo_core.learn.knobs import KINDS, PRESETS, Knobs
+from ueo_core.learn.scenes import ARROWS, DOTS, SCENES
+
+VIEWS = {
+    "story": "Story",
+    "triangle": "Triangle",
+    "image": "One image",
+    "formula": "Formula and words",
+    "exercises": "Exercises",
+}
+SIZES = {"1": "Desk", "1.25": "Room", "1.5": "Hall"}  # type size, as a factor
+BACKBONES = ("drawings-resnet", "drawings-vit")
+
+# What a link may hide, in the order of the page.
+CONTROLS = {
+    "menu": "the row of views",
+    "scenes": "the steps through the story",
+    "presets": "the presets",
+    "knobs": "all sliders",
+    "seed": "the seed",
+    "share": "the share of strangers",
+    "kind": "the kind of strangers",
+    "sure": "the confidence of the known",
+    "trade": "λ",
+    "temperature": "the weights' temperature",
+    "absent": "the empty class",
+    "play": "the play bar",
+    "look": "the choice of arrows and dots",
+    "reveal": "the reveal button",
+    "live": "the buttons of the live run",
+    "answers": "the answers to the exercises",
+    "share-link": "the link for sharing",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """Everything that decides what the page shows."""
+
+    view: str = "story"  # a key of VIEWS
+    scene: str = "guess"  # a key of SCENES
+    size: str = "1"  # a key of SIZES
+    hide: tuple[str, ...] = ()  # keys of CONTROLS
+    knobs: Knobs = field(default_factory=Knobs)
+    step: int = 0  # of the triangle, 0–STEPS
+    arrows: str = ""  # a key of ARROWS; empty: the scene's own
+    dots: str = ""  # a key of DOTS; empty: the scene's own
+    draw: int = 0  # seed of the eight drawings
+    line: int = 5  # known drawings left below the line, percent
+    picked: int = 0  # the drawing under the lens, index into the test set
+    temperature: float = 1.0  # of the anatomy's softmax, 1 … logit scale
+    symbol: str = "p"  # of the formula, a key of formula.SYMBOLS
+
+
+# Parameter names, short because people read links aloud; the knobs' own names behind them.
+NUMBERS = {"step": (0, 60), "draw": (0, 999), "line": (0, 100), "picked": (0, 9999), "temperature": (1.0, 100.0)}
+NAMES = {"temperature": "zoom"}  # the knob of the triangle keeps `temperature`
+KNOBS = [f.name for f in fields(Knobs)]
+
+
+def parse(parameters: Mapping[str, str]) -> Link:
+    """The state of a link. Unknown names are ignored, bad values fall back to the default."""
+    link = Link()
+    values: dict = {}
+    scene = parameters.get("scene", link.scene)
+    values["scene"] = scene if scene in SCENES else link.scene
+    for name, allowed in (("view", VIEWS), ("size", SIZES), ("arrows", ARROWS), ("dots", DOTS)):
+        if parameters.get(name) in allowed:
+            values[name] = parameters[name]
+    hidden = parameters.get("hide", "").split(",")
+    values["hide"] = tuple(c for c in CONTROLS if c in hidden)
+    for name, (low, high) in NUMBERS.items():
+        value = _number(parameters.get(NAMES.get(name, name)), type(low))
+        if value is not None:
+            values[name] = min(max(value, low), high)
+    symbol = parameters.get("symbol", "")
+    if symbol.isidentifier() and len(symbol) < 12:
+        values["symbol"] = symbol
+    preset = parameters.get("preset")
+    base = PRESETS[preset].knobs if preset in PRESETS else SCENES[values["scene"]].knobs
+    if preset not in PRESETS and values.get("view", link.view) != "story":
+        base = Knobs()
+    return replace(link, **values, knobs=_knobs(parameters, base))
+
+
+def _knobs(parameters: Mapping[str, str], base: Knobs) -> Knobs:
+    chosen: dict = {}
+    for name, (low, _, _) in Knobs.RANGES.items():
+        value = _number(parameters.get(name), type(low))
+        if value is not None:
+            chosen[name] = value
+    if parameters.get("kind") in KINDS:
+        chosen["kind"] = parameters["kind"]
+    if parameters.get("absent") in ("0", "1"):
+        chosen["absent"] = parameters["absent"] == "1"
+    return replace(base, **chosen).within()
+
+
+def _number(text: str | None, kind: type):
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return kind(value) if abs(value) < 1e6 else None  # false for NaN and infinity, too
+
+
+def parameters(link: Link) -> dict[str, str]:
+    """The shortest query parameters that `parse` turns into this state."""
+    plain, found = Link(), {}
+    for name in ("view", "scene", "size", "arrows", "dots", "symbol"):
+        if getattr(link, name) != getattr(plain, name):
+            found[name] = getattr(link, name)
+    if link.hide:
+        found["hide"] = ",".join(link.hide)
+    for name in NUMBERS:
+        if getattr(link, name) != getattr(plain, name):
+            found[NAMES.get(name, name)] = f"{getattr(link, name):g}"
+    base = SCENES[link.scene].knobs if link.view == "story" else Knobs()
+    for name in KNOBS:
+        value = getattr(link.knobs, name)
+        if value != getattr(base, name):
+            found[name] = str(int(value)) if isinstance(value, bool) else _text(value)
+    return found
+
+
+def _text(value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

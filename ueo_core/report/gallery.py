@@ -1,0 +1,107 @@
+"""Which images to look at: ordered selections of a set, for the galleries of Inspect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ueo_core.metrics import OOD
+from ueo_core.report.inspection import Part
+
+Scores = dict[str, NDArray[np.float64]]  # by side
+Thresholds = dict[str, float]  # by side
+
+
+@dataclass(frozen=True)
+class View:
+    """A named selection; `pick` gives indices, the ones to look at first in front."""
+
+    title: str
+    about: str
+    labels: bool  # needs labels
+    pick: Callable[[Part, Scores, Thresholds], NDArray[np.int64]]
+
+
+def _ordered(mask: NDArray, by: NDArray) -> NDArray[np.int64]:
+    found = np.flatnonzero(mask)
+    return found[np.argsort(by[found], kind="stable")]
+
+
+def _suspects(part: Part, scores: Scores, limit: Thresholds):
+    return _ordered(scores["after"] < limit["after"], scores["after"])
+
+
+def _least(part: Part, scores: Scores, limit: Thresholds):
+    return np.argsort(scores["after"], kind="stable")
+
+
+def _most(part: Part, scores: Scores, limit: Thresholds):
+    return np.argsort(-scores["after"], kind="stable")
+
+
+def _flipped(part: Part, scores: Scores, limit: Thresholds):
+    return _ordered(part.answer["before"] != part.answer["after"], -part.confidence["after"])
+
+
+def _right(part: Part, side: str) -> NDArray[np.bool_]:
+    return (part.truth >= 0) & (part.answer[side] == part.truth)
+
+
+def _broken(part: Part, scores: Scores, limit: Thresholds):
+    return _ordered(_right(part, "before") & ~_right(part, "after"), -part.confidence["after"])
+
+
+def _mended(part: Part, scores: Scores, limit: Thresholds):
+    return _ordered(_right(part, "after") & ~_right(part, "before"), -part.confidence["after"])
+
+
+def _strangers(part: Part, scores: Scores, limit: Thresholds):
+    taken = (part.truth == OOD) & (scores["after"] >= limit["after"])
+    return _ordered(taken, -scores["after"])
+
+
+def _turned_away(part: Part, scores: Scores, limit: Thresholds):
+    away = (part.truth >= 0) & (scores["after"] < limit["after"])
+    return _ordered(away, scores["after"])
+
+
+VIEWS: dict[str, View] = {
+    "unknown": View(
+        "Suspected unknowns",
+        "Score below the threshold after adaptation, the strangest first.",
+        False,
+        _suspects,
+    ),
+    "flipped": View(
+        "Flipped answers",
+        "The answer differs before and after, the surest new answer first.",
+        False,
+        _flipped,
+    ),
+    "broken": View(
+        "Became wrong", "Right before, wrong after, the surest mistake first.", True, _broken
+    ),
+    "mended": View(
+        "Became right", "Wrong before, right after, the surest answer first.", True, _mended
+    ),
+    "strangers": View(
+        "Strangers let in",
+        "Of none of the classes, and yet accepted at the threshold.",
+        True,
+        _strangers,
+    ),
+    "turned-away": View(
+        "Known turned away",
+        "Of one of the classes, and yet below the threshold.",
+        True,
+        _turned_away,
+    ),
+    "least": View("Least confident", "Lowest score after adaptation first.", False, _least),
+    "most": View("Most confident", "Highest score after adaptation first.", False, _most),
+}
+
+
+def views(part: Part) -> dict[str, View]:
+    """The selections that this set allows."""
+    return {k: v for k, v in VIEWS.items() if part.labelled or not v.labels}

@@ -1,0 +1,79 @@
+"""Histograms and hills whose range comes from the data, so that a small spread stays visible."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 30
+HILL_POINTS = 96
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Counts by bin and group; `edges` has one value more than there are bins."""
+
+    edges: NDArray[np.float64]
+    counts: dict[str, NDArray[np.int64]]
+
+    @property
+    def centres(self) -> NDArray[np.float64]:
+        return (self.edges[:-1] + self.edges[1:]) / 2
+
+
+@dataclass(frozen=True)
+class Hills:
+    """Smoothed densities by group over a common axis; each group's area is 1."""
+
+    x: NDArray[np.float64]
+    density: dict[str, NDArray[np.float64]]
+
+
+def data_range(values: NDArray) -> tuple[float, float]:
+    """Smallest and largest value; a constant is given a little room on both sides."""
+    values = np.asarray(values, np.float64)
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    if high - low <= 1e-9 * max(1.0, abs(low)):
+        room = max(abs(low) * 1e-3, 1e-6)
+        return low - room, high + room
+    return low, high
+
+
+def digits(low: float, high: float) -> int:
+    """Decimals that tell a hundredth of the range apart, for axis labels and sliders."""
+    return int(np.clip(np.ceil(2 - np.log10(max(high - low, 1e-12))), 0, 9))
+
+
+def bars(
+    groups: dict[str, NDArray], bins: int = BINS, limits: tuple[float, float] | None = None
+) -> Bars:
+    """Counts of every group over common bins; by default they span exactly the data."""
+    together = np.concatenate([np.asarray(g, np.float64) for g in groups.values()] or [[]])
+    edges = np.linspace(*(limits or data_range(together)), bins + 1)
+    return Bars(edges, {k: np.histogram(v, edges)[0] for k, v in groups.items()})
+
+
+def hills(groups: dict[str, NDArray], points: int = HILL_POINTS) -> Hills:
+    """Gaussian kernel densities (Silverman's rule) of every group over one axis.
+
+    The bandwidth is at least a hundredth of the common range, so that a group of equal
+    values is a thin hill and not a division by zero. Empty groups are left out.
+    """
+    groups = {k: np.asarray(v, np.float64) for k, v in groups.items() if len(v)}
+    low, high = data_range(np.concatenate(list(groups.values()) or [[]]))
+    width = {k: _bandwidth(v, (high - low) / 100) for k, v in groups.items()}
+    room = 2 * max(width.values(), default=0.0)
+    x = np.linspace(low - room, high + room, points)
+    density = {}
+    for name, values in groups.items():
+        z = (x[:, None] - values) / width[name]  # (points, N)
+        density[name] = np.exp(-z * z / 2).mean(1) / (width[name] * np.sqrt(2 * np.pi))
+    return Hills(x, density)
+
+
+def _bandwidth(values: NDArray, least: float) -> float:
+    spread = min(values.std(), np.subtract(*np.percentile(values, [75, 25])) / 1.34)
+    spread = spread or values.std()
+    return max(0.9 * spread * len(values) ** -0.2, least)

@@ -1,0 +1,13 @@
+"""What a person asks of a run while it runs."""
+
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Control:
+    """What a person asks of a running run; set from any thread, read between steps."""
+
+    pause: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
+    until: int | None = None  # pause after this step

@@ -1,0 +1,42 @@
+"""The six states of a run and every transition between them, in one table."""
+
+from ueo_core.errors import UserError
+
+STATES = ("queued", "running", "paused", "stopping", "finished", "failed")
+
+# (state, cause) → state. Causes in ACTIONS are a person's; the others are the worker's.
+TRANSITIONS: dict[tuple[str, str], str] = {
+    ("queued", "start"): "running",
+    ("queued", "cancel"): "paused",  # nothing is lost: it can be queued again
+    ("queued", "fail"): "failed",
+    ("running", "pause"): "running",  # takes effect at the next step, as `halt`
+    ("running", "halt"): "paused",
+    ("running", "stop"): "stopping",
+    ("running", "finish"): "finished",
+    ("running", "fail"): "failed",
+    ("running", "interrupt"): "paused",  # the process ended underneath it
+    ("paused", "resume"): "queued",
+    ("paused", "step"): "queued",
+    ("paused", "stop"): "stopping",
+    ("stopping", "finish"): "finished",
+    ("stopping", "fail"): "failed",
+    ("stopping", "interrupt"): "paused",
+    ("queued", "interrupt"): "paused",
+    ("failed", "resume"): "queued",
+}
+ACTIONS = ("pause", "step", "resume", "stop", "cancel")
+ENDED = ("finished", "failed")
+
+
+def next_state(state: str, cause: str) -> str:
+    """The state that follows; UserError when the table has no such transition."""
+    try:
+        return TRANSITIONS[state, cause]
+    except KeyError:
+        can = ", ".join(actions(state)) or "nothing"
+        raise UserError(f"The run is {state}: it cannot {cause} now; possible is {can}.") from None
+
+
+def actions(state: str) -> tuple[str, ...]:
+    """What a person can do in a state, in the order of ACTIONS; pages derive their buttons from it."""
+    return tuple(a for a in ACTIONS if (state, a) in TRANSITIONS)

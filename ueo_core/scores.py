@@ -1,0 +1,72 @@
+"""Scores of how in-distribution an image is: pure functions of cosines, higher = more ID.
+
+Every score takes cosines (N, C) and the temperature-like scale it is stated with.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp, softmax
+
+Array = NDArray[np.floating]
+
+
+def mcm(cosines: Array, scale: float = 1.0) -> Array:
+    """Maximum concept matching: max softmax of the plain cosines, T = 1 (Ming et al., 2022).
+
+    `scale` is taken for a common signature and not used. (N, C) → (N,)
+    """
+    return softmax(np.asarray(cosines, np.float64), axis=1).max(1)
+
+
+def msp(cosines: Array, scale: float) -> Array:
+    """Maximum softmax probability at the logit scale (Hendrycks & Gimpel, 2017). (N, C) → (N,)"""
+    return softmax(scale * np.asarray(cosines, np.float64), axis=1).max(1)
+
+
+def max_cosine(cosines: Array, scale: float = 1.0) -> Array:
+    """The largest cosine itself; no temperature. (N, C) → (N,)"""
+    return np.asarray(cosines, np.float64).max(1)
+
+
+def energy(cosines: Array, scale: float) -> Array:
+    """Negative free energy: logsumexp of the logits at the logit scale (Liu et al., 2020). → (N,)"""
+    return logsumexp(scale * np.asarray(cosines, np.float64), axis=1)
+
+
+def neg_entropy(cosines: Array, scale: float) -> Array:
+    """Minus the entropy of the prediction at the logit scale, in nats. (N, C) → (N,)"""
+    log_p = log_softmax(scale * np.asarray(cosines, np.float64), axis=1)
+    return (np.exp(log_p) * log_p).sum(1)
+
+
+def margin(cosines: Array, scale: float) -> Array:
+    """Gap between the two largest probabilities at the logit scale. (N, C) → (N,)"""
+    p = np.sort(softmax(scale * np.asarray(cosines, np.float64), axis=1), axis=1)
+    return p[:, -1] - p[:, -2]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score with what a person needs to know of it."""
+
+    title: str
+    scaled: bool  # uses the logit scale; else it is stated at T = 1
+    compute: Callable[[Array, float], Array]
+
+    def temperature(self, logit_scale: float) -> str:
+        """The temperature as it is stated beside the score."""
+        return f"logits × {logit_scale:g}" if self.scaled else "unscaled cosines, T = 1"
+
+
+SCORES: dict[str, Score] = {
+    "mcm": Score("MCM", False, mcm),
+    "msp": Score("MSP", True, msp),
+    "max-cosine": Score("Maximum cosine", False, max_cosine),
+    "energy": Score("Energy", True, energy),
+    "entropy": Score("Negative entropy", True, neg_entropy),
+    "margin": Score("Margin", True, margin),
+}
+DEFAULT_SCORE = "mcm"

@@ -1,0 +1,90 @@
+"""Every knob of an adaptation, in one dataclass, and the presets that fill it."""
+
+from dataclasses import asdict, dataclass, fields, replace
+
+from ueo_core.errors import UserError
+from ueo_core.methods import METHODS
+
+# w_i = max softmax(z_i / T_w): `scaled` keeps CLIP's logit scale, as the paper writes it;
+# `released` divides it away, as the released script does, and is InfoMax to a few percent.
+WEIGHT_TEMPERATURES = ("scaled", "released")
+TRAINED_PARTS = ("both", "prompt", "affine")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run's settings; the defaults are the paper's (Liang et al., ICML 2024, Sec. 4).
+
+    Rates fit OpenAI's CLIP weights; `for_backbone` gives those of the teaching models.
+    """
+
+    backbone: str = "drawings-resnet"  # Drawings model, open_clip name, or path of a config .json
+    pretrained: str | None = (
+        None  # open_clip tag or checkpoint file; None: the backbone's usual one
+    )
+    method: str = "ueo"  # a key of methods.METHODS
+    epochs: int = 50  # passes over the pool
+    batch_size: int = 64  # images a step; the loss is not additive, so this changes the method
+    lr: float = 1e-4  # SGD's peak for prompt and affine alike, cosine to 0 over all steps
+    trade: float = 1.0  # λ: weight of the entropy of the mean prediction
+    weight_temperature: str = "scaled"  # one of WEIGHT_TEMPERATURES
+    prompt: str = "a photo of a"  # initialises the context vectors, one a token
+    trained: str = "both"  # one of TRAINED_PARTS; anything but `both` is an ablation
+    crop_scale: float = 0.5  # smallest share of the area that a training crop keeps; 1: no crop
+    flip: bool = True  # mirror half of the training views
+    seed: int = 0  # order of the images, crops and flips
+    device: str = "auto"  # one of DEVICES; auto: CUDA, then MPS, then CPU
+    chunk: int | None = None  # images in memory at once (exact two-pass step); None: whole batch
+
+    def __post_init__(self) -> None:
+        """Raise a UserError for a value that no run can have."""
+        _one_of("method", self.method, METHODS)
+        _one_of("weight temperature", self.weight_temperature, WEIGHT_TEMPERATURES)
+        _one_of("trained part", self.trained, TRAINED_PARTS)
+        _one_of("device", self.device, DEVICES)
+        _in_range("epochs", self.epochs, 1, 10_000)
+        _in_range("batch size", self.batch_size, 2, 65_536)
+        _in_range("learning rate", self.lr, 0, 100)
+        _in_range("λ (trade)", self.trade, 0, 100)
+        _in_range("crop scale", self.crop_scale, 0.05, 1)
+        _in_range("seed", self.seed, 0, 2**32 - 1)
+        if self.chunk is not None:
+            _in_range("chunk", self.chunk, 1, 65_536)
+
+    @classmethod
+    def for_backbone(cls, backbone: str, **chosen) -> "Settings":
+        """The backbone's preset, with every value that is not None in `chosen` put over it."""
+        preset = DRAWINGS_PRESET if backbone.startswith("drawings-") else {}
+        chosen = {k: v for k, v in chosen.items() if v is not None}
+        return cls(**(preset | chosen | {"backbone": backbone}))
+
+    def changed(self, **values) -> "Settings":
+        """A copy with some values replaced, checked again."""
+        return replace(self, **values)
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict) -> "Settings":
+        """Settings from a run's config; names that this version does not know are left out."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in data.items() if k in known})
+
+
+# The teaching models are small and their norms coarse: they want a larger rate and fewer passes.
+DRAWINGS_PRESET = {"epochs": 15, "batch_size": 64, "lr": 5e-2}
+
+
+def _one_of(what: str, value: str, allowed) -> None:
+    if value not in allowed:
+        raise UserError(f"The {what} “{value}” is not known; choose one of {', '.join(allowed)}.")
+
+
+def _in_range(what: str, value: float, low: float, high: float) -> None:
+    # `not (…)` also refuses NaN, which compares false with everything.
+    if isinstance(value, bool) or not (low <= value <= high):
+        raise UserError(
+            f"The {what} {value} is out of range; choose a value from {low:g} to {high:g}."
+        )

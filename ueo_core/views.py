@@ -1,0 +1,104 @@
+"""Views of a pool's images as tensors: the evaluation view, and augmented training views."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as tv
+
+from ueo_core.backbones import Backbone
+
+BICUBIC = InterpolationMode.BICUBIC
+
+
+class Pixels(Protocol):
+    """All that training may know of images: how many, and their pixels. No names, no labels."""
+
+    def __len__(self) -> int: ...
+
+    def pixels(self, i: int) -> np.ndarray:
+        """Image i, upright RGB, uint8 (H, W, 3)."""
+
+
+class Views:
+    """Normalised model inputs of a set of images.
+
+    Views are made on the CPU from uint8 pixels with torchvision's antialiased bicubic
+    resize and then moved to the model's device.
+    """
+
+    def __init__(
+        self, images: Pixels, backbone: Backbone, crop_scale: float = 0.5, flip: bool = True
+    ):
+        self.images = images
+        self.size = backbone.image_size
+        self.mean, self.std = list(backbone.mean), list(backbone.std)
+        self.device = next(backbone.model.parameters()).device
+        self.crop_scale = crop_scale
+        self.flip = flip
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def _pixels(self, i: int) -> Tensor:
+        # A copy, because the store's memory map is read-only and torch wants to own it.
+        return torch.from_numpy(np.array(self.images.pixels(i))).permute(2, 0, 1)
+
+    def _finish(self, views: list[Tensor]) -> Tensor:
+        batch = torch.stack(views).to(self.device).float().div_(255)
+        return tv.normalize(batch, self.mean, self.std)
+
+    def evaluation(self, indices: Iterable[int]) -> Tensor:
+        """Resize of the short side and centre crop, CLIP's own view. → (n, 3, S, S) float32"""
+        return self._finish(
+            [
+                tv.center_crop(tv.resize(self._pixels(int(i)), [self.size], BICUBIC), [self.size])
+                for i in indices
+            ]
+        )
+
+    def batches(
+        self, batch_size: int = 128, indices: Sequence[int] | None = None
+    ) -> Iterator[Tensor]:
+        """The evaluation views of all images, or of `indices`, in order, a batch at a time."""
+        indices = range(len(self)) if indices is None else indices
+        for start in range(0, len(indices), batch_size):
+            yield self.evaluation(indices[start : start + batch_size])
+
+    def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
+        """RandomResizedCrop(scale crop_scale–1, bicubic) and mirror, drawn from g. → (n, 3, S, S)"""
+        views = []
+        for i in indices:
+            image = self._pixels(int(i))
+            top, left, height, width = crop_box(image.shape[1], image.shape[2], self.crop_scale, g)
+            view = tv.resized_crop(image, top, left, height, width, [self.size, self.size], BICUBIC)
+            mirror = g.random() < 0.5
+            views.append(view.flip(-1) if mirror and self.flip else view)
+        return self._finish(views)
+
+
+def crop_box(
+    height: int, width: int, smallest: float, g: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """torchvision's RandomResizedCrop box from a NumPy generator. → top, left, height, width
+
+    Area share uniform in [smallest, 1], aspect log-uniform in [3/4, 4/3]; after ten
+    misses the largest centred box of an allowed aspect.
+    """
+    for _ in range(10):
+        area = height * width * g.uniform(smallest, 1)
+        aspect = np.exp(g.uniform(np.log(3 / 4), np.log(4 / 3)))
+        w, h = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+        if 0 < w <= width and 0 < h <= height:
+            return int(g.integers(0, height - h + 1)), int(g.integers(0, width - w + 1)), h, w
+    ratio = width / height
+    if ratio < 3 / 4:
+        w, h = width, min(height, round(width / (3 / 4)))
+    elif ratio > 4 / 3:
+        w, h = min(width, round(height * 4 / 3)), height
+    else:
+        w, h = width, height
+    return (height - h) // 2, (width - w) // 2, h, w

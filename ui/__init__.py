@@ -1,0 +1,1 @@
+"""Drawing code that the pages share; the only place beside them that knows Streamlit."""

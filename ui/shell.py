@@ -1,0 +1,177 @@
+"""What every page begins with: page settings, navigation, the runs of this process."""
+
+import atexit
+import gc
+import sys
+import threading
+import types
+from pathlib import Path
+
+import streamlit as st
+
+import ueo_core as core
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (
+    ("app.py", "Start", ":material/home:", None),
+    ("pages/1_Data.py", "Data", ":material/photo_library:", "data"),
+    ("pages/2_Adapt.py", "Adapt", ":material/tune:", "data"),
+    ("pages/3_Live.py", "Live", ":material/monitoring:", "run"),
+    ("pages/4_Inspect.py", "Inspect", ":material/search:", "run"),
+    ("pages/7_Learn.py", "Learn", ":material/school:", None),
+)
+# A module without a file: Streamlit's reload and a second import of this one leave it alone, so
+# that there is one worker thread a process, whatever happens to the code above it.
+_PROCESS = "_ueo_studio_process"
+_NEW_MODULES = 200  # so many more since the last freeze mean that something heavy was imported
+
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] { max-width: 1500px; }
+[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+.ueo-brand { font-weight: 700; font-size: 1.25rem; letter-spacing: -0.01em; }
+.ueo-brand span { color: #0072B2; }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+</style>"""
+
+
+def bootstrap(title: str) -> None:
+    """The first line of every page: page settings, navigation and news of the runs."""
+    st.set_page_config(
+        page_title=f"{title} · UEO Studio", page_icon=":material/blur_on:", layout="wide"
+    )
+    st.html(_STYLE)
+    with st.sidebar:
+        st.html('<div class="ueo-brand">UEO <span>Studio</span></div>')
+        for path, label, icon, keep in PAGES:
+            if (ROOT / path).is_file():
+                st.page_link(path, label=label, icon=icon, query_params=_kept(keep))
+        if title != "Live":
+            _news()
+    _freeze_imports()
+
+
+def manager() -> core.Manager:
+    """This process's runs. Ends with a checkpoint when the process is told to end."""
+    process, root = _process(), core.runs_root()
+    with process.lock:
+        if root not in process.managers:
+            made = core.Manager(root)
+            # The server turns SIGTERM and Ctrl-C into an orderly end, and that calls this.
+            atexit.register(made.shutdown)
+            process.managers[root] = made
+        return process.managers[root]
+
+
+def jobs() -> core.Jobs:
+    """This process's short background jobs: taking images in, drawing the sample, probing."""
+    process = _process()
+    with process.lock:
+        return process.__dict__.setdefault("jobs", core.Jobs())
+
+
+def go_to_run(run: str, page: str = "pages/3_Live.py") -> None:
+    """Leave this page for one that shows a run."""
+    st.switch_page(page, query_params={"run": run})
+
+
+def parameter(name: str) -> str | None:
+    """`run` or `data` from the URL, else as this session last had it; a link reproduces the view."""
+    key = f"ueo.{name}"
+    if name in st.query_params:
+        st.session_state[key] = st.query_params[name]
+    elif st.session_state.get(key):
+        st.query_params[name] = st.session_state[key]
+    return st.session_state.get(key)
+
+
+def set_parameter(name: str, value: str | None) -> None:
+    """Put `run` or `data` into the URL and this session, or take it out."""
+    st.session_state[f"ueo.{name}"] = value
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = value
+
+
+def dark() -> bool:
+    """Whether the viewer sees the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def teaching_note(backbone: str) -> None:
+    """Say of a Drawings model what it is and where the real ones are; nothing for others."""
+    if not backbone.startswith("drawings-"):
+        return
+    with st.container(border=True):
+        st.markdown(
+            ":material/school: **This is a teaching model with a small vocabulary.** It has only ever "
+            f"seen drawings of {len(core.NOUNS)} things, so that everything runs on any computer in "
+            "about a minute. For photos, take a real CLIP."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            with st.popover("Its vocabulary", icon=":material/dictionary:"):
+                st.write(", ".join(name.replace("_", " ") for name in core.NOUNS))
+            st.page_link(
+                "pages/2_Adapt.py",
+                label="Use a real CLIP",
+                icon=":material/arrow_forward:",
+                query_params={"backbone": "RN50-quickgelu"} | (_kept("data") or {}),
+            )
+
+
+def _kept(name: str | None) -> dict[str, str] | None:
+    """The query parameters that a link to a page should carry on."""
+    value = st.query_params.get(name) or st.session_state.get(f"ueo.{name}") if name else None
+    return {name: value} if value else None
+
+
+def _news() -> None:
+    """A card on the run under way, and on the newest one that ended without being seen."""
+    runs = core.notices(manager())
+    if any(n.under_way for n in runs):
+        st.fragment(_news_card, run_every=2.0, key="ueo.news")()
+    elif runs:
+        _news_card()
+
+
+def _news_card() -> None:
+    runs = core.notices(manager())
+    under_way = [n for n in runs if n.under_way]
+    ended = [n for n in runs if not n.under_way and not n.seen]
+    for notice in (under_way or ended)[:1]:
+        with st.container(border=True):
+            if notice.under_way:
+                waiting = len(under_way) - 1
+                st.markdown(f"**{'Waiting' if notice.state == 'queued' else 'Adapting now'}**")
+                st.progress(_live_share(notice))
+                if waiting:
+                    st.caption(f"{waiting} more in the queue")
+            else:
+                word = {"finished": "finished", "failed": "failed", "paused": "is paused"}
+                st.markdown(f"**A run {word[notice.state]}**")
+            st.text(notice.title)
+            st.page_link(
+                "pages/3_Live.py" if notice.state != "finished" else "pages/4_Inspect.py",
+                label="Watch it" if notice.under_way else "Look at it",
+                icon=":material/arrow_forward:",
+                query_params={"run": notice.run},
+            )
+
+
+def _live_share(notice: core.Notice) -> float:
+    now = manager().snapshot(notice.run)
+    return min(1.0, now.step / now.steps) if now.steps else 0.0
+
+
+def _freeze_imports() -> None:
+    """Keep what torch brought along out of every later garbage collection."""
+    process = _process()
+    if len(sys.modules) - process.frozen > _NEW_MODULES:
+        gc.freeze()
+        process.frozen = len(sys.modules)
+
+
+def _process() -> types.ModuleType:
+    fresh = types.ModuleType(_PROCESS)
+    fresh.lock, fresh.managers, fresh.frozen = threading.Lock(), {}, len(sys.modules)
+    return sys.modules.setdefault(_PROCESS, fresh)
