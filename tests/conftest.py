@@ -53,6 +53,11 @@ def tiny_files(tmp_path_factory):
     for name, config in (("vit", TINY), ("resnet", TINY_RESNET)):
         torch.manual_seed(3)
         model = CLIP(**config)
+        for module in model.visual.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                # open_clip begins residual branches at zero, where inner norms get no gradient.
+                torch.nn.init.normal_(module.weight, 1.0, 0.2)
+                torch.nn.init.normal_(module.bias, 0.0, 0.2)
         path, weights = folder / f"tiny-{name}.json", folder / f"tiny-{name}.safetensors"
         path.write_text(json.dumps(config))
         save_file({k: v.contiguous() for k, v in model.state_dict().items()}, weights)

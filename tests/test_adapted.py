@@ -16,7 +16,9 @@ CLASSES = ["dog", "wild_cat", "grand piano"]
     ("name", "layers", "scalars"),
     [("RN50-quickgelu", 55, 53_248), ("ViT-B-16-quickgelu", 26, 39_936)],
 )
-def test_real_architectures_have_the_papers_parameter_counts(name, layers, scalars, real_checkpoint):
+def test_real_architectures_have_the_papers_parameter_counts(
+    name, layers, scalars, real_checkpoint
+):
     backbone = backbones.load(name, str(real_checkpoint(name)), "cpu")
     model = AdaptedCLIP(backbone, ["dog", "cat"])
     assert len(model.affine()) == 2 * layers
@@ -57,14 +59,12 @@ def test_truncated_text_has_the_gradient_of_the_full_length(tiny):
     x = tower.ln_final(x)[torch.arange(3), tokens.argmax(1)] @ tower.text_projection
     (nn.functional.normalize(x, dim=-1) * probe).sum().backward()
     assert model.tokens.shape[1] < 16
-    torch.testing.assert_close(short, context.grad, atol=2e-6, rtol=1e-5)
+    torch.testing.assert_close(short, context.grad, atol=2e-5, rtol=1e-4)
 
 
 def test_only_context_and_norms_train(tiny):
     model = AdaptedCLIP(tiny, CLASSES)
-    norms = [
-        m for m in tiny.model.visual.modules() if isinstance(m, nn.LayerNorm | nn.BatchNorm2d)
-    ]
+    norms = [m for m in tiny.model.visual.modules() if isinstance(m, nn.LayerNorm | nn.BatchNorm2d)]
     expected = {id(p) for m in norms for p in (m.weight, m.bias)}
     assert {id(p) for p in model.select("affine")} == expected
     assert {id(p) for p in model.select("both")} == expected | {id(model.context)}

@@ -21,7 +21,7 @@ def options(settings: Settings) -> list[str]:
         if name == "flip":  # a switch: mirroring is the preset
             words.append("--no-flip")
         else:
-            words += [f"--{name.replace('_', '-')}", _text(value)]
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return words
 
 
@@ -53,7 +53,3 @@ def _adapt(source: str, classes: str, settings: Settings, out: str) -> str:
 
 def _line(words: list[str]) -> str:
     return f"{PROGRAM} {shlex.join(words)}"
-
-
-def _text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

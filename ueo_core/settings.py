@@ -74,7 +74,7 @@ class Settings:
 
 
 # The teaching models are small and their norms coarse: they want a larger rate and fewer passes.
-DRAWINGS_PRESET = {"epochs": 15, "batch_size": 64, "lr": 5e-2}
+DRAWINGS_PRESET = {"epochs": 10, "batch_size": 64, "lr": 0.2}
 
 
 def _one_of(what: str, value: str, allowed) -> None:

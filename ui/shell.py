@@ -10,8 +10,10 @@ from pathlib import Path
 import streamlit as st
 
 import ueo_core as core
+from ui import plain
 
 ROOT = Path(__file__).resolve().parent.parent
+ICON = ROOT / "assets" / "icon.png"  # a named icon would be fetched from the network
 PAGES = (
     ("app.py", "Start", ":material/home:", None),
     ("pages/1_Data.py", "Data", ":material/photo_library:", "data"),
@@ -23,13 +25,20 @@ PAGES = (
 # A module without a file: Streamlit's reload and a second import of this one leave it alone, so
 # that there is one worker thread a process, whatever happens to the code above it.
 _PROCESS = "_ueo_studio_process"
+SIDEBAR = 230  # pixels
 _NEW_MODULES = 200  # so many more since the last freeze mean that something heavy was imported
 
 _STYLE = """<style>
-[data-testid="stMainBlockContainer"] { max-width: 1500px; }
+[data-testid="stMainBlockContainer"] { max-width: 1560px; }
+@media (max-width: 1400px) {
+  [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; }
+}
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
-.ueo-brand { font-weight: 700; font-size: 1.25rem; letter-spacing: -0.01em; }
+.ueo-brand { font-weight: 700; font-size: 1.3rem; letter-spacing: -0.01em; }
 .ueo-brand span { color: #0072B2; }
+.st-key-ueo-news [data-testid="stText"] { font-size: 0.85rem; line-height: 1.35; }
+.st-key-watch button { padding: 0.7rem 1.6rem; }
+.st-key-watch button p { font-size: 1.25rem; font-weight: 600; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 </style>"""
 
@@ -37,7 +46,10 @@ _STYLE = """<style>
 def bootstrap(title: str) -> None:
     """The first line of every page: page settings, navigation and news of the runs."""
     st.set_page_config(
-        page_title=f"{title} · UEO Studio", page_icon=":material/blur_on:", layout="wide"
+        page_title=f"{title} · UEO Studio",
+        page_icon=str(ICON),
+        layout="wide",
+        initial_sidebar_state=SIDEBAR,
     )
     st.html(_STYLE)
     with st.sidebar:
@@ -93,6 +105,11 @@ def set_parameter(name: str, value: str | None) -> None:
         st.query_params[name] = value
 
 
+def problem(message: object) -> None:
+    """Show a sentence for a person; names in it that look like Markdown stay names."""
+    st.error(plain.markdown(str(message)))
+
+
 def dark() -> bool:
     """Whether the viewer sees the dark theme."""
     return st.context.theme.type == "dark"
@@ -139,7 +156,7 @@ def _news_card() -> None:
     under_way = [n for n in runs if n.under_way]
     ended = [n for n in runs if not n.under_way and not n.seen]
     for notice in (under_way or ended)[:1]:
-        with st.container(border=True):
+        with st.container(border=True, key="ueo-news"):
             if notice.under_way:
                 waiting = len(under_way) - 1
                 st.markdown(f"**{'Waiting' if notice.state == 'queued' else 'Adapting now'}**")

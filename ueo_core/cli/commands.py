@@ -17,7 +17,22 @@ from ueo_core.scores import SCORES
 from ueo_core.settings import Settings
 
 Result = tuple[list[str], dict]
-TRAINING = ["pretrained", "method", "epochs", "batch_size", "lr", "trade", "seed", "device", "weight_temperature", "trained", "prompt", "crop_scale", "flip", "chunk"]
+TRAINING = [
+    "pretrained",
+    "method",
+    "epochs",
+    "batch_size",
+    "lr",
+    "trade",
+    "seed",
+    "device",
+    "weight_temperature",
+    "trained",
+    "prompt",
+    "crop_scale",
+    "flip",
+    "chunk",
+]
 
 
 def drawings(args: argparse.Namespace, tick: Ticker) -> Result:

@@ -14,7 +14,8 @@ class Ticker:
 
     def __init__(self) -> None:
         self.terminal = sys.stderr.isatty()
-        self.last = 0.0
+        # A log gets its first line only when the command has taken a while.
+        self.last = 0.0 if self.terminal else time.monotonic()
         self.open = False
 
     def __call__(self, text: str) -> None:

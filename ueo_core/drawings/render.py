@@ -28,8 +28,11 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "gray": (134, 138, 144),
     "white": (240, 240, 236),
 }
-NIGHT_GAPS = 2.0  # dead stretches per image side of tube
-NIGHT_SHAKE = 0.05  # longest motion blur, share of the image's side
+# How hard `night` is; chosen so that both models know half to three quarters of it unadapted.
+NIGHT_GAPS = 1.0  # dead stretches per image side of tube
+NIGHT_SHAKE = 0.04  # longest motion blur, share of the image's side
+NIGHT_LIGHTS = 6  # city lights in the background, on average
+NIGHT_DROPS = 24  # drops of rain, on average
 SUPERSAMPLE = 2  # drawn twice as large and reduced: Pillow's polygons have no anti-aliasing
 
 
@@ -288,7 +291,7 @@ def night(scene: Scene) -> Image.Image:
     side = sign.width
     street = Image.new("RGB", (side // 2, side // 2), 0)
     lamps = ImageDraw.Draw(street)
-    for _ in range(int(g.integers(6, 14))):
+    for _ in range(g.poisson(NIGHT_LIGHTS)):
         x, y = g.uniform(0, side / 2, 2)
         r = g.uniform(0.02, 0.07) * side / 2
         hue = np.array(COLOURS[list(COLOURS)[g.integers(len(COLOURS))]]) * g.uniform(0.25, 0.7)
@@ -297,7 +300,7 @@ def night(scene: Scene) -> Image.Image:
     rain = Image.new("L", (side, side), 0)
     drops = ImageDraw.Draw(rain)
     slant = g.uniform(-0.25, 0.25)
-    for _ in range(int(g.integers(25, 60))):
+    for _ in range(g.poisson(NIGHT_DROPS)):
         x, y, length = g.uniform(0, side), g.uniform(0, side), g.uniform(0.05, 0.18) * side
         shade = int(g.uniform(30, 110))
         drops.line(

@@ -15,7 +15,7 @@ from ueo_core.errors import UserError
 SHOWCASE_DOMAIN = "night"
 SIZE = 160  # pixels a side
 CLASSES, STRANGERS = 16, 8  # class names that the user cares about; further nouns, OOD
-PER_POOL_CLASS, PER_TEST_CLASS = 20, 12
+PER_POOL_CLASS, PER_TEST_CLASS = 16, 12
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Shift:
 SHIFTS = {
     "closed": Shift(16, 0, "exactly the classes asked for"),
     "partial": Shift(12, 0, "only some of the classes asked for"),
-    "open": Shift(16, 5, "all of them, and strangers"),
-    "open-partial": Shift(12, 5, "some of them, and strangers"),
+    "open": Shift(16, 8, "all of them, and strangers"),
+    "open-partial": Shift(12, 8, "some of them, and strangers"),
 }
 DEFAULT_SHIFT = "open-partial"
 

@@ -103,6 +103,8 @@ def markdown(found: list[dict]) -> list[str]:
         for key in (*METRICS, "seconds"):
             values = np.array([r[key] for r in mine])
             spread = values.std(ddof=1) if len(values) > 1 else 0.0
-            cells.append(f"{values.mean():.1f} ± {spread:.1f}" if key in METRICS else f"{values.mean():.0f}")
+            cells.append(
+                f"{values.mean():.1f} ± {spread:.1f}" if key in METRICS else f"{values.mean():.0f}"
+            )
         lines.append(f"| {backbone} | {method} | {' | '.join(cells)} |")
     return lines

@@ -46,6 +46,10 @@ class Knobs:
         }
         return replace(self, kind=self.kind if self.kind in KINDS else "two", **values)
 
+    def with_seed(self, seed: int) -> "Knobs":
+        """The same knobs on another batch; seeds go round."""
+        return replace(self, seed=seed % (self.RANGES["seed"][1] + 1))
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
-from ueo_core.learn.knobs import KINDS, PRESETS, Knobs
+from ueo_core.learn.formula import SYMBOLS
+from ueo_core.learn.knobs import KINDS, PRESETS, STEPS, Knobs
 from ueo_core.learn.scenes import ARROWS, DOTS, SCENES
 
 VIEWS = {
@@ -14,7 +15,6 @@ VIEWS = {
     "exercises": "Exercises",
 }
 SIZES = {"1": "Desk", "1.25": "Room", "1.5": "Hall"}  # type size, as a factor
-BACKBONES = ("drawings-resnet", "drawings-vit")
 
 # What a link may hide, in the order of the page.
 CONTROLS = {
@@ -50,15 +50,36 @@ class Link:
     step: int = 0  # of the triangle, 0–STEPS
     arrows: str = ""  # a key of ARROWS; empty: the scene's own
     dots: str = ""  # a key of DOTS; empty: the scene's own
+    star: str = ""  # "0" or "1": the mean prediction hidden or shown; empty: the scene's own
+    shade: str = ""  # "0" or "1": doubt as shading; empty: the scene's own
     draw: int = 0  # seed of the eight drawings
+    ticks: int = 0  # which of the eight the room holds for strangers, a bit each
+    reveal: int = 0  # 1: the strangers among the eight are shown
     line: int = 5  # known drawings left below the line, percent
     picked: int = 0  # the drawing under the lens, index into the test set
     temperature: float = 1.0  # of the anatomy's softmax, 1 … logit scale
-    symbol: str = "p"  # of the formula, a key of formula.SYMBOLS
+    symbol: str = "p"  # of the formula, a key of SYMBOLS
 
 
 # Parameter names, short because people read links aloud; the knobs' own names behind them.
-NUMBERS = {"step": (0, 60), "draw": (0, 999), "line": (0, 100), "picked": (0, 9999), "temperature": (1.0, 100.0)}
+NUMBERS = {
+    "step": (0, STEPS),
+    "draw": (0, 999),
+    "ticks": (0, 255),
+    "reveal": (0, 1),
+    "line": (0, 100),
+    "picked": (0, 9999),
+    "temperature": (1.0, 100.0),
+}
+CHOICES = {
+    "view": VIEWS,
+    "size": SIZES,
+    "arrows": ARROWS,
+    "dots": DOTS,
+    "star": ("0", "1"),
+    "shade": ("0", "1"),
+    "symbol": SYMBOLS,
+}
 NAMES = {"temperature": "zoom"}  # the knob of the triangle keeps `temperature`
 KNOBS = [f.name for f in fields(Knobs)]
 
@@ -69,7 +90,7 @@ def parse(parameters: Mapping[str, str]) -> Link:
     values: dict = {}
     scene = parameters.get("scene", link.scene)
     values["scene"] = scene if scene in SCENES else link.scene
-    for name, allowed in (("view", VIEWS), ("size", SIZES), ("arrows", ARROWS), ("dots", DOTS)):
+    for name, allowed in CHOICES.items():
         if parameters.get(name) in allowed:
             values[name] = parameters[name]
     hidden = parameters.get("hide", "").split(",")
@@ -78,9 +99,6 @@ def parse(parameters: Mapping[str, str]) -> Link:
         value = _number(parameters.get(NAMES.get(name, name)), type(low))
         if value is not None:
             values[name] = min(max(value, low), high)
-    symbol = parameters.get("symbol", "")
-    if symbol.isidentifier() and len(symbol) < 12:
-        values["symbol"] = symbol
     preset = parameters.get("preset")
     base = PRESETS[preset].knobs if preset in PRESETS else SCENES[values["scene"]].knobs
     if preset not in PRESETS and values.get("view", link.view) != "story":
@@ -112,7 +130,7 @@ def _number(text: str | None, kind: type):
 def parameters(link: Link) -> dict[str, str]:
     """The shortest query parameters that `parse` turns into this state."""
     plain, found = Link(), {}
-    for name in ("view", "scene", "size", "arrows", "dots", "symbol"):
+    for name in ("scene", *CHOICES):
         if getattr(link, name) != getattr(plain, name):
             found[name] = getattr(link, name)
     if link.hide:

@@ -130,7 +130,10 @@ SCENES: dict[str, Scene] = {
                 "With every image counting alike (InfoMax), strangers are sent into corners as well.",
                 "infomax_lures_strangers",
             ),
-            Sentence("Known and strange are then harder to tell apart: the AUC falls.", "infomax_auc_falls"),
+            Sentence(
+                "Known and strange are then harder to tell apart: the AUC falls.",
+                "infomax_auc_falls",
+            ),
         ),
         "Press Space and follow the diamonds.",
         Look(methods=("entmin", "infomax"), star=True),
@@ -168,9 +171,8 @@ SCENES: dict[str, Scene] = {
                 "Each step takes a batch, computes both terms and moves the trained numbers a little.",
                 "a_step_moves_little",
             ),
-            Sentence("{now}", "live_now"),
         ),
-        "Start it, press S for one step, then let it run.",
+        "Press A to start it, S for one step, then G to let it run.",
     ),
     "moved": Scene(
         "What moved",

@@ -68,12 +68,12 @@ def class_changes(before, after, truth, classes) -> list[ClassChange]:
     return sorted(found, key=lambda c: (c.change, c.after, c.name))
 
 
-def cell(answer, truth, row: int, column: int) -> NDArray[np.int64]:
+def confusion_cell(answer, truth, row: int, column: int) -> NDArray[np.int64]:
     """Images of one cell of the confusion matrix: truth `row` (OOD: −1), answer `column`."""
     return np.flatnonzero((np.asarray(truth) == row) & (np.asarray(answer) == column))
 
 
-def row_names(classes, truth) -> list[tuple[int, str]]:
+def confusion_rows(classes, truth) -> list[tuple[int, str]]:
     """The confusion's rows that have images: (truth, title)."""
     truth = np.asarray(truth)
     rows = [(i, name) for i, name in enumerate(classes) if (truth == i).any()]

@@ -102,6 +102,6 @@ VIEWS: dict[str, View] = {
 }
 
 
-def views(part: Part) -> dict[str, View]:
+def gallery_views(part: Part) -> dict[str, View]:
     """The selections that this set allows."""
     return {k: v for k, v in VIEWS.items() if part.labelled or not v.labels}

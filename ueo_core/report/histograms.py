@@ -46,7 +46,7 @@ def digits(low: float, high: float) -> int:
     return int(np.clip(np.ceil(2 - np.log10(max(high - low, 1e-12))), 0, 9))
 
 
-def bars(
+def histogram(
     groups: dict[str, NDArray], bins: int = BINS, limits: tuple[float, float] | None = None
 ) -> Bars:
     """Counts of every group over common bins; by default they span exactly the data."""

@@ -16,7 +16,7 @@ from ueo_core.scores import SCORES
 SIDES = {"before": "zero_shot", "after": "adapted"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it
 class Part:
     """One image set of a run under the zero-shot ("before") and the adapted model ("after")."""
 
@@ -57,7 +57,7 @@ class Part:
         return int((self.truth == OOD).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it
 class Inspection:
     """Everything the Inspect page computes from."""
 

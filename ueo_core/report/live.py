@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ueo_core.report.histograms import Bars, Hills, bars, hills
+from ueo_core.report.histograms import Bars, Hills, hills, histogram
 from ueo_core.runs.snapshot import Snapshot
 
 POINTS = 1500  # a chart's series are never longer
@@ -68,7 +68,7 @@ def weight_bars(snapshot: Snapshot) -> Bars | None:
     """Histogram of the pool's weights w(x), by label where labels exist."""
     if not snapshot.weights:
         return None
-    return bars(_by_label(snapshot.weights, snapshot.weights_ood))
+    return histogram(_by_label(snapshot.weights, snapshot.weights_ood))
 
 
 def confidence_hills(snapshot: Snapshot) -> Hills | None:
@@ -102,9 +102,9 @@ def progress_signs(snapshot: Snapshot, classes: int) -> dict[str, list[tuple[int
         }
         return {k: v for k, v in found.items() if v}
     return {
-        "Answers as at step 0": [(e["step"], e["agreement"]) for e in events],
-        "Spread over the classes": [(e["step"], e["spread"]) for e in events],
-        "Mean doubt": [(e["step"], 100 * e["entropy"] / math.log(classes)) for e in events],
+        "Same answer": [(e["step"], e["agreement"]) for e in events],
+        "Spread": [(e["step"], e["spread"]) for e in events],
+        "Doubt": [(e["step"], 100 * e["entropy"] / math.log(classes)) for e in events],
     }
 
 
@@ -118,7 +118,7 @@ def change_by_layer(snapshot: Snapshot) -> tuple[list[int], list[str], np.ndarra
     return [e["step"] for e in events], layers, np.array(values).reshape(len(layers), len(events))
 
 
-def canaries(snapshot: Snapshot) -> list[Canary]:
+def canary_strip(snapshot: Snapshot) -> list[Canary]:
     """The followed images, in a fixed order."""
     if not snapshot.evaluations:
         return []
@@ -141,7 +141,7 @@ def phase_sentence(snapshot: Snapshot) -> str:
     return text
 
 
-def progress(snapshot: Snapshot) -> float:
+def share_done(snapshot: Snapshot) -> float:
     """Share of the whole work done, 0 to 1: of the steps, or of the images while scoring."""
     if snapshot.state == "finished":
         return 1.0

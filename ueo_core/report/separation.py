@@ -28,7 +28,7 @@ class Effect:
     accuracy: float | None = None  # right answers among accepted, an accepted unknown is wrong
 
 
-def effect(score, threshold: float, answer, truth) -> Effect:
+def threshold_effect(score, threshold: float, answer, truth) -> Effect:
     """Consequences of a threshold. score, answer, truth: (N,).
 
     The counts of known and unknown and what follows from them are over labelled images
@@ -59,7 +59,7 @@ def effect(score, threshold: float, answer, truth) -> Effect:
     )
 
 
-def roc(score, truth, points: int = ROC_POINTS) -> tuple[NDArray, NDArray] | None:
+def roc_points(score, truth, points: int = ROC_POINTS) -> tuple[NDArray, NDArray] | None:
     """False and true positive rates in percent, ID positive, at most `points`; None as for AUC."""
     truth = np.asarray(truth)
     labelled = truth != UNLABELED

@@ -131,11 +131,13 @@ def judge(part: Part, score: str, classes, seed: int = 0) -> Verdict:
     """The verdict on one set of a run."""
     flipped = int((part.answer["before"] != part.answer["after"]).sum())
     moved = f"{flipped:,} of {len(part):,} images have another answer than before."
+    crowding = _crowding(part)
     if not part.labelled:
         return Verdict(
             "unlabelled",
             "Nobody knows yet whether it helped: these images have no labels.",
             (
+                *crowding,
                 moved,
                 "What follows is what can be seen without labels. Look at the flipped answers "
                 "before trusting them.",
@@ -166,13 +168,28 @@ def judge(part: Part, score: str, classes, seed: int = 0) -> Verdict:
     by_harm = sorted(metrics, key=lambda m: ("worse", "same", "better").index(verdicts[m]))
     sentences += [_sentence(m, metrics[m]) for m in by_harm]
     if "auc" not in metrics:
-        missing = "unknown" if part.n_id else "known"
-        sentences.append(f"No labelled image is of an {missing} class, so there is no AUC."
-                         if missing == "unknown" else
-                         "No labelled image is of a known class, so there is no ACC and no AUC.")  # fmt: skip
-    sentences.append(moved)
+        sentences.append(
+            "No labelled image lies outside the classes, so there is no AUC."
+            if part.n_id
+            else "No labelled image is of one of the classes, so there is neither ACC nor AUC."
+        )
+    sentences += crowding + [moved]
     kind, headline = _headline(metrics, verdicts)
     return Verdict(kind, headline, tuple(sentences), metrics, worse)
+
+
+def _crowding(part: Part) -> list[str]:
+    """A sentence when the answers crowd into half as many classes as before, or fewer."""
+    used = {}
+    for side, answer in part.answer.items():
+        share = np.unique(answer, return_counts=True)[1] / len(answer)
+        used[side] = float(np.exp(-(share * np.log(share)).sum()))
+    if used["after"] > used["before"] / 2:
+        return []
+    return [
+        f"The answers crowd into about {used['after']:.0f} classes, before it were about "
+        f"{used['before']:.0f}: a sign of collapse."
+    ]
 
 
 def _headline(metrics: dict[str, Compared], verdicts: dict[str, str]) -> tuple[str, str]:

@@ -1,0 +1,206 @@
+// How the triangle and its curve are drawn, given data, a moment (`at`) and a look.
+
+const LOG3 = Math.log(3);
+
+class Canvas {
+  // Value v of point i of method m at a moment between two steps: 0, 1 place; 2, 3 pull of
+  // term one; 4, 5 pull of term two.
+  value(m, i, v) {
+    const { n, steps } = this.data;
+    const k = Math.min(Math.floor(this.at), steps);
+    const read = (step) => this.values[((m * (steps + 1) + step) * n + i) * 6 + v];
+    const share = this.at - k;
+    return share ? read(k) * (1 - share) + read(k + 1) * share : read(k);
+  }
+
+  prepare(canvas, height) {
+    const ratio = window.devicePixelRatio || 1;
+    const width = canvas.clientWidth;
+    const style = height + "px";
+    if (canvas.style.height !== style) canvas.style.height = style;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    const pen = canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    return [pen, width];
+  }
+
+  em() {
+    return parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+  }
+
+  geometry(width) {
+    const em = this.em();
+    // Readouts and play bar belong on the same screen as the triangle.
+    const side = Math.min(width - 2.4 * em, Math.max(13 * em, 0.46 * window.innerHeight));
+    const left = (width - side) / 2;
+    const top = 1.7 * em;
+    const tall = (side * Math.sqrt(3)) / 2;
+    const at = (a, b) => [left + side * (b + (1 - a - b) / 2), top + tall * (a + b)];
+    return { em, side, top, tall, at, height: top + tall + 1.7 * em };
+  }
+
+  drawSimplex(canvas, m) {
+    const { data } = this;
+    const shape = this.geometry(canvas.clientWidth);
+    const { em, side, tall, at } = shape;
+    const [pen, width] = this.prepare(canvas, shape.height);
+    const [a, b, c] = [at(1, 0), at(0, 1), at(0, 0)];
+    pen.beginPath();
+    pen.moveTo(...a);
+    pen.lineTo(...b);
+    pen.lineTo(...c);
+    pen.closePath();
+    if (this.look.shade) {
+      pen.save();
+      pen.clip();
+      pen.drawImage(this.shading(), a[0], c[1], side, tall);
+      pen.restore();
+    }
+    pen.strokeStyle = this.text;
+    pen.globalAlpha = 0.55;
+    pen.lineWidth = 1.5;
+    pen.stroke();
+    pen.globalAlpha = 0.25; // borders between the three answers
+    for (const [x, y] of [[0.5, 0.5], [0.5, 0], [0, 0.5]]) {
+      pen.beginPath();
+      pen.moveTo(...at(1 / 3, 1 / 3));
+      pen.lineTo(...at(x, y));
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+    pen.font = `600 ${em}px ${this.font}`;
+    pen.textAlign = "center";
+    pen.fillStyle = this.text;
+    pen.fillText(data.classes[0], a[0] - 0.8 * em, a[1] + 0.6 * em);
+    pen.fillText(data.classes[1], b[0] + 0.8 * em, b[1] + 0.6 * em);
+    pen.fillText(data.classes[2], c[0], c[1] - 0.7 * em);
+    const radius = Math.max(3.2, Math.min(side / 60, 0.45 * em));
+    const places = [];
+    for (let i = 0; i < data.n; i++)
+      places.push(at(this.value(m, i, 0) / 1e4, this.value(m, i, 1) / 1e4));
+    if (this.look.arrows !== "none") places.forEach((p, i) => this.arrow(pen, m, i, p, shape));
+    places.forEach((p, i) => {
+      const mark = data.truth[i] < 0 ? 3 : data.truth[i];
+      pen.beginPath();
+      trace(pen, SHAPES[mark], p[0], p[1], radius * this.scale(m, i));
+      pen.fillStyle = this.colours[mark];
+      pen.fill();
+      pen.lineWidth = i === this.lens ? 3 : 1;
+      pen.strokeStyle = i === this.lens ? this.text : this.paper;
+      pen.stroke();
+    });
+    if (this.look.star) {
+      const k = Math.min(Math.floor(this.at), data.steps);
+      const [x, y] = at(...data.mean[m][k]);
+      pen.beginPath();
+      star(pen, x, y, 2.1 * radius);
+      pen.fillStyle = this.dark ? "#F0E442" : "#FFD400";
+      pen.fill();
+      pen.lineWidth = 1.5;
+      pen.strokeStyle = this.dark ? "#11181F" : "#1B2733";
+      pen.stroke();
+    }
+    canvas.places = places;
+  }
+
+  scale(m, i) {
+    if (this.look.dots === "equal") return 1;
+    const w = this.data.weights[m];
+    const share = this.look.dots === "w" ? w[i] : 1 / w[i];
+    const mean = w.reduce((sum, v) => sum + (this.look.dots === "w" ? v : 1 / v), 0) / w.length;
+    return Math.min(2.6, Math.max(0.5, share / mean) ** 1.4);
+  }
+
+  // The direction is exact; the length grows less than the pull, or most arrows would be dots.
+  arrow(pen, m, i, [x, y], shape) {
+    let da, db, grow;
+    if (this.look.arrows === "move") {
+      const k = Math.floor(this.at);
+      if (k >= this.data.steps) return;
+      const { n, steps } = this.data;
+      const read = (s, v) => this.values[((m * (steps + 1) + s) * n + i) * 6 + v] / 1e4;
+      [da, db] = [read(k + 1, 0) - read(k, 0), read(k + 1, 1) - read(k, 1)];
+      grow = 0.02;
+    } else {
+      const one = this.look.arrows !== "two";
+      const two = this.look.arrows !== "one";
+      da = (one ? this.value(m, i, 2) : 0) + (two ? this.value(m, i, 4) : 0);
+      db = (one ? this.value(m, i, 3) : 0) + (two ? this.value(m, i, 5) : 0);
+      [da, db] = [da / 1e3, db / 1e3];
+      grow = 0.12;
+    }
+    const dx = shape.side * (db + (-da - db) / 2);
+    const dy = shape.tall * (da + db);
+    const size = Math.hypot(dx, dy) / shape.side;
+    if (size < 1e-3) return;
+    const length = (0.11 * shape.side * size) / (size + grow);
+    const [ux, uy] = [dx / (size * shape.side), dy / (size * shape.side)];
+    const [tx, ty] = [x + ux * length, y + uy * length];
+    const head = Math.min(6, 0.45 * length);
+    pen.strokeStyle = pen.fillStyle = this.text;
+    pen.globalAlpha = 0.6;
+    pen.lineWidth = 1.4;
+    pen.beginPath();
+    pen.moveTo(x, y);
+    pen.lineTo(tx, ty);
+    pen.stroke();
+    pen.beginPath();
+    pen.moveTo(tx + ux * head, ty + uy * head);
+    pen.lineTo(tx - uy * head * 0.6, ty + ux * head * 0.6);
+    pen.lineTo(tx + uy * head * 0.6, ty - ux * head * 0.6);
+    pen.fill();
+    pen.globalAlpha = 1;
+  }
+
+  shading() {
+    const key = this.dark ? "dark" : "light";
+    if (this.shaded?.key === key) return this.shaded;
+    const size = 120;
+    const canvas = document.createElement("canvas");
+    canvas.key = key;
+    canvas.width = canvas.height = size;
+    const pen = canvas.getContext("2d");
+    const image = pen.createImageData(size, size);
+    for (let y = 0; y < size; y++)
+      for (let x = 0; x < size; x++) {
+        const t = y / (size - 1); // 0 at corner C
+        const c = 1 - t;
+        const b = x / (size - 1) - c / 2;
+        const a = 1 - b - c;
+        const h = [a, b, c].reduce((sum, p) => sum - (p > 1e-9 ? p * Math.log(p) : 0), 0) / LOG3;
+        const at = 4 * (y * size + x);
+        image.data.set(this.dark ? [240, 180, 60, 150 * h] : [200, 130, 0, 120 * h], at);
+      }
+    pen.putImageData(image, 0, 0);
+    return (this.shaded = canvas);
+  }
+
+  drawCurve(canvas, m, k) {
+    const em = this.em();
+    const height = 3.4 * em;
+    const [pen, width] = this.prepare(canvas, height);
+    const terms = this.data.terms[m];
+    const x = (s) => 2 + ((width - 4) * s) / this.data.steps;
+    const y = (v) => height - 3 - ((height - 6) * v) / LOG3;
+    const style = getComputedStyle(this.$(".triangle"));
+    ["--bar", "--bar2"].forEach((name, t) => {
+      pen.strokeStyle = style.getPropertyValue(name);
+      pen.setLineDash(t ? [5, 4] : []);
+      pen.lineWidth = 2;
+      pen.beginPath();
+      terms.forEach((v, s) => pen.lineTo(x(s), y(v[t])));
+      pen.stroke();
+    });
+    pen.setLineDash([]);
+    pen.strokeStyle = this.text;
+    pen.lineWidth = 1;
+    pen.beginPath();
+    pen.moveTo(x(this.at), 0);
+    pen.lineTo(x(this.at), height);
+    pen.stroke();
+  }
+}

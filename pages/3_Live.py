@@ -1,0 +1,22 @@
+"""Watch a run, steer it, and see it in any state afterwards."""
+
+import streamlit as st
+
+import ueo_core as core
+from ui import live
+from ui.plain import markdown
+from ui.shell import bootstrap, parameter, set_parameter
+
+bootstrap("Live")
+
+run = live.chosen_run(parameter("run"))
+if run is None:
+    st.title("Live")
+    live.no_run()
+    st.stop()
+try:
+    live.show(run)
+except core.UserError as error:
+    set_parameter("run", None)
+    st.error(markdown(str(error)))
+    st.page_link("pages/3_Live.py", label="Show the latest run", query_params={"run": "latest"})

@@ -1,0 +1,88 @@
+"""How long a run will take: a few of its own steps, timed before it is started."""
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ueo_core import backbones
+from ueo_core.adapt import adapt, image_features, steps_in_all
+from ueo_core.adapted import AdaptedCLIP
+from ueo_core.datasets import Dataset
+from ueo_core.runs.worker import PROBE
+from ueo_core.settings import Settings
+from ueo_core.views import Views
+
+PROBE_STEPS = 3  # timed, after one that warms up
+PROBE_IMAGES = 32  # forward only
+
+
+class FirstImages:
+    """The first `n` images of a set."""
+
+    def __init__(self, images, n: int):
+        self.images, self.n = images, min(n, len(images))
+
+    def __len__(self) -> int:
+        return self.n
+
+    def pixels(self, i: int):
+        return self.images.pixels(i)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a probe measured, in seconds."""
+
+    step_seconds: float  # median of one optimiser step
+    image_seconds: float  # one image, forward only
+    device: str
+    measured_steps: int
+
+    def run_seconds(self, dataset: Dataset, settings: Settings) -> float:
+        """A whole run, without loading the model: its steps and the scoring around them."""
+        steps = steps_in_all(dataset.pool["n"], settings)
+        return steps * self.step_seconds + forward_images(dataset, settings) * self.image_seconds
+
+
+def forward_images(dataset: Dataset, settings: Settings) -> int:
+    """How many images a run encodes outside its steps: all before and after, a probe an epoch."""
+    pool, holdout = dataset.pool["n"], dataset.holdout["n"] if dataset.holdout else 0
+    return 2 * (pool + holdout) + min(PROBE, holdout or pool) * settings.epochs
+
+
+def estimate_time(
+    dataset: Dataset, settings: Settings, check: Callable[[], None] = lambda: None
+) -> Estimate:
+    """Load the backbone, take a few real steps on the pool, throw the result away.
+
+    Raises what a run would: UserError for a backbone that cannot be loaded or class names
+    that do not fit. `check` is called between the parts and may raise to leave early.
+    """
+    backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
+    check()
+    model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt)
+    pool = dataset.images("pool", backbone.store_side)
+    views = Views(pool, backbone, settings.crop_scale, settings.flip)
+    few = Views(FirstImages(pool, PROBE_IMAGES), backbone, settings.crop_scale, settings.flip)
+    image_features(model, few)  # the first call allocates
+    began = time.perf_counter()
+    image_features(model, few)
+    image_seconds = (time.perf_counter() - began) / len(few)
+    check()
+    # Equal weights: what they are does not change how long a step takes.
+    confidence = torch.ones(len(pool))
+    times = []
+    for step in itertools.islice(adapt(model, views, confidence, settings), 1 + PROBE_STEPS):
+        times.append(step.seconds)
+        check()
+    times = times[1:] or times
+    return Estimate(
+        step_seconds=statistics.median(times),
+        image_seconds=image_seconds,
+        device=str(model.device),
+        measured_steps=len(times),
+    )

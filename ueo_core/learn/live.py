@@ -1,0 +1,63 @@
+"""The story's live run: the built-in problem, begun in step mode."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ueo_core.datasets import sample_dataset
+from ueo_core.runs import Manager, RunFolder, create_run
+from ueo_core.settings import Settings
+
+if TYPE_CHECKING:  # pages ask for the newest run before torch is loaded
+    from torch import Tensor
+
+REQUEST = "learn-"  # what the request ids of this page's runs begin with
+TITLE = "Learn: one step at a time"
+
+
+def begin(
+    manager: Manager,
+    backbone: str,
+    request: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Make a run of the built-in problem and take its first step. → its id
+
+    The same request gives the same run. Drawing the problem takes seconds at the first
+    time; `progress(done, total)` counts its images.
+    """
+    request = REQUEST + request
+    if (known := manager.by_request(request)) is not None:
+        return known
+    dataset = sample_dataset(progress=progress)
+    labels = dataset.labels()  # for scoring and colours only
+    folder = create_run(
+        manager.new_path(),
+        Settings.for_backbone(backbone),
+        list(dataset.classes),
+        dataset.pool,
+        labels["pool"],
+        dataset.holdout,
+        labels["holdout"],
+        title=TITLE,
+        request=request,
+    )
+    # Paused before its first step: `step` is then a step like every other.
+    folder.set_state("paused", reason="Ready for its first step.")
+    manager.act(folder.id, "step")
+    return folder.id
+
+
+def newest(manager: Manager) -> str | None:
+    """The latest run that this page began, so that a reload or another viewer finds it."""
+    for run in manager.ids()[:50]:
+        if str(manager.folder(run).config.get("request") or "").startswith(REQUEST):
+            return run
+    return None
+
+
+def latest_delta(path: Path) -> "tuple[int, dict[str, Tensor]] | None":
+    """Step and delta of a run's last checkpoint; None before there is one that has moved."""
+    folder = RunFolder(path)
+    steps = folder.checkpoints()
+    return (steps[-1], folder.checkpoint(steps[-1])) if steps and steps[-1] > 0 else None

@@ -1,0 +1,95 @@
+"""The drawer: one widget for every setting, with its reason."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+
+def key(field: str) -> str:
+    """The session-state key of a setting's widget."""
+    return f"adapt.field.{field}"
+
+
+def _number(
+    label: str, help: str, low, high, step, form: str | None = None
+) -> Callable[[str], Any]:
+    return lambda field: st.number_input(
+        label, min_value=low, max_value=high, step=step, format=form, key=key(field), help=help
+    )
+
+
+def _choice(label: str, help: str, options: dict[str, str]) -> Callable[[str], Any]:
+    return lambda field: st.selectbox(
+        label, list(options), format_func=options.get, key=key(field), help=help
+    )
+
+
+# Every field of Settings but backbone, pretrained and method, which have their own places.
+FIELDS: dict[str, Callable[[str], Any]] = {
+    "epochs": _number(
+        "Passes over the images (epochs)",
+        "The rate falls to zero over all of them, so fewer passes also mean a faster fall.",
+        1, 10_000, 1,
+    ),
+    "batch_size": _number(
+        "Images a step (batch size)",
+        "UEO compares the images of a batch with each other: another size is another method, not "
+        "only another speed. Batches are made as even as can be.",
+        2, 65_536, 1,
+    ),
+    "lr": _number(
+        "Learning rate",
+        "SGD's peak for prompt and norms alike, cosine to zero. OpenAI's CLIP wants 0.0001, the "
+        "teaching models 0.05; too much of it makes the answers collapse.",
+        0.0, 100.0, 1e-4, "%.6f",
+    ),
+    "trade": _number(
+        "λ, weight of the marginal entropy",
+        "How hard the mean prediction is spread over the classes. 0 leaves only the sharpening.",
+        0.0, 100.0, 0.1, "%.2f",
+    ),
+    "weight_temperature": _choice(
+        "Temperature of the sample weights",
+        "An image's weight is its zero-shot confidence, the largest softmax. With the logit scale "
+        "the doubtful get small weights; without it all weights are nearly equal, and UEO is InfoMax.",
+        {"scaled": "CLIP's logit scale (the paper)", "released": "none, T = 1 (the released script)"},
+    ),
+    "prompt": lambda field: st.text_input(
+        "Start of the prompt", key=key(field),
+        help="Its tokens become the context vectors that train; a class name and a full stop follow.",
+    ),
+    "trained": _choice(
+        "What trains",
+        "The method trains both; one part alone is an ablation.",
+        {"both": "prompt and norms", "prompt": "prompt only", "affine": "norms only"},
+    ),
+    "crop_scale": lambda field: st.slider(
+        "Smallest crop, share of the area", 0.05, 1.0, step=0.05, key=key(field),
+        help="A training view keeps at least this share of an image. 1 keeps all of it.",
+    ),
+    "flip": lambda field: st.toggle(
+        "Mirror half of the views", key=key(field), help="Off where left and right mean something.",
+    ),
+    "seed": _number("Seed", "Order of the images, crops and mirroring follow from it.", 0, 2**32 - 1, 1),
+    "device": _choice(
+        "Device",
+        "Automatic takes CUDA, then Apple's GPU, then the CPU.",
+        {"auto": "automatic", "cpu": "CPU", "cuda": "CUDA", "mps": "Apple GPU (MPS)"},
+    ),
+    "chunk": lambda field: st.number_input(
+        "Images in memory at once", min_value=1, max_value=65_536, step=1, key=key(field), value=None,
+        placeholder="the whole batch",
+        help="Fewer need less memory and about half as much time again; the result stays exact. It is "
+        "halved by itself when memory runs out.",
+    ),
+}  # fmt: skip
+
+
+def draw() -> dict[str, Any]:
+    """All widgets in three columns. → value by field"""
+    columns, values = st.columns(3), {}
+    for number, (field, widget) in enumerate(FIELDS.items()):
+        with columns[number % 3]:
+            values[field] = widget(field)
+    return values

@@ -1,0 +1,339 @@
+"""ECharts options: pure dictionaries of plain numbers, shared by Live and Inspect.
+
+Colours are Okabe and Ito's, which stay apart for colour-blind eyes; every difference that a
+colour makes is made a second time by a dash, a pattern or a symbol.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+BEFORE = "#8797A8"  # the zero-shot model
+AFTER = "#0072B2"  # the adapted model
+KNOWN, UNKNOWN = "#0072B2", "#D55E00"
+GREEN, PURPLE = "#009E73", "#CC79A7"
+# Stripes: the second channel of whatever is unknown.
+STRIPES = {"symbol": "rect", "dashArrayX": [1, 0], "dashArrayY": [3, 4], "rotation": -0.785,
+           "color": "rgba(255,255,255,0.55)"}  # fmt: skip
+# From nothing to all, opaque, so that the text in a cell can keep its contrast.
+SEQUENCE = {
+    "light": ["#F3F7FA", "#BBD8EA", "#66AAD4", "#0072B2", "#00395A"],
+    "dark": ["#1B2731", "#1D4560", "#1F6FA3", "#4FB0E8", "#C2E6FB"],
+}
+HATCHED = "unknown"  # groups whose name ends so are drawn in the colour and pattern of the unknown
+
+
+def frame(size: int = 13, **options) -> dict:
+    """What every chart has in common. size: of the text, pixels."""
+    return {
+        "animationDuration": 250,
+        "animationDurationUpdate": 250,
+        "textStyle": {"fontSize": size},
+        "grid": {"left": 8, "right": 16, "top": 3.6 * size, "bottom": 26, "containLabel": True},
+        "legend": {
+            "top": 0, "left": 0, "itemWidth": 24, "itemHeight": 10, "textStyle": {"fontSize": size},
+        },
+        "tooltip": {"trigger": "axis", "confine": True, "textStyle": {"fontSize": size}},
+    } | options  # fmt: skip
+
+
+def axis(name: str, size: int = 13, **options) -> dict:
+    """A value axis with its name at the middle; ends where the data end, if so told."""
+    vertical = options.pop("vertical", False)
+    label = {"fontSize": size, "hideOverlap": True} | options.pop("axisLabel", {})
+    return {
+        "type": "value",
+        "name": name,
+        "nameLocation": "end" if vertical else "middle",
+        "nameGap": 12 if vertical else 26,
+        "nameTextStyle": {"fontSize": size, "align": "left" if vertical else "center"},
+        "axisLabel": label,
+        "splitLine": {"show": vertical, "lineStyle": {"opacity": 0.35}},
+    } | options
+
+
+def line(name: str, points: Sequence, colour: str, **options) -> dict:
+    """One curve. points: [(x, y), …]; `dash` for a broken line, `area` for a filled one."""
+    style = {"color": colour, "width": options.pop("width", 2.5)}
+    style["type"] = options.pop("dash", "solid")
+    series = {
+        "type": "line",
+        "name": name,
+        "data": [[round(float(x), 6), round(float(y), 6)] for x, y in points],
+        "showSymbol": len(points) < 2,
+        "symbolSize": 7,
+        "lineStyle": style,
+        "itemStyle": {"color": colour},
+        "emphasis": {"disabled": True},
+    }
+    if opacity := options.pop("area", 0):
+        series["areaStyle"] = {"color": colour, "opacity": opacity}
+    return series | options
+
+
+def loss_chart(series: Sequence[dict], steps: int, size: int = 13) -> dict:
+    """The loss and its two terms by step."""
+    of = lambda key: [(p["step"], p[key]) for p in series]  # noqa: E731
+    return frame(
+        size,
+        xAxis=axis("step", size, min=0, max=max(1, steps), minInterval=1),
+        yAxis=axis("", size, vertical=True, scale=True),
+        series=[
+            line("each image Σ w̃ H(p)", of("entropy"), UNKNOWN, dash="dashed"),
+            line("the mean H(p̄)", of("marginal"), GREEN, dash="dotted", width=3),
+            line("loss", of("loss"), AFTER, width=3),
+        ],
+    )
+
+
+def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13) -> dict:
+    """Curves in percent by step; the axis spans whole tens around the data."""
+    values = [v for points in found.values() for _, v in points] or [0.0, 100.0]
+    low = max(0, 10 * int(np.floor(min(values) / 10 - 0.1)))
+    high = min(100, 10 * int(np.ceil(max(values) / 10 + 0.1)))
+    looks = ((AFTER, "solid", "circle"), (UNKNOWN, "dashed", "triangle"), (GREEN, "dotted", "rect"))
+    return frame(
+        size,
+        xAxis=axis("step", size, min=0, max=max(1, steps), minInterval=1),
+        yAxis=axis(
+            "", size, vertical=True, min=low, max=high, axisLabel={"formatter": "{value} %"}
+        ),
+        series=[
+            line(name, points, colour, dash=dash, symbol=symbol, showSymbol=len(points) < 40)
+            for (name, points), (colour, dash, symbol) in zip(found.items(), looks, strict=False)
+        ],
+        tooltip={"trigger": "axis", "confine": True, "valueFormatter": "%.1f %%"},
+    )
+
+
+def bar_chart(
+    edges: Sequence[float], counts: dict[str, Sequence[int]], name: str, digits: int,
+    size: int = 13, mark: float | None = None, colour: str = AFTER,
+) -> dict:  # fmt: skip
+    """Stacked histogram. mark: a threshold, drawn as a line."""
+    edges = np.asarray(edges, float)
+    centres = (edges[:-1] + edges[1:]) / 2
+    series = []
+    for group, values in counts.items():
+        hatched = group.endswith(HATCHED)
+        series.append(
+            {
+                "type": "bar",
+                "name": group,
+                "stack": "all",
+                "barWidth": "92%",
+                "data": [int(v) for v in values],
+                "itemStyle": {"color": UNKNOWN, "decal": STRIPES}
+                if hatched
+                else {"color": KNOWN if len(counts) > 1 else colour},
+            }
+        )
+    options = frame(
+        size,
+        xAxis={
+            "type": "category",
+            "data": [f"{c:.{digits}f}" for c in centres],
+            "name": name,
+            "nameLocation": "middle",
+            "nameGap": 26,
+            "nameTextStyle": {"fontSize": size},
+            "axisLabel": {"fontSize": size, "hideOverlap": True},
+            "axisTick": {"alignWithLabel": True},
+        },
+        yAxis=axis("images", size, vertical=True, minInterval=1),
+        series=series,
+    )
+    if len(series) == 1 and mark is None:
+        options["legend"] = {"show": False}
+    if mark is not None:
+        # A second, hidden value axis carries the line to where the threshold is, within a bar too.
+        options["xAxis"] = [
+            options["xAxis"],
+            {"type": "value", "min": float(edges[0]), "max": float(edges[-1]), "show": False},
+        ]
+        at = float(np.clip(mark, edges[0], edges[-1]))
+        height = 1.05 * max((sum(bar) for bar in zip(*counts.values(), strict=True)), default=1)
+        series.append(
+            line(
+                f"threshold {mark:.{digits}f}", [(at, 0), (at, height)], PURPLE, width=3,
+                xAxisIndex=1, symbol="none", silent=True, z=5,
+            )
+        )  # fmt: skip
+    return options
+
+
+def hill_chart(x: Sequence[float], density: dict, name: str, digits: int, size: int = 13) -> dict:
+    """Hills: now filled, at step 0 dashed; known and unknown by colour and by symbol at the top."""
+    series = []
+    for group, values in density.items():
+        when, _, who = group.partition(" · ")
+        now = when == "now"
+        colour = UNKNOWN if who == "unknown" else KNOWN if who == "known" or now else BEFORE
+        peak = int(np.argmax(values))
+        mark = {
+            "symbol": "triangle" if who == "unknown" else "circle", "symbolSize": 11,
+            "animation": False, "silent": True, "label": {"show": False},
+            "data": [{"coord": [round(float(x[peak]), 6), round(float(values[peak]), 6)]}],
+        }  # fmt: skip
+        series.append(
+            line(
+                group, list(zip(x, values, strict=True)), colour, dash="solid" if now else "dashed",
+                width=3 if now else 2, area=0.22 if now else 0, showSymbol=False,
+                **({"markPoint": mark} if now else {}),
+            )
+        )  # fmt: skip
+    return frame(
+        size,
+        xAxis=axis(
+            name, size, min=float(x[0]), max=float(x[-1]),
+            axisLabel={"formatter": "{value}", "showMinLabel": False, "showMaxLabel": False},
+        ),
+        yAxis={"type": "value", "show": False, "min": 0},
+        series=series,
+        tooltip={"show": False},
+    )  # fmt: skip
+
+
+def change_chart(
+    steps: Sequence[int], layers: Sequence[str], values, theme: str, size: int = 13
+) -> dict:
+    """Relative parameter change by layer (rows, input at the top) over the steps (columns)."""
+    values = np.asarray(values, float)
+    # The prompt moves ten times as far as the image tower: by the root of it both can be seen.
+    data = [
+        [x, y, round(float(values[y, x]) ** 0.5, 3), round(float(values[y, x]), 2)]
+        for y in range(len(layers))
+        for x in range(len(steps))
+    ]
+    top = max((d[2] for d in data), default=0.0) or 1.0
+    label = {"fontSize": max(9, size - 3), "hideOverlap": True}
+    return {
+        "textStyle": {"fontSize": size},
+        "animation": False,
+        "grid": {"left": 8, "right": 8, "top": 40, "bottom": 26, "containLabel": True},
+        "tooltip": {"confine": True, "formatter": "{@[3]} % from the start"},
+        "visualMap": {
+            "min": 0, "max": top, "dimension": 2, "calculable": False, "orient": "horizontal",
+            "left": 0, "top": 0, "itemWidth": 12, "itemHeight": 110,
+            "text": [f"{top**2:.1f} %", "0"], "inRange": {"color": SEQUENCE[theme]},
+            "textStyle": {"fontSize": size},
+        },
+        "xAxis": {
+            "type": "category", "data": [str(s) for s in steps], "name": "step",
+            "nameLocation": "middle", "nameGap": 26, "axisLabel": label,
+            "nameTextStyle": {"fontSize": size},
+        },
+        "yAxis": {"type": "category", "data": list(layers), "inverse": True, "axisLabel": label},
+        "series": [{"type": "heatmap", "data": data, "encode": {"x": 0, "y": 1, "value": 2}}],
+    }  # fmt: skip
+
+
+def roc_chart(curves: dict, marks: dict, size: int = 13) -> dict:
+    """ROC curves by side. curves: name → (FPR, TPR) in percent; marks: name → the threshold's point."""
+    looks = ((BEFORE, "dashed", "rect"), (AFTER, "solid", "circle"))
+    series = []
+    for (name, (fpr, tpr)), (colour, dash, symbol) in zip(curves.items(), looks, strict=False):
+        series.append(
+            line(
+                name, list(zip(fpr, tpr, strict=True)), colour, dash=dash, width=3, showSymbol=False
+            )
+        )
+        if name in marks:
+            series.append(
+                {
+                    "type": "scatter", "name": f"{name}: threshold", "symbol": symbol,
+                    "symbolSize": 15, "itemStyle": {"color": PURPLE}, "data": [list(marks[name])],
+                }
+            )  # fmt: skip
+    series.append(
+        line("coin toss", [(0, 0), (100, 100)], "#999999", dash="dotted", width=1.5, silent=True)
+    )
+    percent = {"min": 0, "max": 100}
+    return frame(
+        size,
+        xAxis=axis("unknown images accepted, % (FPR)", size, **percent),
+        yAxis=axis("known images accepted, % (TPR)", size, vertical=True, **percent),
+        series=series,
+        legend={"show": False},
+        tooltip={"trigger": "item", "confine": True, "valueFormatter": "%.1f"},
+    )
+
+
+def class_chart(rows: Sequence, size: int = 13) -> dict:
+    """Accuracy by class before (square) and after (circle) with their intervals, worst change on top."""
+    n = len(rows)
+    series = []
+    for side, colour, symbol, lift in (
+        ("before", BEFORE, "rect", -0.16),
+        ("after", AFTER, "circle", 0.16),
+    ):
+        whiskers, points = [], []
+        for i, row in enumerate(rows):
+            y = i + 0.5 + lift
+            low, high = getattr(row, f"{side}_low"), getattr(row, f"{side}_high")
+            whiskers += [[round(low, 2), y], [round(high, 2), y], ["-", "-"]]
+            points.append([round(getattr(row, side), 2), y])
+        series += [
+            {
+                "type": "line", "name": side, "data": whiskers, "yAxisIndex": 1, "symbol": "none",
+                "silent": True, "lineStyle": {"color": colour, "width": 2, "opacity": 0.55},
+                "itemStyle": {"color": colour},
+            },
+            {
+                "type": "scatter", "name": side, "data": points, "yAxisIndex": 1, "symbol": symbol,
+                "symbolSize": 11, "itemStyle": {"color": colour},
+            },
+        ]  # fmt: skip
+    names = [f"{row.name} ({row.n})" for row in rows]
+    return frame(
+        size,
+        grid={"left": 8, "right": 20, "top": 34, "bottom": 30, "containLabel": True},
+        xAxis=axis("right answers, %", size, min=0, max=100, splitLine={"lineStyle": {"opacity": 0.3}}),
+        yAxis=[
+            {
+                "type": "category", "data": names, "inverse": True, "axisTick": {"show": False},
+                "axisLabel": {"fontSize": size, "width": 170, "overflow": "truncate", "interval": 0},
+                "splitLine": {"show": True, "lineStyle": {"opacity": 0.2}},
+            },
+            {"type": "value", "min": 0, "max": max(1, n), "inverse": True, "show": False},
+        ],
+        series=series,
+        tooltip={"trigger": "item", "confine": True, "formatter": "{a}: {@[0]} %"},
+    )  # fmt: skip
+
+
+def confusion_chart(
+    cells: Sequence, rows: Sequence[str], columns: Sequence[str], theme: str, size: int = 12
+) -> dict:
+    """Confusion by truth (rows) and answer (columns). cells: [(column, row, count, share), …].
+
+    A cell can be selected; its index is that of `cells`. The colour is the share of the row.
+    """
+    label = {"fontSize": size, "hideOverlap": True, "overflow": "truncate", "width": 96}
+    return {
+        "animation": False,
+        "textStyle": {"fontSize": size},
+        "grid": {"left": 8, "right": 8, "top": 8, "bottom": 8, "containLabel": True},
+        "tooltip": {"confine": True, "formatter": "{@[2]} images, {@[3]} % of the row"},
+        "visualMap": {
+            "show": False, "min": 0, "max": 100, "dimension": 3, "inRange": {"color": SEQUENCE[theme]},
+        },
+        "xAxis": {
+            "type": "category", "data": list(columns), "axisTick": {"show": False},
+            "axisLabel": label | {"rotate": 60}, "splitArea": {"show": False},
+        },
+        "yAxis": {
+            "type": "category", "data": list(rows), "inverse": True, "axisTick": {"show": False},
+            "axisLabel": label,
+        },
+        "series": [
+            {
+                "type": "heatmap", "selectedMode": "single", "cursor": "pointer",
+                "data": [[int(x), int(y), int(n), round(float(share), 1)] for x, y, n, share in cells],
+                "encode": {"x": 0, "y": 1, "value": 2},
+                "label": {"show": len(columns) <= 24, "fontSize": size, "formatter": "{@[2]}"},
+                "itemStyle": {"borderWidth": 1, "borderColor": "rgba(128,128,128,0.25)"},
+                "select": {"itemStyle": {"borderColor": UNKNOWN, "borderWidth": 4}},
+            }
+        ],
+    }  # fmt: skip

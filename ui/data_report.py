@@ -1,0 +1,59 @@
+"""The honest account of an intake: what was used, what was not, and why."""
+
+import streamlit as st
+
+import ueo_core as core
+
+_ROWS = 5_000  # a table of more is for the command line's JSON
+
+
+def draw(dataset: core.Dataset) -> None:
+    """Every file that was skipped, folded or looked odd, with its reason, to filter."""
+    report = core.Store(core.store_root()).report(dataset.pool["set"])
+    total = report.usable + len(report.skipped) + report.duplicates
+    speed = f" in {report.seconds:.1f} s" if report.seconds else ""
+    st.markdown(
+        f"**{report.usable:,} of {total:,} files can be used**{speed}; short side kept: "
+        f"{report.short_side} pixels. {len(report.skipped):,} were skipped, {report.duplicates:,} are "
+        f"exact copies of another one, {len(report.warnings):,} deserve a look."
+    )
+    rows = [{"What": "skipped", "File": s.name, "Why": s.reason} for s in report.skipped]
+    rows += [
+        {"What": "duplicate", "File": name, "Why": f"the same file as {same}"}
+        for name, same in report.duplicate_names
+    ]
+    rows += [
+        {"What": "warning", "File": w.name or "(the whole set)", "Why": w.reason}
+        for w in report.warnings
+    ]
+    if rows:
+        _table(rows, dataset.id)
+    else:
+        st.success("Nothing was skipped, nothing is there twice, nothing looks odd.")
+    if report.folders:
+        st.subheader("Images per subfolder")
+        st.dataframe(
+            [{"Subfolder": name, "Images": n} for name, n in report.folders.items()],
+            hide_index=True,
+        )
+
+
+def _table(rows: list[dict], id: str) -> None:
+    kinds = sorted({row["What"] for row in rows})
+    which, search = st.columns([2, 3])
+    chosen = which.multiselect("Show", kinds, default=kinds, key=f"data.kinds.{id}")
+    text = search.text_input("File or reason contains", key=f"data.why.{id}").casefold().strip()
+    shown = [
+        row
+        for row in rows
+        if row["What"] in chosen and text in f"{row['File']} {row['Why']}".casefold()
+    ]
+    st.dataframe(
+        shown[:_ROWS],
+        hide_index=True,
+        column_config={"Why": st.column_config.TextColumn(width="large")},
+    )
+    if len(shown) > _ROWS:
+        st.caption(
+            f"The first {_ROWS:,} of {len(shown):,} rows; `python -m ueo_core ingest --json` has all."
+        )

@@ -1,0 +1,75 @@
+"""Which dataset is looked at, and its head: title, numbers, the way on, the way out."""
+
+import contextlib
+
+import streamlit as st
+
+import ueo_core as core
+from ui import shell
+
+
+def chosen() -> core.Dataset | None:
+    """The dataset of the URL, to change by a list. None where there is none."""
+    there = core.list_datasets()
+    if not there:
+        return None
+    titles = {d.id: d.title for d in there}
+    wanted = shell.parameter("data")
+    if wanted and wanted not in titles:
+        st.warning("The dataset of this link is not here any more; here is the newest one.")
+        shell.set_parameter("data", None)
+        wanted = None
+    st.session_state["data.id"] = wanted or there[0].id
+    id = st.selectbox(
+        "Dataset", list(titles), format_func=lambda i: f"{titles[i]}  ({i})", key="data.id",
+        on_change=_switch,
+    )  # fmt: skip
+    return core.open_dataset(id)
+
+
+def _switch() -> None:
+    shell.set_parameter("data", st.session_state["data.id"])
+
+
+def header(dataset: core.Dataset) -> None:
+    """Numbers, what is missing, and the buttons."""
+    try:
+        report = core.Store(core.store_root()).report(dataset.pool["set"])
+    except core.UserError as error:
+        shell.problem(error)
+        st.stop()
+    cells = st.columns(5)
+    cells[0].metric("Usable images", f"{report.usable:,}")
+    cells[1].metric("Skipped", f"{len(report.skipped):,}")
+    cells[2].metric("Duplicates folded", f"{report.duplicates:,}")
+    cells[3].metric("Class names", f"{len(dataset.classes):,}")
+    held = dataset.holdout["n"] if dataset.holdout else 0
+    cells[4].metric("Test images", f"{held:,}", help="Labelled, never trained on, only scored.")
+    if report.cancelled:
+        st.warning(
+            "This intake was stopped before its end: the dataset holds what was done. Give the same "
+            "source again to go on; what is here is not decoded twice."
+        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if dataset.ready:
+            if st.button("Adapt CLIP to it", type="primary", icon=":material/arrow_forward:"):
+                st.switch_page("pages/2_Adapt.py", query_params={"data": dataset.id})
+        else:
+            st.info("Next: name at least two classes.", icon=":material/edit:")
+        with st.popover("Rename", icon=":material/edit:"), st.form("data.rename", border=False):
+            title = st.text_input("Title", dataset.title, max_chars=120)
+            if st.form_submit_button("Save") and title.strip():
+                dataset.changed(title=title.strip())
+                st.rerun()
+        with st.popover("Delete", icon=":material/delete:"):
+            st.markdown(
+                "Forget this dataset, its class names and its labels? Its images stay in the store "
+                "until you clean it up, and its runs keep working."
+            )
+            st.button("Delete it", on_click=_delete, args=(dataset.id,), type="primary")
+
+
+def _delete(id: str) -> None:
+    with contextlib.suppress(core.UserError):  # another session was faster: gone either way
+        core.delete_dataset(id)
+    shell.set_parameter("data", None)

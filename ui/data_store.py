@@ -1,0 +1,53 @@
+"""What the image store takes on the disk, and letting go of what nothing uses."""
+
+import time
+
+import streamlit as st
+
+import ueo_core as core
+from ui import shell
+
+
+def draw() -> None:
+    """Closed by default: measuring a large store takes a moment."""
+    st.divider()
+    if not st.toggle("Show what the image store holds", key="data.store"):
+        return
+    store = core.Store(core.store_root())
+    usage, sets, unused = store.usage(), store.sets(), core.unused_sets(store)
+    idle = {info.id for info in unused}
+    total, free, waste = st.columns(3)
+    total.metric("In the store", f"{usage.total / 1e6:,.0f} MB")
+    free.metric("Free on the disk", f"{usage.free / 1e9:,.1f} GB")
+    waste.metric("Belongs to no set", f"{usage.unreferenced / 1e6:,.0f} MB")
+    st.dataframe(
+        [
+            {
+                "Images from": info.name,
+                "Images": info.n,
+                "MB": round(info.bytes / 1e6, 1),
+                "Last used": time.strftime("%Y-%m-%d %H:%M", time.localtime(info.last_used)),
+                "In use": info.id not in idle,
+            }
+            for info in sets
+        ],
+        hide_index=True,
+    )
+    st.button(
+        "Delete what nothing uses", icon=":material/cleaning_services:", on_click=_clean,
+        disabled=not (unused or usage.unreferenced),
+        help="Image sets that no dataset and no run refers to, and files that belong to no set.",
+    )  # fmt: skip
+    if told := st.session_state.pop("data.cleaned", None):
+        (st.success if told[0] else shell.problem)(told[1])
+
+
+def _clean() -> None:
+    store = core.Store(core.store_root())
+    try:
+        for info in core.unused_sets(store):
+            store.delete(info.id)
+        told = True, f"{store.prune() / 1e6:,.1f} MB freed."
+    except core.UserError as error:
+        told = False, str(error)
+    st.session_state["data.cleaned"] = told

@@ -1,0 +1,136 @@
+"""Inspect: class by class, and which is taken for which."""
+
+import streamlit as st
+
+import ueo_core as core
+from ui import charts
+from ui.inspect_gallery import wall
+from ui.plain import markdown
+from ui.shell import dark
+
+SHOWN = 40  # classes in the chart; the table holds all
+MATRIX = 60  # classes up to which the confusion can be drawn legibly
+
+
+def show_classes(opened: core.Inspection, part: core.Part) -> None:
+    """Accuracy of every class before and after; those that lost most come first."""
+    rows = core.class_changes(
+        part.answer["before"], part.answer["after"], part.truth, opened.classes
+    )
+    if not rows:
+        return
+    st.subheader("Class by class")
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        st.echarts_chart(
+            charts.class_chart(rows[:SHOWN]),
+            key="inspect-classes",
+            height=90 + 34 * min(len(rows), SHOWN),
+            alt="Accuracy of every class before and after adaptation with Wilson intervals.",
+        )
+        more = f" The {SHOWN} that lost most, of {len(rows)}." if len(rows) > SHOWN else ""
+        st.caption(
+            "Grey square: before; blue circle: after; in brackets the number of images; lines: 95 % "
+            f"Wilson intervals. The greatest loss is on top.{more}"
+        )
+    with right:
+        st.dataframe(
+            [_row(row) for row in rows],
+            hide_index=True,
+            height=38 + 35 * min(len(rows), SHOWN),
+            row_height=35,
+            column_config={
+                k: st.column_config.Column(width=60 if len(k) < 4 else 85) for k in _row(rows[0])
+            }
+            | {"class": st.column_config.TextColumn(width=110)},
+            key="inspect-class-table",
+        )
+        st.caption(
+            "±: 95 % Wilson interval; ↑, ↓: images that became right, or wrong; p: exact two-sided sign "
+            "test of ↑ against ↓."
+        )
+
+
+def _row(row) -> dict:
+    return {
+        "class": row.name,
+        "n": row.n,
+        "before %": round(row.before, 1),
+        "after %": round(row.after, 1),
+        "change": round(row.change, 1),
+        "↑": row.gained,
+        "↓": row.lost,
+        "p": float(f"{row.p_value:.2g}"),
+        "± before": f"{row.before_low:.0f} – {row.before_high:.0f}",
+        "± after": f"{row.after_low:.0f} – {row.after_high:.0f}",
+    }
+
+
+def show_confusion(opened: core.Inspection, part: core.Part) -> None:
+    """The confusion before and after; a click on a cell shows its images."""
+    st.subheader("Who is taken for whom")
+    rows = core.confusion_rows(opened.classes, part.truth)
+    if len(opened.classes) > MATRIX:
+        st.caption(
+            f"With {len(opened.classes)} classes the matrix cannot be read: choose a truth and an answer."
+        )
+        _by_names(opened, part, rows)
+        return
+    st.caption(
+        "Rows: what it is; columns: the answer; the colour is the share of the row. "
+        "Click a cell to see its images."
+    )
+    picked = None
+    for column, side in zip(st.columns(2, gap="large"), ("before", "after"), strict=True):
+        with column:
+            st.markdown(f"**{side.capitalize()}**")
+            picked = _matrix(opened, part, side, rows) or picked
+    if picked is None:
+        return
+    side, row, answer = picked
+    found = core.confusion_cell(part.answer[side], part.truth, row, answer)
+    truth = dict(rows)[row]
+    st.markdown(
+        f"**{len(found)} images: {markdown(truth)}, answered “{markdown(opened.classes[answer])}” "
+        f"{side} adaptation**"
+    )
+    wall(opened, part, found, f"inspect.cell.{side}.{row}.{answer}")
+
+
+def _matrix(opened, part, side: str, rows) -> tuple[str, int, int] | None:
+    table = core.confusion(part.answer[side], part.truth, len(opened.classes))
+    cells = [
+        (x, y, table[truth, x], 100 * table[truth, x] / table[truth].sum())
+        for y, (truth, _) in enumerate(rows)
+        for x in range(len(opened.classes))
+        if table[truth, x]
+    ]
+    theme = "dark" if dark() else "light"
+    event = st.echarts_chart(
+        charts.confusion_chart(cells, [name for _, name in rows], opened.classes, theme),
+        key=f"inspect.confusion.{opened.run}.{part.name}.{side}",
+        height=150 + 24 * len(rows),
+        on_select="rerun",
+        alt=f"Confusion matrix {side} adaptation.",
+    )
+    for chosen in event["selection"]["selected"]:
+        for index in chosen["dataIndex"]:
+            if index < len(cells):
+                return side, rows[cells[index][1]][0], cells[index][0]
+    return None
+
+
+def _by_names(opened, part, rows) -> None:
+    left, middle, right = st.columns(3)
+    names = dict(rows)
+    row = left.selectbox("It is", list(names), format_func=names.get, key="inspect.truth")
+    answer = middle.selectbox(
+        "The answer is", range(len(opened.classes)), format_func=opened.classes.__getitem__,
+        key="inspect.answer",
+    )  # fmt: skip
+    side = right.segmented_control(
+        "When", ["before", "after"], default="after", required=True, key="inspect.when"
+    )
+    found = core.confusion_cell(part.answer[side], part.truth, row, answer)
+    st.caption(f"{len(found)} images")
+    wall(opened, part, found, f"inspect.cell.{side}.{row}.{answer}")

@@ -1,0 +1,159 @@
+"""Inspect: known against unknown. Histograms with a movable threshold, its consequences, the ROC."""
+
+import numpy as np
+import streamlit as st
+
+import ueo_core as core
+from ui import charts
+from ui.plain import escaped
+
+SIDES = {"before": "Before (zero-shot)", "after": "After (adapted)"}
+STEPS = 400  # positions of the slider
+
+
+def show(opened: core.Inspection, part: core.Part, score: str, verdict) -> dict[str, float]:
+    """Draw the section. → the threshold of each side"""
+    scores, guesses = part.scores(score), guessed(opened, score)
+    stem = f"inspect.{opened.run}.{part.name}.{score}"
+    st.subheader("Known against unknown" if part.labelled else "Is something unknown in there?")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Automatic threshold", icon=":material/auto_awesome:", on_click=_set,
+            args=(stem, guesses),
+            help="Between the two components of a Gaussian mixture fitted to the pool's scores: a guess.",
+        )  # fmt: skip
+        if part.n_id:
+            at95 = {s: core.threshold_at_tpr(v, part.truth) for s, v in scores.items()}
+            st.button(
+                "Accept 95 % of the known", icon=":material/percent:", on_click=_set,
+                args=(stem, at95), help="The highest threshold that does; needs labels.",
+            )  # fmt: skip
+        same = st.toggle(
+            "Same axis on both", key=f"{stem}.same", help="Else each axis spans its own data."
+        )
+    limits = core.data_range(np.concatenate(list(scores.values()))) if same else None
+    found = {}
+    for column, side in zip(st.columns(2, gap="large"), SIDES, strict=True):
+        with column:
+            found[side] = _side(
+                opened, part, side, score, scores[side], guesses[side], limits, stem
+            )
+    _consequences(part, scores, found, verdict)
+    return found
+
+
+def guessed(opened: core.Inspection, score: str) -> dict[str, float]:
+    """The automatic threshold of each side: of the pool, as predictions of new images use it."""
+    key = f"inspect.guess.{opened.run}.{opened.step}.{score}"
+    if key not in st.session_state:
+        pool = opened.parts["pool"].scores(score)
+        st.session_state[key] = {s: core.mixture_threshold(v) for s, v in pool.items()}
+    return st.session_state[key]
+
+
+def _set(stem: str, values: dict[str, float]) -> None:
+    for side, value in values.items():
+        st.session_state[f"{stem}.{side}"] = float(value)
+
+
+def _side(opened, part, side, score, values, guess, limits, stem) -> float:
+    low, high = limits or core.data_range(values)
+    digits = core.digits(low, high)
+    step = (high - low) / STEPS
+    key = f"{stem}.{side}"
+    st.session_state.setdefault(key, float(guess))
+    # The range of the slider may have changed with the axis: keep the threshold within it.
+    st.session_state[key] = float(np.clip(st.session_state[key], low, high + step))
+    st.markdown(f"**{SIDES[side]}**")
+    place = st.container()
+    threshold = st.slider(
+        "Threshold: an image with a lower score counts as unknown",
+        low, high + step, step=step, format=f"%.{digits}f", key=key,
+    )  # fmt: skip
+    groups = {"images": values}
+    if part.labelled:
+        groups = {"known": values[part.truth >= 0], "unknown": values[part.truth == core.OOD]}
+        groups = {k: v for k, v in groups.items() if len(v)}
+    bars = core.histogram(groups, limits=limits)
+    with place:
+        st.echarts_chart(
+            charts.bar_chart(
+                bars.edges, bars.counts, _title(score, opened.logit_scale), digits, mark=threshold,
+                colour=charts.AFTER if side == "after" else charts.BEFORE,
+            ),
+            key=f"{key}.chart", height=320,
+            alt=f"Histogram of the score {side} adaptation, with the threshold.",
+        )  # fmt: skip
+        st.caption(
+            f"Range shown: {low:.{digits}f} to {high:.{digits}f}, "
+            f"{'the same on both sides' if limits else 'exactly the data of this side'}."
+        )
+    return threshold
+
+
+def _title(score: str, scale: float) -> str:
+    chosen = core.SCORES[score]
+    return f"{chosen.title} ({chosen.temperature(scale)})"
+
+
+def _consequences(part, scores, thresholds, verdict) -> None:
+    effects = {
+        side: core.threshold_effect(scores[side], t, part.answer[side], part.truth)
+        for side, t in thresholds.items()
+    }
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        st.markdown("**What these thresholds do**")
+        st.html(_table(effects, len(part)))
+        if not part.labelled:
+            st.caption(
+                "Without labels nobody knows who is unknown: the automatic threshold is a guess, drawn "
+                "where two bell curves fitted to the pool's scores cross."
+            )
+    curves = {s: core.roc_points(v, part.truth) for s, v in scores.items()}
+    if all(c is not None for c in curves.values()):
+        with right:
+            auc = verdict.metrics["auc"]
+            of = {"before": auc.before, "after": auc.after}
+            st.markdown("**ROC: who is let in as the threshold falls**")
+            st.echarts_chart(
+                charts.roc_chart(curves, {s: (e.fpr, e.tpr) for s, e in effects.items()}),
+                key="inspect-roc", height=360, alt="ROC curves before and after adaptation.",
+            )  # fmt: skip
+            st.caption(
+                " · ".join(
+                    f"{side} ({'dashed grey, ■' if side == 'before' else 'blue, ●'}): AUC {i.value:.1f}, "
+                    f"95 % interval {i.low:.1f} to {i.high:.1f}"
+                    for side, i in of.items()
+                )
+            )
+
+
+def _table(effects: dict, n: int) -> str:
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.1f} %"
+
+    def count(part: int | None, rate: float | None) -> str:
+        return "–" if rate is None else f"{part:,} ({share(rate)})"
+
+    one = effects["after"]
+    rows = {
+        f"Accepted (coverage), of {n:,}": lambda e: count(e.accepted, e.coverage),
+        f"Called unknown, of {n:,}": lambda e: count(e.rejected, 100 - e.coverage),
+    }
+    if one.known is not None:
+        rows |= {
+            f"Known accepted (TPR), of {one.known:,}": lambda e: count(e.known_accepted, e.tpr),
+            f"Unknown accepted (FPR), of {one.unknown:,}": lambda e: count(
+                e.unknown_accepted, e.fpr
+            ),
+            "Right answers among the accepted": lambda e: share(e.accuracy),
+        }
+    body = "".join(
+        f"<tr><th>{escaped(name)}</th>{''.join(f'<td>{make(e)}</td>' for e in effects.values())}</tr>"
+        for name, make in rows.items()
+    )
+    return (
+        '<table class="ueo-table"><thead><tr><th></th><th>Before</th><th>After</th></tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )

@@ -1,0 +1,98 @@
+"""The Learn page: a story, a triangle to play with, one image, the formula, exercises."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from ueo_core.learn import CONTROLS, SIZES, VIEWS, Link, Look, parameters
+from ui import learn_image, learn_story, learn_triangle, learn_words
+from ui import learn_state as state
+from ui.shell import ROOT
+
+_KEYS = st.components.v2.component(
+    "ueo_learn_keys",
+    js=(ROOT / "assets" / "learn" / "keys.js").read_text(encoding="utf-8"),
+)
+BASE = 17  # pixels, the theme's base size
+
+
+def page() -> None:
+    """Draw the page for the state in the URL."""
+    link = state.load()
+    st.html(_style(link))
+    _KEYS(key="learn.keys", height=1)
+    if state.shown(link, "menu"):
+        _menu(link)
+    {
+        "story": learn_story.show,
+        "triangle": _triangle,
+        "image": learn_image.show,
+        "formula": learn_words.formula,
+        "exercises": learn_words.exercises,
+    }[link.view](link)
+
+
+def _style(link: Link) -> str:
+    """Type for the room: everything that is measured in rem grows with it."""
+    return f"""<style>
+html {{ font-size: {BASE * float(link.size):g}px !important; }}
+[data-testid="stMainBlockContainer"] {{ padding-top: 1.2rem; padding-bottom: 1rem; }}
+[data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
+.st-key-learn-glossary {{ columns: 24rem auto; display: block; }}
+.st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
+</style>"""
+
+
+def _menu(link: Link) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.segmented_control(
+            "View",
+            list(VIEWS),
+            format_func=VIEWS.get,
+            key=state.key("view"),
+            label_visibility="collapsed",
+            on_change=state.take,
+            args=("view",),
+        )
+        st.space("stretch")
+        if state.shown(link, "share-link"):
+            with st.popover("Present and share", icon=":material/present_to_all:"):
+                _share(link)
+
+
+def _share(link: Link) -> None:
+    """Type size, and the link that reproduces this view with some controls hidden."""
+    st.segmented_control(
+        "Type size",
+        list(SIZES),
+        format_func=SIZES.get,
+        key=state.key("size"),
+        on_change=state.take,
+        args=("size",),
+    )
+    hidden = st.multiselect(
+        "Hide in the link", list(CONTROLS), format_func=CONTROLS.get, key="learn.share.hide"
+    )
+    wanted = replace(link, hide=tuple(c for c in CONTROLS if c in {*hidden, *link.hide}))
+    st.caption("The whole state is in the link; whoever opens it sees this view.")
+    address = st.context.url.split("?")[0] if st.context.url else ""
+    query = urlencode(parameters(wanted), safe=",")
+    st.code(f"{address}?{query}" if query else address, language=None, wrap_lines=True)
+    st.caption(
+        "Keys: ← → scenes, Space play or pause, . and , one step, 0 back to the start, B another batch, "
+        "V reveal, 1–8 tick, A S E G P the live run. Page keys of a presenter's remote work, too."
+    )
+
+
+def _triangle(link: Link) -> None:
+    st.markdown("## Three classes, sixty images, ten trained numbers")
+    st.fragment(_playground, key="learn.playground")()
+
+
+def _playground() -> None:
+    link = state.load()
+    if link.view != "triangle":
+        return
+    learn_triangle.presets(link)
+    learn_triangle.stage(link, Look(star=True), with_knobs=True)

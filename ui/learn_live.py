@@ -1,0 +1,210 @@
+"""The story's live run in step mode, and what later scenes take from it."""
+
+import uuid
+
+import streamlit as st
+
+import ueo_core as core
+from ueo_core.learn import Link
+from ui import charts, shell
+from ui import learn_state as state
+
+TICK = 1.0  # seconds
+MOVING = ("queued", "running", "stopping")
+BUTTONS = {  # action → label, icon, key, steps
+    "step": ("Step", ":material/skip_next:", "S", 1),
+    "epoch": ("Six steps", ":material/fast_forward:", "E", 6),
+    "resume": ("Let it run", ":material/play_arrow:", "G", 0),
+    "pause": ("Pause", ":material/pause:", "P", 0),
+    "stop": ("Stop and keep", ":material/stop:", None, 0),
+}
+
+
+def current() -> str | None:
+    """The newest run that this page began, whoever began it."""
+    from ueo_core.learn.live import newest
+
+    return newest(shell.manager())
+
+
+def latest_delta():
+    """Step and delta of the newest run's last checkpoint, or None."""
+    from ueo_core.learn.live import latest_delta as read
+
+    run = current()
+    return read(shell.manager().folder(run).path) if run else None
+
+
+def fields() -> dict:
+    """The numbers of the scene's sentences."""
+    problem = core.problem()
+    return {"classes": len(problem.classes), "pool": len(problem.pool)}
+
+
+def show(link: Link) -> None:
+    """The run, its buttons and its two charts, read again while it moves."""
+    job = _job()
+    run = current()
+    moving = bool(job and job.running) or (
+        run is not None and shell.manager().snapshot(run).state in MOVING
+    )
+    st.fragment(_tick, run_every=TICK if moving else None, key="learn.live")(moving)
+
+
+def _job() -> core.Job | None:
+    return shell.jobs().get(f"learn-{st.session_state.get('learn.request', '')}")
+
+
+def _tick(moving: bool) -> None:
+    link = state.load()
+    job, run = _job(), current()
+    now = shell.manager().snapshot(run) if run else None
+    busy = bool(job and job.running)
+    if (busy or (now is not None and now.state in MOVING)) != moving:
+        st.rerun()  # once: the page registers this fragment again, with or without its clock
+    if job and job.error:
+        shell.problem(job.error)
+    if state.shown(link, "live"):
+        _buttons(now, busy)
+    _status(now, job)
+    size = round(14 * float(link.size))
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _loss(now, size)
+    with right:
+        _hills(now, size)
+
+
+def _buttons(now: core.Snapshot | None, busy: bool) -> None:
+    with st.container(horizontal=True):
+        fresh = now is None or now.state in ("finished", "failed")
+        st.button(
+            "Start" if now is None else "Start again",
+            icon=":material/play_circle:",
+            type="primary" if fresh else "secondary",
+            shortcut="A",
+            key="learn.live.start",
+            disabled=busy or (now is not None and now.state in MOVING),
+            on_click=_start,
+        )
+        can = now.actions if now else ()
+        for name, (label, icon, shortcut, steps) in BUTTONS.items():
+            action = "step" if name == "epoch" else name
+            st.button(
+                label,
+                icon=icon,
+                shortcut=shortcut,
+                key=f"learn.live.{name}",
+                disabled=busy or action not in can,
+                on_click=_act,
+                args=(action, steps),
+            )
+
+
+def _start() -> None:
+    """Draw the problem and take the first step, once for any number of clicks."""
+    from ui.learn_pictures import BACKBONE
+
+    manager = shell.manager()
+    request = st.session_state["learn.request"] = uuid.uuid4().hex
+
+    def work(job: core.Job) -> str:
+        from ueo_core.learn.live import begin
+
+        return begin(manager, BACKBONE, request, job.progress)
+
+    shell.jobs().start(f"learn-{request}", "The sample", work)
+
+
+def _act(action: str, steps: int) -> None:
+    try:
+        shell.manager().act(current(), action, **({"steps": steps} if steps else {}))
+    except core.UserError as error:
+        # The run went on between the drawing of the button and its click.
+        st.toast(str(error))
+
+
+def _status(now: core.Snapshot | None, job: core.Job | None) -> None:
+    """What is going on, in one line, always in the same place."""
+    if job and job.running:
+        text = f"Drawing the sample: {job.done} of {job.total}" if job.total else "Getting ready"
+        st.progress(job.done / job.total if job.total else 0.0, text)
+        return
+    if now is None:
+        st.progress(0.0, "Nothing has been started yet.")
+        return
+    doing = core.phase_sentence(now) if now.state in MOVING else f"Run {now.state}"
+    text = f"{doing} · step {now.step} of {now.steps or '…'}"
+    if now.evaluations and now.evaluations[-1].get("auc") is not None:
+        first, last = now.evaluations[0], now.evaluations[-1]
+        text += (
+            f" · ACC {first['acc']:.0f} → {last['acc']:.0f} %, AUC {first['auc']:.0f} → {last['auc']:.0f} % "
+            f"(step 0 → {last['step']})"
+        )
+    st.progress(now.step / now.steps if now.steps else 0.0, text)
+
+
+def _loss(now: core.Snapshot | None, size: int) -> None:
+    series = core.decimated(now.series) if now else []
+    st.markdown("**The loss and its two terms**")
+    st.echarts_chart(
+        charts.loss_chart(series, now.steps if now else 1, size),
+        key="learn.live.loss",
+        height=330,
+        alt=f"Loss and its two terms over {len(series)} steps.",
+    )
+
+
+def _hills(now: core.Snapshot | None, size: int) -> None:
+    st.markdown("**The hills, at step 0 and at the last evaluation**")
+    found = core.confidence_hills(now) if now else None
+    if found is None:
+        spec = charts.hill_chart([0, 1], {}, "MCM score, T = 1", 2, size)
+    else:
+        digits = core.digits(float(found.x[0]), float(found.x[-1]))
+        spec = charts.hill_chart(found.x, found.density, "MCM score, T = 1", digits, size)
+    st.echarts_chart(
+        spec,
+        key="learn.live.hills",
+        height=330,
+        alt="Densities of the score of known and unknown test images, at step 0 and now.",
+    )
+
+
+def change_chart(link: Link) -> None:
+    """How far each layer of the newest run has moved, in percent of its size."""
+    now = shell.manager().snapshot(current())
+    if not now.evaluations:
+        return
+    change = now.evaluations[-1]["change"]
+    size = round(13 * float(link.size))
+    names = list(change)
+    st.markdown(f"**Change of each layer at step {now.evaluations[-1]['step']}, % of its size**")
+    spec = charts.frame(
+        size,
+        grid={"left": 8, "right": 40, "top": 8, "bottom": 30, "containLabel": True},
+        xAxis=charts.axis("%", size, min=0),
+        yAxis={
+            "type": "category",
+            "data": names,
+            "inverse": True,
+            "axisLabel": {"fontSize": size, "interval": 0},
+        },
+        series=[
+            {
+                "type": "bar",
+                "name": "change",
+                "data": [round(100 * change[n], 3) for n in names],
+                "itemStyle": {"color": charts.AFTER},
+            }
+        ],
+        legend={"show": False},
+    )
+    st.echarts_chart(
+        spec,
+        key="learn.change",
+        height=60 + round(1.5 * size * len(names)),
+        alt="Relative change of each trained layer; largest: "
+        + max(names, key=lambda n: change[n])
+        + ".",
+    )

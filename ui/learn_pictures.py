@@ -1,0 +1,199 @@
+"""The story's pictures from real images: eight drawings, the hills, what moved."""
+
+import streamlit as st
+
+import ueo_core as core
+from ueo_core.learn import Link
+from ui import charts, learn_live
+from ui import learn_state as state
+from ui.learn_cards import card, squares
+from ui.shell import ROOT
+
+BACKBONE = "drawings-resnet"
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _stage(backbone: str, weights: float):
+    """The teaching model on the built-in problem. weights: their time of change, so that new ones count."""
+    from ueo_core.learn.drawn import open_stage
+
+    return open_stage(backbone, core.problem())
+
+
+def stage():
+    """The teaching model on the built-in problem, opened once a process. UserError without weights."""
+    path = ROOT / "assets" / f"{BACKBONE}.safetensors"
+    changed = path.stat().st_mtime if path.is_file() else 0.0
+    with st.spinner("Opening the teaching model: a few seconds, once …"):
+        return _stage(BACKBONE, changed)
+
+
+def eight(link: Link) -> dict:
+    """Eight drawings with CLIP's answers; in the second scene the room ticks. → the sentences' numbers"""
+    from ueo_core.learn.drawn import STRANGE, found
+    from ueo_core.learn.drawn import eight as choose
+
+    now = stage()
+    chosen = choose(now, link.draw)
+    guessing = link.scene == "strangers"
+    ticked = {place for place in range(8) if guessing and link.ticks >> place & 1}
+    revealed = guessing and bool(link.reveal)
+    if guessing:
+        _reveal_bar(link)
+    with st.container(horizontal=True, gap="small", key="learn-eight"):
+        for place, i in enumerate(chosen):
+            noun = now.problem.test[i]
+            truth = noun if now.truth[i] >= 0 else f"stranger: {noun}"
+            with st.container(key=f"learn-card-{place}", gap="xsmall"):
+                st.html(
+                    card(
+                        now.problem.image("test", i),
+                        place + 1,
+                        now.answer(i),
+                        float(now.sure[i]),
+                        truth if revealed else None,
+                        place in ticked,
+                    )
+                )
+                if guessing:
+                    st.button(
+                        "Stranger" if place in ticked else "Known",
+                        icon=":material/check_box:"
+                        if place in ticked
+                        else ":material/check_box_outline_blank:",
+                        shortcut=str(place + 1),
+                        key=f"learn.tick.{place}",
+                        width="stretch",
+                        on_click=_tick,
+                        args=(place,),
+                    )
+    if state.shown(link, "seed"):
+        st.button(
+            "Eight others",
+            icon=":material/casino:",
+            shortcut="B",
+            key="learn.others",
+            on_click=lambda: state.change(draw=(link.draw + 1) % 1000, ticks=0, reveal=0),
+        )
+    strange = [i for i in chosen if now.truth[i] < 0]
+    known = [i for i in chosen if now.truth[i] >= 0]
+    score = found(now, chosen, ticked)
+    reveal = "Which? CLIP does not say: it has an answer for each of them."
+    if revealed:
+        names = ", ".join(now.problem.test[i] for i in strange)
+        reveal = (
+            f"They are {names}: CLIP is {100 * now.sure[strange].mean():.0f} % sure of them on average, and "
+            f"{100 * now.sure[known].mean():.0f} % of the known ones. The room found {score['hits']} of "
+            f"{score['strangers']}, with {score['wrong']} false alarm{'s' * (score['wrong'] != 1)}."
+        )
+    return {
+        "classes": len(now.problem.classes),
+        "strangers": STRANGE,
+        "sure": int((now.sure[chosen] > 0.5).sum()),
+        "reveal": reveal,
+    }
+
+
+def _reveal_bar(link: Link) -> None:
+    if state.shown(link, "reveal"):
+        st.button(
+            "Hide again" if link.reveal else "Reveal",
+            icon=":material/visibility_off:" if link.reveal else ":material/visibility:",
+            type="primary",
+            shortcut="V",
+            key="learn.reveal",
+            on_click=lambda: state.change(reveal=1 - link.reveal),
+        )
+
+
+def _tick(place: int) -> None:
+    link = state.load()
+    state.change(ticks=link.ticks ^ (1 << place))
+
+
+def hills(link: Link) -> dict:
+    """The two hills and a line that can be moved. → the sentences' numbers"""
+    from ueo_core.learn.drawn import draw_line, two_hills
+
+    now = stage()
+    line = draw_line(now, link.line)
+    found = two_hills(now)
+    size = round(15 * float(link.size))
+    spec = charts.hill_chart(
+        found.x, found.density, "score: fits its best class (MCM, T = 1)", 4, size
+    )
+    spec["series"].append(
+        charts.line("the line", [], charts.PURPLE, dash="solid")
+        | {
+            "markLine": {
+                "symbol": "none",
+                "silent": True,
+                "animation": False,
+                "lineStyle": {"color": charts.PURPLE, "width": 3, "type": "solid"},
+                "label": {"formatter": f"{line.kept:.0f} % of the known →", "fontSize": size},
+                "data": [{"xAxis": round(line.threshold, 6)}],
+            }
+        }
+    )
+    st.echarts_chart(
+        spec,
+        key="learn.hills",
+        height=round(360 * float(link.size) ** 0.5),
+        alt=f"Two hills of scores, known and unknown; AUC {now.auc:.0f} percent. The line keeps "
+        f"{line.kept:.0f} percent of the known and lets {line.passed:.0f} percent of the strangers in.",
+    )
+    st.slider(
+        "Known drawings that fall below the line, %",
+        0,
+        100,
+        key=state.key("line"),
+        on_change=state.take,
+        args=("line",),
+    )
+    return {
+        "images": len(now.problem.test),
+        "auc": f"{now.auc:.0f}",
+        "kept": f"{line.kept:.0f}",
+        "passed": f"{line.passed:.0f}",
+    }
+
+
+def moved(link: Link) -> dict:
+    """The trained numbers among all, areas to scale, and the change by layer. → the sentences' numbers"""
+    from ueo_core.learn.moved import RN50, VIT, count, total_change
+
+    now = stage()
+    own = count(now.model)
+    step, change = 0, 0.0
+    latest = learn_live.latest_delta()
+    if latest:
+        step, delta = latest
+        change = total_change(delta, now.model.original)
+    with st.container(horizontal=True, gap="large"):
+        with st.container(key="learn-squares"):
+            st.html(
+                squares(
+                    [
+                        (
+                            c.name,
+                            c.share,
+                            f"{c.trained:,} of {c.total:,} numbers: {c.kilobytes:.0f} kB",
+                        )
+                        for c in (VIT, RN50, own)
+                    ],
+                    round(230 * float(link.size)),
+                )
+            )
+    if latest:
+        learn_live.change_chart(link)
+    else:
+        st.caption("The changes by layer appear here once the live run has taken a step.")
+    return {
+        "vit_trained": f"{VIT.trained:,}",
+        "vit_all": f"{VIT.total:,}",
+        "vit_kb": f"{VIT.kilobytes:.0f}",
+        "own_trained": f"{own.trained:,}",
+        "own_all": f"{own.total:,}",
+        "step": step,
+        "change": f"{change:.1f}",
+    }

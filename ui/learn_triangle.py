@@ -1,0 +1,156 @@
+"""The triangle: a drawing script fed with trajectories, and the knobs beside it."""
+
+import streamlit as st
+
+from ueo_core.learn import ARROWS, DOTS, KINDS, PRESETS, Knobs, Link, Look
+from ueo_core.learn.knobs import preset_of
+from ui import learn_state as state
+from ui.shell import ROOT
+
+_FOLDER = ROOT / "assets" / "learn"
+_COMPONENT = st.components.v2.component(
+    "ueo_learn_triangle",
+    html=(_FOLDER / "triangle.html").read_text(encoding="utf-8"),
+    css=(_FOLDER / "triangle.css").read_text(encoding="utf-8"),
+    js="\n".join(
+        (_FOLDER / name).read_text(encoding="utf-8")
+        for name in ("marks.js", "canvas.js", "triangle.js")
+    ),
+)
+# Beside the triangle where there is room for both, below it where there is not.
+_STYLE = """<style>
+.st-key-learn-picture { flex: 1 1 44rem !important; min-width: min(100%, 40rem); }
+.st-key-learn-knobs { flex: 1 1 15rem !important; max-width: 100%; }
+</style>"""
+LABELS = {
+    "trade": "λ: weight of term two",
+    "temperature": "Temperature of the weights",
+    "share": "Strangers in the batch, %",
+    "sure": "How clearly known images show their class",
+    "seed": "Seed of the batch",
+}
+HELPS = {
+    "trade": "The paper's value is 1. At 0 term two is gone.",
+    "temperature": "1: as the paper writes it (scaled). 8, the logit scale of this triangle: unscaled "
+    "cosines, as in the released script.",
+    "sure": "Moves the confidence of the known cluster at the start.",
+}
+
+
+def presets(link: Link) -> None:
+    """The named settings, as buttons."""
+    if not state.shown(link, "presets"):
+        return
+    now = preset_of(link.knobs)
+    with st.container(horizontal=True, gap="small", key="learn-presets"):
+        for name, preset in PRESETS.items():
+            st.button(
+                preset.title,
+                key=f"learn.preset.{name}",
+                type="primary" if name == now else "secondary",
+                on_click=_choose,
+                args=(name,),
+            )
+    if now:
+        st.caption(PRESETS[now].look)
+
+
+def _choose(name: str) -> None:
+    state.change(knobs=PRESETS[name].knobs, step=0)
+
+
+def stage(link: Link, look: Look, with_knobs: bool) -> None:
+    """The triangle of each method in `look`, and the knobs unless the link hides them."""
+    st.html(_STYLE)
+    if not (with_knobs and state.shown(link, "knobs")):
+        picture(link, look)
+        return
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(key="learn-picture"):
+            picture(link, look)
+        with st.container(key="learn-knobs"):
+            knobs(link)
+
+
+def picture(link: Link, look: Look) -> None:
+    """The triangles with their play bar."""
+    from ueo_core.learn.payload import payload  # torch: seconds at the first time
+
+    asked = state.sent()
+    data = payload(link.knobs, look.methods) | {
+        "look": {
+            "arrows": asked.arrows or look.arrows,
+            "dots": asked.dots or look.dots,
+            "star": look.star if asked.star == "" else asked.star == "1",
+            "shade": look.shade if asked.shade == "" else asked.shade == "1",
+        },
+        "step": asked.step,
+        "choices": {"arrows": ARROWS, "dots": DOTS},
+        "show": {
+            "play": state.shown(link, "play"),
+            "look": state.shown(link, "look"),
+        },
+    }
+    # A mount of its own for every scene: what is left of one must not show up in the next.
+    key = f"learn.triangle.{link.view}.{link.scene if link.view == 'story' else ''}"
+    _COMPONENT(key=key, data=data, on_at_change=lambda: _noted(key))
+
+
+def _noted(key: str) -> None:
+    """The viewer halted somewhere or chose another look: into the URL with it."""
+    at = st.session_state[key].at or {}
+    state.note(
+        step=min(max(int(at.get("step", 0)), 0), 60),
+        arrows=at["arrows"] if at.get("arrows") in ARROWS else "",
+        dots=at["dots"] if at.get("dots") in DOTS else "",
+        star="1" if at.get("star") else "0",
+        shade="1" if at.get("shade") else "0",
+    )
+
+
+def knobs(link: Link) -> None:
+    """Every knob that the link does not hide."""
+    if state.shown(link, "kind"):
+        _selectbox()
+    for name in ("share", "sure", "trade", "temperature"):
+        if state.shown(link, name):
+            low, high, step = Knobs.RANGES[name]
+            st.slider(
+                LABELS[name],
+                low,
+                high,
+                step=step,
+                key=state.key(f"knob.{name}"),
+                on_change=state.take_knob,
+                args=(name,),
+                help=HELPS.get(name),
+            )
+    if state.shown(link, "absent"):
+        st.checkbox(
+            "Nobody photographed class C",
+            key=state.key("knob.absent"),
+            on_change=state.take_knob,
+            args=("absent",),
+        )
+    if state.shown(link, "seed"):
+        low, high, step = Knobs.RANGES["seed"]
+        st.number_input(
+            LABELS["seed"],
+            low,
+            high,
+            step=step,
+            key=state.key("knob.seed"),
+            on_change=state.take_knob,
+            args=("seed",),
+        )
+
+
+def _selectbox() -> None:
+    st.selectbox(
+        "Strangers are",
+        list(KINDS),
+        format_func=KINDS.get,
+        key=state.key("knob.kind"),
+        on_change=state.take_knob,
+        args=("kind",),
+    )

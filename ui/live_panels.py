@@ -1,0 +1,257 @@
+"""The panels of the Live page: charts that keep their place and identity from tick to tick."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import streamlit as st
+
+import ueo_core as core
+from ui import charts, thumbs
+from ui.plain import escaped
+
+HEIGHT = 300
+LARGE = 20  # text of charts on a projector, pixels
+STYLE = thumbs.STYLE
+PRESENT = """<style>
+[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
+[data-testid="stMainBlockContainer"] { max-width: none; padding-top: 1.5rem; }
+[data-testid="stMetricValue"] { font-size: 2.4rem; }
+[data-testid="stMarkdownContainer"] p { font-size: 1.3rem; }
+.ueo-thumb { width: 10.5rem; font-size: 1.1rem; }
+</style>"""
+SETS = {"pool": "pool", "holdout": "test set"}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What does not change during a run."""
+
+    classes: tuple[str, ...]
+    settings: core.Settings
+    references: dict  # image sets by name
+    labels: dict  # for colour and ticks only
+
+
+@lru_cache(maxsize=8)
+def facts(path: str) -> Facts:
+    """A run's settings, image sets and labels, read once."""
+    folder = core.RunFolder(path)
+    config = folder.config
+    references = {name: config[name] for name in SETS if config[name]}
+    return Facts(tuple(config["classes"]), folder.settings, references, folder.labels())
+
+
+def all_panels(now: core.Snapshot, about: Facts, theme: str) -> None:
+    """Five charts, the canaries and the last batch."""
+    grid = st.grid(3, min_column_width=330, gap="medium", key="live-grid")
+    with grid.cell():
+        _loss(now, about)
+    with grid.cell():
+        _hills(now, about)
+    with grid.cell():
+        _signs(now, about)
+    with grid.cell():
+        _weights(now, about)
+    with grid.cell():
+        _change(now, theme)
+    with grid.cell():
+        _batch(now, about)
+    _canaries(now, about)
+
+
+def presentation(now: core.Snapshot, about: Facts) -> None:
+    """Three panels in large type, each with what to look at, and the canaries."""
+    grid = st.grid(3, min_column_width=420, gap="medium", key="live-grid-large")
+    with grid.cell():
+        _hills(now, about, LARGE)
+    with grid.cell():
+        _signs(now, about, LARGE)
+    with grid.cell():
+        _loss(now, about, LARGE)
+    _canaries(now, about)
+
+
+def _head(title: str) -> None:
+    st.markdown(f"**{title}**")
+
+
+def _height(size: int) -> int:
+    return HEIGHT if size < LARGE else 460
+
+
+def _loss(now: core.Snapshot, about: Facts, size: int = 13) -> None:
+    _head("The loss and its two terms")
+    st.echarts_chart(
+        charts.loss_chart(core.decimated(now.series), now.steps, size),
+        key=f"live-loss-{size}",
+        height=_height(size),
+        alt="Line chart of the loss, the weighted entropy of each image and the entropy of the mean.",
+    )
+    trade = core.METHODS[about.settings.method].trade(about.settings.trade)
+    if trade:
+        text = (
+            "In nats. The dashed line should fall: each confident image gets surer. The dotted one should stay "
+            f"high: the answers stay spread. Loss = dashed − {trade:g} × dotted."
+        )
+    else:
+        text = (
+            "In nats. Only the dashed line counts here: every image is pushed to be sure. Nothing holds the "
+            "dotted line up, and when it falls all images get the same answer."
+        )
+    st.caption(text)
+
+
+def _hills(now: core.Snapshot, about: Facts, size: int = 13) -> None:
+    _head("Confidence hills, now and at step 0")
+    found = core.confidence_hills(now)
+    floor = 1 / len(about.classes)
+    if found is None:
+        spec = charts.hill_chart([0, 1], {}, "MCM score, T = 1", 2, size)
+    else:
+        digits = core.digits(float(found.x[0]), float(found.x[-1]))
+        spec = charts.hill_chart(found.x, found.density, "MCM score, T = 1", digits, size)
+    st.echarts_chart(
+        spec,
+        key=f"live-hills-{size}",
+        height=_height(size),
+        alt="Densities of the confidence score of the probe images, now against step 0.",
+    )
+    if found is None:
+        text = "They appear once every image has been measured."
+    elif now.evaluations[-1]["ood"]:
+        text = (
+            f"The blue hill (●, known) should move right, away from the orange one (▲, unknown). "
+            f"{_probe(now)}; MCM: largest softmax of the unscaled cosines, T = 1; "
+            f"with {len(about.classes)} classes it is never below {floor:.4f}."
+        )
+    else:
+        text = (
+            f"Two humps are a sign that something unknown is in there. {_probe(now)}; MCM: largest "
+            f"softmax of the unscaled cosines, T = 1; with {len(about.classes)} classes it is never "
+            f"below {floor:.4f}."
+        )
+    st.caption(text)
+
+
+def _signs(now: core.Snapshot, about: Facts, size: int = 13) -> None:
+    labelled = core.has_labels(now)
+    unscored = not now.evaluations
+    _head("Quality by epoch" if labelled or unscored else "Signs without labels, by epoch")
+    signs = core.progress_signs(now, len(about.classes)) if now.evaluations else {}
+    st.echarts_chart(
+        charts.percent_chart(signs, now.steps, size),
+        key=f"live-signs-{size}",
+        height=_height(size),
+        alt="Line chart by step of accuracy and AUC, or of signs that need no labels.",
+    )
+    values = " · ".join(f"{k} {v[0][1]:.1f} → {v[-1][1]:.1f}" for k, v in signs.items())
+    if labelled:
+        text = (
+            f"{values}. ACC: mean accuracy of the classes; AUC: known against unknown by MCM, T = 1; "
+            f"HM: their harmonic mean. {_probe(now)}; the labels only score, training never sees them. "
+            "The axis need not start at 0."
+        )
+    elif unscored:
+        text = "It appears with the first measurement."
+    else:
+        text = (
+            f"{values}. Same answer: as at step 0. Spread of the answers over the classes: near 0 all are "
+            "one class, a collapse. Doubt: mean entropy as a share of log C. "
+            f" {_probe(now)}. The axis need not start at 0."
+        )
+    st.caption(text)
+
+
+def _weights(now: core.Snapshot, about: Facts) -> None:
+    _head("Weights of the images, fixed before step 1")
+    found = core.weight_bars(now)
+    if found is None:
+        spec, text = charts.bar_chart([0, 1], {}, "w(x)", 2), "They appear after the measurement."
+    else:
+        low, high = float(found.edges[0]), float(found.edges[-1])
+        digits = core.digits(low, high)
+        spec = charts.bar_chart(found.edges, found.counts, "w(x)", digits)
+        scaled = about.settings.weight_temperature == "scaled"
+        text = (
+            f"Range shown: {low:.{digits}f} to {high:.{digits}f}, exactly the data. w(x) is the largest "
+            f"softmax of the zero-shot model, {'at its logit scale' if scaled else 'of unscaled cosines, T = 1'}."
+        )
+        if not core.METHODS[about.settings.method].weighted:
+            text += f" {core.METHODS[about.settings.method].title} counts every image alike and does not use them."
+    st.echarts_chart(
+        spec, key="live-weights", height=HEIGHT, alt="Histogram of the sample weights."
+    )
+    st.caption(text)
+
+
+def _change(now: core.Snapshot, theme: str) -> None:
+    _head("How far each layer has moved")
+    steps, layers, values = core.change_by_layer(now)
+    st.echarts_chart(
+        charts.change_chart(steps, layers, values, theme),
+        key="live-change",
+        height=HEIGHT,
+        alt="Heat map of the relative parameter change by layer and step.",
+    )
+    st.caption(
+        "Context of the prompt first, then the image tower from input to output. ‖v − v₀‖ / ‖v₀‖ in "
+        "percent; the colour follows its square root, so that small moves stay visible."
+    )
+
+
+def _batch(now: core.Snapshot, about: Facts) -> None:
+    _head("The last batch: who counts most and least")
+    rows = []
+    weighted = core.METHODS[about.settings.method].weighted
+    for title, key in (("Most weight", "most"), ("Least weight", "least")):
+        cards = [
+            thumbs.card(about.references["pool"], i, _weight_lines(now, i, weighted))
+            for i in now.batch.get(key, ())
+        ]
+        rows.append(f"<p>{title if weighted else 'Some of its images'}</p>{thumbs.strip(cards)}")
+    empty = "<p>It appears with the first step.</p>"
+    st.html(f'<div class="ueo-small">{"".join(rows) if now.batch else empty}</div>')
+
+
+def _weight_lines(now: core.Snapshot, index: int, weighted: bool) -> list[str]:
+    if not weighted:
+        return ["w = 1"]
+    return [f"w = {now.weights[index]:.3f}"] if index < len(now.weights) else []
+
+
+def _canaries(now: core.Snapshot, about: Facts) -> None:
+    found = core.canary_strip(now)
+    flipped = sum(c.flipped for c in found)
+    count = f": {flipped} of {len(found)} have flipped" if found else ""
+    _head(f"Canaries, images on the brink{count}")
+    if not found:
+        st.html("<p>They appear after the measurement.</p>")
+        return
+    where = now.evaluations[-1]["set"]
+    labels = about.labels.get(where)
+    cards = []
+    for canary in found:
+        label = labels[canary.image] if labels else None
+        lines = [_answer(canary.now, label, about, f" {100 * canary.confidence:.0f} %")]
+        if canary.flipped:
+            lines.append(f'<span class="was">was {escaped(canary.before)}</span>')
+        if label is not None and canary.now != label:
+            truth = label if label in about.classes else f"{label} (unknown)"
+            lines.append(f'<span class="was">is {escaped(truth)}</span>')
+        cards.append(thumbs.card(about.references[where], canary.image, lines, canary.flipped))
+    st.html(thumbs.strip(cards))
+    st.caption(
+        "Each with its answer and confidence now (largest softmax at the logit scale). A dashed frame "
+        "marks an answer that is not the one of step 0."
+    )
+
+
+def _answer(answer: str, label: str | None, about: Facts, more: str) -> str:
+    # An unknown image has no right answer among the classes: neither tick nor cross.
+    kind = "" if label not in about.classes else "good" if answer == label else "bad"
+    return f'<span class="tag {kind}">{escaped(answer)}</span>{more}'
+
+
+def _probe(now: core.Snapshot) -> str:
+    event = now.evaluations[-1]
+    return f"{len(event['mcm']):,} images of the {SETS[event['set']]}"

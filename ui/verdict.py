@@ -1,0 +1,45 @@
+"""The plain verdict on a run, the same on Live and Inspect."""
+
+from functools import lru_cache
+
+import streamlit as st
+
+import ueo_core as core
+from ui.plain import markdown
+from ui.shell import manager
+
+BOXES = {
+    "better": (st.success, ":material/trending_up:"),
+    "worse": (st.error, ":material/trending_down:"),
+    "mixed": (st.warning, ":material/swap_vert:"),
+    "same": (st.info, ":material/trending_flat:"),
+    "unlabelled": (st.info, ":material/help:"),
+}
+
+
+@lru_cache(maxsize=4)  # 10,000 images × 100 classes are 8 MB
+def _opened(path: str, stamp: int) -> core.Inspection:
+    return core.read_inspection(core.RunFolder(path))
+
+
+def inspection(run: str) -> core.Inspection:
+    """A finished run's result, kept until the run writes another; UserError when it has none."""
+    folder = manager().folder(run)
+    result = folder.path / "result.json"
+    stamp = result.stat().st_mtime_ns if result.is_file() else 0
+    if not stamp or folder.state["state"] != "finished":
+        return core.read_inspection(folder)  # says what is missing
+    return _opened(str(folder.path), stamp)
+
+
+@lru_cache(maxsize=16)
+def judged(opened: core.Inspection, part: str, score: str) -> core.Verdict:
+    """The verdict on one set by one score; the bootstrap is drawn once."""
+    return core.judge(opened.parts[part], score, opened.classes)
+
+
+def show_verdict(verdict: core.Verdict) -> None:
+    """The headline in a coloured box and the sentences in it, what got worse first."""
+    box, icon = BOXES[verdict.kind]
+    lines = [f"**{markdown(verdict.headline)}**", *(f"- {markdown(s)}" for s in verdict.sentences)]
+    box("\n\n".join([lines[0], "\n".join(lines[1:])]), icon=icon)
