@@ -5,7 +5,7 @@ import streamlit as st
 import ueo_core as core
 from ui import live
 from ui.plain import markdown
-from ui.shell import bootstrap, parameter, set_parameter
+from ui.shell import bootstrap, manager, parameter, set_parameter, teaching_note
 
 bootstrap("Live")
 
@@ -16,6 +16,8 @@ if run is None:
     st.stop()
 try:
     live.show(run)
+    if not live.presenting():
+        teaching_note(manager().folder(run).settings.backbone)
 except core.UserError as error:
     set_parameter("run", None)
     st.error(markdown(str(error)))

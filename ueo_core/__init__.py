@@ -30,6 +30,7 @@ _PUBLIC = {
     "ueo_core.machine": ("Machine", "this_machine"),
     "ueo_core.methods": ("METHODS",),
     "ueo_core.metrics": ("OOD", "confusion", "evaluate"),
+    "ueo_core.presets": ("DEFAULT_PRESET", "PRESETS", "preset"),
     "ueo_core.report.classes": ("class_changes", "confusion_cell", "confusion_rows"),
     "ueo_core.report.gallery": ("gallery_views",),
     "ueo_core.report.histograms": ("data_range", "digits", "histogram"),
@@ -47,12 +48,11 @@ _PUBLIC = {
     ),
     "ueo_core.report.separation": ("roc_points", "threshold_at_tpr", "threshold_effect"),
     "ueo_core.report.verdict": ("Verdict", "judge"),
-    "ueo_core.presets": ("DEFAULT_PRESET", "PRESETS", "preset"),
     "ueo_core.runs": ("Manager", "RunFolder", "Snapshot", "actions", "create_run", "reference"),
     "ueo_core.runs.notices": ("Notice", "mark_seen", "notices"),
     "ueo_core.runs.start": ("default_title", "start_run"),
     "ueo_core.scores": ("DEFAULT_SCORE", "SCORES"),
-    "ueo_core.thresholds": ("mixture_threshold",),
+    "ueo_core.settings": ("DEVICES", "Settings", "TRAINED_PARTS", "WEIGHT_TEMPERATURES"),
     "ueo_core.taking_in": (
         "ROOTS",
         "SIDES",
@@ -63,7 +63,7 @@ _PUBLIC = {
         "take_path",
         "take_uploads",
     ),
-    "ueo_core.settings": ("DEVICES", "Settings", "TRAINED_PARTS", "WEIGHT_TEMPERATURES"),
+    "ueo_core.thresholds": ("mixture_threshold",),
 }
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_WHERE)

@@ -180,7 +180,9 @@ def sample_dataset(
     with contextlib.suppress(UserError):
         kept = open_dataset(id)
         kept.images("pool"), kept.images("holdout")
-        return kept
+        # Another version of the studio may have drawn another problem under this name.
+        if kept.raw_labels()["pool"] == list(chosen.pool):
+            return kept
     drawn: dict[str, list[tuple[str, bytes]]] = {"pool": [], "test": []}
     for done, (part, name, png) in enumerate(chosen.files(), start=1):
         drawn[part].append((name, png))

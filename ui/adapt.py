@@ -143,13 +143,13 @@ def settings(backbone: str, pretrained: str | None) -> core.Settings:
     left, right = st.columns(2)
     with left:
         method = st.segmented_control(
-            "Method", list(core.METHODS), key="adapt.method", required=True,
+            "Method", list(core.METHODS), key="adapt.method", required=True, wrap=True,
             format_func=lambda m: core.METHODS[m].title,
         )  # fmt: skip
         st.caption(core.METHODS[method].about)
     with right:
         preset = st.segmented_control(
-            "Preset", list(core.PRESETS), key="adapt.preset", required=True,
+            "Preset", list(core.PRESETS), key="adapt.preset", required=True, wrap=True,
             format_func=lambda p: core.PRESETS[p].title, on_change=_preset_changed,
         )  # fmt: skip
         st.caption(core.PRESETS[preset].about)

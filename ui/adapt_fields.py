@@ -41,7 +41,7 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     "lr": _number(
         "Learning rate",
         "SGD's peak for prompt and norms alike, cosine to zero. OpenAI's CLIP wants 0.0001, the "
-        "teaching models 0.05; too much of it makes the answers collapse.",
+        "small teaching models far more; too much of it makes the answers collapse.",
         0.0, 100.0, 1e-4, "%.6f",
     ),
     "trade": _number(

@@ -26,6 +26,8 @@ def draw() -> None:
         return
     if job:
         _ended(job)
+    if problem := st.session_state.get("data.problem"):
+        _problem(problem)
     empty = not core.list_datasets()
     if empty:
         _first()
@@ -60,6 +62,7 @@ def _begin(title: str, work) -> None:
     """Start an intake; a second click while one runs changes nothing."""
     shell.jobs().start(JOB, title, work, again=True)
     st.session_state["data.mine"] = True
+    st.session_state.pop("data.problem", None)
 
 
 def _progress() -> None:
@@ -86,23 +89,28 @@ def _ended(job: core.Job) -> None:
         return
     shell.jobs().forget(JOB)
     if job.error:
-        shell.problem(job.error)
+        st.session_state["data.problem"] = job.error
     elif isinstance(job.result, core.TakenIn):
         if job.result.dataset:
             shell.set_parameter("data", job.result.dataset)
         else:
-            _nothing(job.result.report)
+            st.session_state["data.problem"] = job.result.report
     elif job.result:
         shell.set_parameter("data", job.result.id)
 
 
-def _nothing(report) -> None:
+def _problem(problem) -> None:
+    """Why there is no dataset, until the next try: a sentence, or the report of a useless source."""
+    if isinstance(problem, str):
+        shell.problem(problem)
+        return
+    files = problem.usable + len(problem.skipped) + problem.duplicates
     st.error(
-        f"{report.usable} of {report.usable + len(report.skipped) + report.duplicates} files could be "
-        "used, and adaptation needs two different images; see why below, then choose others."
+        f"{problem.usable} of {files} files could be used, and adaptation needs two different images; "
+        "see why below, then choose others."
     )
     st.dataframe(
-        [{"File": s.name, "Reason": s.reason} for s in report.skipped[:1000]], hide_index=True
+        [{"File": s.name, "Reason": s.reason} for s in problem.skipped[:1000]], hide_index=True
     )
 
 

@@ -22,8 +22,7 @@ def page() -> None:
     link = state.load()
     st.html(_style(link))
     _KEYS(key="learn.keys", height=1)
-    if state.shown(link, "menu"):
-        _menu(link)
+    _menu(link)
     {
         "story": learn_story.show,
         "triangle": _triangle,
@@ -37,7 +36,12 @@ def _style(link: Link) -> str:
     """Type for the room: everything that is measured in rem grows with it."""
     return f"""<style>
 html {{ font-size: {BASE * float(link.size):g}px !important; }}
-[data-testid="stMainBlockContainer"] {{ padding-top: 1.2rem; padding-bottom: 1rem; }}
+[data-testid="stMainBlockContainer"] {{ padding-top: 3.6rem; padding-bottom: 1rem; }}
+@media (min-width: 900px) {{ /* the toolbar is empty but for its menu: the page begins beside it */
+  [data-testid="stHeader"] {{ background: transparent; pointer-events: none; }}
+  [data-testid="stHeader"] button {{ pointer-events: auto; }}
+  [data-testid="stMainBlockContainer"] {{ padding-top: 1.1rem; }}
+}}
 [data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
 .st-key-learn-glossary {{ columns: 24rem auto; display: block; }}
 .st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
@@ -45,19 +49,23 @@ html {{ font-size: {BASE * float(link.size):g}px !important; }}
 
 
 def _menu(link: Link) -> None:
+    """Views, the story's steps, and the popover, in one row where there is room."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.segmented_control(
-            "View",
-            list(VIEWS),
-            format_func=VIEWS.get,
-            key=state.key("view"),
-            label_visibility="collapsed",
-            on_change=state.take,
-            args=("view",),
-        )
+        if state.shown(link, "menu"):
+            st.segmented_control(
+                "View",
+                list(VIEWS),
+                format_func=VIEWS.get,
+                key=state.key("view"),
+                label_visibility="collapsed",
+                on_change=state.take,
+                args=("view",),
+            )
+        if link.view == "story" and state.shown(link, "scenes"):
+            learn_story.steps(link)
         st.space("stretch")
         if state.shown(link, "share-link"):
-            with st.popover("Present and share", icon=":material/present_to_all:"):
+            with st.popover("Share", icon=":material/present_to_all:", help="Type size and link"):
                 _share(link)
 
 

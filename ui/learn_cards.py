@@ -2,7 +2,7 @@
 
 import base64
 
-from ui.charts import KNOWN, UNKNOWN
+from ui.charts import KNOWN
 from ui.plain import escaped
 
 STYLE = """<style>
@@ -19,8 +19,11 @@ STYLE = """<style>
 [class*="st-key-learn-card-"] { flex: 1 1 9.5rem !important; max-width: 15rem; min-width: 9rem; }
 .learn-squares { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-end; }
 .learn-squares figure { margin: 0; }
-.learn-squares figcaption { max-width: 22rem; margin-top: 0.4rem; }
-.learn-lead { font-size: 1.22rem; line-height: 1.45; margin: 0; max-width: 62rem; }
+.learn-squares .all { position: relative; aspect-ratio: 1; background: rgba(0,114,178,0.28); border-radius: 0.3rem; }
+.learn-squares .trained { position: absolute; left: 0.8rem; top: 0.8rem; aspect-ratio: 1; background: #D55E00; }
+.learn-squares span { position: absolute; left: 2.2rem; top: 1.6rem; }
+.learn-squares figcaption { max-width: 14rem; margin-top: 0.4rem; }
+.learn-lead { font-size: 1.22rem; line-height: 1.45; margin: 0; max-width: 78rem; }
 .learn-do { font-size: 1.12rem; font-weight: 600; margin: 0.3rem 0 0.2rem; }
 </style>"""
 
@@ -61,22 +64,17 @@ def bars(rows: list[tuple[str, float, str]], top: float, colour: str, strong: in
     return f'<div class="learn-bars">{"".join(cells)}</div>'
 
 
-def squares(counts: list[tuple[str, float, str]], side: int = 300) -> str:
+def squares(counts: list[tuple[str, float, str]], side: float = 13) -> str:
     """All numbers of a model as a square, the trained ones as one within it, areas to scale.
 
-    counts: (name, trained / all, caption)
+    counts: (name, trained / all, caption); side: of the large square, rem
     """
     figures = []
     for name, share, caption in counts:
-        small = side * share**0.5
         figures.append(
-            f'<figure><svg width="{side}" height="{side}" viewBox="0 0 {side} {side}" role="img" '
-            f'aria-label="{escaped(name)}: the trained numbers are {100 * share:.2f} percent of the area">'
-            f'<rect width="{side}" height="{side}" rx="6" fill="{KNOWN}" fill-opacity="0.25"/>'
-            f'<rect x="12" y="12" width="{small:.1f}" height="{small:.1f}" fill="{UNKNOWN}"/>'
-            f'<path d="M{20 + small:.1f} {20 + small:.1f} l28 28" stroke="currentColor" stroke-width="2" '
-            f'marker-start="none"/><text x="{54 + small:.1f}" y="{64 + small:.1f}" fill="currentColor" '
-            f'font-size="16">trained</text></svg>'
+            f'<figure><div class="all" style="width:{side}rem" role="img" aria-label="{escaped(name)}: the '
+            f'trained numbers are {100 * share:.2f} percent of the area">'
+            f'<div class="trained" style="width:{100 * share**0.5:.2f}%"></div><span>↖ trained</span></div>'
             f"<figcaption><b>{escaped(name)}</b><br>{caption}</figcaption></figure>"
         )
     return f'<div class="learn-squares">{"".join(figures)}</div>'

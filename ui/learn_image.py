@@ -29,9 +29,6 @@ def _anatomy(stage) -> None:
     from ueo_core.learn.anatomy import dissect
 
     link = state.load()
-    left, middle, right = st.columns([1.1, 1.6, 1.6], gap="medium")
-    with left:
-        pixels, caption = _choose(link, stage)
     latest = learn_live.latest_delta()
     sides = [("Zero-shot", None)]
     if latest:
@@ -47,6 +44,9 @@ def _anatomy(stage) -> None:
             on_change=state.take,
             args=("temperature",),
         )
+    left, middle, right = st.columns([1.1, 1.6, 1.6], gap="medium")
+    with left:
+        pixels, caption = _choose(link, stage)
     columns = (middle, right)
     for column, (title, delta) in zip(columns, sides, strict=False):
         cosines = _cosines(stage, pixels, delta, caption, latest[0] if delta else 0)
@@ -81,6 +81,7 @@ def _choose(link: Link, stage) -> tuple[np.ndarray, str]:
     dropped = st.file_uploader(
         "Drop an image, or choose a drawing",
         type=["png", "jpg", "jpeg", "webp", "gif", "bmp"],
+        max_upload_size=20,
         key="learn.drop",
     )
     if dropped is not None:
@@ -166,9 +167,10 @@ def _trap(stage, temperature: float, size: int) -> None:
     c = len(stage.problem.classes)
     st.markdown("### What the temperature does to every image")
     st.markdown(
-        f"At T = 1 the weights of nine in ten test drawings differ by up to {found.high[0] / found.low[0]:.1f}×; "
-        f"at T = {stage.scale:.0f}, plain cosines, by {found.high[-1] / found.low[-1]:.2f}×. That is the trap in the "
-        "released script: its weights are taken from plain cosines, are nearly equal, and make UEO nearly InfoMax. "
+        f"Leave out the surest and the least sure tenth of the test drawings: at T = 1 the weights of the others "
+        f"differ by up to {found.high[0] / found.low[0]:.2f}×, at T = {stage.scale:.0f}, plain cosines, by "
+        f"{found.high[-1] / found.low[-1]:.2f}×. That is the trap in the released script: its weights come from plain "
+        "cosines, and the more alike weights are, the more UEO is InfoMax. "
         f"The AUC of the same softmax as a score goes from {found.auc[0]:.1f} to {found.auc[-1]:.1f} %."
     )
     left, right = st.columns(2, gap="medium")
@@ -187,11 +189,12 @@ def _trap(stage, temperature: float, size: int) -> None:
     )
     curve = lambda y: list(zip(found.temperatures, y, strict=True))  # noqa: E731
     with left:
+        st.markdown("**Weight w times the number of classes**")
         st.echarts_chart(
             charts.frame(
                 size,
                 xAxis=x,
-                yAxis=charts.axis("w × number of classes", size, vertical=True, min=0, max=c),
+                yAxis=charts.axis("", size, vertical=True, min=0, max=c),
                 series=[
                     charts.line(
                         "surest tenth",
@@ -219,11 +222,12 @@ def _trap(stage, temperature: float, size: int) -> None:
             f"logit scale from {found.low[-1]:.2f} to {found.high[-1]:.2f}.",
         )
     with right:
+        st.markdown("**AUC of the largest softmax as a score, %**")
         st.echarts_chart(
             charts.frame(
                 size,
                 xAxis=x,
-                yAxis=charts.axis("AUC, %", size, vertical=True, scale=True),
+                yAxis=charts.axis("", size, vertical=True, scale=True),
                 series=[
                     charts.line(
                         "AUC of the largest softmax",

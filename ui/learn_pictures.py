@@ -122,6 +122,9 @@ def hills(link: Link) -> dict:
     spec = charts.hill_chart(
         found.x, found.density, "score: fits its best class (MCM, T = 1)", 4, size
     )
+    for series, name in zip(spec["series"], names := ["known", "strangers"], strict=True):
+        series["name"] = name
+    spec["legend"]["data"] = names
     spec["series"].append(
         charts.line("the line", [], charts.PURPLE, dash="solid")
         | {
@@ -138,7 +141,7 @@ def hills(link: Link) -> dict:
     st.echarts_chart(
         spec,
         key="learn.hills",
-        height=round(360 * float(link.size) ** 0.5),
+        height=round(430 * float(link.size) ** 0.5),
         alt=f"Two hills of scores, known and unknown; AUC {now.auc:.0f} percent. The line keeps "
         f"{line.kept:.0f} percent of the known and lets {line.passed:.0f} percent of the strangers in.",
     )
@@ -164,30 +167,22 @@ def moved(link: Link) -> dict:
 
     now = stage()
     own = count(now.model)
-    step, change = 0, 0.0
     latest = learn_live.latest_delta()
-    if latest:
-        step, delta = latest
-        change = total_change(delta, now.model.original)
-    with st.container(horizontal=True, gap="large"):
-        with st.container(key="learn-squares"):
-            st.html(
-                squares(
-                    [
-                        (
-                            c.name,
-                            c.share,
-                            f"{c.trained:,} of {c.total:,} numbers: {c.kilobytes:.0f} kB",
-                        )
-                        for c in (VIT, RN50, own)
-                    ],
-                    round(230 * float(link.size)),
-                )
-            )
-    if latest:
-        learn_live.change_chart(link)
-    else:
-        st.caption("The changes by layer appear here once the live run has taken a step.")
+    step, delta = latest or (0, now.model.original)
+    left, right = st.columns([1.5, 1], gap="large")
+    left.html(
+        squares(
+            [
+                (c.name, c.share, f"{c.trained:,} of {c.total:,} numbers: {c.kilobytes:.0f} kB")
+                for c in (VIT, RN50, own)
+            ]
+        )
+    )
+    with right:
+        if latest:
+            _change_chart(now.change_by_layer(delta), step, round(13 * float(link.size)))
+        else:
+            st.info("The change of each layer appears here once the live run has taken a step.")
     return {
         "vit_trained": f"{VIT.trained:,}",
         "vit_all": f"{VIT.total:,}",
@@ -195,5 +190,36 @@ def moved(link: Link) -> dict:
         "own_trained": f"{own.trained:,}",
         "own_all": f"{own.total:,}",
         "step": step,
-        "change": f"{change:.1f}",
+        "change": f"{total_change(delta, now.model.original):.1f}",
     }
+
+
+def _change_chart(change: dict[str, float], step: int, size: int) -> None:
+    names = list(change)
+    st.markdown(f"**Change of each layer at step {step}, % of its size**")
+    spec = charts.frame(
+        size,
+        grid={"left": 8, "right": 40, "top": 8, "bottom": 30, "containLabel": True},
+        xAxis=charts.axis("%", size, min=0),
+        yAxis={
+            "type": "category",
+            "data": names,
+            "inverse": True,
+            "axisLabel": {"fontSize": size, "interval": 0},
+        },
+        series=[
+            {
+                "type": "bar",
+                "name": "change",
+                "data": [round(100 * change[n], 3) for n in names],
+                "itemStyle": {"color": charts.AFTER},
+            }
+        ],
+        legend={"show": False},
+    )
+    st.echarts_chart(
+        spec,
+        key="learn.change",
+        height=60 + round(1.5 * size * len(names)),
+        alt=f"Relative change of each trained layer; largest: {max(names, key=lambda n: change[n])}.",
+    )

@@ -14,8 +14,6 @@ from ui.plain import escaped
 def show(link: Link) -> None:
     """The steps, the scene's words and its picture."""
     st.html(STYLE)
-    if state.shown(link, "scenes"):
-        _steps(link)
     scene = SCENES[link.scene]
     number = ORDER.index(link.scene) + 1
     st.markdown(f"## {number} · {scene.title}")
@@ -79,38 +77,37 @@ def _say(where, link: Link, fields: dict) -> None:
     )
 
 
-def _steps(link: Link) -> None:
+def steps(link: Link) -> None:
     """Back, the list of scenes, next. Presenters' remotes send Page keys; see keys.js."""
     number = ORDER.index(link.scene)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
-            "Back",
-            icon=":material/arrow_back:",
-            shortcut="Left",
-            key="learn.back",
-            disabled=number == 0,
-            on_click=go,
-            args=(neighbour(link.scene, -1),),
-        )
-        st.selectbox(
-            "Scene",
-            ORDER,
-            format_func=lambda k: f"{ORDER.index(k) + 1} of {len(ORDER)} · {SCENES[k].title}",
-            key=state.key("scene"),
-            label_visibility="collapsed",
-            width=330,
-            on_change=lambda: go(st.session_state[state.key("scene")]),
-        )
-        st.button(
-            "Next",
-            icon=":material/arrow_forward:",
-            type="primary",
-            shortcut="Right",
-            key="learn.next",
-            disabled=number == len(ORDER) - 1,
-            on_click=go,
-            args=(neighbour(link.scene, 1),),
-        )
+    st.button(
+        "Back",
+        icon=":material/arrow_back:",
+        shortcut="Left",
+        key="learn.back",
+        disabled=number == 0,
+        on_click=go,
+        args=(neighbour(link.scene, -1),),
+    )
+    st.selectbox(
+        "Scene",
+        ORDER,
+        format_func=lambda k: f"{ORDER.index(k) + 1} of {len(ORDER)} · {SCENES[k].title}",
+        key=state.key("scene"),
+        label_visibility="collapsed",
+        width=290,
+        on_change=lambda: go(st.session_state[state.key("scene")]),
+    )
+    st.button(
+        "Next",
+        icon=":material/arrow_forward:",
+        type="primary",
+        shortcut="Right",
+        key="learn.next",
+        disabled=number == len(ORDER) - 1,
+        on_click=go,
+        args=(neighbour(link.scene, 1),),
+    )
 
 
 def go(scene: str) -> None:

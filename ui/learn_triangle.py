@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ueo_core.learn import ARROWS, DOTS, KINDS, PRESETS, Knobs, Link, Look
-from ueo_core.learn.knobs import preset_of
+from ueo_core.learn.knobs import STEPS, preset_of
 from ui import learn_state as state
 from ui.shell import ROOT
 
@@ -19,9 +19,12 @@ _COMPONENT = st.components.v2.component(
 )
 # Beside the triangle where there is room for both, below it where there is not.
 _STYLE = """<style>
-.st-key-learn-picture { flex: 1 1 44rem !important; min-width: min(100%, 40rem); }
-.st-key-learn-knobs { flex: 1 1 15rem !important; max-width: 100%; }
+.st-key-learn-stage > :has(> .st-key-learn-picture), .st-key-learn-stage > .st-key-learn-picture
+{ flex: 999 1 38rem !important; min-width: min(100%, 38rem); width: auto; }
+.st-key-learn-stage > :has(> .st-key-learn-knobs), .st-key-learn-stage > .st-key-learn-knobs
+{ flex: 1 1 17rem !important; min-width: 0; width: auto; }
 </style>"""
+KNOB = 270  # pixels, the width of one
 LABELS = {
     "trade": "λ: weight of term two",
     "temperature": "Temperature of the weights",
@@ -65,10 +68,10 @@ def stage(link: Link, look: Look, with_knobs: bool) -> None:
     if not (with_knobs and state.shown(link, "knobs")):
         picture(link, look)
         return
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="medium", key="learn-stage"):
         with st.container(key="learn-picture"):
             picture(link, look)
-        with st.container(key="learn-knobs"):
+        with st.container(key="learn-knobs", horizontal=True, gap="medium"):
             knobs(link)
 
 
@@ -85,6 +88,7 @@ def picture(link: Link, look: Look) -> None:
             "shade": look.shade if asked.shade == "" else asked.shade == "1",
         },
         "step": asked.step,
+        "about": link.view != "story",
         "choices": {"arrows": ARROWS, "dots": DOTS},
         "show": {
             "play": state.shown(link, "play"),
@@ -93,19 +97,23 @@ def picture(link: Link, look: Look) -> None:
     }
     # A mount of its own for every scene: what is left of one must not show up in the next.
     key = f"learn.triangle.{link.view}.{link.scene if link.view == 'story' else ''}"
-    _COMPONENT(key=key, data=data, on_at_change=lambda: _noted(key))
+    _COMPONENT(key=key, data=data, on_at_change=lambda: _noted(key, look))
 
 
-def _noted(key: str) -> None:
-    """The viewer halted somewhere or chose another look: into the URL with it."""
+def _noted(key: str, look: Look) -> None:
+    """The viewer halted somewhere or chose another look: what differs goes into the URL."""
     at = st.session_state[key].at or {}
-    state.note(
-        step=min(max(int(at.get("step", 0)), 0), 60),
-        arrows=at["arrows"] if at.get("arrows") in ARROWS else "",
-        dots=at["dots"] if at.get("dots") in DOTS else "",
-        star="1" if at.get("star") else "0",
-        shade="1" if at.get("shade") else "0",
-    )
+    chosen = {
+        "arrows": at.get("arrows") if at.get("arrows") in ARROWS else look.arrows,
+        "dots": at.get("dots") if at.get("dots") in DOTS else look.dots,
+        "star": bool(at.get("star")),
+        "shade": bool(at.get("shade")),
+    }
+    changed = {k: v if v != getattr(look, k) else "" for k, v in chosen.items()}
+    for name in ("star", "shade"):
+        if changed[name] != "":
+            changed[name] = str(int(changed[name]))
+    state.note(step=min(max(int(at.get("step", 0)), 0), STEPS), **changed)
 
 
 def knobs(link: Link) -> None:
@@ -124,6 +132,7 @@ def knobs(link: Link) -> None:
                 on_change=state.take_knob,
                 args=(name,),
                 help=HELPS.get(name),
+                width=KNOB,
             )
     if state.shown(link, "absent"):
         st.checkbox(
@@ -131,6 +140,7 @@ def knobs(link: Link) -> None:
             key=state.key("knob.absent"),
             on_change=state.take_knob,
             args=("absent",),
+            width=KNOB,
         )
     if state.shown(link, "seed"):
         low, high, step = Knobs.RANGES["seed"]
@@ -142,6 +152,7 @@ def knobs(link: Link) -> None:
             key=state.key("knob.seed"),
             on_change=state.take_knob,
             args=("seed",),
+            width=KNOB,
         )
 
 
@@ -153,4 +164,5 @@ def _selectbox() -> None:
         key=state.key("knob.kind"),
         on_change=state.take_knob,
         args=("kind",),
+        width=KNOB,
     )

@@ -65,8 +65,8 @@ def exercises(link: Link) -> None:
     st.caption("Answer first, then try it in the triangle, then unfold.")
     for number, exercise in enumerate(EXERCISES, 1):
         with st.container(border=True):
-            st.markdown(f"**{number}.** {exercise.question}")
             with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{number}.** {exercise.question}")
                 st.button(
                     "Try it",
                     icon=":material/change_history:",

@@ -41,10 +41,15 @@ def no_run() -> None:
     st.page_link("app.py", label="Watch it work now", icon=":material/play_circle:")
 
 
+def presenting() -> bool:
+    """Whether the address asks for the projector's view."""
+    return st.query_params.get("present") == "1"
+
+
 def show(run: str) -> None:
     """Draw a run and keep it up to date; UserError for an unknown one."""
     ticking = manager().snapshot(run).state in UNDER_WAY
-    present = st.query_params.get("present") == "1"
+    present = presenting()
     st.html(panels.STYLE + (panels.PRESENT if present else ""))
     st.fragment(_tick, run_every=TICK if ticking else None, key="live")(run, ticking, present)
 

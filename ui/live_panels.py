@@ -14,9 +14,8 @@ LARGE = 20  # text of charts on a projector, pixels
 STYLE = thumbs.STYLE
 PRESENT = """<style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
-[data-testid="stMainBlockContainer"] { max-width: none; padding-top: 1.5rem; }
-[data-testid="stMetricValue"] { font-size: 2.4rem; }
-[data-testid="stMarkdownContainer"] p { font-size: 1.3rem; }
+[data-testid="stMainBlockContainer"] { max-width: none; padding-top: 4rem; }
+[data-testid="stCaptionContainer"] p { font-size: 1.2rem; }
 .ueo-thumb { width: 10.5rem; font-size: 1.1rem; }
 </style>"""
 SETS = {"pool": "pool", "holdout": "test set"}
@@ -82,7 +81,7 @@ def _height(size: int) -> int:
 def _loss(now: core.Snapshot, about: Facts, size: int = 13) -> None:
     _head("The loss and its two terms")
     st.echarts_chart(
-        charts.loss_chart(core.decimated(now.series), now.steps, size),
+        charts.loss_chart(core.decimated(now.series), _end(now), size),
         key=f"live-loss-{size}",
         height=_height(size),
         alt="Line chart of the loss, the weighted entropy of each image and the entropy of the mean.",
@@ -139,7 +138,7 @@ def _signs(now: core.Snapshot, about: Facts, size: int = 13) -> None:
     _head("Quality by epoch" if labelled or unscored else "Signs without labels, by epoch")
     signs = core.progress_signs(now, len(about.classes)) if now.evaluations else {}
     st.echarts_chart(
-        charts.percent_chart(signs, now.steps, size),
+        charts.percent_chart(signs, _end(now), size),
         key=f"live-signs-{size}",
         height=_height(size),
         alt="Line chart by step of accuracy and AUC, or of signs that need no labels.",
@@ -255,3 +254,8 @@ def _answer(answer: str, label: str | None, about: Facts, more: str) -> str:
 def _probe(now: core.Snapshot) -> str:
     event = now.evaluations[-1]
     return f"{len(event['mcm']):,} images of the {SETS[event['set']]}"
+
+
+def _end(now: core.Snapshot) -> int:
+    """The last step of the step axis: where the run ends, or has ended early."""
+    return now.step if now.state == "finished" else now.steps

@@ -78,7 +78,18 @@ def jobs() -> core.Jobs:
     """This process's short background jobs: taking images in, drawing the sample, probing."""
     process = _process()
     with process.lock:
-        return process.__dict__.setdefault("jobs", core.Jobs())
+        if process.jobs is None:
+            core.clear_spool()
+            process.jobs = core.Jobs()
+        return process.jobs
+
+
+def shutdown() -> None:
+    """Pause what runs, after a checkpoint, and forget the runs and jobs of this process."""
+    process = sys.modules.pop(_PROCESS, None)
+    for made in process.managers.values() if process else ():
+        atexit.unregister(made.shutdown)
+        made.shutdown()
 
 
 def go_to_run(run: str, page: str = "pages/3_Live.py") -> None:
@@ -190,5 +201,6 @@ def _freeze_imports() -> None:
 
 def _process() -> types.ModuleType:
     fresh = types.ModuleType(_PROCESS)
-    fresh.lock, fresh.managers, fresh.frozen = threading.Lock(), {}, len(sys.modules)
+    fresh.lock, fresh.managers, fresh.jobs = threading.Lock(), {}, None
+    fresh.frozen = len(sys.modules)
     return sys.modules.setdefault(_PROCESS, fresh)

@@ -29,7 +29,7 @@ def watch_it_work() -> None:
         st.session_state["ueo.watch"] = uuid.uuid4().hex
         if job.result:
             shell.go_to_run(job.result)
-        shell.problem(job.error)
+        st.session_state["ueo.watch_problem"] = job.error
         job = None
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
@@ -45,6 +45,8 @@ def watch_it_work() -> None:
     st.caption(
         "Live, on drawings made on this machine: about a minute, nothing to download, nothing uploaded."
     )
+    if problem := st.session_state.get("ueo.watch_problem"):
+        shell.problem(problem)  # until the next click: other parts of the page rerun by themselves
     if job:
         st.fragment(_drawing_progress, run_every=0.3, key="ueo.drawing")(job.key)
     if any(n.under_way for n in core.notices(shell.manager())):
@@ -54,6 +56,7 @@ def watch_it_work() -> None:
 def _begin(request: str) -> None:
     """Draw the sample and queue its run, once for any number of clicks."""
     manager = shell.manager()
+    st.session_state.pop("ueo.watch_problem", None)
 
     def work(job: core.Job) -> str:
         dataset = core.sample_dataset(progress=job.progress)

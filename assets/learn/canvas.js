@@ -35,7 +35,7 @@ class Canvas {
   geometry(width) {
     const em = this.em();
     // Readouts and play bar belong on the same screen as the triangle.
-    const side = Math.min(width - 2.4 * em, Math.max(13 * em, 0.46 * window.innerHeight));
+    const side = Math.min(width - 2.4 * em, Math.max(13 * em, 0.38 * window.innerHeight));
     const left = (width - side) / 2;
     const top = 1.7 * em;
     const tall = (side * Math.sqrt(3)) / 2;
@@ -73,15 +73,12 @@ class Canvas {
     }
     pen.globalAlpha = 1;
     pen.font = `600 ${em}px ${this.font}`;
-    pen.textAlign = "center";
     pen.fillStyle = this.text;
-    pen.fillText(data.classes[0], a[0] - 0.8 * em, a[1] + 0.6 * em);
-    pen.fillText(data.classes[1], b[0] + 0.8 * em, b[1] + 0.6 * em);
-    pen.fillText(data.classes[2], c[0], c[1] - 0.7 * em);
     const radius = Math.max(3.2, Math.min(side / 60, 0.45 * em));
     const places = [];
     for (let i = 0; i < data.n; i++)
       places.push(at(this.value(m, i, 0) / 1e4, this.value(m, i, 1) / 1e4));
+    this.corners(pen, m, [a, b, c], em, side);
     if (this.look.arrows !== "none") places.forEach((p, i) => this.arrow(pen, m, i, p, shape));
     places.forEach((p, i) => {
       const mark = data.truth[i] < 0 ? 3 : data.truth[i];
@@ -105,6 +102,25 @@ class Canvas {
       pen.stroke();
     }
     canvas.places = places;
+  }
+
+  // The corners' names, and how many points lie in each: there they cover one another.
+  corners(pen, m, corners, em, side) {
+    const inside = [0, 0, 0];
+    for (let i = 0; i < this.data.n; i++) {
+      const [p, q] = [this.value(m, i, 0) / 1e4, this.value(m, i, 1) / 1e4];
+      const c = [p, q, 1 - p - q].findIndex((v) => v > 0.95);
+      if (c >= 0) inside[c]++;
+    }
+    const unit = side > 15 * em ? " points" : "";
+    const text = (c) => this.data.classes[c] + (inside[c] ? ` · ${inside[c]}${unit}` : "");
+    const [a, b, c] = corners;
+    pen.textAlign = "left";
+    pen.fillText(text(0), a[0] - 0.9 * em, a[1] + 1.45 * em);
+    pen.textAlign = "right";
+    pen.fillText(text(1), b[0] + 0.9 * em, b[1] + 1.45 * em);
+    pen.textAlign = "center";
+    pen.fillText(text(2), c[0], c[1] - 0.8 * em);
   }
 
   scale(m, i) {

@@ -65,8 +65,8 @@ class Triangle extends Canvas {
       if (!first) this.playing = false;
     }
     const keys = data.methods.map((m) => m.key).join();
-    if (this.built !== keys) this.build(keys);
     this.theme();
+    if (this.built !== keys) this.build(keys);
     this.fill(".arrows", data.choices.arrows, this.look.arrows);
     this.fill(".dots", data.choices.dots, this.look.dots);
     this.$(".star").checked = this.look.star;
@@ -106,7 +106,7 @@ class Triangle extends Canvas {
     panels.innerHTML = methods
       .map(
         (m) => `<section class="panel" aria-label="${m.title}">
-          <h3>${m.title}</h3><p class="about">${m.about}</p>
+          <h3>${m.title}</h3><p class="about" ${this.data.about ? "" : "hidden"}>${m.about}</p>
           <canvas class="simplex" role="img" tabindex="0"></canvas>
           <p class="words" aria-live="polite"></p>
           <div class="numbers">
@@ -138,7 +138,7 @@ class Triangle extends Canvas {
     this.chosen = m;
     this.panels.forEach((p, i) => p.classList.toggle("chosen", i === m));
     [...this.$(".tabs").children].forEach((t, i) => t.setAttribute("aria-selected", i === m));
-    if (this.data) this.draw();
+    this.draw();
   }
 
   fill(name, choices, value) {
@@ -177,7 +177,7 @@ class Triangle extends Canvas {
     if (this.playing) return this.pause();
     if (this.at >= this.data.steps) this.at = 0;
     this.playing = true;
-    this.last = performance.now();
+    this.last = null;
     this.frame = requestAnimationFrame((t) => this.tick(t));
     this.draw();
   }
@@ -191,6 +191,7 @@ class Triangle extends Canvas {
 
   tick(now) {
     if (!this.playing) return;
+    this.last ??= now; // a frame's time may lie before the click that asked for it
     this.at = Math.min(this.data.steps, this.at + ((now - this.last) / 1000 / SECONDS) * this.data.steps);
     this.last = now;
     if (this.at >= this.data.steps) return this.pause();
@@ -227,7 +228,7 @@ class Triangle extends Canvas {
       panel.querySelector(".fill.two").style.width = (100 * two) / LOG3 + "%";
       set("b.one", one.toFixed(2));
       set("b.two", `${lambda.toFixed(1)} × ${two.toFixed(2)}`);
-      set(".loss", `loss ${(one - lambda * two).toFixed(2)}`);
+      set(".loss", `loss ${(one - lambda * two).toFixed(2).replace("-", "−")}`);
       set(".acc", `ACC ${data.acc[m][k].toFixed(0)} %`);
       set(".auc", data.auc ? `AUC ${data.auc[m][k].toFixed(0)} %` : "AUC: no strangers");
       set(".words", data.words[m][k]);
@@ -236,7 +237,7 @@ class Triangle extends Canvas {
     });
     this.$(".at").value = Math.round(this.at);
     this.$(".count").textContent = `step ${k} / ${data.steps}`;
-    this.$(".toggle").textContent = this.playing ? "⏸ Pause" : "▶ Play";
+    this.$(".toggle").textContent = this.playing ? "Pause" : "Play";
     this.$(".back").disabled = this.$(".restart").disabled = k === 0;
     this.$(".next").disabled = k === data.steps;
     this.describe(k);

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import ueo_core as core
+
 from .conftest import serve
 
 pytestmark = pytest.mark.browser
@@ -30,7 +32,7 @@ def test_a_double_click_starts_one_live_run_and_sigterm_leaves_it_resumable(page
         time.sleep(1)
         found = runs(tmp_path)
         assert len(found) == 1
-        assert found[0]["pool"]["n"] == 340
+        assert found[0]["pool"]["n"] == len(core.problem().pool)
         # A refresh is a new session: the same run, not another one.
         page.reload()
         page.get_by_text("drawings-resnet").first.wait_for()

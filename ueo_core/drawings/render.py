@@ -29,9 +29,9 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "white": (240, 240, 236),
 }
 # How hard `night` is; chosen so that both models know half to three quarters of it unadapted.
-NIGHT_GAPS = 1.0  # dead stretches per image side of tube
+NIGHT_GAPS = 1.4  # dead stretches per image side of tube
 NIGHT_SHAKE = 0.04  # longest motion blur, share of the image's side
-NIGHT_LIGHTS = 6  # city lights in the background, on average
+NIGHT_LIGHTS = 8  # city lights in the background, on average
 NIGHT_DROPS = 24  # drops of rain, on average
 SUPERSAMPLE = 2  # drawn twice as large and reduced: Pillow's polygons have no anti-aliasing
 

@@ -71,6 +71,15 @@ class Stage:
             finally:
                 self.model.reset()
 
+    def change_by_layer(self, delta: dict[str, Tensor]) -> dict[str, float]:
+        """Relative change of the context and of every normalisation layer under a delta."""
+        with self.lock:
+            self.model.load_delta(delta)
+            try:
+                return self.model.change_by_layer()
+            finally:
+                self.model.reset()
+
     def pixels(self, i: int) -> NDArray[np.uint8]:
         """Test image i. → (H, W, 3)"""
         return Rendered(self.problem).pixels(i)

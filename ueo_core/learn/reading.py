@@ -56,6 +56,8 @@ def read(run: "Trajectory") -> Reading:
 def verdict(run: "Trajectory", reading: Reading, method: int, k: int = -1) -> str:
     """One sentence on a method at a moment; only what the numbers of this run show."""
     title = METHODS[run.methods[method]].title
+    if k == 0:
+        return f"{title}: the zero-shot start, the same for all three."
     name = OUTCOMES[reading.outcome[method, k]]
     strange = reading.sure_strange[method, k]
     if name == "collapse":

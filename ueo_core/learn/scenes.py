@@ -151,7 +151,7 @@ SCENES: dict[str, Scene] = {
                 "weights_split_the_terms",
             ),
             Sentence(
-                "Now the diamonds stay in the middle, the known dots find their corners, and the AUC rises.",
+                "Now the diamonds are held back, the known dots find their corners, and the AUC rises.",
                 "ueo_holds_strangers_back",
             ),
         ),
@@ -188,8 +188,8 @@ SCENES: dict[str, Scene] = {
                 "counts_of_vit",
             ),
             Sentence(
-                "In the teaching model it is {own_trained} of {own_all}, and after {step} steps they have moved by "
-                "{change} % of their size.",
+                "In the teaching model it is {own_trained} of {own_all}, and at step {step} of the live run they "
+                "have moved by {change} % of their size.",
                 "counts_of_own",
             ),
         ),

@@ -1,0 +1,82 @@
+"""The command that a page shows must lead to the very settings of the page."""
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ueo_core.classes import read_class_names
+from ueo_core.cli.commands import settings_of
+from ueo_core.cli.options import build
+from ueo_core.commandline import command_line, options
+from ueo_core.datasets import Dataset
+from ueo_core.presets import PRESETS, preset
+from ueo_core.settings import TRAINED_PARTS, Settings
+
+POOL = {"n": 9, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
+SAMPLE = {"kind": "sample", "shift": "open", "seed": 4, "domain": "sketch"}
+
+
+def parse(line: str):
+    words = shlex.split(line)
+    assert words[:3] == ["python", "-m", "ueo_core"]
+    return build().parse_args(words[3:])
+
+
+@given(
+    backbone=st.sampled_from(
+        ["drawings-resnet", "drawings-vit", "RN50-quickgelu", "my model.json"]
+    ),
+    pretrained=st.sampled_from([None, "openai", "a path/with 'quotes'.safetensors"]),
+    method=st.sampled_from(["ueo", "infomax", "entmin"]),
+    epochs=st.integers(1, 200),
+    lr=st.floats(1e-9, 10),
+    trade=st.floats(0, 5),
+    prompt=st.sampled_from(["a photo of a", "it's a", 'a "drawn"', "$HOME `ls`"]),
+    trained=st.sampled_from(TRAINED_PARTS),
+    flip=st.booleans(),
+    crop_scale=st.floats(0.05, 1),
+    chunk=st.none() | st.integers(1, 64),
+    seed=st.integers(0, 2**32 - 1),
+    temperature=st.sampled_from(["scaled", "released"]),
+)
+def test_the_command_gives_back_the_settings(backbone, temperature, **values):
+    settings = Settings(backbone=backbone, weight_temperature=temperature, **values)
+    dataset = Dataset("d", "t", POOL, classes=("key", "wild cat"), origin={"path": "/my photos"})
+    args = parse(command_line(dataset, settings))
+    assert settings_of(args) == settings
+    assert str(args.source) == "/my photos"
+    assert read_class_names(args.classes) == ["key", "wild cat"]
+
+
+def test_a_preset_alone_needs_no_option():
+    assert options(Settings.for_backbone("drawings-vit")) == ["--backbone", "drawings-vit"]
+
+
+def test_a_sample_is_written_adapted_and_evaluated():
+    dataset = Dataset("d", "t", POOL, classes=("a", "b"), origin=SAMPLE)
+    lines = command_line(dataset, Settings.for_backbone("drawings-resnet")).splitlines()
+    sample, adapt, evaluate = (parse(line) for line in lines)
+    assert (sample.shift, sample.seed, sample.domain) == ("open", 4, "sketch")
+    assert adapt.source == sample.out / "pool"
+    assert adapt.classes == str(sample.out / "classes.txt")
+    assert evaluate.source == sample.out / "test" and evaluate.run == adapt.out
+
+
+def test_uploads_stand_as_a_folder_that_only_their_owner_knows():
+    dataset = Dataset("d", "t", POOL, classes=("a", "b"), origin={"kind": "upload"})
+    assert " adapt FOLDER " in command_line(dataset, Settings())
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("backbone", ["drawings-resnet", "RN50-quickgelu"])
+def test_a_preset_changes_what_it_says_and_nothing_else(name, backbone):
+    base = Settings.for_backbone(backbone)
+    changed = {k for k, v in preset(name, backbone).to_json().items() if v != base.to_json()[k]}
+    assert changed == {
+        "paper": set(), "quick": {"epochs"}, "released": {"weight_temperature"},
+        "prompt": {"trained"},
+    }[name]  # fmt: skip
+    if name == "quick":
+        assert preset(name, backbone).epochs == round(base.epochs / 3)

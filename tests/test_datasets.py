@@ -1,0 +1,139 @@
+"""Datasets: kept on disk, labels apart, found again after a restart."""
+
+import json
+
+import numpy as np
+import pytest
+
+import ueo_core as core
+from ueo_core.drawings.sample import problem
+from ueo_core.errors import UserError
+from ueo_core.home import store_root, studio_home
+from ueo_core.images import Store
+from ueo_core.runs import create_run, reference
+
+
+def png(seed: int) -> bytes:
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def take_in(names: list[str]) -> dict:
+    store = Store(store_root())
+    report = store.ingest_files([(name, png(i)) for i, name in enumerate(names)])
+    return reference(store, store.open(report.set_id))
+
+
+def test_a_dataset_is_found_again_with_every_value():
+    pool = take_in(["key/0.png", "fish/1.png", "car/2.png"])
+    made = core.create_dataset("My <b>photos</b>", pool, origin={"kind": "path", "path": "/x"})
+    changed = made.changed(classes=["key", "fish"]).with_labels(["car", "fish", "key"], "folders")
+    again = core.open_dataset(made.id)
+    assert again == changed == core.list_datasets()[0]
+    assert again.ready and not made.ready
+    assert again.raw_labels() == {"pool": ["car", "fish", "key"], "holdout": None}
+    assert again.images().names == ["car/2.png", "fish/1.png", "key/0.png"]
+
+
+def test_labels_lie_in_a_file_of_their_own():
+    made = core.create_dataset("x", take_in(["a.png", "b.png"]), labels={"pool": ["secret", None]})
+    main = (studio_home() / "datasets" / f"{made.id}.json").read_text()
+    assert "secret" not in main
+    kept = json.loads((studio_home() / "datasets" / f"{made.id}.labels.json").read_text())
+    assert kept["pool"] == ["secret", None]
+
+
+def test_look_alike_labels_count_only_once_accepted():
+    pool = take_in(["a.png", "b.png", "c.png", "d.png"])
+    made = core.create_dataset(
+        "x", pool, classes=["key", "fish"], labels={"pool": ["Keys", "fish", "car", None]}
+    )
+    assert made.labels()["pool"] == ["Keys", "fish", "car", None]
+    assert made.changed(accepted=("Keys",)).labels()["pool"] == ["key", "fish", "car", None]
+    # An accepted name that resembles nothing any more is left as it is.
+    again = made.changed(accepted=("Keys",), classes=["dog", "fish"])
+    assert again.labels()["pool"] == ["Keys", "fish", "car", None]
+
+
+@pytest.mark.parametrize("classes", [["key"], ["key", "Key"], ["key", ""]])
+def test_class_names_that_no_run_can_take_are_refused(classes):
+    made = core.create_dataset("x", take_in(["a.png", "b.png"]))
+    with pytest.raises(UserError, match="class names"):
+        made.changed(classes=classes)
+    assert core.open_dataset(made.id).classes == ()
+
+
+def test_one_image_is_too_few_and_labels_must_be_one_an_image():
+    with pytest.raises(UserError, match="at least two"):
+        core.create_dataset("x", take_in(["a.png"]))
+    made = core.create_dataset("x", take_in(["a.png", "b.png"]))
+    with pytest.raises(UserError, match="3 were given for 2"):
+        made.with_labels(["a", "b", "c"], "csv")
+
+
+@pytest.mark.parametrize("id", ["../../etc/passwd", "", "none", "a/b", "x" * 300])
+def test_an_unknown_id_is_a_sentence(id):
+    with pytest.raises(UserError, match="there is none of that name"):
+        core.open_dataset(id)
+
+
+def test_deleting_forgets_the_labels_and_keeps_what_a_run_needs():
+    made = core.create_dataset("x", take_in(["a.png", "b.png"]), labels={"pool": ["s", "t"]})
+    other = take_in(["c.png", "d.png", "e.png"])
+    run_only = core.create_dataset("y", other)
+    create_run(core.runs_root() / "r", core.Settings(), ["a", "b"], other)
+    store = Store(store_root())
+    assert core.unused_sets(store) == []
+    core.delete_dataset(made.id)
+    core.delete_dataset(run_only.id)
+    assert list((studio_home() / "datasets").iterdir()) == []
+    assert [info.id for info in core.unused_sets(store)] == [made.pool["set"]]
+
+
+def test_a_damaged_file_hides_no_other_dataset():
+    made = core.create_dataset("x", take_in(["a.png", "b.png"]))
+    (studio_home() / "datasets" / "broken.json").write_text('{"id": "bro')
+    assert [d.id for d in core.list_datasets()] == [made.id]
+
+
+def test_the_sample_is_the_problem_with_its_own_labels(monkeypatch):
+    small_problem(monkeypatch)
+    told = []
+    made = core.sample_dataset("open-partial", 3, progress=lambda *p: told.append(p))
+    chosen = problem("open-partial", 3)
+    assert made.classes == chosen.classes and made.is_sample and made.ready
+    assert made.pool["n"] == len(chosen.pool) and made.holdout["n"] == len(chosen.test)
+    labels = made.labels()
+    assert labels["pool"] == list(chosen.pool)
+    assert labels["holdout"] == [n.partition("/")[0] for n in made.images("holdout").names]
+    assert told[-1] == (len(chosen), len(chosen))
+    # No label in what training is handed.
+    assert all(name.removesuffix(".png").isdigit() for name in made.images("pool").names)
+
+
+def test_the_sample_is_drawn_once_and_again_when_its_images_are_gone(monkeypatch):
+    small_problem(monkeypatch)
+    made = core.sample_dataset("closed", 0)
+    told = []
+    assert core.sample_dataset("closed", 0, progress=lambda *p: told.append(p)) == made
+    assert told == []
+    Store(store_root()).delete(made.pool["set"])
+    redrawn = core.sample_dataset("closed", 0, progress=lambda *p: told.append(p))
+    assert told and redrawn.pool == made.pool
+
+
+def test_an_unknown_shift_is_a_sentence():
+    with pytest.raises(UserError, match="Shift"):
+        core.sample_dataset("sideways")
+
+
+def small_problem(monkeypatch) -> None:
+    """Two images a class: the drawing is not what these tests are about."""
+    monkeypatch.setattr("ueo_core.drawings.sample.PER_POOL_CLASS", 2)
+    monkeypatch.setattr("ueo_core.drawings.sample.PER_TEST_CLASS", 1)

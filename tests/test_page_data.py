@@ -1,0 +1,143 @@
+"""Data: sources, class names, labels, the report."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ueo_core as core
+from tests.pages import app, at, button, clean, errors, small_sample, wait_for_job  # noqa: F401
+from ueo_core.jobs import Job
+from ueo_core.taking_in import spool, take_uploads
+
+
+@pytest.fixture
+def photos(tmp_path):
+    g = np.random.default_rng(0)
+    folder = tmp_path / "photos"
+    for name in ("Keys", "fish", "car"):
+        (folder / name).mkdir(parents=True)
+        for i in range(2):
+            pixels = g.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    (folder / "**notes**.txt").write_text("x")
+    return folder
+
+
+@pytest.fixture
+def dataset(photos):
+    files = [p for p in photos.rglob("*") if p.is_file()]
+    opened = [(f"photos/{p.relative_to(photos).as_posix()}", p.open("rb")) for p in files]
+    taken = take_uploads(Job("k", "t"), spool(opened))
+    for _, file in opened:
+        file.close()
+    return core.open_dataset(taken.dataset)
+
+
+def metrics(app) -> dict[str, str]:  # noqa: F811
+    return {m.label: m.value for m in app.metric}
+
+
+def test_the_empty_state_has_one_button_that_draws_the_sample(app, small_sample):  # noqa: F811
+    at(app, "1_Data")
+    button(app, "Draw the built-in sample").click().run()
+    wait_for_job("intake")
+    clean(app.run())
+    chosen = core.problem()
+    assert metrics(app)["Usable images"] == str(len(chosen.pool))
+    assert metrics(app)["Test images"] == str(len(chosen.test))
+    assert core.list_datasets()[0].id in app.query_params["data"]
+
+
+def test_class_names_are_checked_and_kept(app, dataset):  # noqa: F811
+    at(app, "1_Data", data=dataset.id)
+    assert metrics(app)["Skipped"] == "1"
+    names = app.text_area[0]
+    names.set_value("key\nkey")
+    button(app, "Save class names").click().run()
+    assert errors(clean(app)) == ["class names: 'key' is given twice; keep one of them."]
+    app.text_area[0].set_value("key, fish")
+    button(app, "Save class names").click().run()
+    assert core.open_dataset(dataset.id).classes == ("key", "fish")
+    assert metrics(clean(app))["Class names"] == "2"
+    button(app, "Adapt CLIP to it")
+
+
+def test_subfolders_fill_in_the_names(app, dataset):  # noqa: F811
+    at(app, "1_Data", data=dataset.id)
+    button(app, "Take the 3 subfolders").click().run()
+    assert clean(app).text_area[0].value.split("\n") == ["Keys", "car", "fish"]
+
+
+def test_labels_from_subfolders_and_an_accepted_look_alike(app, dataset):  # noqa: F811
+    dataset.changed(classes=["key", "fish"])
+    at(app, "1_Data", data=dataset.id)
+    app.radio[0].set_value("folders").run()
+    clean(app)
+    assert any("**2** images of your classes (ID), **4**" in m.value for m in app.markdown)
+    accept = next(m for m in app.multiselect if "look like" in m.label)
+    accept.set_value(["Keys"]).run()
+    assert any("**4** images of your classes (ID), **2**" in m.value for m in clean(app).markdown)
+    kept = core.open_dataset(dataset.id)
+    assert sorted(kept.labels()["pool"]) == ["car", "car", "fish", "fish", "key", "key"]
+    app.radio[0].set_value("none").run()
+    assert core.open_dataset(dataset.id).labels()["pool"] is None
+
+
+def test_labels_from_a_csv(app, dataset):  # noqa: F811
+    dataset.changed(classes=["key", "fish"])
+    at(app, "1_Data", data=dataset.id)
+    app.radio[0].set_value("csv").run()
+    given = next(f for f in app.file_uploader if "CSV" in f.label)
+    given.set_value(
+        ("labels.csv", b"path,label\nKeys/0.png,key\nnot/there.png,x\n", "text/csv")
+    ).run()
+    button(app, "Use these labels").click().run()
+    clean(app)
+    kept = core.open_dataset(dataset.id)
+    by_name = dict(zip(kept.images().names, kept.labels()["pool"], strict=True))
+    assert by_name["Keys/0.png"] == "key"
+    assert sum(v is not None for v in by_name.values()) == 1
+
+
+def test_the_report_filters(app, dataset):  # noqa: F811
+    at(app, "1_Data", data=dataset.id)
+    table = next(d.value for d in app.dataframe if "Why" in d.value.columns)
+    assert table["File"].tolist() == ["**notes**.txt"]
+    why = next(t for t in app.text_input if t.label == "File or reason contains")
+    why.set_value("no such thing").run()
+    left = [d.value for d in clean(app).dataframe if "Why" in d.value.columns]
+    assert not left or left[0].empty
+
+
+def test_paths_are_off_until_roots_are_named(app, photos, monkeypatch):  # noqa: F811
+    monkeypatch.delenv(core.ROOTS, raising=False)
+    at(app, "1_Data")
+    app.segmented_control(key="data.kind").set_value("path").run()
+    assert any("Paths are off until" in i.value for i in clean(app).info)
+    monkeypatch.setenv(core.ROOTS, str(photos))
+    app.run()
+    app.text_input(key="data.path").set_value("/etc").run()
+    button(app, "Take it in").click().run()
+    wait_for_job("intake")
+    assert "outside the folders that may be read" in errors(clean(app.run()))[0]
+    app.text_input(key="data.path").set_value(str(photos)).run()
+    button(app, "Take it in").click().run()
+    wait_for_job("intake")
+    assert metrics(clean(app.run()))["Usable images"] == "6"
+
+
+def test_deleting_and_cleaning_up(app, dataset):  # noqa: F811
+    at(app, "1_Data", data=dataset.id)
+    button(app, "Delete it").click().run()
+    assert core.list_datasets() == []
+    assert app.query_params.get("data") is None
+    app.toggle(key="data.store").set_value(True).run()
+    button(clean(app), "Delete what nothing uses").click().run()
+    assert "freed" in clean(app).success[0].value
+    assert core.Store(core.store_root()).sets() == []
+
+
+def test_a_dead_link_says_so(app, dataset):  # noqa: F811
+    at(app, "1_Data", data="gone")
+    assert "not here any more" in app.warning[0].value
+    assert metrics(app)["Usable images"] == "6"

@@ -1,0 +1,67 @@
+"""From snapshots to what the Live page draws."""
+
+import numpy as np
+import pytest
+
+from tests.run_folders import write_run
+from ueo_core.report import live
+from ueo_core.runs import read_snapshot
+
+
+def test_decimation_keeps_ends_extremes_and_order():
+    g = np.random.default_rng(0)
+    series = [
+        {"step": i, "loss": v, "entropy": -v, "marginal": v * v}
+        for i, v in enumerate(g.normal(0, 1, 20_000))
+    ]
+    kept = live.decimated(series)
+    assert len(kept) <= live.POINTS
+    assert kept[0] is series[0] and kept[-1] is series[-1]
+    assert [p["step"] for p in kept] == sorted(p["step"] for p in kept)
+    for key in live.TERMS:
+        for pick in (min, max):
+            assert pick(p[key] for p in kept) == pick(p[key] for p in series)
+    assert live.decimated(series[:1500]) == series[:1500]
+
+
+def test_labels_split_the_weights_and_the_hills():
+    now = read_snapshot(write_run("r"))
+    found = live.weight_bars(now)
+    assert {k: v.sum() for k, v in found.counts.items()} == {"known": 60, "unknown": 20}
+    assert list(live.confidence_hills(now).density) == [
+        "step 0 · known", "step 0 · unknown", "now · known", "now · unknown",
+    ]  # fmt: skip
+    assert live.progress_signs(now, 3)["ACC"] == [(0, 50.0), (4, 54.0)]
+
+
+def test_without_labels_signs_take_their_place():
+    now = read_snapshot(write_run("r", labelled=False))
+    assert list(live.weight_bars(now).counts) == ["all images"]
+    assert list(live.confidence_hills(now).density) == ["step 0 · all images", "now · all images"]
+    signs = live.progress_signs(now, 3)
+    assert signs["Same answer"] == [(0, 100.0), (4, 96.0)]
+    assert signs["Doubt"][0][1] == pytest.approx(100 * 0.5 / np.log(3))
+
+
+def test_change_in_percent_and_canaries_with_their_flip():
+    now = read_snapshot(write_run("r"))
+    steps, layers, values = live.change_by_layer(now)
+    assert steps == [0, 4] and layers == ["context", "bn1"]
+    np.testing.assert_allclose(values, [[0, 4], [0, 0.4]])
+    (canary,) = live.canary_strip(now)
+    assert (canary.before, canary.now, canary.flipped_at, canary.flipped) == (
+        "cat",
+        "dog",
+        (4,),
+        True,
+    )
+
+
+def test_a_run_that_has_done_nothing_draws_nothing():
+    folder = write_run("q", state="queued")
+    (folder.path / "events.jsonl").unlink()
+    folder.set_state("queued", step=0, steps=None)
+    now = read_snapshot(folder)
+    assert live.weight_bars(now) is None and live.confidence_hills(now) is None
+    assert live.canary_strip(now) == [] and live.share_done(now) == 0
+    assert live.change_by_layer(now)[2].shape == (0, 0)

@@ -1,0 +1,96 @@
+"""The shell: one manager a process, news of the runs, what a link carries on."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import ueo_core as core
+import ui
+from tests.pages import ROOT
+from ueo_core.runs.notices import RECENT, mark_seen, notices
+from ui import plain, shell
+
+POOL = {"n": 4, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
+
+
+@pytest.fixture(autouse=True)
+def ended():
+    yield
+    shell.shutdown()
+
+
+def test_a_second_import_and_many_threads_share_one_manager():
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(shell.manager())) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    kept = sys.modules.pop("ui.shell")
+    try:
+        found.append(importlib.import_module("ui.shell").manager())
+    finally:
+        sys.modules["ui.shell"] = ui.shell = kept
+    assert len({id(m) for m in found}) == 1
+    assert getattr(sys.modules["_ueo_studio_process"], "__file__", None) is None
+
+
+def test_another_home_has_another_manager(monkeypatch, tmp_path):
+    first = shell.manager()
+    monkeypatch.setenv("UEO_STUDIO_HOME", str(tmp_path / "other"))
+    assert shell.manager() is not first
+    assert shell.manager().root == tmp_path / "other" / "runs"
+
+
+def test_the_way_to_the_first_paint_imports_no_torch():
+    """Every module of Start and the shell, as the page imports and uses them."""
+    code = (
+        "import sys, ueo_core as core\n"
+        "from ui import shell, start, start_picture\n"
+        "core.notices(shell.manager()); start_picture.svg('#000000'); core.list_datasets(); shell.jobs()\n"
+        "heavy = {'torch', 'open_clip', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_notices_tell_state_progress_and_whether_it_was_seen():
+    manager = shell.manager()
+    folder = core.create_run(manager.new_path(), core.Settings(), ["a", "b"], POOL, title="T")
+    folder.set_state("finished", step=5, steps=10)
+    (notice,) = notices(manager)
+    assert (notice.title, notice.state, notice.share) == ("T", "finished", 0.5)
+    assert not notice.seen and not notice.under_way
+    time.sleep(0.02)
+    mark_seen(folder)
+    assert notices(manager)[0].seen
+    time.sleep(0.02)
+    folder.set_state("queued")  # a new state is news again
+    assert not notices(manager)[0].seen and notices(manager)[0].under_way
+
+
+def test_a_damaged_run_hides_no_other():
+    manager = shell.manager()
+    good = core.create_run(manager.root / "good", core.Settings(), ["a", "b"], POOL)
+    bad = core.create_run(manager.root / "bad", core.Settings(), ["a", "b"], POOL)
+    (bad.path / "state.json").write_text("{")
+    assert [n.run for n in notices(manager)] == [good.id]
+    assert RECENT > 1
+
+
+def test_markdown_of_strangers_stays_text():
+    name = "![x](http://evil.example/a.png) **b** <img src=x> `c` [l](d) # e :smile: $f$ ~g~ 1. | -"
+    shown = plain.markdown(name)
+    bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", shown)  # without what a backslash makes literal
+    assert not set(bare) & set("![]()*<>`#:$~|_-"), bare
+    assert re.sub(r"\\(.)", r"\1", shown) == name

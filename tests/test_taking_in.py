@@ -1,0 +1,131 @@
+"""Uploads and paths on their way to a dataset."""
+
+import io
+import os
+import time
+import zipfile
+
+import pytest
+
+from tests.test_datasets import png
+from ueo_core import taking_in
+from ueo_core.datasets import list_datasets, open_dataset
+from ueo_core.errors import UserError
+from ueo_core.home import studio_home
+from ueo_core.images import Limits
+from ueo_core.jobs import Job
+
+
+def uploads(names: list[str]) -> list[tuple[str, io.BytesIO]]:
+    return [(name, io.BytesIO(png(i))) for i, name in enumerate(names)]
+
+
+def job() -> Job:
+    return Job("intake", "Taking in")
+
+
+def test_a_folder_upload_loses_the_chosen_folder_and_its_spool():
+    spooled = taking_in.spool(uploads(["Holiday/key/1.png", "Holiday/2.png"]))
+    assert spooled.title == "Holiday"
+    assert [name for name, _ in spooled.files] == ["key/1.png", "2.png"]
+    assert {path.name for _, path in spooled.files} == {"000000", "000001"}
+    mine = job()
+    taken = taking_in.take_uploads(mine, spooled)
+    assert not spooled.folder.exists()
+    dataset = open_dataset(taken.dataset)
+    assert dataset.title == "Holiday" and dataset.classes == ()
+    assert dataset.images().names == ["2.png", "key/1.png"]
+    assert (mine.done, mine.total) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/evil.png", "/etc/evil.png", "C:\\evil.png", "..\\x.png"]
+)
+def test_hostile_names_are_skipped_and_nothing_is_written_outside(name, tmp_path):
+    before = {p for p in tmp_path.rglob("*") if "home" not in p.parts}
+    spooled = taking_in.spool([*uploads(["a/1.png", "a/2.png"]), (name, io.BytesIO(png(9)))])
+    taken = taking_in.take_uploads(job(), spooled)
+    assert taken.report.usable == 2 and len(taken.report.skipped) == 1
+    assert {p for p in tmp_path.rglob("*") if "home" not in p.parts} == before
+    assert not any("evil" in p.name for p in studio_home().rglob("*"))
+
+
+def test_a_zip_is_unpacked_and_named_after_itself():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for i in range(3):
+            archive.writestr(f"fish/{i}.png", png(i))
+    spooled = taking_in.spool([("from a friend.zip", packed)])
+    taken = taking_in.take_uploads(job(), spooled)
+    assert open_dataset(taken.dataset).title == "from a friend"
+    assert taken.report.folders == {"fish": 3}
+
+
+def test_too_few_images_make_no_dataset_but_a_report():
+    spooled = taking_in.spool([("a.png", io.BytesIO(png(0))), ("b.txt", io.BytesIO(b"no"))])
+    taken = taking_in.take_uploads(job(), spooled)
+    assert taken.dataset is None and list_datasets() == []
+    assert (taken.report.usable, [s.name for s in taken.report.skipped]) == (1, ["b.txt"])
+
+
+def test_the_same_folder_twice_is_one_dataset(tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.png").write_bytes(png(i))
+    monkeypatch.setenv(taking_in.ROOTS, str(tmp_path))
+    first = taking_in.take_path(job(), str(folder))
+    second = taking_in.take_path(job(), str(folder))
+    assert second.dataset == first.dataset and second.report.decoded == 0
+    assert open_dataset(first.dataset).origin == {"kind": "path", "path": str(folder)}
+
+
+def test_a_cancelled_intake_keeps_what_is_done(tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(60):
+        (folder / f"{i:02d}.png").write_bytes(png(i))
+    monkeypatch.setenv(taking_in.ROOTS, str(tmp_path))
+
+    class Impatient(Job):
+        def progress(self, done, total):
+            super().progress(done, total)
+            if done == 5:
+                self.cancel()
+
+    taken = taking_in.take_path(Impatient("intake", "Taking in"), str(folder))
+    assert taken.report.cancelled and 5 <= taken.report.usable < 60
+    again = taking_in.take_path(job(), str(folder))
+    assert again.report.usable == 60
+    assert again.report.decoded == 60 - taken.report.usable
+
+
+def test_paths_are_off_by_default_and_stay_inside_their_roots(tmp_path, monkeypatch):
+    monkeypatch.delenv(taking_in.ROOTS, raising=False)
+    assert taking_in.roots() == []
+    with pytest.raises(UserError, match="outside the folders that may be read"):
+        taking_in.take_path(job(), str(tmp_path))
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    monkeypatch.setenv(taking_in.ROOTS, f"{inside}{os.pathsep} ")
+    assert taking_in.roots() == [inside]
+    with pytest.raises(UserError, match="outside"):
+        taking_in.take_path(job(), str(inside / ".." / "x"))
+
+
+def test_too_many_or_too_large_uploads_are_refused_before_they_are_written(monkeypatch):
+    with pytest.raises(UserError, match="max_files = 1"):
+        taking_in.spool(uploads(["a.png", "b.png"]), Limits(max_files=1))
+    with pytest.raises(UserError, match="free some space"):
+        taking_in.spool(uploads(["a.png"]), Limits(min_free_bytes=10**18))
+    assert not list((studio_home() / "uploads").glob("*"))
+
+
+def test_only_old_left_overs_are_cleared():
+    root = studio_home() / "uploads"
+    for name in ("old", "new"):
+        (root / name).mkdir(parents=True)
+        (root / name / "000000").write_bytes(b"x")
+    os.utime(root / "old", (time.time() - 90_000,) * 2)
+    taking_in.clear_spool()
+    assert [p.name for p in root.iterdir()] == ["new"]
