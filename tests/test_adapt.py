@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import Arrays
 
+from tests.conftest import Arrays
 from ueo_core.adapt import adapt, image_features, learning_rate, split_epoch, steps_in_all
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.errors import UserError

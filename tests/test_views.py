@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from conftest import Arrays
 from open_clip.transform import image_transform
 from PIL import Image
 
+from tests.conftest import Arrays
 from ueo_core.views import Views, crop_box
 
 
