@@ -34,7 +34,7 @@ _PUBLIC = {
     "ueo_core.report.classes": ("class_changes", "confusion_cell", "confusion_rows"),
     "ueo_core.report.gallery": ("gallery_views",),
     "ueo_core.report.histograms": ("data_range", "digits", "histogram"),
-    "ueo_core.report.inspection": ("Inspection", "Part", "read_features", "read_inspection"),
+    "ueo_core.report.inspection": ("Inspection", "Part", "read_inspection"),
     "ueo_core.report.live": (
         "canary_strip",
         "change_by_layer",

@@ -79,9 +79,9 @@ def loss_chart(series: Sequence[dict], steps: int, size: int = 13) -> dict:
         xAxis=axis("step", size, min=0, max=max(1, steps), minInterval=1),
         yAxis=axis("", size, vertical=True, scale=True),
         series=[
+            line("loss", of("loss"), AFTER, width=3),
             line("each image Σ w̃ H(p)", of("entropy"), UNKNOWN, dash="dashed"),
             line("the mean H(p̄)", of("marginal"), GREEN, dash="dotted", width=3),
-            line("loss", of("loss"), AFTER, width=3),
         ],
     )
 

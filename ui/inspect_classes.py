@@ -80,24 +80,27 @@ def show_confusion(opened: core.Inspection, part: core.Part) -> None:
         "Rows: what it is; columns: the answer; the colour is the share of the row. "
         "Click a cell to see its images."
     )
-    picked = None
     for column, side in zip(st.columns(2, gap="large"), ("before", "after"), strict=True):
         with column:
             st.markdown(f"**{side.capitalize()}**")
-            picked = _matrix(opened, part, side, rows) or picked
-    if picked is None:
-        return
-    side, row, answer = picked
-    found = core.confusion_cell(part.answer[side], part.truth, row, answer)
-    truth = dict(rows)[row]
+            picked = _matrix(opened, part, side, rows)
+            if picked is not None:
+                _cell(opened, part, side, *picked)
+
+
+def _cell(opened, part, side: str, truth: int, answer: int) -> None:
+    """The images of one cell, below its matrix."""
+    found = core.confusion_cell(part.answer[side], part.truth, truth, answer)
+    what = dict(core.confusion_rows(opened.classes, part.truth))[truth]
     st.markdown(
-        f"**{len(found)} images: {markdown(truth)}, answered “{markdown(opened.classes[answer])}” "
+        f"**{len(found)} of “{markdown(what)}”, answered “{markdown(opened.classes[answer])}” "
         f"{side} adaptation**"
     )
-    wall(opened, part, found, f"inspect.cell.{side}.{row}.{answer}")
+    wall(opened, part, found, f"inspect.cell.{side}.{truth}.{answer}")
 
 
-def _matrix(opened, part, side: str, rows) -> tuple[str, int, int] | None:
+def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
+    """Draw one matrix. → truth and answer of the cell that is selected"""
     table = core.confusion(part.answer[side], part.truth, len(opened.classes))
     cells = [
         (x, y, table[truth, x], 100 * table[truth, x] / table[truth].sum())
@@ -114,9 +117,9 @@ def _matrix(opened, part, side: str, rows) -> tuple[str, int, int] | None:
         alt=f"Confusion matrix {side} adaptation.",
     )
     for chosen in event["selection"]["selected"]:
-        for index in chosen["dataIndex"]:
+        for index in chosen["data_indices"]:
             if index < len(cells):
-                return side, rows[cells[index][1]][0], cells[index][0]
+                return rows[cells[index][1]][0], cells[index][0]
     return None
 
 
@@ -131,6 +134,4 @@ def _by_names(opened, part, rows) -> None:
     side = right.segmented_control(
         "When", ["before", "after"], default="after", required=True, key="inspect.when"
     )
-    found = core.confusion_cell(part.answer[side], part.truth, row, answer)
-    st.caption(f"{len(found)} images")
-    wall(opened, part, found, f"inspect.cell.{side}.{row}.{answer}")
+    _cell(opened, part, side, row, answer)

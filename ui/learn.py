@@ -101,6 +101,6 @@ def _triangle(link: Link) -> None:
 def _playground() -> None:
     link = state.load()
     if link.view != "triangle":
-        return
+        st.rerun()  # a button in here led elsewhere
     learn_triangle.presets(link)
     learn_triangle.stage(link, Look(star=True), with_knobs=True)

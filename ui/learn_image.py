@@ -104,7 +104,7 @@ def _choose(link: Link, stage) -> tuple[np.ndarray, str]:
     noun = stage.problem.test[i]
     kind = "one of the classes" if stage.truth[i] >= 0 else "a stranger: none of the classes"
     st.html(
-        f'<img src="{image_url(stage.problem.image("test", i))}" width="220" alt="Drawing of {escaped(noun)}">'
+        f'<img src="{image_url(stage.problem.image("test", i))}" style="width:220px;max-width:100%" alt="Drawing of {escaped(noun)}">'
         f"<p><b>{escaped(noun)}</b>, {kind}</p>"
     )
     return stage.pixels(i), f"drawing-{i}"
@@ -163,7 +163,8 @@ def _sweep(_stage, scale: float):
 
 def _trap(stage, temperature: float, size: int) -> None:
     """What the temperature does to all weights and to the score, with the trap told."""
-    found = _sweep(stage, stage.scale)
+    with st.spinner("Looking at every drawing: a few seconds, once …"):
+        found = _sweep(stage, stage.scale)
     c = len(stage.problem.classes)
     st.markdown("### What the temperature does to every image")
     st.markdown(

@@ -7,7 +7,7 @@ from ueo_core.learn import Link
 from ui import charts, learn_live
 from ui import learn_state as state
 from ui.learn_cards import card, squares
-from ui.shell import ROOT
+from ui.shell import ROOT, jobs
 
 BACKBONE = "drawings-resnet"
 
@@ -30,11 +30,12 @@ def stage():
 
 def eight(link: Link) -> dict:
     """Eight drawings with CLIP's answers; in the second scene the room ticks. → the sentences' numbers"""
-    from ueo_core.learn.drawn import STRANGE, found
     from ueo_core.learn.drawn import eight as choose
+    from ueo_core.learn.numbers import of_eight
 
     now = stage()
     chosen = choose(now, link.draw)
+    sure = now.sure(chosen)
     guessing = link.scene == "strangers"
     ticked = {place for place in range(8) if guessing and link.ticks >> place & 1}
     revealed = guessing and bool(link.reveal)
@@ -50,7 +51,7 @@ def eight(link: Link) -> dict:
                         now.problem.image("test", i),
                         place + 1,
                         now.answer(i),
-                        float(now.sure[i]),
+                        float(sure[place]),
                         truth if revealed else None,
                         place in ticked,
                     )
@@ -75,23 +76,10 @@ def eight(link: Link) -> dict:
             key="learn.others",
             on_click=lambda: state.change(draw=(link.draw + 1) % 1000, ticks=0, reveal=0),
         )
-    strange = [i for i in chosen if now.truth[i] < 0]
-    known = [i for i in chosen if now.truth[i] >= 0]
-    score = found(now, chosen, ticked)
-    reveal = "Which? CLIP does not say: it has an answer for each of them."
-    if revealed:
-        names = ", ".join(now.problem.test[i] for i in strange)
-        reveal = (
-            f"They are {names}: CLIP is {100 * now.sure[strange].mean():.0f} % sure of them on average, and "
-            f"{100 * now.sure[known].mean():.0f} % of the known ones. The room found {score['hits']} of "
-            f"{score['strangers']}, with {score['wrong']} false alarm{'s' * (score['wrong'] != 1)}."
-        )
-    return {
-        "classes": len(now.problem.classes),
-        "strangers": STRANGE,
-        "sure": int((now.sure[chosen] > 0.5).sum()),
-        "reveal": reveal,
-    }
+    numbers = of_eight(now, link.draw, link.ticks, revealed)
+    # While the room looks at the eight, the scenes after this one get ready.
+    jobs().start("learn-all", "The drawings of the story", lambda job: now.cosines)
+    return numbers
 
 
 def _reveal_bar(link: Link) -> None:
@@ -114,9 +102,11 @@ def _tick(place: int) -> None:
 def hills(link: Link) -> dict:
     """The two hills and a line that can be moved. → the sentences' numbers"""
     from ueo_core.learn.drawn import draw_line, two_hills
+    from ueo_core.learn.numbers import of_hills
 
     now = stage()
-    line = draw_line(now, link.line)
+    with st.spinner("Looking at every drawing: a few seconds, once …"):
+        line = draw_line(now, link.line)
     found = two_hills(now)
     size = round(15 * float(link.size))
     spec = charts.hill_chart(
@@ -133,7 +123,7 @@ def hills(link: Link) -> dict:
                 "silent": True,
                 "animation": False,
                 "lineStyle": {"color": charts.PURPLE, "width": 3, "type": "solid"},
-                "label": {"formatter": f"{line.kept:.0f} % of the known →", "fontSize": size},
+                "label": {"formatter": f"{line.kept:.0f} % →", "fontSize": size},
                 "data": [{"xAxis": round(line.threshold, 6)}],
             }
         }
@@ -153,20 +143,14 @@ def hills(link: Link) -> dict:
         on_change=state.take,
         args=("line",),
     )
-    return {
-        "images": len(now.problem.test),
-        "auc": f"{now.auc:.0f}",
-        "kept": f"{line.kept:.0f}",
-        "passed": f"{line.passed:.0f}",
-    }
+    return of_hills(now, link.line)
 
 
 def moved(link: Link) -> dict:
     """The trained numbers among all, areas to scale, and the change by layer. → the sentences' numbers"""
-    from ueo_core.learn.moved import RN50, VIT, count, total_change
+    from ueo_core.learn.numbers import counts, of_moved
 
     now = stage()
-    own = count(now.model)
     latest = learn_live.latest_delta()
     step, delta = latest or (0, now.model.original)
     left, right = st.columns([1.5, 1], gap="large")
@@ -174,7 +158,7 @@ def moved(link: Link) -> dict:
         squares(
             [
                 (c.name, c.share, f"{c.trained:,} of {c.total:,} numbers: {c.kilobytes:.0f} kB")
-                for c in (VIT, RN50, own)
+                for c in counts(now)
             ]
         )
     )
@@ -183,15 +167,7 @@ def moved(link: Link) -> dict:
             _change_chart(now.change_by_layer(delta), step, round(13 * float(link.size)))
         else:
             st.info("The change of each layer appears here once the live run has taken a step.")
-    return {
-        "vit_trained": f"{VIT.trained:,}",
-        "vit_all": f"{VIT.total:,}",
-        "vit_kb": f"{VIT.kilobytes:.0f}",
-        "own_trained": f"{own.trained:,}",
-        "own_all": f"{own.total:,}",
-        "step": step,
-        "change": f"{total_change(delta, now.model.original):.1f}",
-    }
+    return of_moved(now, step, delta)
 
 
 def _change_chart(change: dict[str, float], step: int, size: int) -> None:

@@ -19,8 +19,9 @@ def show(link: Link) -> None:
     st.markdown(f"## {number} · {scene.title}")
     words = st.container(key="learn-words")
     if scene.picture == "triangle":
-        _say(words, link, {})
+        _say(words, link, _numbers(link))
         st.fragment(_triangle, key=f"learn.stage.{link.scene}")()
+        _below(link)
     elif scene.picture == "live":
         _say(words, link, learn_live.fields())
         learn_live.show(link)
@@ -36,16 +37,24 @@ def show(link: Link) -> None:
             st.error(str(error))
 
 
+def _numbers(link: Link) -> dict:
+    """How each method ends on this batch. The first time this loads torch, which takes seconds."""
+    with st.spinner("Loading the maths: a few seconds, once …"):
+        from ueo_core.learn.numbers import of_triangle
+    return of_triangle(link.knobs)
+
+
 def _triangle() -> None:
     """The triangle in a fragment of its own: a knob redraws this and nothing else."""
     link = state.load()
-    if link.view != "story":
-        return
     scene = SCENES[link.scene]
-    choose = link.scene == "wrong"
-    if choose:
+    if link.scene == "wrong":
         learn_triangle.presets(link)
     learn_triangle.stage(link, scene.look, with_knobs=False)
+
+
+def _below(link: Link) -> None:
+    """What changes the sentences, too, or leaves the scene: outside the fragment."""
     with st.container(horizontal=True):
         if state.shown(link, "seed"):
             st.button(
@@ -55,17 +64,17 @@ def _triangle() -> None:
                 key="learn.batch",
                 on_click=_another_batch,
             )
-        st.button("All knobs", icon=":material/tune:", key="learn.knobs", on_click=_open_triangle)
+        st.button(
+            "All knobs",
+            icon=":material/tune:",
+            key="learn.knobs",
+            on_click=lambda: state.change(view="triangle"),
+        )
 
 
 def _another_batch() -> None:
     link = state.load()
     state.change(knobs=link.knobs.with_seed(link.knobs.seed + 1), step=0)
-
-
-def _open_triangle() -> None:
-    link = state.load()
-    state.change(view="triangle", knobs=link.knobs)
 
 
 def _say(where, link: Link, fields: dict) -> None:
@@ -95,7 +104,7 @@ def steps(link: Link) -> None:
         format_func=lambda k: f"{ORDER.index(k) + 1} of {len(ORDER)} · {SCENES[k].title}",
         key=state.key("scene"),
         label_visibility="collapsed",
-        width=290,
+        width=round(290 * float(link.size)),
         on_change=lambda: go(st.session_state[state.key("scene")]),
     )
     st.button(

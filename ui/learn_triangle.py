@@ -54,8 +54,8 @@ def presets(link: Link) -> None:
                 on_click=_choose,
                 args=(name,),
             )
-    if now:
-        st.caption(PRESETS[now].look)
+    # Always one line: what comes and goes up here would mount everything below anew.
+    st.caption(PRESETS[now].look if now else "Your own setting.")
 
 
 def _choose(name: str) -> None:

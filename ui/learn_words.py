@@ -26,7 +26,7 @@ def formula(link: Link) -> None:
 def _symbols() -> None:
     link = state.load()
     if link.view != "formula":
-        return
+        st.rerun()  # a button in here led elsewhere
     st.pills(
         "Which symbol?",
         list(SYMBOLS),

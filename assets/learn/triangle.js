@@ -160,7 +160,7 @@ class Triangle extends Canvas {
     // Keys that a focused control needs itself are left to it.
     const target = e.composedPath()[0];
     if (e.ctrlKey || e.metaKey || e.altKey || !this.data.show.play) return;
-    if (target.closest?.("input, textarea, select, button, [role=slider], [contenteditable=true]")) return;
+    if (target.closest?.("input:not([type=range]), textarea, select, button, [contenteditable=true]")) return;
     const act = {
       " ": () => this.toggle(),
       ".": () => this.go(Math.floor(this.at) + 1),

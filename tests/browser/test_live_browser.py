@@ -47,7 +47,7 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
         page.set_viewport_size({"width": 1920, "height": 1080})
         page.goto(f"{url}/Live?run={run}")
         until_text(page, "Ready\\.")
-        page.keyboard.press("g")
+        page.get_by_role("button", name="Resume").first.click()
         first = until_step(page, 5)
         page.wait_for_function(
             "document.querySelectorAll('[class*=st-key-live] canvas').length >= 5"
@@ -67,9 +67,13 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
         # A pause freezes the counter, a step moves it by one.
         page.get_by_role("button", name="Pause").first.click()
         until_text(page, "Paused")
+        page.wait_for_timeout(1500)  # the tick that said so may still be drawing the counter
         halted = page.evaluate(STEP)
         page.wait_for_timeout(3000)
         assert page.evaluate(STEP) == halted
+        page.get_by_role("button", name="Step", exact=False).and_(
+            page.locator(":enabled")
+        ).first.wait_for()
         page.keyboard.press("s")
         assert until_step(page, halted + 1) == halted + 1
         until_text(page, "Paused")
@@ -94,6 +98,6 @@ def open_a_cell(page) -> None:
         for height in (0.1, 0.3, 0.5, 0.7):
             page.mouse.click(box["x"] + share * box["width"], box["y"] + height * box["height"])
             page.wait_for_timeout(400)
-            if re.search(r"\d+ images: .*answered", page.inner_text("body")):
+            if re.search(r"\d+ of “.+”, answered", page.inner_text("body")):
                 return
     raise AssertionError("no cell answered a click")

@@ -1,7 +1,8 @@
 """The story's real images: the built-in problem under a teaching model, computed live."""
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ueo_core import backbones
-from ueo_core.adapt import image_features
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.drawings.sample import Problem
 from ueo_core.learn.anatomy import cosines_of, from_png
@@ -21,18 +21,43 @@ from ueo_core.settings import Settings
 from ueo_core.views import Views
 
 KNOWN, STRANGE = 5, 3  # drawings of the eight
+PART = 8  # images looked at in one go; between two, others may borrow the model
 
 
-@dataclass(frozen=True)
 class Stage:
-    """A teaching model, the built-in problem and what the model says of its test images."""
+    """A teaching model, the built-in problem, and what the model says of its test images.
 
-    model: AdaptedCLIP
-    problem: Problem
-    features: Tensor  # (N, D) zero-shot features of the test images, unit length
-    cosines: NDArray[np.float32]  # (N, C) zero-shot
-    # One viewer at a time borrows the model with a delta in it.
-    lock: threading.Lock = field(default_factory=threading.Lock, compare=False)
+    Images are drawn and looked at when they are first asked for: eight take a moment, all
+    of them seconds. Safe to share between threads.
+    """
+
+    def __init__(self, model: AdaptedCLIP, chosen: Problem):
+        self.model, self.problem = model, chosen
+        # One viewer at a time borrows the model, perhaps with a delta in it.
+        self.lock = threading.Lock()
+        self._cosines = np.full((len(chosen.test), len(chosen.classes)), np.nan, np.float32)
+        with torch.no_grad():
+            self._text = model.encode_text()
+
+    def look(self, indices: Sequence[int]) -> NDArray[np.float32]:
+        """Zero-shot cosines of test images with every class. → (n, C)"""
+        indices = np.asarray(indices, int)
+        unseen = indices[np.isnan(self._cosines[indices, 0])]
+        # What has been seen is answered without waiting for whoever looks at the rest.
+        for part in np.array_split(unseen, -(-len(unseen) // PART)) if len(unseen) else ():
+            with self.lock:
+                new = part[np.isnan(self._cosines[part, 0])]
+                if len(new):
+                    views = Views(Rendered(self.problem), self.model.backbone).evaluation(new)
+                    with torch.no_grad():
+                        features = self.model.encode_image(views)
+                        self._cosines[new] = (features @ self._text.T).numpy()
+        return self._cosines[indices]
+
+    @cached_property
+    def cosines(self) -> NDArray[np.float32]:
+        """(N, C) zero-shot cosines of all test images."""
+        return self.look(range(len(self.problem.test)))
 
     @cached_property
     def truth(self) -> NDArray[np.int64]:
@@ -44,10 +69,9 @@ class Stage:
         """The logit scale s."""
         return self.model.logit_scale
 
-    @cached_property
-    def sure(self) -> NDArray[np.float64]:
-        """(N,) confidence: max softmax at the logit scale."""
-        return msp(self.cosines, self.scale)
+    def sure(self, indices: Sequence[int]) -> NDArray[np.float64]:
+        """Confidence of test images: max softmax at the logit scale. → (n,)"""
+        return msp(self.look(indices), self.scale)
 
     @cached_property
     def score(self) -> NDArray[np.float64]:
@@ -86,7 +110,7 @@ class Stage:
 
     def answer(self, i: int) -> str:
         """The class that the model names for test image i."""
-        return self.problem.classes[int(self.cosines[i].argmax())]
+        return self.problem.classes[int(self.look([i])[0].argmax())]
 
 
 class Rendered:
@@ -103,14 +127,9 @@ class Rendered:
 
 
 def open_stage(backbone: str, chosen: Problem) -> Stage:
-    """Load a teaching model for a problem's classes and look at its test images (seconds)."""
-    model = AdaptedCLIP(
-        backbones.load(backbone, device="cpu"), list(chosen.classes), Settings().prompt
-    )
-    features = image_features(model, Views(Rendered(chosen), model.backbone))
-    with torch.no_grad():
-        cosines = (features @ model.encode_text().T).numpy()
-    return Stage(model, chosen, features, cosines)
+    """Load a teaching model for a problem's classes. UserError without its weights."""
+    loaded = backbones.load(backbone, device="cpu")
+    return Stage(AdaptedCLIP(loaded, list(chosen.classes), Settings().prompt), chosen)
 
 
 def eight(stage: Stage, draw: int) -> list[int]:

@@ -7,7 +7,7 @@ from ueo_core.learn.scenes import Look
 LOSS = r"\mathcal{L} = \sum_i \tilde w_i\, H(p_i) \;-\; \lambda\, H(\bar p)"
 PARTS = (
     r"p_i = \mathrm{softmax}(s\cos(f_i, t_c))",
-    r"w_i = \max_c\,\mathrm{softmax}(s\cos(f_i,t_c)/T_w) \text{ at the start}",
+    r"w_i = \max_c\,\mathrm{softmax}(\tfrac{s}{T_w}\cos)",
     r"\tilde w_i = w_i / \textstyle\sum_j w_j",
     r"q_i = \tfrac{1}{w_i} / \textstyle\sum_j \tfrac{1}{w_j}",
     r"\bar p = \textstyle\sum_i q_i\, p_i",
@@ -165,8 +165,8 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "Turn the weights' temperature up to 8, the logit scale. How far apart are the largest and the smallest "
         "weight now?",
-        "Within a fifth of each other, because unscaled cosines differ little. UEO's weights are then almost "
-        "equal, and equal weights are InfoMax.",
+        "At most about a quarter (before, the largest was more than twice the smallest), because unscaled "
+        "cosines differ little. UEO's weights are then almost equal, and equal weights are InfoMax.",
         "released_weights_ratio",
         {"view": "triangle", "preset": "released"},
     ),

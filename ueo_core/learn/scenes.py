@@ -109,11 +109,8 @@ SCENES: dict[str, Scene] = {
                 "Each dot is the prediction for one image: a corner is certainty, the middle is doubt.",
                 "corner_is_certainty",
             ),
-            Sentence(
-                "Term one lowers every image's entropy, and alone (EntMin) it ends with all dots in one corner.",
-                "entmin_collapses",
-            ),
-            Sentence("Everything is certain, and accuracy is down to chance.", "entmin_at_chance"),
+            Sentence("Term one lowers every image's entropy. {alone}", "entmin_collapses"),
+            Sentence("{chance}", "entmin_at_chance"),
         ),
         "Press Space and watch the dots.",
         Look(methods=("entmin",), shade=True),
@@ -127,13 +124,10 @@ SCENES: dict[str, Scene] = {
                 "infomax_stays_balanced",
             ),
             Sentence(
-                "With every image counting alike (InfoMax), strangers are sent into corners as well.",
+                "With every image counting alike (InfoMax), {lured}",
                 "infomax_lures_strangers",
             ),
-            Sentence(
-                "Known and strange are then harder to tell apart: the AUC falls.",
-                "infomax_auc_falls",
-            ),
+            Sentence("{apart}", "infomax_auc_falls"),
         ),
         "Press Space and follow the diamonds.",
         Look(methods=("entmin", "infomax"), star=True),
@@ -150,10 +144,7 @@ SCENES: dict[str, Scene] = {
                 "Sure images count more in term one (w), doubtful ones in term two (1/w).",
                 "weights_split_the_terms",
             ),
-            Sentence(
-                "Now the diamonds are held back, the known dots find their corners, and the AUC rises.",
-                "ueo_holds_strangers_back",
-            ),
+            Sentence("{held}", "ueo_holds_strangers_back"),
         ),
         "Press Space. Then let the dots show w, and 1/w.",
         Look(dots="w", star=True),
@@ -208,7 +199,8 @@ SCENES: dict[str, Scene] = {
                 "empty_class_fills",
             ),
             Sentence(
-                "And with weights from unscaled cosines all images weigh nearly the same: UEO becomes InfoMax.",
+                "And with weights from unscaled cosines all images weigh nearly the same, and "
+                "equal weights are InfoMax.",
                 "released_weights_are_flat",
             ),
         ),

@@ -114,15 +114,6 @@ def read_inspection(folder: RunFolder) -> Inspection:
     )
 
 
-def read_features(folder: RunFolder, part: str) -> dict[str, NDArray[np.float32]]:
-    """Unit image features of a set, by side. (N, D)"""
-    found = {}
-    for side, name in SIDES.items():
-        with safe_open(folder.path / f"{name}.safetensors", "numpy") as file:
-            found[side] = file.get_tensor(f"{part}_features")
-    return found
-
-
 def _cosines(folder: RunFolder, name: str) -> dict[str, NDArray[np.float32]]:
     # Read as NumPy: a page that only looks never loads torch.
     with safe_open(folder.path / f"{name}.safetensors", "numpy") as file:

@@ -187,8 +187,8 @@ def _crowding(part: Part) -> list[str]:
     if used["after"] > used["before"] / 2:
         return []
     return [
-        f"The answers crowd into about {used['after']:.0f} classes, before it were about "
-        f"{used['before']:.0f}: a sign of collapse."
+        f"The answers crowd into about {used['after']:.0f} class{'es' * (round(used['after']) != 1)}; "
+        f"before, they were spread over about {used['before']:.0f}: a sign of collapse."
     ]
 
 

@@ -1,0 +1,81 @@
+"""The Learn page in a real browser: presented by keyboard alone, played, shared, on a phone."""
+
+import pytest
+
+from tests.browser.conftest import PATIENCE
+from ueo_core.learn import SCENES
+
+pytestmark = pytest.mark.browser
+
+TITLES = [f"{i} · {scene.title}" for i, scene in enumerate(SCENES.values(), 1)]
+
+
+def heading(page, text: str) -> None:
+    page.get_by_role("heading", name=text, exact=True).wait_for(timeout=PATIENCE)
+
+
+def drawn(page) -> None:
+    """Until the triangle has been drawn: its counter stands beside it."""
+    page.locator(".count", has_text="step").wait_for()
+
+
+def count(page) -> str:
+    return page.locator(".count").inner_text()
+
+
+def test_the_whole_story_by_keyboard_alone(page, app_url):
+    page.goto(f"{app_url}/Learn")
+    for title in TITLES[:-1]:
+        heading(page, title)
+        page.wait_for_selector(".learn-do", timeout=PATIENCE)
+        page.keyboard.press("PageDown")  # what a presenter's remote sends
+    heading(page, TITLES[-1])
+    page.keyboard.press("ArrowLeft")
+    heading(page, TITLES[-2])
+
+
+def test_space_plays_and_the_url_keeps_the_step(page, app_url):
+    page.goto(f"{app_url}/Learn?scene=weights")
+    drawn(page)
+    assert count(page) == "step 0 / 60"
+    page.keyboard.press(".")
+    page.wait_for_url("**step=1*")
+    page.keyboard.press("Space")
+    page.locator(".toggle", has_text="Pause").wait_for()
+    page.locator(".toggle", has_text="Play").wait_for(timeout=30_000)
+    assert count(page) == "step 60 / 60"
+    page.wait_for_url("**step=60*")
+    assert "strangers are held back" in page.locator(".panel").last.inner_text()
+    page.reload()
+    drawn(page)
+    assert count(page) == "step 60 / 60"
+
+
+def test_a_knob_moves_the_picture_and_keeps_its_place(page, app_url):
+    page.goto(f"{app_url}/Learn?view=triangle&step=60")
+    drawn(page)
+    page.locator(".words").first.evaluate("e => { e.marked = true }")
+    page.get_by_role("button", name="λ = 0").click()
+    page.locator(".numbers b.two", has_text="0.0 ×").last.wait_for()
+    slider = page.get_by_role("slider", name="λ: weight of term two")
+    slider.focus()
+    for value in ("0.1", "0.2", "0.3"):  # leaves the preset, and keeps the focus
+        page.keyboard.press("ArrowRight")
+        page.locator(".numbers b.two", has_text=f"{value} ×").last.wait_for()
+    assert page.locator(".words").first.evaluate("e => e.marked")  # the same node: no remount
+
+
+@pytest.mark.parametrize("query", ["?scene=weights&step=30", "?scene=strangers", "?view=triangle"])
+def test_nothing_is_wider_than_a_phone(browser, app_url, query):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context.set_default_timeout(PATIENCE)
+    phone = context.new_page()
+    phone.goto(f"{app_url}/Learn{query}")
+    phone.wait_for_selector(".learn-card" if "strangers" in query else ".toggle")
+    width = phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+    assert width <= 390
+    if "weights" in query:  # one triangle at a time, chosen by a tab
+        assert phone.locator(".panel:visible").count() == 1
+        phone.get_by_role("tab", name="EntMin").click()
+        assert phone.locator(".panel:visible h3").inner_text() == "EntMin"
+    context.close()
