@@ -56,12 +56,12 @@ def test_a_knob_moves_the_picture_and_keeps_its_place(page, app_url):
     drawn(page)
     page.locator(".words").first.evaluate("e => { e.marked = true }")
     page.get_by_role("button", name="λ = 0").click()
-    page.locator(".numbers b.two", has_text="0.0 ×").last.wait_for()
+    page.locator(".panel").last.locator("b.two", has_text="0.0 ×").wait_for()
     slider = page.get_by_role("slider", name="λ: weight of term two")
     slider.focus()
     for value in ("0.1", "0.2", "0.3"):  # leaves the preset, and keeps the focus
         page.keyboard.press("ArrowRight")
-        page.locator(".numbers b.two", has_text=f"{value} ×").last.wait_for()
+        page.locator(".panel").last.locator("b.two", has_text=f"{value} ×").wait_for()
     assert page.locator(".words").first.evaluate("e => e.marked")  # the same node: no remount
 
 

@@ -132,26 +132,24 @@ def _simulate(knobs: Knobs) -> Trajectory:
         start = cosines(x, bias[:1], context[:1])[0]
     confidence = confidence_weights(start, LOGIT_SCALE / knobs.temperature)
     weights = torch.stack([METHODS[name].weights(confidence) for name in ORDER])  # (M, N)
-    trade = [METHODS[name].trade(knobs.trade) for name in ORDER]
+    trade = torch.tensor([METHODS[name].trade(knobs.trade) for name in ORDER])
+    of_each = torch.vmap(terms)  # the three methods in one call
     all_cosines = np.empty((m, STEPS + 1, IMAGES, C), np.float32)
     pulls = np.empty((m, STEPS + 1, 2, IMAGES, C), np.float32)
     values = np.empty((m, STEPS + 1, 2), np.float32)
     for k in range(STEPS + 1):
         cos = cosines(x, bias, context)
         logits = LOGIT_SCALE * cos
-        # Leaves of their own, so that each term's pull on each point can be read off.
-        leaf = logits.detach().requires_grad_()
-        both = [terms(leaf[j], weights[j]) for j in range(m)]
-        one = sum(t.entropy for t in both)
-        two = sum(lam * t.marginal for lam, t in zip(trade, both, strict=True))
-        (down,) = torch.autograd.grad(one, leaf, retain_graph=True)
-        up = torch.autograd.grad(two, leaf)[0] if any(trade) else torch.zeros_like(leaf)
-        moved = torch.autograd.grad(logits, (bias, context), grad_outputs=down - up)
-        p = leaf.detach().softmax(-1)
+        both = of_each(logits, weights)
+        one, two = both.entropy.sum(), (trade * both.marginal).sum()
+        # The methods share no parameter, so the gradient of their sum holds each one's own.
+        whole, *moved = torch.autograd.grad(one - two, (logits, bias, context), retain_graph=True)
+        (up,) = torch.autograd.grad(two, logits)
+        p = logits.detach().softmax(-1)
         all_cosines[:, k] = cos.detach().numpy()
-        for j, force in enumerate((-down, up)):  # the loss falls along −∂L/∂z
+        for j, force in enumerate((-whole - up, up)):  # the loss falls along −∂L/∂z
             pulls[:, k, j] = (IMAGES * p * (force - (p * force).sum(-1, keepdim=True))).numpy()
-        values[:, k] = [[t.entropy.item(), t.marginal.item()] for t in both]
+        values[:, k] = torch.stack([v.detach() for v in both], 1).numpy()
         with torch.no_grad():
             for parameter, gradient in zip((bias, context), moved, strict=True):
                 parameter -= RATE * gradient
@@ -160,7 +158,7 @@ def _simulate(knobs: Knobs) -> Trajectory:
         knobs=knobs,
         truth=truth,
         weights=weights.numpy(),
-        trade=np.array(trade, np.float32),
+        trade=trade.numpy(),
         cosines=all_cosines,
         points=points,
         pulls=pulls,
