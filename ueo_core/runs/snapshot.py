@@ -27,7 +27,7 @@ class Snapshot:
     series: tuple[dict, ...] = ()  # {"step", "loss", "entropy", "marginal", "lr"}
     weights: tuple[float, ...] = ()  # w_i of the pool, in pool order
     weights_ood: tuple[bool | None, ...] = ()  # from labels, for colour only; empty without
-    evaluations: tuple[dict, ...] = ()  # see worker.evaluation
+    evaluations: tuple[dict, ...] = ()  # see scoring.Scorer.evaluation
     batch: dict = field(default_factory=dict)  # most and least weighted images of the last batch
     notes: tuple[str, ...] = ()
     peak_memory_mb: float | None = None

@@ -1,7 +1,6 @@
 """One run from its folder to its result: load, measure, adapt, score. Thread-agnostic.
 
-The command line calls `execute` directly, the manager from its thread. Labels are read
-here only to score what is done; the loop in `adapt` is handed pixels and confidences.
+The command line calls `execute` directly, the manager from its thread.
 """
 
 import logging
@@ -10,26 +9,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from ueo_core import backbones
-from ueo_core.adapt import adapt, check_pool, image_features, split_epoch, steps_in_all
-from ueo_core.adapted import AdaptedCLIP, save_delta
+from ueo_core.adapt import adapt, check_pool, split_epoch, steps_in_all
+from ueo_core.adapted import AdaptedCLIP
 from ueo_core.errors import UserError
 from ueo_core.images import ImageSet, Store
 from ueo_core.methods import METHODS
-from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
-from ueo_core.objectives import confidence_weights
-from ueo_core.predict import write_predictions
 from ueo_core.runs.control import Control
-from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.scoring import Scorer
 from ueo_core.runs.states import next_state
-from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.settings import Settings
-from ueo_core.thresholds import mixture_threshold
-from ueo_core.views import Views
 
 try:
     import resource
@@ -38,8 +30,6 @@ except ImportError:  # Windows has no such module
 
 log = logging.getLogger(__name__)
 
-PROBE = 256  # images scored after every epoch; the whole sets only at the end
-CANARIES = 8  # images whose answer is followed
 NON_FINITE_TRIES = 3
 Emit = Callable[[dict], None]
 
@@ -101,89 +91,21 @@ class Worker:
         backbone = self.cache.get(self.settings)
         self.model = AdaptedCLIP(backbone, self.classes, self.settings.prompt)
         try:
-            side = backbone.store_side
-            self.pool = open_images(self.config["pool"], side)
-            self.holdout = open_images(self.config["holdout"], side)
+            self.pool = open_images(self.config["pool"], backbone.store_side)
+            holdout = open_images(self.config["holdout"], backbone.store_side)
             check_pool(len(self.pool))
-            self.labels = self.folder.labels()
-            self.views = self._views(self.pool)
-            self._measure()
+            self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
+            self.confidence = self.scorer.measure()
+            if not any(e["kind"] == "start" for e in self.folder.events()):
+                self.record(self.scorer.beginning(steps_in_all(len(self.pool), self.settings)))
+                self.record(self.scorer.evaluation(0))
             cause = self._adapt()
             if cause == "finish":
-                self._score()
+                self.scorer.finish(self.folder.checkpoints()[-1])
             return cause
         finally:
             # The backbone is cached and shared with the next run: leave it as it came.
             self.model.reset()
-
-    def _views(self, images: ImageSet) -> Views:
-        return Views(images, self.model.backbone, self.settings.crop_scale, self.settings.flip)
-
-    # Before the first step
-
-    def _measure(self) -> None:
-        """Zero-shot cosines of all images and the pool's fixed confidences, once per run."""
-        zero = self.folder.tensors("zero_shot")
-        if zero is None:
-            sets = {"pool": self.pool} | ({"holdout": self.holdout} if self.holdout else {})
-            total, done = sum(map(len, sets.values())), 0
-            zero = {}
-            text = self._text()
-            for name, images in sets.items():
-                features = image_features(
-                    self.model,
-                    self._views(images),
-                    on_batch=lambda n, before=done: self.phase("measuring", before + n, total),
-                )
-                done += len(images)
-                zero[f"{name}_features"] = features
-                zero[f"{name}_cosines"] = features @ text.T
-            zero["confidence"] = confidence_weights(
-                zero["pool_cosines"], self.model.logit_scale, self.settings.weight_temperature
-            )
-            self.folder.save_tensors("zero_shot", zero)
-        self.zero = zero
-        self._choose_probe()
-        if not any(e["kind"] == "start" for e in self.folder.events()):
-            truth = self._truth("pool")
-            self.record(
-                {
-                    "kind": "start",
-                    "steps": steps_in_all(len(self.pool), self.settings),
-                    "weights": [round(float(w), 5) for w in zero["confidence"]],
-                    # Colour for the viewer's histogram; training is given confidences alone.
-                    "ood": [None if t == UNLABELED else bool(t == OOD) for t in truth]
-                    if (truth != UNLABELED).any()
-                    else [],
-                    "device": str(self.model.device),
-                }
-            )
-            self.record(self.evaluation(0))
-
-    @torch.no_grad()
-    def _text(self) -> Tensor:
-        return self.model.encode_text().cpu()
-
-    def _truth(self, name: str) -> np.ndarray:
-        """Class index, OOD or UNLABELED of every image of `pool` or `holdout`."""
-        n = len(self.pool if name == "pool" else self.holdout)
-        labels = self.labels.get(name) or [None] * n
-        return truth_from_labels(labels, self.classes)
-
-    def _choose_probe(self) -> None:
-        """The images that are scored after every epoch: of the test set where there is one."""
-        self.probe_set = "holdout" if self.holdout else "pool"
-        images = self.holdout or self.pool
-        g = np.random.default_rng(self.settings.seed)
-        self.probe = np.sort(g.permutation(len(images))[:PROBE])
-        self.probe_views = self._views(images)
-        self.probe_truth = self._truth(self.probe_set)[self.probe]
-        # Canaries: the most doubtful images of the probe are those whose answer may flip.
-        cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
-        top = cosines.topk(min(2, cosines.shape[1])).values
-        doubt = np.argsort((top[:, 0] - top[:, -1]).numpy(), kind="stable")
-        spread = doubt[np.linspace(0, len(doubt) // 2, num=min(CANARIES, len(doubt)), dtype=int)]
-        self.canaries = sorted({int(i) for i in spread})
 
     # The loop
 
@@ -252,11 +174,11 @@ class Worker:
         steps = settings.epochs * per_epoch
         if self.control.stop.is_set():
             return "finish"
-        confidence = self.zero["confidence"]
-        weights = METHODS[settings.method].weights(confidence)
+        weights = METHODS[settings.method].weights(self.confidence)
+        views = self.scorer.views("pool")
         self.phase("adapting", done, steps)
         began = time.perf_counter()
-        for step in adapt(self.model, self.views, confidence, settings, done):
+        for step in adapt(self.model, views, self.confidence, settings, done):
             order = sorted(step.batch, key=lambda i: float(weights[i]))
             self.elapsed += time.perf_counter() - began
             began = time.perf_counter()
@@ -281,7 +203,7 @@ class Worker:
             pausing = self.control.pause.is_set() or step.step == self.control.until
             leaving = pausing or self.control.stop.is_set()
             if step.step % per_epoch == 0:
-                self.record(self.evaluation(step.step))
+                self.record(self.scorer.evaluation(step.step))
             if leaving or step.step % per_epoch == 0:
                 self.folder.save_checkpoint(step.step, self.model.delta())
                 self.folder.set_state(self.folder.state["state"], step=step.step)
@@ -290,122 +212,6 @@ class Worker:
             if pausing and step.step < steps:
                 return "halt"
         return "finish"
-
-    def evaluation(self, step: int) -> dict:
-        """Scores of the probe at a step, as an event.
-
-        `mcm`: score of each probe image; `agreement`: share (percent) that still answers
-        as zero-shot; `entropy`: mean H(p) in nats; `spread`: entropy of the mean
-        prediction over log C, percent, 0 where all answers are one class; `change`:
-        relative parameter change by layer; `canaries`: answers of the followed images.
-        With labels also `acc`, `auc`, `hm` in percent.
-        """
-        if step:
-            features = torch.cat(
-                [self._encode(images) for images in self.probe_views.batches(128, self.probe)]
-            )
-            cosines = features @ self._text().T
-        else:
-            cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
-        zero = self.zero[f"{self.probe_set}_cosines"][self.probe]
-        p = (cosines * self.model.logit_scale).softmax(1)
-        mean = p.mean(0)
-        answer = cosines.argmax(1)
-        event = {
-            "kind": "evaluation",
-            "step": step,
-            "set": self.probe_set,
-            "mcm": [
-                round(float(v), 6) for v in SCORES[DEFAULT_SCORE].compute(cosines.numpy(), 1.0)
-            ],
-            "ood": [bool(t == OOD) for t in self.probe_truth]
-            if (self.probe_truth != UNLABELED).any()
-            else [],
-            "agreement": 100 * float((answer == zero.argmax(1)).float().mean()),
-            "entropy": float(torch.special.entr(p).sum(1).mean()),
-            "spread": 100 * float(torch.special.entr(mean).sum() / np.log(len(self.classes))),
-            "change": {k: round(v, 6) for k, v in self.model.change_by_layer().items()},
-            "canaries": [
-                {
-                    "image": int(self.probe[i]),
-                    "answer": self.classes[int(answer[i])],
-                    "confidence": round(float(p[i].max()), 4),
-                }
-                for i in self.canaries
-            ],
-        }
-        if (self.probe_truth != UNLABELED).any():
-            scores = evaluate(
-                cosines.numpy(), self.probe_truth, self.classes, self.model.logit_scale
-            )
-            event |= {k: scores[k] for k in ("acc", "auc", "hm")}
-        return event
-
-    @torch.no_grad()
-    def _encode(self, images: Tensor) -> Tensor:
-        return self.model.encode_image(images).cpu()
-
-    # After the last step
-
-    def _score(self) -> None:
-        """Cosines of all images under the adapted model, the delta, predictions and metrics."""
-        step = self.folder.checkpoints()[-1]
-        total = len(self.pool) + len(self.holdout or ())
-        final, done = {}, 0
-        text = self._text()
-        for name, images in (("pool", self.pool), ("holdout", self.holdout)):
-            if images is None:
-                continue
-            features = image_features(
-                self.model,
-                self._views(images),
-                on_batch=lambda n, before=done: self.phase("scoring", before + n, total),
-            )
-            done += len(images)
-            final[f"{name}_features"] = features
-            final[f"{name}_cosines"] = features @ text.T
-        self.folder.save_tensors("adapted", final)
-        pool = final["pool_cosines"].numpy()
-        threshold = mixture_threshold(SCORES[DEFAULT_SCORE].compute(pool, 1.0))
-        result = {"step": step, "score": DEFAULT_SCORE, "threshold": threshold, "metrics": {}}
-        for name in ("pool", "holdout"):
-            if name == "holdout" and self.holdout is None:
-                continue
-            truth = self._truth(name)
-            if (truth != UNLABELED).any():
-                result["metrics"][name] = {
-                    which: evaluate(
-                        source[f"{name}_cosines"].numpy(),
-                        truth,
-                        self.classes,
-                        self.model.logit_scale,
-                    )
-                    for which, source in (("zero_shot", self.zero), ("adapted", final))
-                }
-        write_predictions(
-            self.folder.path / "predictions.csv",
-            self.pool.names,
-            pool,
-            self.classes,
-            self.model.logit_scale,
-            threshold,
-        )
-        save_delta(
-            self.folder.path / "delta.safetensors",
-            self.model.delta(),
-            {
-                "format": "ueo-studio-delta-1",
-                "backbone": self.model.backbone.name,
-                "pretrained": self.model.backbone.pretrained,
-                "classes": self.classes,
-                "prompt": self.settings.prompt,
-                "settings": self.settings.to_json(),
-                "data": {k: self.config["pool"][k] for k in ("name", "fingerprint", "n")},
-                "logit_scale": self.model.logit_scale,
-                **result,
-            },
-        )
-        write_json(self.folder.path / "result.json", result)
 
 
 def execute(

@@ -1,0 +1,211 @@
+"""What a run measures: every image before and after, a probe of them after every epoch.
+
+Labels are read here alone, to score what is done. The loop is handed the confidences.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ueo_core.adapt import image_features
+from ueo_core.adapted import AdaptedCLIP, save_delta
+from ueo_core.images import ImageSet
+from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
+from ueo_core.objectives import confidence_weights
+from ueo_core.predict import write_predictions
+from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.scores import DEFAULT_SCORE, SCORES
+from ueo_core.thresholds import mixture_threshold
+from ueo_core.views import Views
+
+PROBE = 256  # images scored after every epoch; the whole sets only at the end
+CANARIES = 8  # images whose answer is followed
+Phase = Callable[[str, int, int], None]  # name of the phase, images done, images in all
+
+
+class Scorer:
+    """Measures one run's model. `measure` comes first: the others compare with what it found."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        model: AdaptedCLIP,
+        pool: ImageSet,
+        holdout: ImageSet | None,
+        phase: Phase,
+    ):
+        self.folder, self.model, self.phase = folder, model, phase
+        self.settings, self.classes = folder.settings, model.classes
+        self.sets = {"pool": pool} | ({"holdout": holdout} if holdout else {})
+        self.labels = folder.labels()
+
+    def views(self, name: str) -> Views:
+        """The evaluation and training views of `pool` or `holdout`."""
+        s = self.settings
+        return Views(self.sets[name], self.model.backbone, s.crop_scale, s.flip)
+
+    def truth(self, name: str) -> np.ndarray:
+        """Class index, OOD or UNLABELED of every image of `pool` or `holdout`."""
+        labels = self.labels.get(name) or [None] * len(self.sets[name])
+        return truth_from_labels(labels, self.classes)
+
+    def measure(self) -> Tensor:
+        """Zero-shot cosines of all images and the pool's fixed confidences, once per run. → (N,)"""
+        zero = self.folder.tensors("zero_shot")
+        if zero is None:
+            zero = self._encode_all("measuring")
+            zero["confidence"] = confidence_weights(
+                zero["pool_cosines"], self.model.logit_scale, self.settings.weight_temperature
+            )
+            self.folder.save_tensors("zero_shot", zero)
+        self.zero = zero
+        self._choose_probe()
+        return zero["confidence"]
+
+    def _encode_all(self, phase: str) -> dict[str, Tensor]:
+        """Features and cosines of every image under the model as it is now, by set."""
+        total, done = sum(map(len, self.sets.values())), 0
+        text, found = self._text(), {}
+        for name, images in self.sets.items():
+            features = image_features(
+                self.model,
+                self.views(name),
+                on_batch=lambda n, before=done: self.phase(phase, before + n, total),
+            )
+            done += len(images)
+            found[f"{name}_features"] = features
+            found[f"{name}_cosines"] = features @ text.T
+        return found
+
+    @torch.no_grad()
+    def _text(self) -> Tensor:
+        return self.model.encode_text().cpu()
+
+    @torch.no_grad()
+    def _encode(self, images: Tensor) -> Tensor:
+        return self.model.encode_image(images).cpu()
+
+    def _choose_probe(self) -> None:
+        """The images that are scored after every epoch: of the test set where there is one."""
+        self.probe_set = "holdout" if "holdout" in self.sets else "pool"
+        g = np.random.default_rng(self.settings.seed)
+        self.probe = np.sort(g.permutation(len(self.sets[self.probe_set]))[:PROBE])
+        self.probe_views = self.views(self.probe_set)
+        self.probe_truth = self.truth(self.probe_set)[self.probe]
+        # Canaries: the most doubtful images of the probe are those whose answer may flip.
+        cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
+        top = cosines.topk(min(2, cosines.shape[1])).values
+        doubt = np.argsort((top[:, 0] - top[:, -1]).numpy(), kind="stable")
+        spread = doubt[np.linspace(0, len(doubt) // 2, num=min(CANARIES, len(doubt)), dtype=int)]
+        self.canaries = sorted({int(i) for i in spread})
+
+    def beginning(self, steps: int) -> dict:
+        """The event that opens a run: the weights, and the pool's labels for colour alone."""
+        truth = self.truth("pool")
+        return {
+            "kind": "start",
+            "steps": steps,
+            "weights": [round(float(w), 5) for w in self.zero["confidence"]],
+            # Colour for the viewer's histogram; training is given confidences alone.
+            "ood": [None if t == UNLABELED else bool(t == OOD) for t in truth]
+            if (truth != UNLABELED).any()
+            else [],
+            "device": str(self.model.device),
+        }
+
+    def evaluation(self, step: int) -> dict:
+        """Scores of the probe at a step, as an event.
+
+        `mcm`: score of each probe image; `agreement`: share (percent) that still answers
+        as zero-shot; `entropy`: mean H(p) in nats; `spread`: entropy of the mean
+        prediction over log C, percent, 0 where all answers are one class; `change`:
+        relative parameter change by layer; `canaries`: answers of the followed images.
+        With labels also `acc`, `auc`, `hm` in percent.
+        """
+        if step:
+            features = torch.cat(
+                [self._encode(images) for images in self.probe_views.batches(128, self.probe)]
+            )
+            cosines = features @ self._text().T
+        else:
+            cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
+        zero = self.zero[f"{self.probe_set}_cosines"][self.probe]
+        p = (cosines * self.model.logit_scale).softmax(1)
+        mean = p.mean(0)
+        answer = cosines.argmax(1)
+        event = {
+            "kind": "evaluation",
+            "step": step,
+            "set": self.probe_set,
+            "mcm": [
+                round(float(v), 6) for v in SCORES[DEFAULT_SCORE].compute(cosines.numpy(), 1.0)
+            ],
+            "ood": [bool(t == OOD) for t in self.probe_truth]
+            if (self.probe_truth != UNLABELED).any()
+            else [],
+            "agreement": 100 * float((answer == zero.argmax(1)).float().mean()),
+            "entropy": float(torch.special.entr(p).sum(1).mean()),
+            "spread": 100 * float(torch.special.entr(mean).sum() / np.log(len(self.classes))),
+            "change": {k: round(v, 6) for k, v in self.model.change_by_layer().items()},
+            "canaries": [
+                {
+                    "image": int(self.probe[i]),
+                    "answer": self.classes[int(answer[i])],
+                    "confidence": round(float(p[i].max()), 4),
+                }
+                for i in self.canaries
+            ],
+        }
+        if (self.probe_truth != UNLABELED).any():
+            scores = evaluate(
+                cosines.numpy(), self.probe_truth, self.classes, self.model.logit_scale
+            )
+            event |= {k: scores[k] for k in ("acc", "auc", "hm")}
+        return event
+
+    def finish(self, step: int) -> None:
+        """Score all images after the last step; write the delta, predictions and metrics."""
+        final = self._encode_all("scoring")
+        self.folder.save_tensors("adapted", final)
+        pool = final["pool_cosines"].numpy()
+        threshold = mixture_threshold(SCORES[DEFAULT_SCORE].compute(pool, 1.0))
+        result = {"step": step, "score": DEFAULT_SCORE, "threshold": threshold, "metrics": {}}
+        for name in self.sets:
+            truth = self.truth(name)
+            if (truth != UNLABELED).any():
+                result["metrics"][name] = {
+                    which: evaluate(
+                        source[f"{name}_cosines"].numpy(),
+                        truth,
+                        self.classes,
+                        self.model.logit_scale,
+                    )
+                    for which, source in (("zero_shot", self.zero), ("adapted", final))
+                }
+        write_predictions(
+            self.folder.path / "predictions.csv",
+            self.sets["pool"].names,
+            pool,
+            self.classes,
+            self.model.logit_scale,
+            threshold,
+        )
+        data = self.folder.config["pool"]
+        save_delta(
+            self.folder.path / "delta.safetensors",
+            self.model.delta(),
+            {
+                "format": "ueo-studio-delta-1",
+                "backbone": self.model.backbone.name,
+                "pretrained": self.model.backbone.pretrained,
+                "classes": self.classes,
+                "prompt": self.settings.prompt,
+                "settings": self.settings.to_json(),
+                "data": {k: data[k] for k in ("name", "fingerprint", "n")},
+                "logit_scale": self.model.logit_scale,
+                **result,
+            },
+        )
+        write_json(self.folder.path / "result.json", result)
