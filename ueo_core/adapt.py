@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.errors import UserError
-from ueo_core.methods import METHODS
-from ueo_core.objectives import Terms, terms
+from ueo_core.losses import Batch, Loss, build
 from ueo_core.settings import Settings
 from ueo_core.views import Views
 
@@ -78,50 +77,54 @@ def check_pool(n: int) -> None:
         )
 
 
-def _loss(features: Tensor, text: Tensor, scale: float, weights: Tensor, trade: float):
-    both = terms(scale * features @ text.T, weights)
-    return both.entropy - trade * both.marginal, both
-
-
-def _backward(model: AdaptedCLIP, images: Tensor, weights: Tensor, trade: float, chunk: int | None):
-    """Loss and gradients of one batch, exact for any chunk. → loss, terms
+def _backward(
+    model: AdaptedCLIP,
+    images: Tensor,
+    loss_of: Callable[[Tensor, Tensor], Loss],
+    chunk: int | None,
+) -> Loss:
+    """Loss and gradients of one batch, exact for any chunk. loss_of: image and text features → loss
 
     The loss is not additive over parts of a batch. With a chunk smaller than the batch:
     features of all parts without gradient, the loss on the whole (B, D), dL/df, then each
     part again with gradient against its share of dL/df (as GradCache does).
     """
-    scale = model.logit_scale
     if chunk is None or chunk >= len(images):
-        loss, both = _loss(model.encode_image(images), model.encode_text(), scale, weights, trade)
-        loss.backward()
-        return loss, both
+        loss = loss_of(model.encode_image(images), model.encode_text())
+        loss.total.backward()
+        return loss
     with torch.no_grad():
         features = torch.cat([model.encode_image(part) for part in images.split(chunk)])
     features.requires_grad_()
-    loss, both = _loss(features, model.encode_text(), scale, weights, trade)
-    loss.backward()
+    loss = loss_of(features, model.encode_text())
+    loss.total.backward()
     for part, grad in zip(images.split(chunk), features.grad.split(chunk), strict=True):
         again = model.encode_image(part)
         if again.requires_grad:
             again.backward(grad)
-    return loss, both
+    return loss
 
 
 def adapt(
-    model: AdaptedCLIP, views: Views, confidence: Tensor, settings: Settings, done: int = 0
+    model: AdaptedCLIP,
+    views: Views,
+    confidence: Tensor,
+    settings: Settings,
+    done: int = 0,
+    start: Tensor | None = None,
 ) -> Iterator[Step]:
     """Fine-tune `model` in place on unlabeled views, yielding after every step.
 
     confidence: (N,) zero-shot confidences w_i of the pool's images, fixed throughout;
-    done: steps already in the model's delta, for a resumed run. The caller may stop
-    iterating at any step: the model then holds that step's parameters. SGD without
-    momentum has no state, so (delta, done) is a complete checkpoint.
+    done: steps already in the model's delta, for a resumed run; start: (N, D) zero-shot
+    features of the pool, for methods that keep a memory of it. The caller may stop iterating
+    at any step: the model then holds that step's parameters. SGD without momentum has no
+    state, so (delta, done) is a complete checkpoint, but for methods with a memory.
     """
     n = len(views)
     check_pool(n)
-    method = METHODS[settings.method]
-    weights = method.weights(confidence).to(model.device)
-    trade = method.trade(settings.trade)
+    confidence = confidence.to(model.device)
+    objective = build(settings, None if start is None else start.to(model.device))
     parameters = model.select(settings.trained)
     optimizer = torch.optim.SGD(parameters, lr=settings.lr)
     sizes = split_epoch(n, settings.batch_size)
@@ -139,20 +142,24 @@ def adapt(
                 group["lr"] = lr
             optimizer.zero_grad()
             images = views.training(batch, g)
-            loss, both = _backward(
-                model, images, weights[torch.from_numpy(batch)], trade, settings.chunk
+            at = torch.from_numpy(batch)
+
+            def loss_of(features: Tensor, text: Tensor, at: Tensor = at) -> Loss:
+                return objective(Batch(features, text, model.logit_scale, confidence[at], at))
+
+            loss = Loss(
+                *(float(v.detach()) for v in _backward(model, images, loss_of, settings.chunk))
             )
-            both = Terms(*(float(v.detach()) for v in both))
-            if not math.isfinite(both.entropy - trade * both.marginal):
+            if not math.isfinite(loss.total):
                 raise FloatingPointError(f"the loss of step {step + 1} is not finite")
             optimizer.step()
             yield Step(
                 step=step + 1,
                 steps=steps,
                 epoch=epoch + 1,
-                loss=both.entropy - trade * both.marginal,
-                entropy=both.entropy,
-                marginal=both.marginal,
+                loss=loss.total,
+                entropy=loss.entropy,
+                marginal=loss.marginal,
                 lr=lr,
                 seconds=time.perf_counter() - began,
                 batch=tuple(int(i) for i in batch),
