@@ -1,16 +1,15 @@
 """The loop: exactness, determinism, resumption, and that labels cannot reach it."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 
 from tests.conftest import Arrays
-from ueo_core.adapt import adapt, image_features, learning_rate, split_epoch, steps_in_all
+from ueo_core.adapt import adapt, image_features
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.errors import UserError
 from ueo_core.objectives import confidence_weights, ueo
+from ueo_core.schedule import steps_in_all
 from ueo_core.settings import Settings
 from ueo_core.views import Views
 
@@ -131,21 +130,12 @@ def test_labels_cannot_reach_training(tiny):
 
 
 def test_batches_are_even_and_cover_the_pool_once_an_epoch(tiny):
-    assert split_epoch(12, 5) == [4, 4, 4]
-    assert split_epoch(65, 64) == [33, 32]
-    assert split_epoch(3, 64) == [3]
     model, views, weights = ready(tiny)
     steps = list(adapt(model, views, weights, settings()))
     assert len(steps) == steps_in_all(12, settings()) == 6
     for epoch in (1, 2):
         seen = sorted(i for s in steps if s.epoch == epoch for i in s.batch)
         assert seen == list(range(12))
-
-
-def test_learning_rate_is_a_cosine_from_peak_towards_zero():
-    assert learning_rate(0, 10, 0.3) == pytest.approx(0.3)
-    assert learning_rate(5, 10, 0.3) == pytest.approx(0.15)
-    assert learning_rate(9, 10, 0.3) == pytest.approx(0.3 * (1 + math.cos(0.9 * math.pi)) / 2)
 
 
 @pytest.mark.parametrize("n", [0, 1])

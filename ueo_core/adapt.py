@@ -12,6 +12,7 @@ from torch import Tensor
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.errors import UserError
 from ueo_core.losses import Batch, Loss, build
+from ueo_core.schedule import learning_rate, split_epoch, steps_in_all
 from ueo_core.settings import Settings
 from ueo_core.views import Views
 
@@ -47,26 +48,6 @@ def image_features(
         if on_batch:
             on_batch(done)
     return torch.cat(parts) if parts else torch.empty(0)
-
-
-def split_epoch(n: int, batch_size: int) -> list[int]:
-    """Sizes of an epoch's batches: as even as can be, none larger than batch_size.
-
-    A short last batch would weigh its few images against each other alone, and at one
-    image the loss has no gradient; so the images are spread evenly instead.
-    """
-    count = math.ceil(n / batch_size)
-    return [n // count + (i < n % count) for i in range(count)]
-
-
-def steps_in_all(n: int, settings: Settings) -> int:
-    """How many optimiser steps a run over n images takes."""
-    return settings.epochs * len(split_epoch(n, settings.batch_size))
-
-
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Cosine to 0, stepped per iteration; `step` counts the steps already done."""
-    return peak * (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def check_pool(n: int) -> None:
@@ -128,7 +109,7 @@ def adapt(
     parameters = model.select(settings.trained)
     optimizer = torch.optim.SGD(parameters, lr=settings.lr)
     sizes = split_epoch(n, settings.batch_size)
-    steps = settings.epochs * len(sizes)
+    steps = steps_in_all(n, settings)
     try:
         for step in range(done, steps):
             began = time.perf_counter()
@@ -137,7 +118,7 @@ def adapt(
             start = sum(sizes[:place])
             batch = order[start : start + sizes[place]]
             g = np.random.default_rng([settings.seed, VIEW, step])
-            lr = learning_rate(step, steps, settings.lr)
+            lr = learning_rate(step, n, settings)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.zero_grad()

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from ueo_core import backbones
-from ueo_core.adapt import adapt, image_features, steps_in_all
+from ueo_core.adapt import adapt, image_features
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.datasets import Dataset
 from ueo_core.runs.scoring import PROBE
+from ueo_core.schedule import steps_in_all
 from ueo_core.settings import Settings
 from ueo_core.views import Views
 

@@ -36,6 +36,9 @@ class Settings:
     seed: int = 0  # order of the images, crops and flips
     device: str = "auto"  # one of DEVICES; auto: CUDA, then MPS, then CPU
     chunk: int | None = None  # images in memory at once (exact two-pass step); None: whole batch
+    # Later legs of a finished run that was trained on: (steps done before, epochs). Each has a
+    # cosine of its own from `lr` to 0; see schedule.legs.
+    extensions: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise a UserError for a value that no run can have."""
@@ -51,6 +54,8 @@ class Settings:
         _in_range("seed", self.seed, 0, 2**32 - 1)
         if self.chunk is not None:
             _in_range("chunk", self.chunk, 1, 65_536)
+        for _, epochs in self.extensions:
+            _in_range("number of further epochs", epochs, 1, 10_000)
 
     @classmethod
     def for_backbone(cls, backbone: str, **chosen) -> "Settings":
@@ -70,7 +75,9 @@ class Settings:
     def from_json(cls, data: dict) -> "Settings":
         """Settings from a run's config; names that this version does not know are left out."""
         known = {f.name for f in fields(cls)}
-        return cls(**{k: v for k, v in data.items() if k in known})
+        chosen = {k: v for k, v in data.items() if k in known}
+        chosen["extensions"] = tuple((a, b) for a, b in chosen.get("extensions", ()))
+        return cls(**chosen)
 
 
 # The teaching models are small, so they want far larger rates than CLIP; layer norms move less at
