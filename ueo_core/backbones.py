@@ -72,6 +72,17 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+@dataclass(frozen=True)
+class Stock:
+    """An open_clip model as open_clip builds it, float32 on the CPU, with what belongs to it."""
+
+    name: str
+    pretrained: str
+    model: nn.Module
+    tokenizer: object
+    preprocess: dict
+
+
 def load(name: str, pretrained: str | None = None, device: str = "auto") -> Backbone:
     """Load a backbone by Drawings name, open_clip name or path of an open_clip config (.json).
 
@@ -80,6 +91,11 @@ def load(name: str, pretrained: str | None = None, device: str = "auto") -> Back
     where the model has that tag. UserError for everything that cannot be loaded.
     """
     target = pick_device(device)
+    return prepare(stock(name, pretrained), target)
+
+
+def stock(name: str, pretrained: str | None = None) -> Stock:
+    """What `load` starts from: names, files and errors as there."""
     if name in DRAWINGS:
         config = ASSETS / f"{name}.json"
         weights = Path(pretrained) if pretrained else ASSETS / f"{name}.safetensors"
@@ -93,23 +109,46 @@ def load(name: str, pretrained: str | None = None, device: str = "auto") -> Back
         loaded, source = _from_config(name, Path(name), Path(pretrained)), pretrained
     else:
         name, source, loaded = _from_open_clip(name, pretrained)
-    model, tokenizer, preprocess = loaded
-    _check_text_tower(name, model)
+    return Stock(name, source, *loaded)
+
+
+def random_stock(name: str, seed: int = 0) -> Stock:
+    """A named open_clip architecture with random weights: for timing where none are at hand."""
+    if name not in open_clip.list_models():
+        raise _unknown_model(name)
+    _check_config(name, open_clip.get_model_config(name))
+    with torch.random.fork_rng(), _quiet():
+        torch.manual_seed(seed)
+        model = open_clip.create_model(name, load_weights=False)
+        tokenizer = open_clip.get_tokenizer(name)
+    return Stock(name, "random", model, tokenizer, open_clip.get_model_preprocess_cfg(model))
+
+
+def prepare(built: Stock, device: torch.device) -> Backbone:
+    """Freeze a stock model and make it fast, in place; its numbers stay the same to rounding."""
+    model = built.model
+    _check_text_tower(built.name, model)
     model.eval().requires_grad_(False)
     use_fast_attention(model)
     if hasattr(model.visual, "layer1"):
         # Convolutional towers run a little faster with channels last in memory.
         model.visual.to(memory_format=torch.channels_last)
-    size = preprocess["size"]
+    size = built.preprocess["size"]
     return Backbone(
-        name=name,
-        pretrained=source,
-        model=model.to(target),
-        tokenizer=tokenizer,
+        name=built.name,
+        pretrained=built.pretrained,
+        model=model.to(device),
+        tokenizer=built.tokenizer,
         image_size=size if isinstance(size, int) else size[0],
-        mean=tuple(preprocess["mean"]),
-        std=tuple(preprocess["std"]),
+        mean=tuple(built.preprocess["mean"]),
+        std=tuple(built.preprocess["std"]),
         logit_scale=float(model.logit_scale.exp()),
+    )
+
+
+def _unknown_model(name: str) -> UserError:
+    return UserError(
+        f"Backbone “{name}”: open_clip knows no such model; see `python -m ueo_core backbones` for names."
     )
 
 
@@ -178,9 +217,7 @@ def _from_open_clip(name: str, pretrained: str | None):
     """Build a named open_clip model. → resolved name, weights' source, (model, tokenizer, cfg)"""
     name = name.replace("/", "-")
     if name not in open_clip.list_models():
-        raise UserError(
-            f"Backbone “{name}”: open_clip knows no such model; see `python -m ueo_core backbones` for names."
-        )
+        raise _unknown_model(name)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained is None:
         if SUGGESTED_TAG not in tags:

@@ -119,6 +119,23 @@ def build() -> Parser:
     p.add_argument("--epochs", type=int)
     p.add_argument("--lr", type=float)
 
+    p = commands.add_parser(
+        "bench", parents=[common], help="time the studio against a plain script"
+    )
+    p.add_argument("--backbone", help="default: both Drawings models, RN50 and ViT-B/16")
+    p.add_argument("--pretrained", help="open_clip tag or checkpoint file; default: random weights")
+    p.add_argument("--classes", type=int, help="how many; default: 10, 100 and 345")
+    p.add_argument("--batch-size", type=int, default=64, help="images a step")
+    p.add_argument("--rounds", type=int, default=3, help="timed steps of each side, in turn")
+    p.add_argument("--device", choices=DEVICES, default="auto")
+    p.add_argument("--threads", type=int, help="default: every core")
+    p.add_argument("--chunk", type=int, help="images in memory at once, ours")
+    p.add_argument(
+        "--whole", action="store_true", help="from a folder of 12-megapixel photos to its result"
+    )
+    p.add_argument("--photos", type=int, default=64, help="with --whole")
+    p.add_argument("--epochs", type=int, default=3, help="with --whole")
+
     p = commands.add_parser("pretrain", parents=[common], help="make a Drawings model anew")
     p.add_argument("name", choices=("drawings-resnet", "drawings-vit"))
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="safetensors to write")

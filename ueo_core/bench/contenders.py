@@ -1,0 +1,232 @@
+"""Plain and ours, each in a process of its own: own memory, own allocator, steps in turn.
+
+A contender sleeps on its pipe while the other steps, so that the rounds of both lie side by
+side in time and whatever else the machine does touches them alike.
+"""
+
+import multiprocessing
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ueo_core.errors import UserError
+
+STORED = (366, 488)  # pixels of an image in memory: what the store keeps of a 4 : 3 photo at 224
+
+
+@dataclass(frozen=True)
+class Task:
+    """What both contenders are asked to do."""
+
+    backbone: str
+    pretrained: str | None  # None: random weights
+    classes: int
+    batch: int  # images a step
+    device: str
+    threads: int
+    chunk: int | None  # ours; None: chosen by memory
+    photos: str | None = None  # folder, for the whole adaptation
+    epochs: int = 1  # of the whole adaptation
+
+
+class Contender:
+    """One side's process. `step` and `whole` → (wall seconds, CPU seconds)."""
+
+    def __init__(self, side: str, task: Task):
+        context = multiprocessing.get_context("spawn")
+        self.side = side
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, side, task), daemon=True)
+        self._process.start()
+        theirs.close()
+        try:
+            self._answer()  # it has built its model
+        except UserError:
+            self.close()
+            raise
+
+    def step(self) -> tuple[float, float]:
+        return self._ask("step")
+
+    def whole(self) -> tuple[float, float]:
+        return self._ask("whole")
+
+    def peak_memory_mb(self) -> float:
+        return self._ask("memory")
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.join(10)
+        self._pipe.close()
+
+    def _ask(self, what: str):
+        self._pipe.send(what)
+        return self._answer()
+
+    def _answer(self):
+        try:
+            answer = self._pipe.recv()
+        except EOFError:
+            raise UserError(
+                f"The {self.side} side of the benchmark was ended by the system, most likely for want "
+                "of memory; take a smaller --batch-size or fewer --classes."
+            ) from None
+        if isinstance(answer, UserError):
+            raise answer
+        return answer
+
+
+def _serve(pipe, side: str, task: Task) -> None:
+    """Build one side, then answer until the pipe closes."""
+    try:
+        contestant = {"plain": _Plain, "ours": _Ours}[side](task)
+        pipe.send("ready")
+        while True:
+            what = pipe.recv()
+            if what == "memory":
+                pipe.send(contestant.peak_memory_mb())
+                continue
+            wall, cpu = time.perf_counter(), time.process_time()
+            getattr(contestant, what)()
+            pipe.send((time.perf_counter() - wall, time.process_time() - cpu))
+    except EOFError:
+        pass
+    except UserError as error:
+        pipe.send(error)
+
+
+class _Side:
+    """What the two have in common: threads, the model, the memory they report."""
+
+    def __init__(self, task: Task):
+        import torch
+
+        from ueo_core import backbones
+        from ueo_core.bench.names import class_names
+
+        torch.set_num_threads(task.threads)
+        self.torch, self.task = torch, task
+        self.device = backbones.pick_device(task.device)
+        self.names = class_names(task.classes)
+        self.random = np.random.default_rng(0)
+
+    def stock(self):
+        from ueo_core import backbones
+
+        if self.task.pretrained is None and self.task.backbone not in backbones.DRAWINGS:
+            return backbones.random_stock(self.task.backbone)
+        return backbones.stock(self.task.backbone, self.task.pretrained)
+
+    def arrays(self) -> list[np.ndarray]:
+        """A batch of decoded images, uint8 (H, W, 3)."""
+        shape = (self.task.batch, *STORED, 3)
+        return list(self.random.integers(0, 256, shape, dtype=np.uint8))
+
+    def peak_memory_mb(self) -> float:
+        if self.device.type == "cuda":
+            return round(self.torch.cuda.max_memory_allocated() / 1e6, 1)
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1)
+
+    def wait(self) -> None:
+        """Until the device has done what it was given."""
+        if self.device.type == "cuda":
+            self.torch.cuda.synchronize()
+
+
+class _Plain(_Side):
+    """open_clip as it comes; see plain.py."""
+
+    def __init__(self, task: Task):
+        from PIL import Image
+
+        from ueo_core.bench import plain
+
+        super().__init__(task)
+        self.plain = plain
+        self.built = self.stock()
+        self.clip = plain.PlainCLIP(self.built, self.names, "a photo of a", self.device)
+        images = [Image.fromarray(a) for a in self.arrays()]
+        # On a CPU the cores are taken by the step itself; a GPU is fed by a process a core.
+        self.workers = 0 if self.device.type == "cpu" else os.cpu_count()
+        self.views = plain.PlainViews(images, self.built, training=True)
+        self.weights = self.torch.ones(task.batch, device=self.device)
+
+    def step(self) -> None:
+        images = self.torch.stack([self.views[i][0] for i in range(len(self.views))])
+        self.clip.step(images.to(self.device), self.weights)
+        self.wait()
+
+    def whole(self) -> None:
+        files = sorted(Path(self.task.photos).iterdir())
+        self.plain.plain_adaptation(
+            self.clip, self.built, files, self.task.batch, self.task.epochs, self.workers
+        )
+        self.wait()
+
+
+class _Ours(_Side):
+    """The studio's own path: the loop for a step, a run from folder to result for the whole."""
+
+    def __init__(self, task: Task):
+        from ueo_core import backbones
+        from ueo_core.adapt import adapt
+        from ueo_core.adapted import AdaptedCLIP
+        from ueo_core.settings import Settings
+        from ueo_core.views import Views
+
+        super().__init__(task)
+        self.backbone = backbones.prepare(self.stock(), self.device)
+        self.settings = Settings(
+            backbone=task.backbone, pretrained=task.pretrained, batch_size=task.batch,
+            epochs=10_000, device=task.device, chunk=task.chunk,
+        )  # fmt: skip
+        views = Views(_Held(self.arrays()), self.backbone)
+        self.model = AdaptedCLIP(self.backbone, self.names)
+        self.steps = adapt(self.model, views, self.torch.ones(task.batch), self.settings)
+
+    def step(self) -> None:
+        next(self.steps)
+        self.wait()
+
+    def whole(self) -> None:
+        import tempfile
+
+        from ueo_core.images import Store
+        from ueo_core.runs import create_run, reference
+        from ueo_core.runs.worker import execute
+
+        settings = self.settings.changed(epochs=self.task.epochs)
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "store", self.backbone.store_side)
+            images = store.open(store.ingest(Path(self.task.photos)).set_id)
+            run = create_run(Path(folder) / "run", settings, self.names, reference(store, images))
+            state = execute(run, cache=_Loaded(self.backbone))
+            if state["state"] != "finished":
+                raise UserError(state["reason"])
+
+
+class _Loaded:
+    """Stands in for the worker's cache of models, with the one that is timed."""
+
+    def __init__(self, backbone):
+        self.backbone = backbone
+
+    def get(self, settings):
+        return self.backbone
+
+
+class _Held:
+    """Pixels in memory."""
+
+    def __init__(self, arrays: list[np.ndarray]):
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def pixels(self, i: int) -> np.ndarray:
+        return self.arrays[i]

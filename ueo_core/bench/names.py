@@ -1,0 +1,20 @@
+"""As many class names as a benchmark asks for, of one to three words like people's own."""
+
+import itertools
+
+from ueo_core.drawings.nouns import NOUNS
+from ueo_core.errors import UserError
+
+COLOURS = ("red", "blue", "green", "white", "black", "golden", "grey", "brown", "pink", "purple")
+SIZES = ("big", "small", "old", "new", "broken")
+MOST = len(NOUNS) * (1 + len(COLOURS) * (1 + len(SIZES)))
+
+
+def class_names(n: int) -> list[str]:
+    """n distinct names: nouns first, then “red star”, then “big red star”."""
+    if not 2 <= n <= MOST:
+        raise UserError(f"{n} classes: out of range; choose a number from 2 to {MOST:,}.")
+    one = iter(NOUNS)
+    two = (f"{c} {x}" for c in COLOURS for x in NOUNS)
+    three = (f"{s} {c} {x}" for s in SIZES for c in COLOURS for x in NOUNS)
+    return list(itertools.islice(itertools.chain(one, two, three), n))

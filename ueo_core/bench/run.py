@@ -1,0 +1,123 @@
+"""The rows of the benchmark: plain against ours in turn, medians and spread of several rounds."""
+
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ueo_core.bench.contenders import Contender, Task
+from ueo_core.errors import UserError
+
+BACKBONES = ("drawings-resnet", "drawings-vit", "RN50-quickgelu", "ViT-B-16-quickgelu")
+CLASSES = (10, 100, 345)
+SIDES = ("plain", "ours")
+Tell = Callable[[str], None]
+
+
+def threads_here() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def tasks(
+    backbones: Iterable[str], classes: Iterable[int], common: Task, pretrained: str | None
+) -> list[Task]:
+    """Every pair of backbone and number of classes. Weights that are not here are random ones."""
+    from ueo_core.backbones import DRAWINGS, is_cached
+
+    def weights(name: str) -> str | None:
+        if pretrained or name in DRAWINGS:
+            return pretrained
+        return "openai" if is_cached(name, "openai") else None
+
+    return [
+        replace(common, backbone=b, pretrained=weights(b), classes=c)
+        for b in backbones
+        for c in classes
+    ]
+
+
+def step_row(task: Task, rounds: int, tell: Tell) -> dict:
+    """Seconds per training step of both sides, after one step each that warms up."""
+    return _row(task, "step", rounds, 1, tell)
+
+
+def whole_row(task: Task, rounds: int, photos: int, tell: Tell) -> dict:
+    """Seconds from a folder of twelve-megapixel photos to its result, of both sides."""
+    from ueo_core.bench.photos import write_photos
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_photos(Path(folder), photos, lambda n, of: tell(f"{n} of {of} photos made"))
+        row = _row(replace(task, photos=folder), "whole", rounds, 0, tell)
+    return row | {"photos": photos, "epochs": task.epochs}
+
+
+def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
+    wall: dict[str, list[float]] = {side: [] for side in SIDES}
+    cpu: dict[str, list[float]] = {side: [] for side in SIDES}
+    memory, contenders = {}, {}
+    label = f"{task.backbone}, {task.classes} classes"
+    try:
+        for side in SIDES:
+            tell(f"{label}: building {side}")
+            contenders[side] = Contender(side, task)
+        for number in range(warm + rounds):
+            for side in SIDES:
+                tell(f"{label}: {what} {number + 1} of {warm + rounds}, {side}")
+                seconds, worked = getattr(contenders[side], what)()
+                if number >= warm:
+                    wall[side].append(seconds)
+                    cpu[side].append(worked)
+        memory = {side: contenders[side].peak_memory_mb() for side in SIDES}
+    finally:
+        for contender in contenders.values():
+            contender.close()
+    plain, ours = (statistics.median(wall[side]) for side in SIDES)
+    return {
+        "backbone": task.backbone,
+        "pretrained": task.pretrained or ("assets" if "drawings" in task.backbone else "random"),
+        "classes": task.classes,
+        "batch": task.batch,
+        "what": what,
+        "plain_seconds": round(plain, 4),
+        "seconds": round(ours, 4),
+        "ratio": round(plain / ours, 2),
+        "plain_spread": [round(f(wall["plain"]), 4) for f in (min, max)],
+        "spread": [round(f(wall["ours"]), 4) for f in (min, max)],
+        # Time on the processor: what is left of a comparison when others use the machine too.
+        "cpu_ratio": round(
+            statistics.median(cpu["plain"]) / max(statistics.median(cpu["ours"]), 1e-9), 2
+        ),
+        "plain_memory_mb": memory["plain"],
+        "memory_mb": memory["ours"],
+        "device": task.device,
+        "threads": task.threads,
+        "rounds": rounds,
+    }
+
+
+def rows(todo: Iterable[Task], rounds: int, photos: int | None, tell: Tell) -> Iterator[dict]:
+    """One row a task: of a step, or of the whole adaptation where a number of photos is given."""
+    if rounds < 1:
+        raise UserError(f"{rounds} rounds: nothing would be measured; give 1 or more.")
+    for task in todo:
+        yield whole_row(task, rounds, photos, tell) if photos else step_row(task, rounds, tell)
+
+
+def markdown(found: list[dict]) -> list[str]:
+    """The rows as a Markdown table."""
+    lines = [
+        "| backbone | classes | what | plain s | ours s | ratio | CPU ratio | plain MB | ours MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in found:
+        low, high = row["spread"]
+        lines.append(
+            f"| {row['backbone']} | {row['classes']} | {row['what']} of {row['batch']} | "
+            f"{row['plain_seconds']:.2f} | {row['seconds']:.2f} ({low:.2f}–{high:.2f}) | "
+            f"{row['ratio']:.1f}× | {row['cpu_ratio']:.1f}× | "
+            f"{row['plain_memory_mb']:,.0f} | {row['memory_mb']:,.0f} |"
+        )
+    return lines

@@ -1,0 +1,29 @@
+"""`bench`: plain against ours, a row as soon as it is measured."""
+
+import argparse
+
+from ueo_core.cli.main import Ticker
+
+
+def bench(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
+    from ueo_core.bench import run
+    from ueo_core.bench.contenders import Task
+    from ueo_core.errors import UserError
+
+    if args.threads is not None and args.threads < 1:
+        raise UserError(f"{args.threads} threads: there is no such number; give 1 or more.")
+    common = Task(
+        backbone="", pretrained=None, classes=0, batch=args.batch_size, device=args.device,
+        threads=args.threads or run.threads_here(), chunk=args.chunk, epochs=args.epochs,
+    )  # fmt: skip
+    todo = run.tasks(
+        [args.backbone] if args.backbone else run.BACKBONES,
+        [args.classes] if args.classes is not None else run.CLASSES,
+        common,
+        args.pretrained,
+    )
+    found = []
+    for row in run.rows(todo, args.rounds, args.photos if args.whole else None, tick):
+        found.append(row)
+        tick(f"{row['backbone']}, {row['classes']} classes: {row['ratio']:.1f}×")
+    return run.markdown(found), {"rows": found}
