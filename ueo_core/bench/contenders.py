@@ -6,7 +6,6 @@ side in time and whatever else the machine does touches them alike.
 
 import multiprocessing
 import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +54,7 @@ class Contender:
     def whole(self) -> tuple[float, float]:
         return self._ask("whole")
 
-    def peak_memory_mb(self) -> float:
+    def peak_memory_mb(self) -> float | None:
         return self._ask("memory")
 
     def close(self) -> None:
@@ -126,10 +125,12 @@ class _Side:
         shape = (self.task.batch, *STORED, 3)
         return list(self.random.integers(0, 256, shape, dtype=np.uint8))
 
-    def peak_memory_mb(self) -> float:
+    def peak_memory_mb(self) -> float | None:
         if self.device.type == "cuda":
             return round(self.torch.cuda.max_memory_allocated() / 1e6, 1)
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1)
+        from ueo_core.runs.worker import peak_memory_mb
+
+        return peak_memory_mb()
 
     def wait(self) -> None:
         """Until the device has done what it was given."""

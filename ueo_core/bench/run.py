@@ -118,6 +118,6 @@ def markdown(found: list[dict]) -> list[str]:
             f"| {row['backbone']} | {row['classes']} | {row['what']} of {row['batch']} | "
             f"{row['plain_seconds']:.2f} | {row['seconds']:.2f} ({low:.2f}–{high:.2f}) | "
             f"{row['ratio']:.1f}× | {row['cpu_ratio']:.1f}× | "
-            f"{row['plain_memory_mb']:,.0f} | {row['memory_mb']:,.0f} |"
+            f"{row['plain_memory_mb'] or 0:,.0f} | {row['memory_mb'] or 0:,.0f} |"
         )
     return lines

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ueo_core.classes import read_class_names
+from ueo_core.cli.bench import bench
 from ueo_core.cli.main import Ticker, clock
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.errors import UserError
@@ -311,6 +312,7 @@ COMMANDS = {
         evaluate,
         predict,
         table,
+        bench,
         pretrain,
     )
 }
