@@ -27,6 +27,7 @@ _PUBLIC = {
     "ueo_core.home": ("runs_root", "store_root", "studio_home"),
     "ueo_core.images": ("Limits", "Store", "csv_labels", "folder_labels", "map_folders"),
     "ueo_core.jobs": ("Job", "Jobs"),
+    "ueo_core.learn.why": ("WHY",),
     "ueo_core.machine": ("Machine", "this_machine"),
     "ueo_core.methods": ("METHODS",),
     "ueo_core.metrics": ("OOD", "confusion", "evaluate"),

@@ -4,6 +4,7 @@ import streamlit as st
 
 import ueo_core as core
 from ui import adapt_fields, plain, shell
+from ui.why import why
 
 TEACHING = {
     "drawings-resnet": "teaching model, ResNet with batch norms",
@@ -153,10 +154,7 @@ def settings(backbone: str, pretrained: str | None) -> core.Settings:
             format_func=lambda p: core.PRESETS[p].title, on_change=_preset_changed,
         )  # fmt: skip
         st.caption(core.PRESETS[preset].about)
-    if (shell.ROOT / "pages/7_Learn.py").is_file():
-        st.page_link(
-            "pages/7_Learn.py", label="See how the methods differ", icon=":material/school:"
-        )
+    why("methods", "See how the methods differ")
     with st.expander("Every setting", icon=":material/tune:", key="adapt.drawer"):
         values = adapt_fields.draw()
     st.session_state[KEPT] = {"backbone": backbone, "pretrained": pretrained, "method": method,

@@ -5,6 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from ui.why import why
+
 
 def key(field: str) -> str:
     """The session-state key of a setting's widget."""
@@ -86,10 +88,15 @@ FIELDS: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
+WHY = {"trade": "trade", "weight_temperature": "temperature", "trained": "moved"}  # topics of Learn
+
+
 def draw() -> dict[str, Any]:
     """All widgets in three columns. → value by field"""
     columns, values = st.columns(3), {}
     for number, (field, widget) in enumerate(FIELDS.items()):
         with columns[number % 3]:
             values[field] = widget(field)
+            if field in WHY:
+                why(WHY[field])
     return values

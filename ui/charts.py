@@ -21,6 +21,7 @@ SEQUENCE = {
     "dark": ["#1B2731", "#1D4560", "#1F6FA3", "#4FB0E8", "#C2E6FB"],
 }
 HATCHED = "unknown"  # groups whose name ends so are drawn in the colour and pattern of the unknown
+STRANGE = ("unknown", "strangers")  # the same for hills; Learn calls them strangers
 
 
 def frame(size: int = 13, **options) -> dict:
@@ -162,16 +163,24 @@ def bar_chart(
     return options
 
 
-def hill_chart(x: Sequence[float], density: dict, name: str, digits: int, size: int = 13) -> dict:
-    """Hills: now filled, at step 0 dashed; known and unknown by colour and by symbol at the top."""
+def hill_chart(
+    found, size: int = 13, name: str = "MCM score, T = 1", mark: tuple[float, str] | None = None
+) -> dict:
+    """Hills: now filled, at step 0 dashed; known and unknown by colour and by symbol at the top.
+
+    found: Hills, or None while there are none; its groups are "known", "strangers", or
+    "step 0 · known" and the like. mark: a line at a score, and what stands above it.
+    """
+    x, density = ([0, 1], {}) if found is None else (found.x, found.density)
     series = []
     for group, values in density.items():
-        when, _, who = group.partition(" · ")
-        now = when == "now"
-        colour = UNKNOWN if who == "unknown" else KNOWN if who == "known" or now else BEFORE
+        when, divided, who = group.rpartition(" · ")
+        now = when == "now" or not divided
+        strange = who.endswith(STRANGE)
+        colour = UNKNOWN if strange else KNOWN if who == "known" or now else BEFORE
         peak = int(np.argmax(values))
-        mark = {
-            "symbol": "triangle" if who == "unknown" else "circle", "symbolSize": 11,
+        top = {
+            "symbol": "triangle" if strange else "circle", "symbolSize": 11,
             "animation": False, "silent": True, "label": {"show": False},
             "data": [{"coord": [round(float(x[peak]), 6), round(float(values[peak]), 6)]}],
         }  # fmt: skip
@@ -179,9 +188,11 @@ def hill_chart(x: Sequence[float], density: dict, name: str, digits: int, size: 
             line(
                 group, list(zip(x, values, strict=True)), colour, dash="solid" if now else "dashed",
                 width=3 if now else 2, area=0.22 if now else 0, showSymbol=False,
-                **({"markPoint": mark} if now else {}),
+                **({"markPoint": top} if now else {}),
             )
         )  # fmt: skip
+    if mark is not None:
+        series.append(line("the line", [], PURPLE) | {"markLine": upright(*mark, size)})
     return frame(
         size,
         xAxis=axis(
@@ -192,6 +203,16 @@ def hill_chart(x: Sequence[float], density: dict, name: str, digits: int, size: 
         series=series,
         tooltip={"show": False},
     )  # fmt: skip
+
+
+def upright(at: float, text: str, size: int = 13) -> dict:
+    """A line across a chart at a value of its x axis, as ECharts' markLine."""
+    return {
+        "symbol": "none", "silent": True, "animation": False,
+        "lineStyle": {"color": PURPLE, "width": 3, "type": "solid"},
+        "label": {"formatter": text, "fontSize": size},
+        "data": [{"xAxis": round(float(at), 6)}],
+    }  # fmt: skip
 
 
 def change_chart(

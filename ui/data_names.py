@@ -4,6 +4,7 @@ import streamlit as st
 
 import ueo_core as core
 from ui import shell
+from ui.why import why
 
 _NONE, _FOLDERS, _CSV = "none", "folders", "csv"
 _SOURCES = {
@@ -20,6 +21,7 @@ def names(dataset: core.Dataset) -> None:
         "The classes you care about, **one per line or separated by commas**. They are all that the "
         "adaptation is told. An image of anything else should end up as unknown."
     )
+    why("strangers", "Who are the unknown?")
     key = f"data.names.{dataset.id}"
     if key not in st.session_state:
         st.session_state[key] = "\n".join(dataset.classes)

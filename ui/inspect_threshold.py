@@ -6,6 +6,7 @@ import streamlit as st
 import ueo_core as core
 from ui import charts
 from ui.plain import escaped
+from ui.why import titled
 
 SIDES = {"before": "Before (zero-shot)", "after": "After (adapted)"}
 STEPS = 400  # positions of the slider
@@ -15,7 +16,8 @@ def show(opened: core.Inspection, part: core.Part, score: str, verdict) -> dict[
     """Draw the section. → the threshold of each side"""
     scores, guesses = part.scores(score), guessed(opened, score)
     stem = f"inspect.{opened.run}.{part.name}.{score}"
-    st.subheader("Known against unknown" if part.labelled else "Is something unknown in there?")
+    title = "Known against unknown" if part.labelled else "Is something unknown in there?"
+    titled(f"### {title}", "hills")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Automatic threshold", icon=":material/auto_awesome:", on_click=_set,

@@ -38,8 +38,8 @@ def _style(link: Link) -> str:
 html {{ font-size: {BASE * float(link.size):g}px !important; }}
 [data-testid="stMainBlockContainer"] {{ padding-top: 3.6rem; padding-bottom: 1rem; }}
 @media (min-width: 900px) {{ /* the toolbar is empty but for its menu: the page begins beside it */
-  [data-testid="stHeader"] {{ background: transparent; pointer-events: none; }}
-  [data-testid="stHeader"] button {{ pointer-events: auto; }}
+  [data-testid="stHeader"], [data-testid="stHeader"] * {{ background: transparent; pointer-events: none; }}
+  [data-testid="stHeader"] button, [data-testid="stHeader"] button * {{ pointer-events: auto; }}
   [data-testid="stMainBlockContainer"] {{ padding-top: 1.1rem; }}
 }}
 [data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}

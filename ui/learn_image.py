@@ -154,17 +154,10 @@ def _side(title: str, found, stage) -> None:
     )
 
 
-@st.cache_data(show_spinner=False, max_entries=4)
-def _sweep(_stage, scale: float):
-    from ueo_core.learn.anatomy import sweep
-
-    return sweep(_stage.cosines, _stage.truth, scale)
-
-
 def _trap(stage, temperature: float, size: int) -> None:
     """What the temperature does to all weights and to the score, with the trap told."""
     with st.spinner("Looking at every drawing: a few seconds, once …"):
-        found = _sweep(stage, stage.scale)
+        found = stage.sweep
     c = len(stage.problem.classes)
     st.markdown("### What the temperature does to every image")
     st.markdown(
@@ -175,16 +168,7 @@ def _trap(stage, temperature: float, size: int) -> None:
         f"The AUC of the same softmax as a score goes from {found.auc[0]:.1f} to {found.auc[-1]:.1f} %."
     )
     left, right = st.columns(2, gap="medium")
-    mark = {
-        "markLine": {
-            "symbol": "none",
-            "silent": True,
-            "animation": False,
-            "lineStyle": {"color": charts.PURPLE, "width": 2, "type": "solid"},
-            "label": {"formatter": f"T = {temperature:.1f}", "fontSize": size},
-            "data": [{"xAxis": float(temperature)}],
-        }
-    }
+    mark = {"markLine": charts.upright(temperature, f"T = {temperature:.1f}", size)}
     x = charts.axis(
         "temperature T", size, type="log", min=1, max=float(round(found.temperatures[-1], 1))
     )

@@ -158,13 +158,8 @@ def _loss(now: core.Snapshot | None, size: int) -> None:
 def _hills(now: core.Snapshot | None, size: int) -> None:
     st.markdown("**The hills, at step 0 and at the last evaluation**")
     found = core.confidence_hills(now) if now else None
-    if found is None:
-        spec = charts.hill_chart([0, 1], {}, "MCM score, T = 1", 2, size)
-    else:
-        digits = core.digits(float(found.x[0]), float(found.x[-1]))
-        spec = charts.hill_chart(found.x, found.density, "MCM score, T = 1", digits, size)
     st.echarts_chart(
-        spec,
+        charts.hill_chart(found, size),
         key="learn.live.hills",
         height=330,
         alt="Densities of the score of known and unknown test images, at step 0 and now.",

@@ -109,27 +109,13 @@ def hills(link: Link) -> dict:
         line = draw_line(now, link.line)
     found = two_hills(now)
     size = round(15 * float(link.size))
-    spec = charts.hill_chart(
-        found.x, found.density, "score: fits its best class (MCM, T = 1)", 4, size
-    )
-    for series, name in zip(spec["series"], names := ["known", "strangers"], strict=True):
-        series["name"] = name
-    spec["legend"]["data"] = names
-    spec["series"].append(
-        charts.line("the line", [], charts.PURPLE, dash="solid")
-        | {
-            "markLine": {
-                "symbol": "none",
-                "silent": True,
-                "animation": False,
-                "lineStyle": {"color": charts.PURPLE, "width": 3, "type": "solid"},
-                "label": {"formatter": f"{line.kept:.0f} % →", "fontSize": size},
-                "data": [{"xAxis": round(line.threshold, 6)}],
-            }
-        }
-    )
     st.echarts_chart(
-        spec,
+        charts.hill_chart(
+            found,
+            size,
+            "score: fits its best class (MCM, T = 1)",
+            (line.threshold, f"{line.kept:.0f} % →"),
+        ),
         key="learn.hills",
         height=round(430 * float(link.size) ** 0.5),
         alt=f"Two hills of scores, known and unknown; AUC {now.auc:.0f} percent. The line keeps "

@@ -8,6 +8,7 @@ import streamlit as st
 import ueo_core as core
 from ui import charts, thumbs
 from ui.plain import escaped
+from ui.why import titled
 
 HEIGHT = 300
 LARGE = 20  # text of charts on a projector, pixels
@@ -70,8 +71,9 @@ def presentation(now: core.Snapshot, about: Facts) -> None:
     _canaries(now, about)
 
 
-def _head(title: str) -> None:
-    st.markdown(f"**{title}**")
+def _head(title: str, topic: str | None = None) -> None:
+    """A panel's title. topic: of the "why?" beside it."""
+    titled(f"**{title}**", topic) if topic else st.markdown(f"**{title}**")
 
 
 def _height(size: int) -> int:
@@ -79,7 +81,7 @@ def _height(size: int) -> int:
 
 
 def _loss(now: core.Snapshot, about: Facts, size: int = 13) -> None:
-    _head("The loss and its two terms")
+    _head("The loss and its two terms", "loss")
     st.echarts_chart(
         charts.loss_chart(core.decimated(now.series), _end(now), size),
         key=f"live-loss-{size}",
@@ -101,16 +103,11 @@ def _loss(now: core.Snapshot, about: Facts, size: int = 13) -> None:
 
 
 def _hills(now: core.Snapshot, about: Facts, size: int = 13) -> None:
-    _head("Confidence hills, now and at step 0")
+    _head("Confidence hills, now and at step 0", "hills")
     found = core.confidence_hills(now)
     floor = 1 / len(about.classes)
-    if found is None:
-        spec = charts.hill_chart([0, 1], {}, "MCM score, T = 1", 2, size)
-    else:
-        digits = core.digits(float(found.x[0]), float(found.x[-1]))
-        spec = charts.hill_chart(found.x, found.density, "MCM score, T = 1", digits, size)
     st.echarts_chart(
-        spec,
+        charts.hill_chart(found, size),
         key=f"live-hills-{size}",
         height=_height(size),
         alt="Densities of the confidence score of the probe images, now against step 0.",
@@ -162,7 +159,7 @@ def _signs(now: core.Snapshot, about: Facts, size: int = 13) -> None:
 
 
 def _weights(now: core.Snapshot, about: Facts) -> None:
-    _head("Weights of the images, fixed before step 1")
+    _head("Weights of the images, fixed before step 1", "weights")
     found = core.weight_bars(now)
     if found is None:
         spec, text = charts.bar_chart([0, 1], {}, "w(x)", 2), "They appear after the measurement."
@@ -184,7 +181,7 @@ def _weights(now: core.Snapshot, about: Facts) -> None:
 
 
 def _change(now: core.Snapshot, theme: str) -> None:
-    _head("How far each layer has moved")
+    _head("How far each layer has moved", "moved")
     steps, layers, values = core.change_by_layer(now)
     st.echarts_chart(
         charts.change_chart(steps, layers, values, theme),

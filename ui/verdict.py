@@ -7,6 +7,7 @@ import streamlit as st
 import ueo_core as core
 from ui.plain import markdown
 from ui.shell import manager
+from ui.why import why
 
 BOXES = {
     "better": (st.success, ":material/trending_up:"),
@@ -43,3 +44,5 @@ def show_verdict(verdict: core.Verdict) -> None:
     box, icon = BOXES[verdict.kind]
     lines = [f"**{markdown(verdict.headline)}**", *(f"- {markdown(s)}" for s in verdict.sentences)]
     box("\n\n".join([lines[0], "\n".join(lines[1:])]), icon=icon)
+    if verdict.kind in ("worse", "mixed"):
+        why("worse", "When does it go wrong?")

@@ -13,7 +13,7 @@ from torch import Tensor
 from ueo_core import backbones
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.drawings.sample import Problem
-from ueo_core.learn.anatomy import cosines_of, from_png
+from ueo_core.learn.anatomy import Sweep, cosines_of, from_png, sweep
 from ueo_core.metrics import OOD, auc, truth_from_labels
 from ueo_core.report.histograms import Hills, hills
 from ueo_core.scores import mcm, msp
@@ -82,6 +82,11 @@ class Stage:
     def auc(self) -> float:
         """AUC of the score over the test images, percent."""
         return auc(self.score, self.truth)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What a temperature does to all weights and to the AUC."""
+        return sweep(self.cosines, self.truth, self.scale)
 
     def cosines_of(
         self, pixels: NDArray[np.uint8], delta: dict[str, Tensor] | None = None
@@ -173,7 +178,7 @@ def draw_line(stage: Stage, below: int) -> Line:
 def two_hills(stage: Stage) -> Hills:
     """Densities of the score of known images and of strangers, zero-shot."""
     known = stage.truth != OOD
-    return hills({"now · known": stage.score[known], "now · unknown": stage.score[~known]})
+    return hills({"known": stage.score[known], "strangers": stage.score[~known]})
 
 
 def found(stage: Stage, chosen: list[int], ticked: set[int]) -> dict[str, int]:

@@ -1,0 +1,34 @@
+"""The hills' chart that Live and Learn share."""
+
+import numpy as np
+
+from ueo_core.report.histograms import hills
+from ui import charts
+
+
+def test_known_and_strange_differ_by_colour_and_by_symbol_at_the_peak():
+    found = hills({"known": np.array([0.4, 0.5, 0.6]), "strangers": np.array([0.1, 0.2])})
+    known, strange = charts.hill_chart(found)["series"]
+    assert known["lineStyle"]["color"] == charts.KNOWN
+    assert strange["lineStyle"]["color"] == charts.UNKNOWN
+    assert known["markPoint"]["symbol"] != strange["markPoint"]["symbol"]
+    for series, name in ((known, "known"), (strange, "strangers")):
+        x, y = series["markPoint"]["data"][0]["coord"]
+        peak = int(found.density[name].argmax())
+        assert (x, y) == (round(found.x[peak], 6), round(found.density[name][peak], 6))
+
+
+def test_step_0_is_dashed_and_hollow_beside_now():
+    values = np.array([0.1, 0.2, 0.3])
+    then, now = charts.hill_chart(
+        hills({"step 0 · all images": values, "now · all images": values + 0.1})
+    )["series"]
+    assert (then["lineStyle"]["type"], now["lineStyle"]["type"]) == ("dashed", "solid")
+    assert "areaStyle" in now and "areaStyle" not in then and "markPoint" not in then
+
+
+def test_a_mark_stands_at_its_score_and_nothing_is_drawn_of_no_hills():
+    spec = charts.hill_chart(None, mark=(0.25, "here"))
+    (only,) = spec["series"]
+    assert only["markLine"]["data"] == [{"xAxis": 0.25}]
+    assert charts.hill_chart(None)["series"] == []
