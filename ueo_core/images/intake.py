@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from .decode import decode, sniff
 from .entries import Entry
 from .limits import Limits, Refused
-from .objects import Objects, Record
+from .objects import Objects
+from .packs import Packed, PackWriter
 from .report import Progress
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,11 @@ log = logging.getLogger(__name__)
 # needs more than all of it goes alone, so the peak is bounded by the limits per image.
 _FILE_MEMORY = 256 * 10**6
 _DECODE_MEMORY = 400 * 10**6
-_CHUNK = 1 << 20
+_CHUNKS = 1 << 16, 1 << 20  # bytes read at a time, at least and at most
+_DISK_STEP = 64 * 10**6  # bytes of pixels between two looks at the free space
+# A small photo decodes faster than a thread is told of it, so small ones are handed out together.
+_BATCH_BYTES = 256 * 10**3
+_BATCH_FILES = 16
 _RATIO_FROM = 1 << 20  # bytes; below this a high zip ratio harms nobody
 
 Known = dict[str, tuple[tuple[int, ...], str]]  # name -> (identity, content hash)
@@ -40,7 +45,7 @@ class Outcome:
     entry: Entry
     reason: str | None = None
     sha: str = ""
-    record: Record | None = None
+    record: Packed | None = None
     decoded: bool = False
 
 
@@ -72,6 +77,7 @@ class Intake:
         self._files, self._images = MemoryGate(_FILE_MEMORY), MemoryGate(_DECODE_MEMORY)
         self._lock = threading.Lock()
         self._read = 0  # bytes
+        self._room = 0  # bytes that may be written before the free space is looked at
         self._turns: dict[str, threading.Lock] = {}  # content hash -> held while it is decoded
 
     def run(
@@ -87,32 +93,40 @@ class Intake:
         """
         workers = workers or default_workers()
         started = time.monotonic()
-        waiting: deque[Future[Outcome]] = deque()
-        upcoming = iter(entries)
-        done, stopped = 0, False
+        waiting: deque[Future[list[Outcome]]] = deque()
+        upcoming = _batches(entries)
+        done, stop = 0, threading.Event()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="intake")
-        try:
-            while True:
-                stopped = stopped or (cancelled is not None and cancelled())
-                while not stopped and len(waiting) < 4 * workers:
-                    entry = next(upcoming, None)
-                    if entry is None:
-                        break
-                    waiting.append(pool.submit(self._take, entry))
-                if stopped:  # what has begun is finished, what has not is left
-                    waiting = deque(future for future in waiting if not future.cancel())
-                if not waiting:
-                    return
-                outcome = waiting.popleft().result()
-                done += 1
-                yield outcome
-                if progress is not None:
-                    seconds = time.monotonic() - started
-                    progress(Progress(done, len(entries), outcome.entry.name, seconds))
-        finally:  # `progress` may raise, as a page does that is left
-            pool.shutdown(wait=True, cancel_futures=True)
+        with self._objects.writer() as writer:
+            try:
+                while True:
+                    if cancelled is not None and cancelled():
+                        stop.set()  # what has begun is finished, what has not is left
+                    while not stop.is_set() and len(waiting) < 4 * workers:
+                        batch = next(upcoming, None)
+                        if batch is None:
+                            break
+                        waiting.append(pool.submit(self._take_all, batch, writer, stop))
+                    if not waiting:
+                        return
+                    for outcome in waiting.popleft().result():
+                        done += 1
+                        yield outcome
+                        if progress is not None:
+                            seconds = time.monotonic() - started
+                            progress(Progress(done, len(entries), outcome.entry.name, seconds))
+                        if cancelled is not None and cancelled():
+                            stop.set()
+            finally:  # `progress` may raise, as a page does that is left
+                stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
 
-    def _take(self, entry: Entry) -> Outcome:
+    def _take_all(
+        self, batch: list[Entry], writer: PackWriter, stop: threading.Event
+    ) -> list[Outcome]:
+        return [self._take(entry, writer) for entry in batch if not stop.is_set()]
+
+    def _take(self, entry: Entry, writer: PackWriter) -> Outcome:
         try:
             sha = self._known_hash(entry)
             record = self._stored(sha) if sha else None
@@ -125,9 +139,9 @@ class Intake:
                     record = self._stored(sha)
                     if record is not None:
                         return Outcome(entry, None, sha, record)
-                    self._check_disk()
                     image = decode(data, self._side, self._limits, self._images)
-                    record = self._objects.write(sha, image, self._side)
+                    self._check_disk(image.pixels.nbytes)
+                    record = self._objects.added(writer.add(sha, image, self._side))
             return Outcome(entry, None, sha, record, decoded=True)
         except Refused as error:
             return Outcome(entry, str(error))
@@ -149,13 +163,12 @@ class Intake:
         identity, sha = self._known.get(entry.name, (None, None))
         return sha if identity is not None and identity == entry.identity else None
 
-    def _stored(self, sha: str) -> Record | None:
-        record = self._objects.record(sha)
+    def _stored(self, sha: str) -> Packed | None:
+        record = self._objects.known(sha)
         if record is None:
             return None
         self._limits.check_shape(record.width, record.height)
-        found = self._objects.has_pixels(sha, record.width, record.height, self._side)
-        return record if found else None
+        return record if self._objects.has(record, self._side) else None
 
     def _bytes(self, entry: Entry) -> bytes:
         """The whole file, counted as it is read: what sizes an archive claims is not believed."""
@@ -166,7 +179,8 @@ class Intake:
             first = file.read(32)
             sniff(first)  # before the rest is read: a folder may hold films
             parts, total = [first], len(first)
-            while part := file.read(_CHUNK):
+            least, most = _CHUNKS
+            while part := file.read(min(most, max(least, entry.size - total + 1))):
                 parts.append(part)
                 total += len(part)
                 if total > limit:
@@ -187,14 +201,34 @@ class Intake:
                     "is reached"
                 )
 
-    def _check_disk(self) -> None:
-        # The objects folder is made by the first write; its parent, the store, is there.
-        free = shutil.disk_usage(self._objects.root.parent).free
-        if free < self._limits.min_free_bytes:
-            raise Refused(
-                f"left out: only {free / 1e6:,.0f} MB are free on the store's disk, under the "
-                f"limit min_free_bytes = {self._limits.min_free_bytes:,}"
-            )
+    def _check_disk(self, size: int) -> None:
+        """Refuse once the store's disk has no room for `size` more bytes."""
+        with self._lock:
+            self._room -= size
+            if self._room >= 0:
+                return
+            # The objects folder is made by the first write; its parent, the store, is there.
+            free = shutil.disk_usage(self._objects.root.parent).free
+            self._room = min(_DISK_STEP, free - self._limits.min_free_bytes - size)
+            if self._room >= 0:
+                return
+        raise Refused(
+            f"left out: only {free / 1e6:,.0f} MB are free on the store's disk, under the "
+            f"limit min_free_bytes = {self._limits.min_free_bytes:,}"
+        )
+
+
+def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
+    """Entries in their order, small ones together."""
+    batch, size = [], 0
+    for entry in entries:
+        if batch and (size + entry.size > _BATCH_BYTES or len(batch) >= _BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += entry.size
+    if batch:
+        yield batch
 
 
 def default_workers() -> int:

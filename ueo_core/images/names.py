@@ -15,6 +15,8 @@ _INVISIBLE = {0x200B, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 def printable(raw: str, longest: int = 200) -> str:
     """`raw` as one line of valid text: control, bidi and undecodable characters become U+FFFD."""
+    if len(raw) <= longest and raw.isprintable():  # nearly every name; the rest decides on detail
+        return raw
     text = "".join("\ufffd" if _unprintable(c) else c for c in raw[: longest + 1])
     return text if len(text) <= longest else text[: longest - 1] + "…"
 

@@ -1,21 +1,15 @@
-"""Content-addressed images on disk: pixels per size, and one thumbnail that knows the rest.
+"""Content-addressed images on disk: by the sha256 of the original file, at one or more sizes.
 
-    objects/a/<sha256>-<short side>.npy   uint8 (H, W, 3), upright RGB
-    objects/a/<sha256>.jpg                thumbnail; its JPEG comment holds the record as JSON
-
-The thumbnail is written last, so a record means that the image was decodable. Files are
-whole or absent; writing one twice, also from two processes, gives the same bytes.
+Their pixels lie in packs (packs.py), one for every intake that decoded something. Two intakes at
+the same time may both store an image; the first one found serves, `prune` lets the other go.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
 import logging
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+import threading
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,123 +17,135 @@ from PIL import Image
 
 from ueo_core.errors import UserError
 
-from .decode import Decoded, target_size
-from .files import TEMPORARY, write_whole
+from .decode import target_size
+from .packs import (
+    INDEX,
+    PIXELS,
+    ROW_BYTES,
+    Packed,
+    PackWriter,
+    read_pixels,
+    read_rows,
+    remove,
+    repack,
+)
 
 log = logging.getLogger(__name__)
-_RECORD_BYTES = 4096  # the comment stands at the beginning of the thumbnail
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of an image's bytes."""
-
-    width: int  # pixels, upright original
-    height: int
-    format: str
-    spread: float  # grey levels, see `Decoded.spread`
+THUMBNAIL_SIDE = 160  # pixels, the longer one
 
 
 class Objects:
-    """The `objects` folder of a store."""
+    """The `objects` folder of a store; safe to share between threads."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lock = threading.Lock()
+        self._read: dict[str, int] = {}  # pack -> rows of its index that were read
+        self._found: dict[str, dict[int, Packed]] = {}  # sha -> short side -> where it lies
 
-    def record(self, sha: str) -> Record | None:
+    def refresh(self, again: bool = False) -> None:
+        """Learn what was added; `again`: read everything anew, as packs may be gone or damaged."""
+        with self._lock:
+            read, found = ({}, {}) if again else (self._read, self._found)
+            for index in sorted(self.root.glob(f"*{INDEX}")):
+                try:
+                    rows, start = index.stat().st_size // ROW_BYTES, read.get(index.stem, 0)
+                    if rows <= start:
+                        continue
+                    for packed in read_rows(self.root, index.stem, start):
+                        found.setdefault(packed.sha, {}).setdefault(packed.side, packed)
+                    read[index.stem] = rows
+                except (OSError, ValueError) as error:  # removed meanwhile, or unreadable
+                    log.warning("pack %s cannot be read: %s", index.stem, error)
+            self._read, self._found = read, found
+
+    def known(self, sha: str) -> Packed | None:
         """What is known of the image with this content hash; None where it is not stored."""
-        try:
-            with open(self._thumbnail_path(sha), "rb") as file:
-                head = file.read(_RECORD_BYTES)
-            with Image.open(io.BytesIO(head), formats=("JPEG",)) as image:
-                return Record(**json.loads(image.info["comment"]))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
-            log.warning("thumbnail of %s cannot be read: %s", sha, error)
-            return None
+        return next(iter(self._found.get(sha, {}).values()), None)
 
-    def has_pixels(self, sha: str, width: int, height: int, short_side: int) -> bool:
-        """Whether whole pixels at this short side are stored."""
-        try:
-            stored = self._pixel_path(sha, min(width, height, short_side)).stat().st_size
-        except OSError:
-            return False
-        return stored == pixel_bytes(width, height, short_side)
+    def has(self, packed: Packed, short_side: int) -> bool:
+        """Whether a known image is stored at this short side."""
+        return min(packed.width, packed.height, short_side) in self._found.get(packed.sha, {})
 
-    def write(self, sha: str, image: Decoded, short_side: int) -> Record:
-        record = Record(image.width, image.height, image.format, round(image.spread, 2))
-        side = min(image.width, image.height, short_side)
-        write_whole(
-            self._pixel_path(sha, side),
-            lambda file: np.lib.format.write_array(file, image.pixels, allow_pickle=False),
-        )
-        comment = json.dumps(asdict(record), separators=(",", ":")).encode()
-        thumbnail = io.BytesIO()
-        image.thumbnail.save(thumbnail, "JPEG", quality=80, comment=comment)
-        write_whole(
-            self._thumbnail_path(sha), lambda file: file.write(thumbnail.getbuffer()) and None
-        )
-        return record
+    def writer(self) -> PackWriter:
+        return PackWriter(self.root)
+
+    def added(self, packed: Packed) -> Packed:
+        """Remember what a writer has just written."""
+        with self._lock:
+            self._found.setdefault(packed.sha, {}).setdefault(packed.side, packed)
+        return packed
 
     def pixels(self, sha: str, width: int, height: int, short_side: int) -> np.ndarray:
         """uint8 (H, W, 3). Where this size is missing, the next one: larger sizes are reduced,
         a smaller one is given as it is. Raises `FileNotFoundError` when there is none.
         """
         wanted = min(width, height, short_side)
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            return np.load(self._pixel_path(sha, wanted), allow_pickle=False)
-        sides = self.sides(sha)
-        larger = [side for side in sides if side > wanted]
-        if not sides:
-            raise FileNotFoundError(sha)
-        side = min(larger) if larger else max(sides)
-        try:
-            stored = np.load(self._pixel_path(sha, side), allow_pickle=False)
-        except ValueError as error:  # cut short, by a full disk or a power cut
-            raise FileNotFoundError(sha) from error
-        if not larger:
+        stored = self._load(sha, wanted)
+        if min(stored.shape[:2]) <= wanted:
             return stored
         size = target_size(width, height, wanted)
         return np.array(Image.fromarray(stored).resize(size, Image.Resampling.BICUBIC))
 
-    def sides(self, sha: str) -> list[int]:
-        """The short sides (pixels) at which this image is stored, ascending."""
-        found = self._folder(sha).glob(f"{sha}-*.npy")
-        return sorted(int(path.stem.rpartition("-")[2]) for path in found)
-
     def thumbnail(self, sha: str) -> bytes:
-        """JPEG bytes. Raises `FileNotFoundError`."""
-        return self._thumbnail_path(sha).read_bytes()
+        """JPEG, made from the smallest pixels that will do. Raises `FileNotFoundError`."""
+        image = Image.fromarray(self._load(sha, THUMBNAIL_SIDE))
+        image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
+        jpeg = io.BytesIO()
+        image.save(jpeg, "JPEG", quality=80)
+        return jpeg.getvalue()
 
-    def files(self) -> Iterator[tuple[str, Path]]:
-        """(content hash, file) of everything stored."""
-        for path in self.root.glob("?/*"):
-            if not path.name.endswith(TEMPORARY):
-                yield path.stem.partition("-")[0], path
+    def _load(self, sha: str, side: int) -> np.ndarray:
+        """The stored pixels at this short side, else the next larger, else the largest."""
+        if side not in self._found.get(sha, {}):
+            self.refresh()
+        for last in (False, True):
+            sides = self._found.get(sha, {})
+            larger = [s for s in sides if s >= side]
+            try:
+                if sides:
+                    return read_pixels(self.root, sides[min(larger) if larger else max(sides)])
+            except FileNotFoundError:
+                if last:
+                    raise
+            self.refresh(again=True)  # another process has pruned, and may have moved it
+        raise FileNotFoundError(sha)
 
-    def _folder(self, sha: str) -> Path:
-        return self.root / sha[:1]
+    # -- what nothing refers to -------------------------------------------------------------
 
-    def _pixel_path(self, sha: str, side: int) -> Path:
-        return self._folder(sha) / f"{sha}-{side}.npy"
+    def wasted(self, used: Container[str]) -> int:
+        """Bytes that `prune` would free, when only these content hashes are in use."""
+        return sum(size - kept for _, size, kept, _ in self._packs(used))
 
-    def _thumbnail_path(self, sha: str) -> Path:
-        return self._folder(sha) / f"{sha}.jpg"
+    def prune(self, used: Container[str]) -> None:
+        """Delete the images that are not in use; packs that hold others as well are rewritten."""
+        for pack, size, kept, alive in list(self._packs(used)):
+            if kept == size:
+                continue
+            try:
+                if alive:
+                    repack(self.root, alive)
+            except OSError as error:  # most likely no room for the copy
+                log.warning("pack %s stays as it is: %s", pack, error)
+            else:
+                remove(self.root, pack)
+        self.refresh(again=True)
 
-
-def pixel_bytes(width: int, height: int, short_side: int) -> int:
-    """Size on disk of the pixels of a width x height original at this short side."""
-    wide, high = target_size(width, height, short_side)
-    return _header_bytes(high, wide) + 3 * wide * high
-
-
-@lru_cache(maxsize=4096)
-def _header_bytes(height: int, width: int) -> int:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (height, width, 3)}
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, header)
-    return buffer.tell()
+    def _packs(self, used: Container[str]) -> Iterator[tuple[str, int, int, list[Packed]]]:
+        """Of each pack: its id, bytes on disk, bytes in use, and the images that are in use."""
+        self.refresh(again=True)
+        alive: dict[str, list[Packed]] = {}
+        for sha, sides in list(self._found.items()):
+            for packed in sides.values() if sha in used else ():
+                alive.setdefault(packed.pack, []).append(packed)
+        for pack in sorted({path.stem for path in self.root.glob(f"*{PIXELS}")}):
+            size = sum(
+                path.stat().st_size
+                for path in (self.root / f"{pack}{kind}" for kind in (PIXELS, INDEX))
+                if path.exists()
+            )
+            own = sorted(alive.get(pack, ()), key=lambda packed: packed.offset)
+            yield pack, size, sum(packed.size + ROW_BYTES for packed in own), own
 
 
 def missing(name: str) -> UserError:

@@ -1,7 +1,7 @@
 """The image store: sources go in once, image sets come out at training size.
 
 store/
-  objects/…              content-addressed pixels and thumbnails, see objects.py
+  objects/…              content-addressed pixels, see objects.py and packs.py
   sets/<id>.json         manifest: names, hashes, sizes, aliases and the intake's report
   sets/<id>.used         its time stamp is the last use
   hashes/<source>.json   (name, size, time stamps) -> content hash: re-adding reads nothing
@@ -27,14 +27,15 @@ from .intake import Intake
 from .known import KnownHashes
 from .limits import Limits
 from .names import printable
-from .objects import Objects, pixel_bytes
+from .objects import Objects
+from .packs import ROW_BYTES, pixel_bytes
 from .report import IntakeReport, Progress, SetInfo, Usage
 from .sources import Upload, open_path, open_uploads
 from .summary import fingerprint, summarise
 
 log = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{16}")
-_FORMAT = 1
+_FORMAT = 2  # 1 kept a file per image
 _KEYS = {"id", "name", "fingerprint", "created", "short_sides", "report", "images"}
 
 
@@ -136,21 +137,26 @@ class Store:
                 raise UserError(
                     "image store: images are being taken in; clean up when that is done."
                 )
-            freed = 0
-            for path, size in self._unreferenced():
+            before = self._size()
+            for left_over in self.root.rglob(f"*{TEMPORARY}"):  # of processes that were killed
                 with contextlib.suppress(OSError):
-                    path.unlink()
-                    freed += size
+                    left_over.unlink()
+            self._objects.prune(self._used())
             self._known.prune()
-            return freed
+            return before - self._size()
 
     def usage(self) -> Usage:
-        total = 0
-        for path in self.root.rglob("*"):
-            with contextlib.suppress(OSError):  # an intake may rename it meanwhile
-                total += path.stat().st_size if path.is_file() else 0
-        unused = sum(size for _, size in self._unreferenced())
-        return Usage(total, unused, shutil.disk_usage(self.root).free)
+        left_over = sum(_bytes(path) for path in self.root.rglob(f"*{TEMPORARY}"))
+        unused = left_over + self._objects.wasted(self._used())
+        return Usage(self._size(), unused, shutil.disk_usage(self.root).free)
+
+    def _size(self) -> int:
+        return sum(_bytes(path) for path in self.root.rglob("*") if path.is_file())
+
+    def _used(self) -> set[str]:
+        """The content hashes that a set refers to."""
+        manifests = (self._manifest(path.stem) for path in (self.root / "sets").glob("*.json"))
+        return {image["sha256"] for found in manifests if found for image in found["images"]}
 
     # -- intake ---------------------------------------------------------------------------
 
@@ -164,6 +170,7 @@ class Store:
     ) -> IntakeReport:
         started = time.monotonic()
         with self._working():
+            self._objects.refresh(again=True)
             intake = Intake(self._objects, self.short_side, limits, self._known.load(source))
             outcomes = list(intake.run(source.entries, progress, cancelled, workers))
             seconds = time.monotonic() - started
@@ -246,21 +253,15 @@ class Store:
         for image in manifest["images"]:
             small = min(image["width"], image["height"])
             for side in {min(small, side) for side in sides}:
-                size += pixel_bytes(image["width"], image["height"], side)
+                size += pixel_bytes(image["width"], image["height"], side) + ROW_BYTES
         used = manifest["created"]
         with contextlib.suppress(OSError):
             used = path.with_suffix(".used").stat().st_mtime
         count = len(manifest["images"])
         return SetInfo(path.stem, manifest["name"], count, size, manifest["created"], used, sides)
 
-    def _unreferenced(self) -> Iterator[tuple[Path, int]]:
-        used = {
-            image["sha256"]
-            for path in (self.root / "sets").glob("*.json")
-            for image in (self._manifest(path.stem) or {"images": ()})["images"]
-        }
-        left_over = self.root.rglob(f"*{TEMPORARY}")  # of processes that were killed
-        unused = (path for sha, path in self._objects.files() if sha not in used)
-        for path in (*left_over, *unused):
-            with contextlib.suppress(OSError):
-                yield path, path.stat().st_size
+
+def _bytes(path: Path) -> int:
+    with contextlib.suppress(OSError):  # an intake may rename it meanwhile
+        return path.stat().st_size
+    return 0
