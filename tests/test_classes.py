@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ueo_core.classes import check_lengths, parse_class_names, read_class_names
+from ueo_core.classes import parse_class_names, read_class_names
 from ueo_core.errors import UserError
 
 
@@ -97,9 +97,3 @@ def test_bad_files(tmp_path):
     file.write_bytes(b"a\n" * 600_000)
     with pytest.raises(UserError, match="larger than"):
         read_class_names(str(file))
-
-
-def test_lengths_are_counted_by_the_backbones_tokenizer():
-    check_lengths(["a b c"], lambda name: len(name.split()), 3)
-    with pytest.raises(UserError, match="'a b c d' has 4 tokens where 3 fit"):
-        check_lengths(["a", "a b c d"], lambda name: len(name.split()), 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import UserError
@@ -82,18 +82,6 @@ def read_class_names(spec: str) -> list[str]:
             f'class names: {_shown(spec)} {what}; give a file with one name per line or "a,b,c".'
         )
     return parse_class_names(spec)
-
-
-def check_lengths(names: Iterable[str], count_tokens: Callable[[str], int], room: int) -> None:
-    """Raise `UserError` for the first name longer than `room` tokens.
-
-    `count_tokens` is the backbone's: its tokenizer, without start and end.
-    """
-    for name in names:
-        if (tokens := count_tokens(name)) > room:
-            raise UserError(
-                f"class names: {_shown(name)} has {tokens} tokens where {room} fit; shorten it."
-            )
 
 
 def _read(path: Path) -> str:
