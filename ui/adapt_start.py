@@ -8,6 +8,7 @@ import streamlit as st
 
 import ueo_core as core
 from ui import shell
+from ui.plain import duration
 
 # What a step's time depends on; passes, rates and seeds only multiply it or leave it.
 _COSTS = ("backbone", "pretrained", "batch_size", "prompt", "trained", "device", "chunk")
@@ -103,13 +104,7 @@ def _measured(key: str, dataset: core.Dataset, settings: core.Settings, waiting:
     elif job.result:
         seconds = job.result.run_seconds(dataset, settings)
         st.markdown(
-            f":material/timer: **About {_clock(seconds)}** on {job.result.device.upper()}, plus loading the "
+            f":material/timer: **About {duration(seconds)}** on {job.result.device.upper()}, plus loading the "
             f"model: {job.result.step_seconds:.2g} s a step, measured on {job.result.measured_steps} "
             "real steps."
         )
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

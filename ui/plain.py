@@ -1,4 +1,4 @@
-"""Names that came from outside, made safe to show."""
+"""Text for people: names that came from outside made safe to show, times made easy to read."""
 
 import html
 import re
@@ -14,3 +14,11 @@ def markdown(text: str) -> str:
 def escaped(text: str) -> str:
     """Text for HTML, attributes included."""
     return html.escape(str(text), quote=True)
+
+
+def duration(seconds: float) -> str:
+    """A rough time in words: 40 seconds, 3 minutes, 2.5 hours."""
+    if seconds < 90:
+        rounded = max(1, round(seconds))
+        return f"{rounded} second{'s' * (rounded != 1)}"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -20,6 +20,7 @@ PAGES = (
     ("pages/2_Adapt.py", "Adapt", ":material/tune:", "data"),
     ("pages/3_Live.py", "Live", ":material/monitoring:", "run"),
     ("pages/4_Inspect.py", "Inspect", ":material/search:", "run"),
+    ("pages/5_Compare.py", "Compare", ":material/compare_arrows:", "runs"),
     ("pages/7_Learn.py", "Learn", ":material/school:", None),
 )
 # A module without a file: Streamlit's reload and a second import of this one leave it alone, so

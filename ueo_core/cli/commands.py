@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ueo_core.classes import read_class_names
 from ueo_core.cli.bench import bench
+from ueo_core.cli.compare import compare
 from ueo_core.cli.main import Ticker, clock
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.errors import UserError
@@ -310,6 +311,7 @@ COMMANDS = {
         adapt,
         resume,
         evaluate,
+        compare,
         predict,
         table,
         bench,

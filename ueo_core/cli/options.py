@@ -7,6 +7,7 @@ from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.errors import UserError
 from ueo_core.home import store_root
 from ueo_core.methods import METHODS
+from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.settings import DEVICES, TRAINED_PARTS, WEIGHT_TEMPERATURES
 
 
@@ -102,6 +103,20 @@ def build() -> Parser:
     p.add_argument("run", type=Path, metavar="RUN")
     p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder; others are OOD")
     p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
+
+    p = commands.add_parser(
+        "compare", parents=[common], help="finished runs side by side, with paired tests"
+    )
+    p.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    p.add_argument(
+        "--set",
+        choices=("holdout", "pool"),
+        help="images; default: a labelled test set, else the pool",
+    )
+    p.add_argument("--score", default=DEFAULT_SCORE, choices=SCORES)
+    p.add_argument(
+        "--reference", default="zero-shot", metavar="RUN", help="tested against; default: zero-shot"
+    )
 
     p = commands.add_parser("predict", parents=[common, stored, device], help="classify images")
     p.add_argument("run", type=Path, metavar="RUN")

@@ -97,20 +97,31 @@ def compare(
     part: Part, score: str, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Compared]:
     """ACC, AUC and HM before and after with intervals; only those that the labels allow."""
-    truth, n = part.truth, part.cosines["after"].shape[1]
-    scores = part.scores(score)
+    n = part.cosines["after"].shape[1]
+    return paired(part.answer, part.scores(score), part.truth, n, seed, resamples)
+
+
+def paired(
+    answers: dict[str, NDArray], scores: dict[str, NDArray], truth, n_classes: int,
+    seed: int = 0, resamples: int = RESAMPLES,
+) -> dict[str, Compared]:  # fmt: skip
+    """ACC, AUC and HM of two models on the same images; only those that the labels allow.
+
+    answers, scores: (N,) each, of "before" and "after": every resample draws the same images
+    for both, so that the difference is not blurred by which images were drawn.
+    """
     point: dict[str, dict[str, float | None]] = {}
-    for side in part.cosines:
-        acc, roc = accuracy(part.answer[side], truth, n), auc(scores[side], truth)
+    for side in answers:
+        acc, roc = accuracy(answers[side], truth, n_classes), auc(scores[side], truth)
         point[side] = {"acc": acc, "auc": roc, "hm": harmonic_mean(acc, roc)}
     names = [m for m in TITLES if point["after"][m] is not None]
     if not names:
         return {}
-    draws: dict[str, dict[str, list]] = {s: {m: [] for m in names} for s in part.cosines}
+    draws: dict[str, dict[str, list]] = {s: {m: [] for m in names} for s in answers}
     for weights in resampled(truth, seed, resamples):
         for side, drawn in draws.items():
             if "acc" in drawn:
-                hit = part.answer[side] == truth
+                hit = answers[side] == truth
                 drawn["acc"].append(weighted_accuracy(weights, hit, truth))
             if "auc" in drawn:
                 drawn["auc"].append(weighted_auc(weights, scores[side], truth))

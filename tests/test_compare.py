@@ -1,0 +1,148 @@
+"""Runs side by side: grouping, means, differences and what cannot be compared."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import ueo_core as core
+from tests.run_folders import CLASSES, SCALE, cosines_of, labels_of, write_run
+from ueo_core.errors import UserError
+from ueo_core.metrics import evaluate, truth_from_labels
+from ueo_core.report.compare import (
+    cautions,
+    differences,
+    groups,
+    mean,
+    names,
+    one_a_seed,
+    open_contender,
+    parts_of,
+    table,
+)
+from ueo_core.runs.folder import write_json
+
+
+def contender(name: str, like: core.RunFolder | None = None, settings: dict | None = None, **facts):
+    """A run on disk, opened; `like`: on the images of that run; settings put over the preset."""
+    folder = write_run(name, **facts)
+    config = folder.config
+    config["settings"] |= settings or {}
+    if like is not None:
+        config["pool"] = like.config["pool"]
+    write_json(folder.path / "config.json", config)
+    return open_contender(core.RunFolder(folder.path), "pool", "mcm")
+
+
+def run_of(opened) -> core.RunFolder:
+    return core.RunFolder(core.runs_root() / opened.run)
+
+
+@pytest.fixture
+def three():
+    """UEO at two seeds and InfoMax at one, all on the same images."""
+    a = contender("a", skill=(0.03, 0.12))
+    b = contender("b", run_of(a), {"seed": 1}, skill=(0.03, 0.08))
+    c = contender("c", run_of(a), {"method": "infomax"}, skill=(0.03, 0.05))
+    return [a, b, c]
+
+
+def metrics_of(skill: float, seed: int) -> dict:
+    truth = truth_from_labels(labels_of(80), CLASSES)
+    return evaluate(cosines_of(labels_of(80), skill, seed), truth, CLASSES, SCALE)
+
+
+def test_an_opened_run_holds_what_the_metrics_compute(three):
+    before, after = (three[0].answers[side] for side in ("before", "after"))
+    assert before.metrics == metrics_of(0.03, 0) and after.metrics == metrics_of(0.12, 1)
+    cosines = cosines_of(labels_of(80), 0.12, 1)
+    np.testing.assert_array_equal(after.answer, cosines.argmax(1))
+    changed = cosines.argmax(1) != cosines_of(labels_of(80), 0.03, 0).argmax(1)
+    assert three[0].agreement == pytest.approx(100 - 100 * changed.mean())
+    assert three[0].seconds == 4.0
+
+
+def test_runs_that_differ_only_in_the_seed_are_one_line_with_mean_and_deviation(three):
+    zero, ueo, infomax = table(three)
+    assert (zero.title, zero.seeds, zero.figures["seconds"].value) == ("Zero-shot", (), 0.0)
+    assert zero.figures["hm"].value == metrics_of(0.03, 0)["hm"]
+    assert (ueo.title, ueo.runs, ueo.seeds) == ("UEO", ("a", "b"), (0, 1))
+    values = [metrics_of(0.12, 1)["acc"], metrics_of(0.08, 1)["acc"]]
+    assert ueo.figures["acc"].value == pytest.approx(sum(values) / 2)
+    # The sample deviation of two values is their distance over the root of two.
+    assert ueo.figures["acc"].deviation == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert (infomax.title, infomax.figures["acc"].deviation) == ("InfoMax", None)
+    assert infomax.figures["auc"].value == metrics_of(0.05, 1)["auc"]
+
+
+def test_the_same_seed_twice_counts_once_and_is_said(three):
+    again = contender("again", run_of(three[0]), skill=(0.03, 0.02), title="once more")
+    together = [*three, again]
+    assert [[c.run for c in g] for g in groups(together)] == [["a", "b", "again"], ["c"]]
+    assert [c.run for c in one_a_seed([three[0], again, three[1]])] == ["a", "b"]
+    assert table(together)[1].runs == ("a", "b")
+    assert cautions(together) == [
+        "“once more”: the same settings and seed as another run here, so it counts once."
+    ]
+
+
+def test_device_and_chunk_change_no_result_but_a_rate_and_an_early_stop_do(three):
+    same = contender("same", run_of(three[0]), {"seed": 5, "device": "cpu", "chunk": 8})
+    rate = contender("rate", run_of(three[0]), {"lr": 0.05})
+    early = dataclasses.replace(three[0], run="early", step=2)
+    found = [[c.run for c in g] for g in groups([three[0], same, rate, early])]
+    assert found == [["a", "same"], ["rate"], ["early"]]
+    called = names([three[0], rate, early])
+    assert called == {"a": "UEO · lr 0.2", "rate": "UEO · lr 0.05",
+                      "early": "UEO · lr 0.2 · stopped at step 2"}  # fmt: skip
+
+
+def test_only_what_differs_is_listed(three):
+    found = {d.name: d.values for d in differences(three)}
+    assert found == {
+        "method": {"a": "UEO", "b": "UEO", "c": "InfoMax"},
+        "seed": {"a": "0", "b": "1", "c": "0"},
+    }
+    assert differences(three[:1]) == [] and cautions(three) == []
+
+
+def test_other_images_and_other_classes_are_sentences(three):
+    other = contender("other-images", n=40, title="elsewhere")
+    said = cautions([three[0], other])
+    assert len(said) == 1 and said[0].startswith(
+        "These runs are scored on 2 different sets of images"
+    )
+    assert "“elsewhere”" in said[0]
+    assert [r.title for r in table([three[0], other])] == [
+        "Zero-shot · a", "Zero-shot · other-images", "UEO · a", "UEO · other-images",
+    ]  # fmt: skip
+    fewer = contender("fewer", run_of(three[0]), classes=["cat", "dog", "tree"], title="trees")
+    said = cautions([three[0], fewer])
+    assert "only there sun" in said[0] and "only there tree" in said[0]
+    assert three[0].bench != fewer.bench
+
+
+def test_the_same_images_with_other_labels_are_not_tested_against_each_other(three):
+    relabelled = contender("relabelled", run_of(three[0]))
+    write_json(run_of(relabelled).path / "labels.json", {"pool": ["cat"] * 80, "holdout": None})
+    again = open_contender(run_of(relabelled), "pool", "mcm")
+    assert again.images == three[0].images and again.bench != three[0].bench
+    assert "carry different labels" in cautions([three[0], again])[0]
+
+
+def test_without_labels_only_agreement_is_left():
+    found = contender("u", labelled=False)
+    zero, ueo = table([found])
+    assert ueo.figures["acc"] is None and zero.figures["hm"] is None
+    assert ueo.figures["agreement"].value == found.agreement
+
+
+def test_the_sets_of_runs_and_a_run_without_a_test_set(three):
+    assert parts_of([run_of(three[0])]) == ["pool"] and parts_of([]) == ["pool"]
+    with pytest.raises(UserError, match="has no test set; compare on the pool"):
+        open_contender(run_of(three[0]), "holdout", "mcm")
+
+
+def test_mean_is_none_where_a_value_is_missing():
+    assert mean([1.0, None]) is None and mean([]) is None
+    assert str(mean([1.0, 3.0])) == "2.0 ± 1.4" and str(mean([1.0])) == "1.0"

@@ -1,0 +1,114 @@
+"""Compare: the images of which two models say something different, page by page."""
+
+import math
+from collections.abc import Sequence
+
+import streamlit as st
+
+import ueo_core as core
+from ui import thumbs
+from ui.plain import escaped
+
+A_PAGE = 24
+
+
+def show(opened: Sequence[core.Contender]) -> None:
+    """Choose two models and a selection of images, and look at them."""
+    st.subheader("Images whose answer differs")
+    models = _models(opened)
+    left, right = st.columns(2, gap="large")
+    with left:
+        a = _choose("A", list(models), 0, models)
+    # Only models over the same images and class names can be laid over each other.
+    others = [k for k, m in models.items() if k != a and m[1].images == models[a][1].images]
+    with right:
+        if not others:
+            st.info("No other run here is on the same images with the same class names.")
+            return
+        b = _choose("B", others, 0, models)
+    (_, of_a, answers_a), (_, _, answers_b) = models[a], models[b]
+    allowed = core.pair_views(of_a.labelled)
+    view = st.segmented_control(
+        "Show", list(allowed), format_func=lambda k: allowed[k].title, default="differ", required=True,
+        key=f"compare.view.{of_a.labelled}", wrap=True,
+    )  # fmt: skip
+    found = core.differing(view, answers_a, answers_b, of_a.truth)
+    total = len(found)
+    found, filtered = _filtered(found, of_a, answers_a, answers_b)
+    n = len(of_a.truth)
+    of = f"{len(found):,} of these {total:,}" if filtered else f"{total:,} of {n:,}"
+    st.caption(f"{of} images. {allowed[view].about} Those that both are surest of come first.")
+    _wall(found, of_a, answers_a, answers_b, f"{a}.{b}.{view}")
+
+
+def _models(opened: Sequence[core.Contender]) -> dict:
+    """What can be chosen: key → (name, run, answers); one zero-shot for every different start."""
+    labels, found = core.labels(opened), {}
+    starts = {c.zero_shot: c for c in reversed(opened)}
+    for c in reversed(starts.values()):
+        name = "Zero-shot"
+        if len(starts) > 1:
+            name += f" of {labels[c.run]}"
+        found[f"{core.ZERO_SHOT}.{c.run}"] = (name, c, c.answers["before"])
+    for c in opened:
+        found[c.run] = (labels[c.run], c, c.answers["after"])
+    return found
+
+
+def _choose(letter: str, options: list[str], index: int, models: dict) -> str:
+    key = f"compare.{letter}"
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = options[index]
+    return st.selectbox(letter, options, format_func=lambda k: models[k][0], key=key)
+
+
+def _filtered(found, run: core.Contender, answers_a, answers_b):
+    """Narrow down by answers and truth. → indices, whether anything was asked for"""
+    classes = range(len(run.classes))
+    columns = st.columns(3 if run.labelled else 2, gap="medium")
+    title = lambda i: "every class" if i is None else run.classes[i]  # noqa: E731
+    wanted = []
+    for column, letter, answers in ((columns[0], "A", answers_a), (columns[1], "B", answers_b)):
+        name = column.selectbox(
+            f"{letter} answers", [None, *classes], format_func=title, key=f"compare.answer.{letter}"
+        )
+        wanted.append((name, answers.answer))
+    if run.labelled:
+        truth = columns[2].selectbox(
+            "It is", [None, *classes, core.OOD], key="compare.truth",
+            format_func=lambda i: "none of them" if i == core.OOD else title(i),
+        )  # fmt: skip
+        wanted.append((truth, run.truth))
+    for value, values in wanted:
+        if value is not None:
+            found = found[values[found] == value]
+    return found, any(value is not None for value, _ in wanted)
+
+
+def _wall(found, run: core.Contender, answers_a, answers_b, key: str) -> None:
+    if not len(found):
+        st.caption("No image is like that.")
+        return
+    pages = math.ceil(len(found) / A_PAGE)
+    page = st.pagination(pages, key=f"compare.page.{key}") if pages > 1 else 1
+    start = A_PAGE * (min(page, pages) - 1)
+    cards = [_card(int(i), run, answers_a, answers_b) for i in found[start : start + A_PAGE]]
+    st.html(thumbs.strip(cards))
+
+
+def _card(i: int, run: core.Contender, answers_a, answers_b) -> str:
+    truth, lines = int(run.truth[i]), []
+    for letter, of in (("A", answers_a), ("B", answers_b)):
+        said = int(of.answer[i])
+        # An unknown image has no right answer among the classes: neither tick nor cross.
+        kind = "" if truth < 0 else "good" if said == truth else "bad"
+        unknown = " · unknown" if of.score[i] < of.threshold else ""
+        lines.append(
+            f'{letter}: <span class="tag {kind}">{escaped(run.classes[said])}</span> '
+            f'<span class="was">{100 * of.confidence[i]:.0f} %{unknown}</span>'
+        )
+    if truth == core.OOD:
+        lines.append("<i>is none of the classes</i>")
+    elif truth >= 0:
+        lines.append(f"<i>is {escaped(run.classes[truth])}</i>")
+    return thumbs.card(run.reference, i, lines)

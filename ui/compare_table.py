@@ -1,0 +1,168 @@
+"""Compare: the table over seeds, the tests on the same images, and what differs in the settings."""
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+import ueo_core as core
+from ui.plain import duration, escaped, markdown
+
+PATIENT = 0.5  # seconds after which the tests show how far they are
+HEADS = {  # figure → (title, unit, whether less is better)
+    "acc": ("ACC", " %", False),
+    "auc": ("AUC", " %", False),
+    "hm": ("HM", " %", False),
+    "fpr95": ("FPR95", " %", True),
+    "agreement": ("Same answer as zero-shot", " %", None),
+    "seconds": ("Adapting", " s", None),
+}
+
+
+def show(opened: Sequence[core.Contender], part: str, score: str) -> None:
+    """All three sections."""
+    _means(opened)
+    if any(c.labelled for c in opened):
+        _tests(opened)
+    else:
+        st.info(
+            "These images have no labels, so nobody knows which run is better. What can be seen is how far "
+            "each moved away from zero-shot, and where they contradict each other.",
+            icon=":material/help:",
+        )
+    _every_run(opened)
+
+
+def _means(opened: Sequence[core.Contender]) -> None:
+    rows = core.table(opened)
+    shown = [k for k in HEADS if any(row.figures[k] for row in rows)]
+    best = {k: _best(k, rows) for k in shown}
+    head = "".join(f"<th>{HEADS[k][0]}</th>" for k in shown)
+    body = ""
+    for row in rows:
+        cells = "".join(_cell(row, k, best[k]) for k in shown)
+        seeds = ", ".join(map(str, row.seeds)) or "–"
+        body += f"<tr><th>{escaped(row.title)}</th><td>{seeds}</td>{cells}</tr>"
+    st.html(
+        f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
+    note = "Runs that differ only in their seed are one line, mean ± sample standard deviation. "
+    if "acc" in shown:
+        note += "★ the best mean of a column, FPR95 the lowest; where images or class names differ, none."
+    st.caption(note)
+
+
+def _best(key: str, rows: Sequence[core.Row]) -> core.Row | None:
+    lower = HEADS[key][2]
+    found = [row for row in rows if row.figures[key]]
+    if lower is None or len(found) < 2 or len({row.bench for row in rows}) > 1:
+        return None
+    return (min if lower else max)(found, key=lambda row: row.figures[key].value)
+
+
+def _cell(row: core.Row, key: str, best: core.Row | None) -> str:
+    figure = row.figures[key]
+    if figure is None:
+        return "<td>–</td>"
+    text = f"{figure}{HEADS[key][1]}"
+    return f"<td><b>★ {text}</b></td>" if row is best else f"<td>{text}</td>"
+
+
+def _tests(opened: Sequence[core.Contender]) -> None:
+    st.subheader("On the same images")
+    names = core.labels(opened)
+    by_run = {c.run: c for c in opened}
+    options = [core.ZERO_SHOT, *names]
+    key = "compare.reference"
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = core.ZERO_SHOT
+    wanted = st.selectbox(
+        "Tested against", options, key=key, width=420,
+        format_func=lambda r: "Zero-shot" if r == core.ZERO_SHOT else names[r],
+    )  # fmt: skip
+    start, side = (opened[0], "before") if wanted == core.ZERO_SHOT else (by_run[wanted], "after")
+    reference = "zero-shot" if side == "before" else names[start.run]
+    bar, began = st.empty(), time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        spent = time.monotonic() - began
+        if spent > PATIENT and done:
+            left = duration(spent / done * (total - done))
+            bar.progress(done / total, f"Drawing samples: {done} of {total} runs, {left} left")
+
+    tests = core.against(opened, start, side, progress=progress)
+    bar.empty()
+    apart = [names[c.run] for c in opened if c.bench != start.bench]
+    if not tests:
+        st.info(
+            "There is no other run on the same images here: choose one above, or run the rivals."
+        )
+    else:
+        worse = any(t.verdict == "worse" for t in tests)
+        box = st.error if worse else st.info
+        icon = ":material/trending_down:" if worse else ":material/balance:"
+        box(markdown(core.summary(tests, names, reference)), icon=icon)
+        st.html(_test_table(tests, names))
+        first = tests[0]
+        correction = f" corrected for {len(tests)} tests at once (Holm)" if len(tests) > 1 else ""
+        st.caption(
+            f"Against {markdown(reference)}. ↑, ↓: of n = {first.n_known:,} images of the classes those that "
+            f"became right, or wrong; p: {core.ACCURACY_TEST}, of ↑ against ↓{correction}. Intervals: 95 %, "
+            f"{core.INTERVAL}, n = {first.n_known + first.n_unknown:,}, seed 0. They speak of these "
+            "images, not of other seeds."
+        )
+    if apart:
+        st.caption(
+            f":material/block: Not tested, for other images, class names or labels: {markdown(', '.join(apart))}."
+        )
+
+
+def _test_table(tests: Sequence[core.Paired], names: dict[str, str]) -> str:
+    metrics = [m for m in ("acc", "auc", "hm") if m in tests[0].metrics]
+    head = "".join(f"<th>{m.upper()}</th><th>95 % interval</th>" for m in metrics)
+    body = ""
+    for test in tests:
+        cells = f"<td>{test.gained}</td><td>{test.lost}</td><td>{_p(test.p_holm)}</td>"
+        for m in metrics:
+            c = test.metrics[m]
+            d, kind = c.difference, {"better": "good", "worse": "bad"}.get(c.verdict, "")
+            arrow = {"better": "▲ ", "worse": "▼ "}.get(c.verdict, "")
+            cells += f'<td class="{kind}">{arrow}{d.value:+.1f}</td><td>{d.low:+.1f} to {d.high:+.1f}</td>'
+        body += f"<tr><th>{escaped(names[test.run])}</th>{cells}</tr>"
+    return (
+        '<table class="ueo-table"><thead><tr><th></th><th>↑</th><th>↓</th><th>p</th>'
+        f"{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _p(value: float) -> str:
+    return "&lt; 0.0001" if value < 0.0001 else f"{value:.2g}"
+
+
+def _every_run(opened: Sequence[core.Contender]) -> None:
+    """One line a run with the settings that differ, and the way to its own page."""
+    st.subheader("What differs")
+    apart = core.differences(opened)
+    if len(opened) == 1:
+        st.caption("One run differs from nothing: choose a second one, or run the rivals.")
+    elif not apart:
+        st.caption("Nothing: these runs have the same settings, images and class names.")
+    rows = []
+    for c in opened:
+        row = {"run": c.title} | {d.name: d.values[c.run] for d in apart}
+        for key in ("acc", "auc", "hm"):
+            if (value := c.answers["after"].metrics[key]) is not None:
+                row[HEADS[key][0]] = round(value, 1)
+        rows.append(row | {"look": f"Inspect?run={c.run}"})
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config={
+            "run": st.column_config.TextColumn(width="medium"),
+            "look": st.column_config.LinkColumn("", display_text="Inspect"),
+        },
+        key="compare-runs-table",
+    )
+    if len(opened) > 1 and apart:
+        st.caption("Only what is not the same everywhere has a column.")
