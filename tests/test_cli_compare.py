@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.run_folders import write_run
-from tests.test_compare import contender, run_of
+from tests.test_compare import contender, run_of, zero_shot
 from ueo_core.cli import main
 from ueo_core.report.compare import table
 from ueo_core.report.compare_tests import against
@@ -40,7 +40,7 @@ def test_json_has_the_numbers_of_the_table_and_of_the_tests(call, pair):
             "mean": expected.figures["hm"].value,
             "deviation": expected.figures["hm"].deviation,
         }
-    for test, expected in zip(data["tests"], against(pair, pair[0], "before"), strict=True):
+    for test, expected in zip(data["tests"], against(pair, zero_shot(pair[0])), strict=True):
         assert test["p_holm"] == expected.p_holm and test["n_known"] == 60
         interval = expected.metrics["auc"].difference
         assert test["metrics"]["auc"]["difference"] == {

@@ -10,10 +10,13 @@ from tests.run_folders import CLASSES, SCALE, cosines_of, labels_of, write_run
 from ueo_core.errors import UserError
 from ueo_core.metrics import evaluate, truth_from_labels
 from ueo_core.report.compare import (
+    Model,
     cautions,
     differences,
     groups,
+    labels,
     mean,
+    models,
     names,
     one_a_seed,
     open_contender,
@@ -36,6 +39,11 @@ def contender(name: str, like: core.RunFolder | None = None, settings: dict | No
 
 def run_of(opened) -> core.RunFolder:
     return core.RunFolder(core.runs_root() / opened.run)
+
+
+def zero_shot(opened) -> Model:
+    """What a run began from."""
+    return Model("Zero-shot", opened, "before")
 
 
 @pytest.fixture
@@ -92,9 +100,25 @@ def test_device_and_chunk_change_no_result_but_a_rate_and_an_early_stop_do(three
     early = dataclasses.replace(three[0], run="early", step=2)
     found = [[c.run for c in g] for g in groups([three[0], same, rate, early])]
     assert found == [["a", "same"], ["rate"], ["early"]]
+    # What most of them have goes without saying; between two, both are named.
     called = names([three[0], rate, early])
-    assert called == {"a": "UEO · lr 0.2", "rate": "UEO · lr 0.05",
-                      "early": "UEO · lr 0.2 · stopped at step 2"}  # fmt: skip
+    assert called == {"a": "UEO", "rate": "UEO · lr 0.05", "early": "UEO · stopped at step 2"}
+    assert names([three[0], rate]) == {"a": "UEO · lr 0.2", "rate": "UEO · lr 0.05"}
+
+
+def test_every_run_has_a_name_of_its_own_and_every_start_is_a_model(three):
+    assert labels(three) == {"a": "UEO · seed 0", "b": "UEO · seed 1", "c": "InfoMax · seed 0"}
+    twice = contender("twice", run_of(three[0]))
+    assert labels([three[0], twice]) == {"a": "UEO · a", "twice": "UEO · twice"}
+    other = contender("vit", run_of(three[0]), {"backbone": "drawings-vit", "lr": 0.2})
+    found = models([*three, other])
+    assert [(m.name, m.side) for m in found.values()][:2] == [
+        ("Zero-shot · drawings-resnet", "before"), ("Zero-shot · drawings-vit", "before"),
+    ]  # fmt: skip
+    assert found["b"].answers is three[1].answers["after"]
+    assert [r.title for r in table(three[:2] + [other])][:2] == [
+        "Zero-shot · drawings-resnet", "Zero-shot · drawings-vit",
+    ]  # fmt: skip
 
 
 def test_only_what_differs_is_listed(three):

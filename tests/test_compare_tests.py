@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from tests.test_compare import contender, run_of
+from tests.test_compare import contender, run_of, zero_shot
+from ueo_core.report.compare import Model
 from ueo_core.report.compare_tests import against, holm, mcnemar, summary
 from ueo_core.report.verdict import compare, paired
 
@@ -52,7 +53,7 @@ def test_the_paired_bootstrap_of_auc_is_that_of_every_possible_sample():
 
 def test_against_zero_shot_is_what_the_verdict_compares():
     a = contender("a")
-    (test,) = against([a], a, "before")
+    (test,) = against([a], zero_shot(a))
     from ueo_core.report.inspection import read_inspection
 
     part = read_inspection(run_of(a)).parts["pool"]
@@ -71,9 +72,9 @@ def test_only_runs_on_the_same_bench_are_tested_and_never_a_run_against_itself()
     a = contender("a")
     b = contender("b", run_of(a), {"seed": 1}, skill=(0.03, 0.0))
     other = contender("other-images", n=40)
-    tests = against([a, b, other], a, "after")
+    tests = against([a, b, other], Model("", a, "after"))
     assert [t.run for t in tests] == ["b"] and tests[0].verdict == "worse"
-    both = against([a, b, other], a, "before")
+    both = against([a, b, other], zero_shot(a))
     assert [t.run for t in both] == ["a", "b"]
     assert [t.p_holm for t in both] == holm([t.p_value for t in both])
     said = summary(tests, {"b": "UEO"}, "a")
@@ -82,4 +83,4 @@ def test_only_runs_on_the_same_bench_are_tested_and_never_a_run_against_itself()
 
 def test_without_labels_there_is_no_test():
     u = contender("u", labelled=False)
-    assert against([u], u, "before") == [] and summary([], {}, "x") == ""
+    assert against([u], zero_shot(u)) == [] and summary([], {}, "x") == ""

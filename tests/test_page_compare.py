@@ -7,9 +7,9 @@ import pytest
 import ueo_core as core
 from tests.pages import app, at, button, clean  # noqa: F401
 from tests.run_folders import write_run
-from tests.test_compare import contender, run_of
+from tests.test_compare import contender, run_of, zero_shot
 from tests.test_page_inspect import html, plain
-from ueo_core.report.compare import table
+from ueo_core.report.compare import Model, table
 from ueo_core.report.compare_tests import against, summary
 from ui import shell
 
@@ -37,7 +37,7 @@ def test_the_table_is_the_cores(app, three):  # noqa: F811
         cells = next(r for r in rows if r[0] == row.title and len(r) == 8)
         assert cells[1] == (", ".join(map(str, row.seeds)) or "–")
         shown = [c.replace("★ ", "") for c in cells[2:6]]
-        assert shown == [f"{row.figures[k]} %" for k in ("acc", "auc", "hm", "fpr95")]
+        assert shown == [str(row.figures[k]) for k in ("acc", "auc", "hm", "fpr95")]
     best = max(table(three), key=lambda r: r.figures["hm"].value)
     assert next(r for r in rows if r[0] == best.title)[4].startswith("★")
 
@@ -45,15 +45,17 @@ def test_the_table_is_the_cores(app, three):  # noqa: F811
 def test_the_tests_are_the_cores_against_zero_shot_and_against_a_run(app, three):  # noqa: F811
     page = at(app, "5_Compare", runs="a,b,c")
     names = core.labels(three)
-    assert plain(page.info).startswith(summary(against(three, three[0], "before"), names, "zero-shot"))
+    assert plain(page.info).startswith(
+        summary(against(three, zero_shot(three[0])), names, "Zero-shot")
+    )
     page.selectbox(key="compare.reference").set_value("b").run()
-    tests = against(three, three[1], "after")
-    shown = [r for r in rows_of(clean(page)) if len(r) == 10]
+    tests = against(three, Model("", three[1], "after"))
+    shown = [r for r in rows_of(clean(page)) if len(r) == 7]
     assert [r[0] for r in shown[1:]] == [names[t.run] for t in tests]
     for cells, test in zip(shown[1:], tests, strict=True):
         assert cells[1:3] == [str(test.gained), str(test.lost)]
         d = test.metrics["auc"].difference
-        assert cells[6].endswith(f"{d.value:+.1f}") and cells[7] == f"{d.low:+.1f} to {d.high:+.1f}"
+        assert cells[5].endswith(f"{d.value:+.1f} ({d.low:+.1f} to {d.high:+.1f})")
     assert "n = 60" in plain(page.caption) and "exact McNemar" in plain(page.caption)
 
 
@@ -100,7 +102,7 @@ def test_without_labels_nothing_pretends_to_know(app):  # noqa: F811
     contender("b", run_of(a), {"method": "entmin"}, labelled=False, skill=(0.03, 0.02))
     page = at(app, "5_Compare")
     assert "nobody knows which run is better" in plain(page.info)
-    assert "ACC" not in html(page) and "Same answer as zero-shot" in html(page)
+    assert "ACC" not in html(page) and "Answers as zero-shot" in html(page)
 
 
 def test_an_unknown_run_and_an_unfinished_one_are_said(app, three):  # noqa: F811

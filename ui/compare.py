@@ -11,10 +11,15 @@ from ui.live import no_run
 from ui.plain import markdown
 from ui.shell import manager
 
+NARROW = """<style>
+.ueo-table th:first-child { min-width: 9.5rem; }
+.ueo-table small { opacity: 0.75; white-space: nowrap; }
+</style>"""
+
 
 def show() -> None:
     """Draw the page in whatever state it is."""
-    st.html(thumbs.STYLE + STYLE)
+    st.html(thumbs.STYLE + STYLE + NARROW)
     st.title("Compare")
     entries = core.catalogue(manager())
     if not entries:

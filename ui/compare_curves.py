@@ -19,6 +19,7 @@ FIRST = ("Loss", "ACC", "AUC", "HM", "Same answer")  # shown until a person choo
 STYLE = """<style>
 .ueo-legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1.4rem; font-size: 0.9rem; }
 .ueo-legend span { display: inline-flex; align-items: center; gap: 0.45rem; }
+.ueo-legend i { width: 40px; height: 3px; }
 </style>"""
 
 
@@ -94,13 +95,24 @@ def _legend(opened: Sequence[core.Contender], names: dict[str, str], looks: dict
     found = []
     for group in core.groups(opened):
         colour, dash, _ = looks[group[0].run]
-        gaps = "" if dash == "solid" else f' stroke-dasharray="{" ".join(map(str, dash))}"'
         seeds = f" ({len(group)} runs)" if len(group) > 1 else ""
         found.append(
-            f'<span><svg width="34" height="10"><line x1="0" y1="5" x2="34" y2="5" stroke="{colour}" '
-            f'stroke-width="3"{gaps}/></svg>{escaped(names[group[0].run])}{seeds}</span>'
+            f'<span><i style="background: {_pattern(colour, dash)}"></i>'
+            f"{escaped(names[group[0].run])}{seeds}</span>"
         )
     return "".join(found)
+
+
+def _pattern(colour: str, dash: str | list[int]) -> str:
+    """A chart's dash as a CSS background, for the legend: drawn and empty pixels in turn."""
+    if dash == "solid":
+        return colour
+    stops, at = [], 0
+    for i, width in enumerate(dash):
+        paint = "transparent" if i % 2 else colour
+        stops.append(f"{paint} {at}px {at + width}px")
+        at += width
+    return f"repeating-linear-gradient(90deg, {', '.join(stops)})"
 
 
 @lru_cache(maxsize=32)  # step: a run that went on has other curves

@@ -15,18 +15,16 @@ A_PAGE = 24
 def show(opened: Sequence[core.Contender]) -> None:
     """Choose two models and a selection of images, and look at them."""
     st.subheader("Images whose answer differs")
-    models = _models(opened)
+    models = core.models(opened)
     left, right = st.columns(2, gap="large")
     with left:
-        a = _choose("A", list(models), 0, models)
+        a = _choose("A", list(models), models)
+    of_a, answers_a = models[a].contender, models[a].answers
     # Only models over the same images and class names can be laid over each other.
-    others = [k for k, m in models.items() if k != a and m[1].images == models[a][1].images]
+    others = [k for k, m in models.items() if k != a and m.contender.images == of_a.images]
     with right:
-        if not others:
-            st.info("No other run here is on the same images with the same class names.")
-            return
-        b = _choose("B", others, 0, models)
-    (_, of_a, answers_a), (_, _, answers_b) = models[a], models[b]
+        b = _choose("B", others, models)
+    answers_b = models[b].answers
     allowed = core.pair_views(of_a.labelled)
     view = st.segmented_control(
         "Show", list(allowed), format_func=lambda k: allowed[k].title, default="differ", required=True,
@@ -41,25 +39,11 @@ def show(opened: Sequence[core.Contender]) -> None:
     _wall(found, of_a, answers_a, answers_b, f"{a}.{b}.{view}")
 
 
-def _models(opened: Sequence[core.Contender]) -> dict:
-    """What can be chosen: key → (name, run, answers); one zero-shot for every different start."""
-    labels, found = core.labels(opened), {}
-    starts = {c.zero_shot: c for c in reversed(opened)}
-    for c in reversed(starts.values()):
-        name = "Zero-shot"
-        if len(starts) > 1:
-            name += f" of {labels[c.run]}"
-        found[f"{core.ZERO_SHOT}.{c.run}"] = (name, c, c.answers["before"])
-    for c in opened:
-        found[c.run] = (labels[c.run], c, c.answers["after"])
-    return found
-
-
-def _choose(letter: str, options: list[str], index: int, models: dict) -> str:
+def _choose(letter: str, options: list[str], models: dict[str, core.Model]) -> str:
     key = f"compare.{letter}"
     if st.session_state.get(key) not in options:
-        st.session_state[key] = options[index]
-    return st.selectbox(letter, options, format_func=lambda k: models[k][0], key=key)
+        st.session_state[key] = options[0]
+    return st.selectbox(letter, options, format_func=lambda k: models[k].name, key=key)
 
 
 def _filtered(found, run: core.Contender, answers_a, answers_b):

@@ -9,13 +9,13 @@ import ueo_core as core
 from ui.plain import duration, escaped, markdown
 
 PATIENT = 0.5  # seconds after which the tests show how far they are
-HEADS = {  # figure → (title, unit, whether less is better)
-    "acc": ("ACC", " %", False),
-    "auc": ("AUC", " %", False),
-    "hm": ("HM", " %", False),
-    "fpr95": ("FPR95", " %", True),
-    "agreement": ("Same answer as zero-shot", " %", None),
-    "seconds": ("Adapting", " s", None),
+HEADS = {  # figure → (title, unit, whether less is better; None: neither)
+    "acc": ("ACC", "%", False),
+    "auc": ("AUC", "%", False),
+    "hm": ("HM", "%", False),
+    "fpr95": ("FPR95", "%", True),
+    "agreement": ("Answers as zero-shot", "%", None),
+    "seconds": ("Time", "s", None),
 }
 
 
@@ -37,7 +37,7 @@ def _means(opened: Sequence[core.Contender]) -> None:
     rows = core.table(opened)
     shown = [k for k in HEADS if any(row.figures[k] for row in rows)]
     best = {k: _best(k, rows) for k in shown}
-    head = "".join(f"<th>{HEADS[k][0]}</th>" for k in shown)
+    head = "".join(f"<th>{HEADS[k][0]}, {HEADS[k][1]}</th>" for k in shown)
     body = ""
     for row in rows:
         cells = "".join(_cell(row, k, best[k]) for k in shown)
@@ -47,7 +47,10 @@ def _means(opened: Sequence[core.Contender]) -> None:
         f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
-    note = "Runs that differ only in their seed are one line, mean ± sample standard deviation. "
+    note = (
+        "Runs that differ only in their seed are one line, mean ± sample standard deviation. "
+        "Time is spent adapting, evaluations included. "
+    )
     if "acc" in shown:
         note += "★ the best mean of a column, FPR95 the lowest; where images or class names differ, none."
     st.caption(note)
@@ -65,24 +68,19 @@ def _cell(row: core.Row, key: str, best: core.Row | None) -> str:
     figure = row.figures[key]
     if figure is None:
         return "<td>–</td>"
-    text = f"{figure}{HEADS[key][1]}"
-    return f"<td><b>★ {text}</b></td>" if row is best else f"<td>{text}</td>"
+    return f"<td><b>★ {figure}</b></td>" if row is best else f"<td>{figure}</td>"
 
 
 def _tests(opened: Sequence[core.Contender]) -> None:
     st.subheader("On the same images")
-    names = core.labels(opened)
-    by_run = {c.run: c for c in opened}
-    options = [core.ZERO_SHOT, *names]
+    names, models = core.labels(opened), core.models(opened)
     key = "compare.reference"
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = core.ZERO_SHOT
+    if st.session_state.get(key) not in models:
+        st.session_state[key] = next(iter(models))
     wanted = st.selectbox(
-        "Tested against", options, key=key, width=420,
-        format_func=lambda r: "Zero-shot" if r == core.ZERO_SHOT else names[r],
-    )  # fmt: skip
-    start, side = (opened[0], "before") if wanted == core.ZERO_SHOT else (by_run[wanted], "after")
-    reference = "zero-shot" if side == "before" else names[start.run]
+        "Tested against", list(models), format_func=lambda k: models[k].name, key=key, width=420
+    )
+    start, reference = models[wanted].contender, models[wanted].name
     bar, began = st.empty(), time.monotonic()
 
     def progress(done: int, total: int) -> None:
@@ -91,7 +89,7 @@ def _tests(opened: Sequence[core.Contender]) -> None:
             left = duration(spent / done * (total - done))
             bar.progress(done / total, f"Drawing samples: {done} of {total} runs, {left} left")
 
-    tests = core.against(opened, start, side, progress=progress)
+    tests = core.against(opened, models[wanted], progress=progress)
     bar.empty()
     apart = [names[c.run] for c in opened if c.bench != start.bench]
     if not tests:
@@ -99,9 +97,9 @@ def _tests(opened: Sequence[core.Contender]) -> None:
             "There is no other run on the same images here: choose one above, or run the rivals."
         )
     else:
-        worse = any(t.verdict == "worse" for t in tests)
-        box = st.error if worse else st.info
-        icon = ":material/trending_down:" if worse else ":material/balance:"
+        found = {t.verdict for t in tests}
+        box = st.info if "worse" not in found else st.warning if len(found) > 1 else st.error
+        icon = ":material/trending_down:" if "worse" in found else ":material/balance:"
         box(markdown(core.summary(tests, names, reference)), icon=icon)
         st.html(_test_table(tests, names))
         first = tests[0]
@@ -120,7 +118,7 @@ def _tests(opened: Sequence[core.Contender]) -> None:
 
 def _test_table(tests: Sequence[core.Paired], names: dict[str, str]) -> str:
     metrics = [m for m in ("acc", "auc", "hm") if m in tests[0].metrics]
-    head = "".join(f"<th>{m.upper()}</th><th>95 % interval</th>" for m in metrics)
+    head = "".join(f"<th>{m.upper()}, points</th>" for m in metrics)
     body = ""
     for test in tests:
         cells = f"<td>{test.gained}</td><td>{test.lost}</td><td>{_p(test.p_holm)}</td>"
@@ -128,7 +126,10 @@ def _test_table(tests: Sequence[core.Paired], names: dict[str, str]) -> str:
             c = test.metrics[m]
             d, kind = c.difference, {"better": "good", "worse": "bad"}.get(c.verdict, "")
             arrow = {"better": "▲ ", "worse": "▼ "}.get(c.verdict, "")
-            cells += f'<td class="{kind}">{arrow}{d.value:+.1f}</td><td>{d.low:+.1f} to {d.high:+.1f}</td>'
+            cells += (
+                f'<td><span class="{kind}">{arrow}{d.value:+.1f}</span> '
+                f"<small>({d.low:+.1f} to {d.high:+.1f})</small></td>"
+            )
         body += f"<tr><th>{escaped(names[test.run])}</th>{cells}</tr>"
     return (
         '<table class="ueo-table"><thead><tr><th></th><th>↑</th><th>↓</th><th>p</th>'
@@ -150,17 +151,17 @@ def _every_run(opened: Sequence[core.Contender]) -> None:
         st.caption("Nothing: these runs have the same settings, images and class names.")
     rows = []
     for c in opened:
-        row = {"run": c.title} | {d.name: d.values[c.run] for d in apart}
+        row = {"run": c.title, "look": f"Inspect?run={c.run}"}
         for key in ("acc", "auc", "hm"):
             if (value := c.answers["after"].metrics[key]) is not None:
                 row[HEADS[key][0]] = round(value, 1)
-        rows.append(row | {"look": f"Inspect?run={c.run}"})
+        rows.append(row | {d.name: d.values[c.run] for d in apart})
     st.dataframe(
         rows,
         hide_index=True,
         column_config={
-            "run": st.column_config.TextColumn(width="medium"),
-            "look": st.column_config.LinkColumn("", display_text="Inspect"),
+            "run": st.column_config.TextColumn(width=260),
+            "look": st.column_config.LinkColumn("", display_text="Inspect", width=70),
         },
         key="compare-runs-table",
     )

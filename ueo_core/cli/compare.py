@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ueo_core.errors import UserError
 from ueo_core.report import compare as side_by_side
-from ueo_core.report.compare import FIGURES, ZERO_SHOT, Contender, Mean, Row
+from ueo_core.report.compare import FIGURES, ZERO_SHOT, Contender, Mean, Model, Row
 from ueo_core.report.compare_tests import ACCURACY_TEST, INTERVAL, Paired, against, summary
 from ueo_core.runs import RunFolder
 from ueo_core.scores import SCORES
@@ -22,8 +22,8 @@ def compare(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         # Folders may share a name, their paths do not.
         opened = side_by_side.open_contender(folder, part, args.score)
         found.append(replace(opened, run=str(path)))
-    start, side = _reference(args.reference, found)
-    tests = against(found, start, side)
+    reference = _reference(args.reference, found)
+    tests = against(found, reference)
     rows = side_by_side.table(found)
     data = {
         "set": part,
@@ -32,20 +32,21 @@ def compare(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         "cautions": side_by_side.cautions(found),
         "differences": {d.name: d.values for d in side_by_side.differences(found)},
         "rows": [_row(row) for row in rows],
-        "reference": ZERO_SHOT if side == "before" else start.run,
+        "reference": ZERO_SHOT if reference.side == "before" else reference.contender.run,
         "tests": [_test(t) for t in tests],
         "test_names": {"p": ACCURACY_TEST, "p_holm": "Holm's correction", "intervals": INTERVAL},
     }
     return _lines(data, rows, tests, found), data
 
 
-def _reference(wanted: str, found: list[Contender]) -> tuple[Contender, str]:
-    """The contender and the side of it ("before": zero-shot) that the others are tested against."""
+def _reference(wanted: str, found: list[Contender]) -> Model:
+    """What the others are tested against: the first run's zero-shot, or one of the runs."""
+    models = side_by_side.models(found)
     if wanted == ZERO_SHOT:
-        return found[0], "before"
+        return next(iter(models.values()))
     for contender in found:
         if Path(contender.run).resolve() == Path(wanted).resolve():
-            return contender, "after"
+            return models[contender.run]
     raise UserError(
         f"Reference “{wanted}”: it is not among the runs; name one of them, or {ZERO_SHOT}."
     )

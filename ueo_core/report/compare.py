@@ -281,22 +281,20 @@ def one_a_seed(group: Sequence[Contender]) -> list[Contender]:
 def names(contenders: Sequence[Contender]) -> dict[str, str]:
     """What each run is called where all stand side by side: its method and what sets it apart.
 
-    Runs of one group share their name; → by run
+    A value that most of them have goes without saying. Runs of one group share their name. → by run
     """
-    apart = [
-        d
-        for d in differences(contenders)
-        if d.name not in ("method", "seed", "steps taken", "classes", *NO_CHANGE)
-    ]
-    found = {}
+    found = {c.run: [METHODS[c.settings.method].title] for c in contenders}
+    for apart in differences(contenders):
+        if apart.name in ("method", "seed", "steps taken", "classes", *NO_CHANGE):
+            continue
+        values = list(apart.values.values())
+        for run, value in apart.values.items():
+            if 2 * values.count(value) <= len(values):
+                found[run].append(_word(apart, run))
     for c in contenders:
-        words = [METHODS[c.settings.method].title]
-        for d in apart:
-            words.append(_word(d, c.run))
         if c.step < c.steps:
-            words.append(f"stopped at step {c.step}")
-        found[c.run] = " · ".join(dict.fromkeys(words))
-    return found
+            found[c.run].append(f"stopped at step {c.step}")
+    return {run: " · ".join(dict.fromkeys(words)) for run, words in found.items()}
 
 
 def labels(contenders: Sequence[Contender]) -> dict[str, str]:
@@ -317,22 +315,42 @@ def _word(apart: Difference, run: str) -> str:
     return value if apart.name in _PLAIN else f"{apart.name} {value}"
 
 
+@dataclass(frozen=True, eq=False)  # identity: holds arrays
+class Model:
+    """A run after adaptation, or what it began from."""
+
+    name: str
+    contender: Contender
+    side: str  # "before" (zero-shot) or "after"
+
+    @property
+    def answers(self) -> Answers:
+        return self.contender.answers[self.side]
+
+
+def models(contenders: Sequence[Contender]) -> dict[str, Model]:
+    """Every model there is: one zero-shot for each different start, then the runs. → by key"""
+    starts = [group[0] for group in _split(contenders, lambda c: c.zero_shot)]
+    apart, called = differences(starts), labels(contenders)
+    found = {}
+    for c in starts:
+        words = ["Zero-shot", *(_word(d, c.run) for d in apart if d.name in _BEFORE_ANY_STEP)]
+        found[f"{ZERO_SHOT}.{c.run}"] = Model(" · ".join(words), c, "before")
+    return found | {c.run: Model(called[c.run], c, "after") for c in contenders}
+
+
 def table(contenders: Sequence[Contender]) -> list[Row]:
     """Zero-shot first, one line for every model and bench that the runs began from; then the groups."""
-    called, apart = names(contenders), differences(contenders)
-    rows = []
-    starts = _split(contenders, lambda c: c.zero_shot)
-    for start in starts:
-        found = start[0].answers["before"].metrics
-        figures = {k: _one(found.get(k)) for k in FIGURES} | {
+    called, rows = names(contenders), []
+    for model in models(contenders).values():
+        if model.side != "before":
+            continue
+        start = model.contender
+        figures = {k: _one(model.answers.metrics.get(k)) for k in FIGURES} | {
             "agreement": Mean(100.0, None), "seconds": Mean(0.0, None),
         }  # fmt: skip
-        words = ["Zero-shot"] + [
-            _word(d, start[0].run) for d in apart if d.name in _BEFORE_ANY_STEP
-        ]
-        rows.append(
-            Row(" · ".join(words), start[0].bench, tuple(c.run for c in start), (), figures)
-        )
+        of = tuple(c.run for c in contenders if c.zero_shot == start.zero_shot)
+        rows.append(Row(model.name, start.bench, of, (), figures))
     for group in groups(contenders):
         counted = one_a_seed(group)
         values = [

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from ueo_core.metrics import OOD
-from ueo_core.report.compare import Answers, Contender
+from ueo_core.report.compare import Answers, Contender, Model
 from ueo_core.report.verdict import RESAMPLES, TITLES, Compared, paired
 
 ACCURACY_TEST = "exact McNemar test, two-sided"
@@ -57,29 +57,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def against(
-    contenders: Sequence[Contender], start: Contender, side: str, seed: int = 0,
+    contenders: Sequence[Contender], reference: Model, seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Paired]:  # fmt: skip
-    """Every run on the bench of `start` against one side of it ("before": zero-shot).
+    """Every run on the bench of the reference against it.
 
     The run itself is left out when it is the reference. Runs on other images, class names or
     labels are left out too; so is everything where no image has a label. `progress(done, total)`
     counts the runs; what was drawn for two models is remembered.
     """
-    reference = start.answers[side]
+    start = reference.contender
     same = [
         c
         for c in contenders
-        if c.bench == start.bench and not (side == "after" and c.run == start.run)
+        if c.bench == start.bench and not (reference.side == "after" and c.run == start.run)
     ]
     if not start.labelled:
         return []
-    counted = [_hits(start, reference, c.answers["after"]) for c in same]
+    counted = [_hits(start, reference.answers, c.answers["after"]) for c in same]
     corrected = holm([p for *_, p in counted])
     found = []
     for c, (gained, lost, p), q in zip(same, counted, corrected, strict=True):
         progress(len(found), len(same))
-        metrics = _bootstrapped(start, reference, c.answers["after"], seed)
+        metrics = _bootstrapped(start, reference.answers, c.answers["after"], seed)
         n_known, n_unknown = int((c.truth >= 0).sum()), int((c.truth == OOD).sum())
         found.append(Paired(c.run, n_known, n_unknown, gained, lost, p, q, metrics))
     return found
