@@ -14,6 +14,10 @@ from ui.shell import manager
 NARROW = """<style>
 .ueo-table th:first-child { min-width: 9.5rem; }
 .ueo-table small { opacity: 0.75; white-space: nowrap; }
+@media (max-width: 1200px) {
+  .ueo-table th:first-child { min-width: 8rem; }
+  .ueo-table th, .ueo-table td { padding: 0.35rem 0.25rem; font-size: 0.84rem; }
+}
 </style>"""
 
 

@@ -118,5 +118,5 @@ def summary(tests: Sequence[Paired], names: dict[str, str], reference: str) -> s
             runs = ", ".join(
                 f"{names[t.run]} ({t.metrics[lead].difference.value:+.1f})" for t in mine
             )
-            said.append(f"{words.format(reference)}: {runs}")
+            said.append(f"{words.format(reference.replace('Zero', 'zero', 1))}: {runs}")
     return f"By {TITLES[lead]} on the same images, {'; '.join(said)}."
