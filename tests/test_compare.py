@@ -130,6 +130,12 @@ def test_only_what_differs_is_listed(three):
     assert differences(three[:1]) == [] and cautions(three) == []
 
 
+def test_a_run_that_was_trained_on_says_so(three):
+    on = contender("on", run_of(three[0]), {"extensions": [[4, 6]]})
+    assert names([*three[:2], on])["on"] == "UEO · 6 more epochs"
+    assert len(groups([three[0], on])) == 2
+
+
 def test_other_images_and_other_classes_are_sentences(three):
     other = contender("other-images", n=40, title="elsewhere")
     said = cautions([three[0], other])

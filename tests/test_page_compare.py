@@ -94,7 +94,7 @@ def test_images_that_differ_can_be_narrowed_down(app, three):  # noqa: F811
     page.selectbox(key="compare.answer.A").set_value(1).run()
     narrowed = int((differ & (left.answer == 1)).sum())
     assert f"{narrowed} of these {differ.sum()} images" in plain(clean(page).caption)
-    assert html(page).count('class="ueo-thumb"') == min(24, narrowed)
+    assert html(page).count('class="ueo-thumb"') == min(48, narrowed)
 
 
 def test_without_labels_nothing_pretends_to_know(app):  # noqa: F811

@@ -1,15 +1,12 @@
 """Compare: the images of which two models say something different, page by page."""
 
-import math
 from collections.abc import Sequence
 
 import streamlit as st
 
 import ueo_core as core
-from ui import thumbs
+from ui import gallery, thumbs
 from ui.plain import escaped
-
-A_PAGE = 24
 
 
 def show(opened: Sequence[core.Contender]) -> None:
@@ -73,10 +70,8 @@ def _wall(found, run: core.Contender, answers_a, answers_b, key: str) -> None:
     if not len(found):
         st.caption("No image is like that.")
         return
-    pages = math.ceil(len(found) / A_PAGE)
-    page = st.pagination(pages, key=f"compare.page.{key}") if pages > 1 else 1
-    start = A_PAGE * (min(page, pages) - 1)
-    cards = [_card(int(i), run, answers_a, answers_b) for i in found[start : start + A_PAGE]]
+    shown = gallery.pages(len(found), key=f"compare.page.{key}")
+    cards = [_card(int(found[i]), run, answers_a, answers_b) for i in shown]
     st.html(thumbs.strip(cards))
 
 

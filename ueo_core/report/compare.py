@@ -172,6 +172,8 @@ def _shown(name: str, value: object) -> str:
         return str(value[0])
     if name == "classes":
         return f"{len(value)}: {', '.join(value)}"
+    if name == "extensions":
+        return ", ".join(f"{epochs} more epochs" for _, epochs in value) or "not trained on"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "usual" if value is None else str(value)
@@ -306,7 +308,13 @@ def labels(contenders: Sequence[Contender]) -> dict[str, str]:
     return {run: f"{v} · {run}" if taken.count(v) > 1 else v for run, v in found.items()}
 
 
-_PLAIN = ("backbone", "adapted on", "scored on", "weight temperature")  # say what they are
+_PLAIN = (
+    "backbone",
+    "adapted on",
+    "scored on",
+    "weight temperature",
+    "extensions",
+)  # say what they are
 _BEFORE_ANY_STEP = ("backbone", "pretrained", "prompt", "scored on")  # what zero-shot depends on
 
 

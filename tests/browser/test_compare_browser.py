@@ -1,0 +1,47 @@
+"""Compare in a real browser: rivals queued and joined, a link that reproduces the view."""
+
+import re
+
+import pytest
+
+import ueo_core as core
+from tests.test_compare import contender, run_of
+
+from .conftest import PATIENCE, serve
+
+pytestmark = pytest.mark.browser
+
+
+def until_text(page, pattern: str) -> None:
+    page.wait_for_function(f"/{pattern}/.test(document.body.innerText)", timeout=PATIENCE)
+
+
+def fits(page) -> bool:
+    main = "document.querySelector('[data-testid=stMain]')"
+    return page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
+
+
+def test_rivals_join_the_comparison_and_the_address_keeps_it(page, own_home):
+    few = {"epochs": 1, "batch_size": 20}
+    a = contender("a", settings=few, n=40, classes=["cat", "fish", "sun"])
+    contender("b", run_of(a), few | {"method": "entmin"}, n=40, classes=["cat", "fish", "sun"])
+    with serve(own_home) as (url, _):
+        page.goto(f"{url}/Compare?runs=a,b")
+        until_text(page, "Images whose answer differs")
+        page.get_by_role("button", name="Run the rivals").click()
+        page.get_by_role("button", name="Queue 1 run").dblclick()
+        page.keyboard.press("Escape")
+        page.wait_for_url(re.compile(r"runs=.*%2C.*%2C|runs=.*,.*,"))
+        # A true run on 40 tiny images: it appears under way, and joins by itself when it is done.
+        until_text(page, "InfoMax · seed 0|InfoMax\\s+0")
+        made = [f for f in core.runs_root().iterdir() if f.name not in ("a", "b")]
+        assert len(made) == 1
+        assert core.RunFolder(made[0]).settings == run_of(a).settings.changed(method="infomax")
+        second = page.context.new_page()
+        second.goto(page.url)
+        until_text(second, "InfoMax · seed 0|InfoMax\\s+0")
+        second.locator(".ueo-thumb").first.wait_for()
+        for width, height in ((1920, 1080), (1024, 768)):
+            second.set_viewport_size({"width": width, "height": height})
+            second.wait_for_timeout(500)
+            assert fits(second), width
