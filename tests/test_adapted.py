@@ -58,7 +58,6 @@ def test_truncated_text_has_the_gradient_of_the_full_length(tiny):
     x = tower.transformer(x + tower.positional_embedding, attn_mask=tower.attn_mask)
     x = tower.ln_final(x)[torch.arange(3), tokens.argmax(1)] @ tower.text_projection
     (nn.functional.normalize(x, dim=-1) * probe).sum().backward()
-    assert model.tokens.shape[1] < 16
     torch.testing.assert_close(short, context.grad, atol=2e-5, rtol=1e-4)
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import text_global_pool
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -13,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ueo_core.backbones import Backbone, text_tower
 from ueo_core.errors import UserError
+from ueo_core.prompts import Prompts
 
 NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
 CONTEXT = "context"  # the context vectors' name in a delta
@@ -52,25 +52,14 @@ class AdaptedCLIP(nn.Module):
         self.prompt = prompt
         self.logit_scale = backbone.logit_scale
         self.visual = backbone.model.visual
-        # Held in a tuple so that the frozen text tower is no submodule of this one.
-        self._text = (text_tower(backbone.model),)
-        tokens = backbone.tokenizer([prompt_text(prompt, n) for n in classes])
-        tower = self._text[0]
-        causal = tower.attn_mask is not None
-        if causal:
-            # The mask is causal, so nothing behind the longest prompt can be seen (exact).
-            longest = max(
-                len(backbone.tokenizer.encode(prompt_text(prompt, n))) + 2 for n in classes
-            )
-            tokens = tokens[:, :longest]
-        self.register_buffer("tokens", tokens.to(self.device), persistent=False)  # (C, L)
-        m = len(backbone.tokenizer.encode(prompt))
-        with torch.no_grad():
-            embedded = tower.token_embedding(self.tokens).float()  # (C, L, W)
-        self.register_buffer("_first", embedded[:, :1].clone(), persistent=False)
-        self.register_buffer("_rest", embedded[:, 1 + m :].clone(), persistent=False)
-        self.context = nn.Parameter(embedded[0, 1 : 1 + m].clone())  # (M, W), a float32 master
-        self._mask = tower.attn_mask[: tokens.shape[1], : tokens.shape[1]] if causal else None
+        texts = [prompt_text(prompt, n) for n in classes]
+        self._prompts = Prompts(
+            text_tower(backbone.model),
+            backbone.tokenizer(texts).to(self.device),
+            [len(backbone.tokenizer.encode(text)) + 2 for text in texts],
+            len(backbone.tokenizer.encode(prompt)),
+        )
+        self.context = nn.Parameter(self._prompts.first_context)  # (M, W), a float32 master
         self._affine = {
             f"visual.{path}.{kind}" if path else f"visual.{kind}": value
             for path, module in self.visual.named_modules()
@@ -102,20 +91,7 @@ class AdaptedCLIP(nn.Module):
 
     def encode_text(self) -> Tensor:
         """Unit features of all class prompts with the current context. → (C, D)"""
-        tower = self._text[0]
-        c = len(self.classes)
-        x = torch.cat([self._first, self.context.expand(c, -1, -1), self._rest], 1)  # (C, L, W)
-        x = x + tower.positional_embedding[: x.shape[1]]
-        x = tower.ln_final(tower.transformer(x, attn_mask=self._mask))
-        pool_type = getattr(tower, "text_pool_type", None) or tower.pool_type
-        eos = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
-        x = text_global_pool(x, self.tokens, pool_type, eos_token_id=eos)
-        projection = tower.text_projection
-        if isinstance(projection, nn.Linear):
-            x = projection(x)
-        elif projection is not None:
-            x = x @ projection
-        return F.normalize(x.float(), dim=-1)
+        return F.normalize(self._prompts(self.context).float(), dim=-1)
 
     def delta(self) -> dict[str, Tensor]:
         """The adapted part by name: what training changes, and all that is saved. Live tensors."""

@@ -27,6 +27,14 @@ def _attention(
     return F.linear(out, attn.out_proj.weight, attn.out_proj.bias).view(b, length, width)
 
 
+def is_plain(block: nn.Module) -> bool:
+    """Whether a block is open_clip's plain self-attention block, and not a variant of it."""
+    if not isinstance(block, ResidualAttentionBlock) or hasattr(block, "ln_1_kv"):
+        return False
+    attn = block.attn
+    return attn.batch_first and attn.in_proj_weight is not None and attn.bias_k is None
+
+
 def use_fast_attention(model: nn.Module) -> int:
     """Swap the attention of every plain self-attention block for the fast form; weights stay.
 
@@ -34,9 +42,7 @@ def use_fast_attention(model: nn.Module) -> int:
     """
     swapped = 0
     for block in model.modules():
-        if isinstance(block, ResidualAttentionBlock) and not hasattr(block, "ln_1_kv"):
-            attn = block.attn
-            if attn.batch_first and attn.in_proj_weight is not None and attn.bias_k is None:
-                block.attention = types.MethodType(_attention, block)
-                swapped += 1
+        if is_plain(block):
+            block.attention = types.MethodType(_attention, block)
+            swapped += 1
     return swapped
