@@ -15,8 +15,8 @@ import open_clip
 import torch
 from torch import nn
 
-from ueo_core.attention import use_fast_attention
 from ueo_core.errors import UserError
+from ueo_core.towers import make_fast
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def prepare(built: Stock, device: torch.device) -> Backbone:
     model = built.model
     _check_text_tower(built.name, model)
     model.eval().requires_grad_(False)
-    use_fast_attention(model)
+    make_fast(model)
     if hasattr(model.visual, "layer1"):
         # Convolutional towers run a little faster with channels last in memory.
         model.visual.to(memory_format=torch.channels_last)
