@@ -77,6 +77,45 @@ def test_one_image_is_too_few_and_labels_must_be_one_an_image():
         made.with_labels(["a", "b", "c"], "csv")
 
 
+def test_a_test_set_is_declared_with_its_labels_and_taken_away():
+    pool, held = take_in(["a.png", "b.png", "c.png"]), take_in(["key/0.png", "x/9.png"])
+    made = core.create_dataset(
+        "x", pool, classes=["key", "fish"], labels={"pool": ["key", None, "x"]}
+    )
+    scored = made.with_holdout(held, ["Keys", "x"]).changed(accepted=("Keys",))
+    assert core.open_dataset(made.id) == scored and scored.holdout == held
+    assert scored.labels() == {"pool": ["key", None, "x"], "holdout": ["key", "x"]}
+    assert scored.in_both() == 2  # the same bytes as a.png and b.png, whatever they are called
+    again = scored.with_labels(["fish", None], "csv", "holdout")
+    assert again.labels() == {"pool": ["key", None, "x"], "holdout": ["fish", None]}
+    assert again.accepted == ("Keys",)
+    with pytest.raises(UserError, match="3 were given for 2"):
+        again.with_labels(["a", "b", "c"], "csv", "holdout")
+    gone = again.with_holdout(None)
+    assert gone.holdout is None and gone.in_both() == 0
+    assert gone.labels() == {"pool": ["key", None, "x"], "holdout": None}
+
+
+@pytest.mark.parametrize(
+    ("source", "labels"), [("folders", ["a", "b", "c"]), ("csv", ["first", None, None])]
+)
+def test_more_images_of_a_source_keep_classes_and_labels(source, labels):
+    made = core.create_dataset("x", take_in(["a/0.png", "b/1.png"]), classes=["a", "b"])
+    raw = ["a", "b"] if source == "folders" else ["first", None]
+    made = made.with_labels(raw, source)
+    more = made.with_pool(take_in(["a/0.png", "b/1.png", "c/2.png"]), {"kind": "path"})
+    assert core.open_dataset(made.id) == more and more.pool["n"] == 3
+    assert more.raw_labels()["pool"] == labels
+    assert (more.classes, more.labels_from, more.origin) == (("a", "b"), source, {"kind": "path"})
+
+
+def test_labels_of_another_number_of_images_are_none():
+    made = core.create_dataset("x", take_in(["a.png", "b.png"]), labels={"pool": ["s", "t"]})
+    path = studio_home() / "datasets" / f"{made.id}.labels.json"
+    path.write_text('{"pool": ["s", "t", "u"], "holdout": ["v"]}')
+    assert made.raw_labels() == {"pool": None, "holdout": None}
+
+
 @pytest.mark.parametrize("id", ["../../etc/passwd", "", "none", "a/b", "x" * 300])
 def test_an_unknown_id_is_a_sentence(id):
     with pytest.raises(UserError, match="there is none of that name"):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.test_datasets import png
 from ueo_core import taking_in
-from ueo_core.datasets import list_datasets, open_dataset
+from ueo_core.datasets import delete_dataset, list_datasets, open_dataset
 from ueo_core.errors import UserError
 from ueo_core.home import studio_home
 from ueo_core.images import Limits
@@ -80,24 +80,84 @@ def test_the_same_folder_twice_is_one_dataset(tmp_path, monkeypatch):
     assert open_dataset(first.dataset).origin == {"kind": "path", "path": str(folder)}
 
 
-def test_a_cancelled_intake_keeps_what_is_done(tmp_path, monkeypatch):
+class Impatient(Job):
+    """Stopped by its person after five files."""
+
+    def progress(self, done, total):
+        super().progress(done, total)
+        if done == 5:
+            self.cancel()
+
+
+def impatient() -> Job:
+    return Impatient("intake", "Taking in")
+
+
+@pytest.fixture
+def sixty(tmp_path, monkeypatch):
+    """A folder of sixty photos, each too large to be handed out with others."""
+    monkeypatch.setattr("ueo_core.images.intake._BATCH_FILES", 1)
+    monkeypatch.setenv(taking_in.ROOTS, str(tmp_path))
     folder = tmp_path / "photos"
     folder.mkdir()
     for i in range(60):
         (folder / f"{i:02d}.png").write_bytes(png(i))
-    monkeypatch.setenv(taking_in.ROOTS, str(tmp_path))
+    return folder
 
-    class Impatient(Job):
-        def progress(self, done, total):
-            super().progress(done, total)
-            if done == 5:
-                self.cancel()
 
-    taken = taking_in.take_path(Impatient("intake", "Taking in"), str(folder))
+def test_a_stopped_path_goes_on_in_the_same_dataset(sixty):
+    taken = taking_in.take_path(impatient(), str(sixty))
     assert taken.report.cancelled and 5 <= taken.report.usable < 60
-    again = taking_in.take_path(job(), str(folder))
+    stopped = open_dataset(taken.dataset).changed(classes=["a", "b"], title="Mine")
+    assert stopped.origin["unfinished"]
+    again = taking_in.go_on(job(), taken.dataset)
     assert again.report.usable == 60
     assert again.report.decoded == 60 - taken.report.usable
+    assert [d.id for d in list_datasets()] == [taken.dataset] == [again.dataset]
+    whole = open_dataset(taken.dataset)
+    assert (whole.pool["n"], whole.classes, whole.title) == (60, ("a", "b"), "Mine")
+    assert "unfinished" not in whole.origin
+
+
+def test_a_stopped_upload_goes_on_without_another_upload(sixty):
+    given = [(f"photos/{p.name}", p.open("rb")) for p in sorted(sixty.iterdir())]
+    taken = taking_in.take_uploads(impatient(), taking_in.spool(given))
+    assert taken.report.cancelled
+    kept = taking_in.kept_spool(open_dataset(taken.dataset))
+    assert len(kept.files) == 60 and kept.title == "photos"
+    again = taking_in.go_on(job(), taken.dataset)
+    assert again.dataset == taken.dataset and again.report.usable == 60
+    assert again.report.decoded == 60 - taken.report.usable
+    assert not kept.folder.exists()
+    assert taking_in.kept_spool(open_dataset(taken.dataset)) is None
+
+
+def test_an_upload_that_is_gone_cannot_go_on_and_goes_with_its_dataset(sixty):
+    given = [(p.name, p.open("rb")) for p in sorted(sixty.iterdir())]
+    taken = taking_in.take_uploads(impatient(), taking_in.spool(given))
+    folder = taking_in.kept_spool(open_dataset(taken.dataset)).folder
+    (folder / "names.json").unlink()
+    with pytest.raises(UserError, match="upload it again"):
+        taking_in.go_on(job(), taken.dataset)
+    delete_dataset(taken.dataset)
+    assert not folder.exists()
+
+
+def test_a_test_set_is_labelled_by_its_subfolders_and_the_pool_stays():
+    made = taking_in.take_uploads(job(), taking_in.spool(uploads(["a.png", "b.png"]))).dataset
+    held = taking_in.spool(uploads(["T/key/1.png", "T/fish/2.png", "T/3.png"]))
+    taken = taking_in.take_uploads(job(), held, holdout_of=made)
+    assert taken.dataset == made
+    dataset = open_dataset(made)
+    assert dataset.images("holdout").names == ["3.png", "fish/2.png", "key/1.png"]
+    assert dataset.labels() == {"pool": None, "holdout": [None, "fish", "key"]}
+    assert dataset.images().names == ["a.png", "b.png"] and len(list_datasets()) == 1
+    useless = taking_in.spool([("x.txt", io.BytesIO(b"no image"))])
+    assert taking_in.take_uploads(job(), useless, holdout_of=made).dataset is None
+    assert open_dataset(made).holdout == dataset.holdout
+    flat = taking_in.spool(uploads(["a.png"]))
+    taking_in.take_uploads(job(), flat, holdout_of=made)
+    assert open_dataset(made).labels()["holdout"] is None
 
 
 def test_paths_are_off_by_default_and_stay_inside_their_roots(tmp_path, monkeypatch):

@@ -101,6 +101,8 @@ _PUBLIC = {
         "SIDES",
         "TakenIn",
         "clear_spool",
+        "go_on",
+        "kept_spool",
         "roots",
         "spool",
         "take_path",

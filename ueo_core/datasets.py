@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +19,7 @@ from ueo_core.classes import check_class_names
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN, problem
 from ueo_core.errors import UserError
 from ueo_core.home import runs_root, store_root, studio_home
-from ueo_core.images import ImageSet, SetInfo, Store, map_folders
+from ueo_core.images import ImageSet, SetInfo, Store, as_classes, folder_labels
 from ueo_core.images.files import read_json, write_json
 from ueo_core.images.names import printable
 from ueo_core.runs.job import reference
@@ -39,7 +40,8 @@ class Dataset:
     classes: tuple[str, ...] = ()  # empty until a person has named them
     accepted: tuple[str, ...] = ()  # label names whose suggested class was confirmed
     labels_from: str = ""  # "", "folders", "csv" or "sample": where the pool's labels come from
-    origin: dict = field(default_factory=dict)  # {"kind": "sample"|"upload"|"zip"|"path", …}
+    # {"kind": "sample"|"upload"|"path", …}; "unfinished": the intake was stopped before its end
+    origin: dict = field(default_factory=dict)
     created: float = 0.0  # seconds since the epoch
 
     @property
@@ -59,22 +61,26 @@ class Dataset:
     def raw_labels(self) -> dict[str, list[str | None] | None]:
         """Label names as given: {"pool", "holdout"} → one a image, or None without labels."""
         data = read_json(_path(self.id, "labels.json")) or {}
-        return {part: data.get(part) for part in ("pool", "holdout")}
+        sizes = {"pool": self.pool["n"], "holdout": (self.holdout or {"n": 0})["n"]}
+        # Of another number of images: a kill came between this file and the dataset's own.
+        return {
+            p: raw if (raw := data.get(p)) and len(raw) == n else None for p, n in sizes.items()
+        }
 
     def labels(self) -> dict[str, list[str | None] | None]:
         """Labels as class names where they are one, for scoring only; other names are OOD."""
         return {
-            part: None if raw is None else self._resolved(raw)
+            part: None if raw is None else as_classes(raw, list(self.classes), self.accepted)
             for part, raw in self.raw_labels().items()
         }
 
-    def _resolved(self, raw: Labels) -> list[str | None]:
-        mapped = map_folders({name for name in raw if name}, list(self.classes))
-        to_class = {
-            **mapped.exact,
-            **{n: mapped.suggestions[n] for n in self.accepted if n in mapped.suggestions},
-        }
-        return [to_class.get(name, name) if name else None for name in raw]
+    def in_both(self) -> int:
+        """How many test images the run also adapts to: a score on them says little."""
+        if not self.holdout:
+            return 0
+        pool, held = (self.images(part) for part in ("pool", "holdout"))
+        adapted = {pool.content_hash(i) for i in range(len(pool))}
+        return sum(held.content_hash(i) in adapted for i in range(len(held)))
 
     def changed(self, **values) -> Dataset:
         """Write a new version, with some values replaced. UserError for names no run can take."""
@@ -82,17 +88,40 @@ class Dataset:
             values["classes"] = tuple(check_class_names(values["classes"]))
         return _write(replace(self, **values))
 
-    def with_labels(self, raw: Labels | None, source: str) -> Dataset:
-        """Set the pool's labels (names, None where unknown), or take them away; for scoring only."""
-        if raw is not None and len(raw) != self.pool["n"]:
-            raise UserError(
-                f"labels: {len(raw)} were given for {self.pool['n']} images; give one an image."
-            )
-        write_json(
-            _path(self.id, "labels.json"),
-            {**self.raw_labels(), "pool": None if raw is None else list(raw)},
-        )
+    def with_labels(self, raw: Labels | None, source: str, part: str = "pool") -> Dataset:
+        """Set a part's labels (names, None where unknown), or take them away; for scoring only.
+
+        source: "folders" or "csv"; kept for the pool, whose page offers to change it.
+        """
+        n = (self.pool if part == "pool" else self.holdout or {"n": 0})["n"]
+        if raw is not None and len(raw) != n:
+            raise UserError(f"labels: {len(raw)} were given for {n} images; give one an image.")
+        self._keep_labels(part, raw)
+        if part == "holdout":
+            return self
         return self.changed(labels_from="" if raw is None else source, accepted=())
+
+    def with_holdout(self, holdout: dict | None, raw: Labels | None = None) -> Dataset:
+        """Declare a test set, which is only ever scored, with its labels; None takes it away."""
+        self._keep_labels("holdout", raw)
+        return self.changed(holdout=holdout)
+
+    def with_pool(self, pool: dict, origin: dict) -> Dataset:
+        """The same dataset over more images of its source; labels follow the images' names."""
+        raw, before = self.raw_labels()["pool"], self.images().names
+        if raw is not None:
+            images = Store(Path(pool["store"])).open(pool["set"])
+            known = dict(zip(before, raw, strict=True))
+            folders = folder_labels(images)
+            self._keep_labels(
+                "pool",
+                folders if self.labels_from == "folders" else [known.get(n) for n in images.names],
+            )
+        return self.changed(pool=pool, origin=origin)
+
+    def _keep_labels(self, part: str, raw: Labels | None) -> None:
+        kept = None if raw is None else list(raw)
+        write_json(_path(self.id, "labels.json"), {**self.raw_labels(), part: kept})
 
 
 def create_dataset(
@@ -150,8 +179,10 @@ def list_datasets() -> list[Dataset]:
 
 
 def delete_dataset(id: str) -> None:
-    """Forget a dataset and its labels. Its images stay in the store, and so do its runs."""
-    open_dataset(id)
+    """Forget a dataset, its labels and what is left of its upload. The store and runs stay."""
+    spool = str(open_dataset(id).origin.get("spool", ""))
+    if re.fullmatch(r"[0-9a-f]{32}", spool):  # uploads kept to go on with
+        shutil.rmtree(studio_home() / "uploads" / spool, ignore_errors=True)
     for ending in ("json", "labels.json"):
         _path(id, ending).unlink(missing_ok=True)
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ueo_core.datasets import Dataset, create_dataset, list_datasets
+from ueo_core.datasets import Dataset, create_dataset, list_datasets, open_dataset
 from ueo_core.errors import UserError
 from ueo_core.home import store_root, studio_home
-from ueo_core.images import IntakeReport, Limits, Store, within_roots
-from ueo_core.images.files import unique_name
+from ueo_core.images import IntakeReport, Limits, Store, folder_labels, within_roots
+from ueo_core.images.files import read_json, unique_name, write_json
 from ueo_core.jobs import Job
 from ueo_core.runs.job import reference
 
@@ -21,13 +21,14 @@ ROOTS = "UEO_STUDIO_ROOTS"  # folders that the page may read, separated as in PA
 DEFAULT_SIDE = 366  # pixels kept; enough for models of 224, see backbones.store_side
 # The sizes that a person may choose, by what they are for.
 SIDES = {366: "models of 224 pixels (most)", 549: "models of 336 pixels", 105: "teaching models"}
+_NAMES = "names.json"  # in a spool that was kept
 _COPY = 1 << 20
 _LEFT_OVER_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
 class TakenIn:
-    """What became of a source: the report, and the dataset if at least two images were usable."""
+    """What became of a source: the report, and the dataset if enough images were usable."""
 
     report: IntakeReport
     dataset: str | None
@@ -47,10 +48,25 @@ class Spooled:
     def __exit__(self, *error: object) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def keep(self) -> None:
+        """Write the names beside the files, so that `kept_spool` finds them after a restart."""
+        files = [(name, path.name) for name, path in self.files]
+        write_json(self.folder / _NAMES, {"title": self.title, "files": files})
+
+
+def kept_spool(dataset: Dataset) -> Spooled | None:
+    """The uploads of a dataset whose intake was stopped; None when they are gone."""
+    folder = studio_home() / "uploads" / str(dataset.origin.get("spool", ""))
+    kept = read_json(folder / _NAMES) if dataset.origin.get("spool") else None
+    if kept is None:
+        return None
+    return Spooled(folder, [(n, folder / Path(p).name) for n, p in kept["files"]], kept["title"])
+
 
 def spool(uploads: Iterable[tuple[str, BinaryIO]], limits: Limits | None = None) -> Spooled:
     """Write uploads to a folder of the studio. UserError when they are too many or too large."""
-    limits, uploads = limits or Limits(), list(uploads)
+    limits, uploads = limits or Limits.configured(), list(uploads)
+    clear_spool()
     if len(uploads) > limits.max_files:
         raise UserError(
             f"upload: {len(uploads):,} files, over the limit max_files = {limits.max_files:,}; give a "
@@ -94,28 +110,53 @@ def _without_top(names: list[str]) -> tuple[list[str], str]:
     return [name.partition("/")[2] for name in names], top
 
 
-def take_uploads(job: Job, spooled: Spooled, short_side: int = DEFAULT_SIDE) -> TakenIn:
-    """Take spooled uploads into the store; the spool is removed in any case."""
-    with spooled:
-        return _take(
+def take_uploads(
+    job: Job, spooled: Spooled, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
+) -> TakenIn:
+    """Take spooled uploads into the store: as a dataset, or as the test set of one.
+
+    The spool is removed, unless a stop leaves some of it to `go_on` with.
+    """
+    with contextlib.ExitStack() as removal:
+        removal.enter_context(spooled)
+        pool, report = _ingest(
             job,
             lambda store, **told: store.ingest_files(spooled.files, name=spooled.title, **told),
-            spooled.title.removesuffix(".zip"),
             short_side,
-            {"kind": "upload", "name": spooled.title},
         )
+        origin = {"kind": "upload", "name": spooled.title}
+        if report.cancelled and pool and holdout_of is None:
+            spooled.keep()
+            removal.pop_all()
+            origin |= {"unfinished": True, "spool": spooled.folder.name}
+        title = spooled.title.removesuffix(".zip")
+        return _settle(report, pool, title, origin, spooled.folder.name, holdout_of)
 
 
-def take_path(job: Job, path: str, short_side: int = DEFAULT_SIDE) -> TakenIn:
+def take_path(
+    job: Job, path: str, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
+) -> TakenIn:
     """Take in a folder or zip of this machine, inside the roots that its owner has named."""
     resolved = within_roots(path, roots())
-    return _take(
-        job,
-        lambda store, **told: store.ingest(resolved, **told),
-        resolved.name,
-        short_side,
-        {"kind": "path", "path": str(resolved)},
-    )
+    pool, report = _ingest(job, lambda store, **told: store.ingest(resolved, **told), short_side)
+    origin = {"kind": "path", "path": str(resolved)}
+    if report.cancelled:
+        origin["unfinished"] = True
+    return _settle(report, pool, resolved.name, origin, str(resolved), holdout_of)
+
+
+def go_on(job: Job, id: str) -> TakenIn:
+    """Take in the rest of a dataset whose intake was stopped; nothing is decoded twice."""
+    dataset = open_dataset(id)
+    side = max(dataset.images().stored_sides)
+    if "path" in dataset.origin:
+        return take_path(job, dataset.origin["path"], side)
+    if (spooled := kept_spool(dataset)) is None:
+        raise UserError(
+            f"dataset {dataset.title}: its upload is no longer here; upload it again, what is "
+            "stored is not decoded twice."
+        )
+    return take_uploads(job, spooled, side)
 
 
 def roots() -> list[Path]:
@@ -132,23 +173,39 @@ def clear_spool() -> None:
                 shutil.rmtree(folder)
 
 
-def _take(
-    job: Job, ingest: Callable[..., IntakeReport], title: str, short_side: int, origin: dict
-) -> TakenIn:
+def _ingest(
+    job: Job, ingest: Callable[..., IntakeReport], short_side: int
+) -> tuple[dict | None, IntakeReport]:
+    """The image set's reference, None where nothing was usable, and the report."""
     store = Store(store_root(), short_side)
     report = ingest(
         store,
         progress=lambda p: job.progress(p.done, p.total),
         cancelled=lambda: job.cancelled,
     )
-    if report.usable < 2:
+    return reference(store, store.open(report.set_id)) if report.set_id else None, report
+
+
+def _settle(
+    report: IntakeReport, pool: dict | None, title: str, origin: dict, source: str,
+    holdout_of: str | None,
+) -> TakenIn:  # fmt: skip
+    """Give the images to the dataset that they belong to, or to a new one.
+
+    source: the path or the spool, by which a dataset that was stopped is found again.
+    """
+    if pool is None:
         return TakenIn(report, None)
-    return TakenIn(report, _dataset(title, reference(store, store.open(report.set_id)), origin).id)
-
-
-def _dataset(title: str, pool: dict, origin: dict) -> Dataset:
-    """The dataset of these images: the one that is there, when they were taken in before."""
+    if holdout_of is not None:
+        labels = folder_labels(Store(store_root()).open(pool["set"]))
+        open_dataset(holdout_of).with_holdout(pool, labels if any(labels) else None)
+        return TakenIn(report, holdout_of)
+    if pool["n"] < 2:
+        return TakenIn(report, None)
     for known in list_datasets():
+        unfinished = known.origin.get("unfinished")
+        if unfinished and source in (known.origin.get("path"), known.origin.get("spool")):
+            return TakenIn(report, known.with_pool(pool, origin).id)
         if known.pool["set"] == pool["set"] and known.origin.get("kind") == origin["kind"]:
-            return known
-    return create_dataset(title, pool, origin=origin)
+            return TakenIn(report, known.id)
+    return TakenIn(report, create_dataset(title, pool, origin=origin).id)

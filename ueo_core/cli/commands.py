@@ -5,15 +5,15 @@ import json
 import signal
 import threading
 import time
-from pathlib import Path
 
 from ueo_core.classes import read_class_names
 from ueo_core.cli.bench import bench
 from ueo_core.cli.compare import compare
 from ueo_core.cli.main import Ticker, clock
+from ueo_core.cli.sources import ingest, labels_of, look_alikes, scoring_only, take_in
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.errors import UserError
-from ueo_core.images import ImageSet, IntakeReport, Store, folder_labels, map_folders
+from ueo_core.images import Store
 from ueo_core.runs import Control, RunFolder, Snapshot, create_run, read_snapshot, reference
 from ueo_core.scores import SCORES
 from ueo_core.settings import Settings
@@ -69,38 +69,6 @@ def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
     return lines, {"backbones": rows}
 
 
-def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeReport]:
-    """Ingest a source for training or scoring; UserError when nothing of it is usable."""
-    report = store.ingest(
-        source,
-        progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
-    )
-    if not report.usable:
-        first = (
-            f", for example {report.skipped[0].name}: {report.skipped[0].reason}"
-            if report.skipped
-            else ""
-        )
-        raise UserError(
-            f"Source “{source}”: it holds no usable image ({len(report.skipped)} files skipped{first}); "
-            "choose another folder."
-        )
-    return store.open(report.set_id), report
-
-
-def ingest(args: argparse.Namespace, tick: Ticker) -> Result:
-    report = Store(args.store, args.short_side).ingest(
-        args.source,
-        progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
-    )
-    data = report.to_json()
-    lines = [
-        f"{report.usable} usable, {len(report.skipped)} skipped, {report.duplicates} duplicates"
-    ]
-    lines += [f"  skipped {s.name}: {s.reason}" for s in report.skipped]
-    return lines, data
-
-
 def settings_of(args: argparse.Namespace) -> Settings:
     """The backbone's preset with the options that were given over it."""
     return Settings.for_backbone(args.backbone, **{k: getattr(args, k) for k in TRAINING})
@@ -121,8 +89,14 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     from ueo_core.adapt import check_pool
 
     check_pool(len(images))
-    folder = create_run(args.out, settings, classes, reference(store, images))
-    return carry_out(folder, tick, skipped=len(report.skipped))
+    scoring, notes = scoring_only(args, store, images, classes, tick)
+    folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
+    lines, data = carry_out(folder, tick, skipped=len(report.skipped))
+    if scoring and data["state"] == "finished":
+        data["metrics"] = json.loads((folder.path / "result.json").read_text())["metrics"]
+        for part, scores in data["metrics"].items():
+            lines += [f"on the {part}, last epoch:", *score_lines(scores)]
+    return [*notes, *lines], data
 
 
 def resume(args: argparse.Namespace, tick: Ticker) -> Result:
@@ -210,13 +184,12 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
         raise UserError(f"Score “{args.score}”: not known; choose one of {', '.join(SCORES)}.")
     config, images, _, cosines, scale = scored(args, tick)
     classes = config["classes"]
-    labels = folder_labels(images)
-    mapping = map_folders({n for n in labels if n}, classes)
-    truth = truth_from_labels([mapping.exact.get(n, n) if n else None for n in labels], classes)
+    labels, mapping = labels_of(images, args.labels, classes)
+    truth = truth_from_labels(labels, classes)
     if (truth == UNLABELED).all():
         raise UserError(
             f"Source “{args.source}”: its images lie in no subfolder, so none has a label; "
-            "sort them into one folder a class, or use `predict`."
+            "sort them into one folder a class, give --labels, or use `predict`."
         )
     data = {
         which: score_all(values, truth, classes, scale, args.score)
@@ -229,19 +202,23 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
     }
     data["temperature"] = SCORES[args.score].temperature(scale)
     data["suggestions"] = mapping.suggestions
-    show = lambda v: "   –" if v is None else f"{v:5.1f}"  # noqa: E731
     lines = [
-        f"{data['n_id']} ID and {data['n_ood']} OOD images; {args.score} ({data['temperature']})"
+        f"{data['n_id']} ID and {data['n_ood']} OOD images; {args.score} ({data['temperature']})",
+        *score_lines({which: data[which] for which in cosines}),
     ]
-    lines += [
+    return [*lines, *look_alikes(mapping)], data
+
+
+def score_lines(scores: dict[str, dict]) -> list[str]:
+    """A line for each model's metrics, in percent; a dash where there is no OOD image."""
+
+    def show(value: float | None) -> str:
+        return "   –" if value is None else f"{value:5.1f}"
+
+    return [
         f"{which:>9}  ACC {show(m['acc'])}  AUC {show(m['auc'])}  HM {show(m['hm'])}  FPR95 {show(m['fpr95'])}"
-        for which, m in ((w, data[w]) for w in cosines)
+        for which, m in scores.items()
     ]
-    lines += [
-        f"folder {f!r} counts as OOD; rename it to {c!r} if it is that class"
-        for f, c in mapping.suggestions.items()
-    ]
-    return lines, data
 
 
 def predict(args: argparse.Namespace, tick: Ticker) -> Result:

@@ -86,12 +86,24 @@ def build() -> Parser:
     p.add_argument(
         "--short-side", type=int, default=366, help="pixels kept, 366 for a 224 px model"
     )
+    p.add_argument("--classes", help="say how the subfolders relate to these class names")
 
     p = commands.add_parser(
         "adapt", parents=[common, stored], help="adapt CLIP to unlabeled images"
     )
     p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
     p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    p.add_argument(
+        "--holdout", type=Path, metavar="SOURCE", help="labelled test set, only ever scored"
+    )
+    p.add_argument(
+        "--holdout-labels", metavar="FILE", help="CSV (path,label) instead of its subfolders"
+    )
+    p.add_argument(
+        "--labels",
+        metavar="FILE|folders",
+        help="of SOURCE, for scoring only: CSV (path,label), or its subfolders' names",
+    )
     add_training(p)
 
     p = commands.add_parser("resume", parents=[common], help="go on with an interrupted run")
@@ -102,6 +114,7 @@ def build() -> Parser:
     )
     p.add_argument("run", type=Path, metavar="RUN")
     p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder; others are OOD")
+    p.add_argument("--labels", metavar="FILE", help="CSV (path,label) instead of the subfolders")
     p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
 
     p = commands.add_parser(

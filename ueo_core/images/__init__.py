@@ -7,7 +7,7 @@ images.pixels(0)  # uint8 (H, W, 3)
 """
 
 from .image_set import ImageSet, Original
-from .labels import FolderMap, csv_labels, folder_labels, map_folders
+from .labels import FolderMap, as_classes, csv_labels, folder_labels, map_folders
 from .limits import Limits
 from .report import IntakeReport, Progress, SetInfo, Skipped, Usage, Warned
 from .sources import within_roots
@@ -25,6 +25,7 @@ __all__ = [
     "Store",
     "Usage",
     "Warned",
+    "as_classes",
     "csv_labels",
     "folder_labels",
     "map_folders",

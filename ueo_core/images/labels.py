@@ -141,6 +141,16 @@ def map_folders(folders: Iterable[str], classes: list[str]) -> FolderMap:
     return FolderMap(exact, suggestions, unmatched)
 
 
+def as_classes(
+    labels: Iterable[str | None], classes: list[str], accepted: Iterable[str] = ()
+) -> list[str | None]:
+    """Labels as class names where they are one or their suggestion is `accepted`; other names,
+    which count as out-of-distribution, and None stay."""
+    labels = list(labels)
+    resolved = map_folders({name for name in labels if name}, classes).resolve(accepted)
+    return [(resolved[name] or name) if name else None for name in labels]
+
+
 def _loose(name: str) -> str:
     name = _NUMBERING.sub("", unicodedata.normalize("NFKC", name).strip().casefold())
     return " ".join(re.sub(r"[_\-\s]+", " ", name).split())

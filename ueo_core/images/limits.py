@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, fields
+
+from ueo_core.errors import UserError
+
+VARIABLE = "UEO_STUDIO_LIMITS"  # sets limits: "max_files=200000, max_pixels=200_000_000"
 
 
 class Refused(Exception):
@@ -11,7 +16,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one intake. A file over a bound is skipped with the bound's name."""
+    """Bounds of one intake. A file over a bound is skipped with the bound's name.
+
+    `configured` gives the defaults with what the variable UEO_STUDIO_LIMITS changes.
+    """
 
     max_files: int = 100_000  # files listed in one source; those beyond are left out together
     max_total_bytes: int = 200 * 10**9  # bytes read (unpacked, for a zip) in one intake
@@ -41,3 +49,25 @@ class Limits:
                 f"{width} x {height} pixels, longer than the limit max_aspect = "
                 f"{self.max_aspect:g} allows"
             )
+
+    @classmethod
+    def configured(cls) -> Limits:
+        """The limits of this process. Raises `UserError` for a setting that is none."""
+        kinds = {field.name: type(field.default) for field in fields(cls)}
+        changed = {}
+        for part in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
+            name, _, value = (piece.strip() for piece in part.partition("="))
+            if name not in kinds:
+                raise UserError(
+                    f"{VARIABLE}: there is no limit {name[:60]!r}; choose from {', '.join(kinds)}."
+                )
+            try:
+                changed[name] = kinds[name](value)
+            except ValueError:
+                changed[name] = -1
+            if not 0 < changed[name] < float("inf"):
+                raise UserError(
+                    f"{VARIABLE}: {name} = {value[:60]!r} is no positive number; write it as "
+                    f"{name}={getattr(cls, name)}."
+                )
+        return cls(**changed)

@@ -76,7 +76,7 @@ class Store:
 
         Raises `UserError` for a missing or empty source; a bad file only adds to `skipped`.
         """
-        limits = limits or Limits()
+        limits = limits or Limits.configured()
         with open_path(Path(source), limits, self.root) as opened:
             opened.name = printable(name) if name else opened.name
             return self._take(opened, limits, progress, cancelled, workers)
@@ -92,7 +92,7 @@ class Store:
         name: str = "upload",
     ) -> IntakeReport:
         """Take in uploads, (unsanitised name, open file | bytes | path), by the same checks."""
-        limits = limits or Limits()
+        limits = limits or Limits.configured()
         with open_uploads(files, printable(name), limits) as opened:
             return self._take(opened, limits, progress, cancelled, workers)
 

@@ -1,0 +1,110 @@
+"""Sources on the command line: what can be used of them, and labels that serve scoring alone."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from ueo_core.classes import read_class_names
+from ueo_core.cli.main import Ticker, clock
+from ueo_core.errors import UserError
+from ueo_core.images import (
+    FolderMap,
+    ImageSet,
+    IntakeReport,
+    Store,
+    as_classes,
+    csv_labels,
+    folder_labels,
+    map_folders,
+)
+from ueo_core.runs import reference
+
+FOLDERS = "folders"  # the word that stands for the subfolders' names where a CSV may stand
+
+
+def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeReport]:
+    """Ingest a source for training or scoring; UserError when nothing of it is usable."""
+    report = store.ingest(
+        source,
+        progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
+    )
+    if not report.usable:
+        first = (
+            f", for example {report.skipped[0].name}: {report.skipped[0].reason}"
+            if report.skipped
+            else ""
+        )
+        raise UserError(
+            f"Source “{source}”: it holds no usable image ({len(report.skipped)} files skipped{first}); "
+            "choose another folder."
+        )
+    return store.open(report.set_id), report
+
+
+def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
+    """The command: take a source in, and say what of it can be used."""
+    classes = read_class_names(args.classes) if args.classes else None
+    report = Store(args.store, args.short_side).ingest(
+        args.source,
+        progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
+    )
+    data = report.to_json()
+    lines = [
+        f"{report.usable} usable, {len(report.skipped)} skipped, {report.duplicates} duplicates, "
+        f"{len(report.warnings)} warnings"
+    ]
+    lines += [f"  skipped {s.name}: {s.reason}" for s in report.skipped]
+    lines += [f"  warning {w.name}: {w.reason}" for w in report.warnings]
+    if classes is not None:
+        mapping = map_folders(report.folders, classes)
+        data["mapping"] = asdict(mapping)
+        lines += [f"  folder {folder!r} is that class" for folder in mapping.exact]
+        lines += [f"  {line}" for line in look_alikes(mapping)]
+        lines += [f"  folder {folder!r} is no class (OOD)" for folder in mapping.unmatched]
+    return lines, data
+
+
+def labels_of(
+    images: ImageSet, table: str | None, classes: list[str]
+) -> tuple[list[str | None], FolderMap]:
+    """Labels of a labelled source, from a CSV or else from its subfolders, for scoring only.
+
+    Class names where they are one; only the same name counts, look-alikes are in the map.
+    """
+    given = table and table != FOLDERS
+    raw = csv_labels(images, Path(table)) if given else folder_labels(images)
+    mapping = map_folders({name for name in raw if name}, classes)
+    return as_classes(raw, classes), mapping
+
+
+def look_alikes(mapping: FolderMap) -> list[str]:
+    """A line for each label that is nearly a class name; nothing is merged silently."""
+    return [
+        f"label {label!r} counts as OOD; rename it to {name!r} if it is that class"
+        for label, name in mapping.suggestions.items()
+    ]
+
+
+def scoring_only(
+    args: argparse.Namespace, store: Store, pool: ImageSet, classes: list[str], tick: Ticker
+) -> tuple[dict, list[str]]:
+    """What `adapt` was told for scoring: the keywords of `create_run`, and lines to show."""
+    if args.holdout_labels and not args.holdout:
+        raise UserError(
+            "--holdout-labels: there is no test set for them; give it with --holdout SOURCE."
+        )
+    kept, notes = {}, []
+    if args.labels:
+        kept["pool_labels"], mapping = labels_of(pool, args.labels, classes)
+        notes += look_alikes(mapping)
+    if args.holdout:
+        held, _ = take_in(args.holdout, store, tick)
+        labels, mapping = labels_of(held, args.holdout_labels, classes)
+        if not any(labels):
+            raise UserError(
+                f"Test set “{args.holdout}”: its images lie in no subfolder, so none has a label; "
+                "sort them into one folder a class, or give --holdout-labels FILE."
+            )
+        kept |= {"holdout": reference(store, held), "holdout_labels": labels}
+        notes += look_alikes(mapping)
+    return kept, notes
