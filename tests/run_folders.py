@@ -70,14 +70,23 @@ def write_run(
     shown = labels if labelled else None
     ood = [x not in CLASSES for x in labels] if labelled else []
     weights = np.linspace(0.4, 0.9, n).tolist()
-    folder.append({"kind": "start", "steps": 4, "weights": weights, "ood": ood, "device": "cpu"})
+    folder.append(
+        {
+            "kind": "start",
+            "steps": 4,
+            "seconds": 1.0,
+            "weights": weights,
+            "ood": ood,
+            "device": "cpu",
+        }
+    )
     folder.append(evaluation(0, before, shown, "cat"))
     for step in (1, 2, 3, 4):
         folder.append(
             {
                 "kind": "step", "step": step, "epoch": 1, "loss": -step / 10, "entropy": 0.5,
                 "marginal": 0.5 + step / 10, "lr": 0.1, "elapsed": float(step),
-                "batch": {"least": [0], "most": [n - 1], "epochs": 1}, "peak_memory_mb": 100.0,
+                "seen": step * n // 2, "batch": {"least": [0], "most": [n - 1]}, "peak_memory_mb": 100.0,
             }
         )  # fmt: skip
     folder.append(evaluation(4, after, shown, "dog"))

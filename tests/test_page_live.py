@@ -43,7 +43,7 @@ def test_a_button_acts_through_the_manager(app, monkeypatch):  # noqa: F811
     monkeypatch.setattr(type(shell.manager()), "act", lambda self, *a, **k: done.append((a, k)))
     page.number_input(key="live.steps").set_value(7)
     button(page, "Step").click().run()
-    assert done == [(("r", "step"), {"steps": 7})]
+    assert done == [(("r", "step"), {"amount": 7})]
 
 
 def test_presentation_is_in_the_address_and_has_three_panels(app):  # noqa: F811

@@ -2,6 +2,7 @@
 
 import ueo_core as core
 from tests.pages import app, button, clean, errors, small_sample, wait_for_job  # noqa: F401
+from ueo_core.runs.claim import Claim
 from ui import shell
 
 
@@ -65,7 +66,8 @@ def test_a_fresh_session_is_taken_to_the_one_active_run(app, monkeypatch):  # no
     shell.manager()  # adopts what other processes left; this run is its own
     folder = core.create_run(core.runs_root() / "r", core.Settings(), ["a", "b"], pool)
     assert folder.state["state"] == "queued"
-    clean(app.run())
-    assert taken == ["r"]
-    clean(app.run())
-    assert taken == ["r"]  # once: Start stays reachable
+    with Claim(folder.path):  # as the process does that has it in its queue
+        clean(app.run())
+        assert taken == ["r"]
+        clean(app.run())
+        assert taken == ["r"]  # once: Start stays reachable

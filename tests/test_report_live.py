@@ -8,22 +8,6 @@ from ueo_core.report import live
 from ueo_core.runs import read_snapshot
 
 
-def test_decimation_keeps_ends_extremes_and_order():
-    g = np.random.default_rng(0)
-    series = [
-        {"step": i, "loss": v, "entropy": -v, "marginal": v * v}
-        for i, v in enumerate(g.normal(0, 1, 20_000))
-    ]
-    kept = live.decimated(series)
-    assert len(kept) <= live.POINTS
-    assert kept[0] is series[0] and kept[-1] is series[-1]
-    assert [p["step"] for p in kept] == sorted(p["step"] for p in kept)
-    for key in live.TERMS:
-        for pick in (min, max):
-            assert pick(p[key] for p in kept) == pick(p[key] for p in series)
-    assert live.decimated(series[:1500]) == series[:1500]
-
-
 def test_labels_split_the_weights_and_the_hills():
     now = read_snapshot(write_run("r"))
     found = live.weight_bars(now)

@@ -73,7 +73,6 @@ _PUBLIC = {
         "canary_strip",
         "change_by_layer",
         "confidence_hills",
-        "decimated",
         "has_labels",
         "phase_sentence",
         "progress_signs",
@@ -95,6 +94,7 @@ _PUBLIC = {
     "ueo_core.runs.rivals": ("MOST_SEEDS", "Rival", "queue_rivals", "rivals"),
     "ueo_core.runs.start": ("default_title", "start_run"),
     "ueo_core.scores": ("DEFAULT_SCORE", "SCORES"),
+    "ueo_core.series": ("decimated",),
     "ueo_core.settings": ("DEVICES", "Settings", "TRAINED_PARTS", "WEIGHT_TEMPERATURES"),
     "ueo_core.taking_in": (
         "ROOTS",

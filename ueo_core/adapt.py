@@ -38,11 +38,14 @@ class Step:
 
 @torch.no_grad()
 def image_features(
-    model: AdaptedCLIP, views: Views, batch_size: int = 128, on_batch=None
+    model: AdaptedCLIP, views: Views, batch_size: int = 128, on_batch=None, indices=None
 ) -> Tensor:
-    """Unit features of all evaluation views, on the CPU. `on_batch(done)` is told. → (N, D)"""
+    """Unit features of all evaluation views, or of `indices`, on the CPU. → (N, D)
+
+    `on_batch(done)` is told and may raise to leave early.
+    """
     parts, done = [], 0
-    for images in views.batches(batch_size):
+    for images in views.batches(batch_size, indices):
         parts.append(model.encode_image(images).cpu())
         done += len(images)
         if on_batch:

@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ueo_core.backbones import Backbone, text_tower
 from ueo_core.errors import UserError
+from ueo_core.images.files import write_bytes
 from ueo_core.prompts import Prompts
 
 NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
@@ -132,9 +133,8 @@ class AdaptedCLIP(nn.Module):
 def save_delta(path: Path, delta: dict[str, Tensor], metadata: dict) -> None:
     """Write a delta as safetensors, beside and renamed; metadata values are stored as JSON."""
     tensors = {k: v.detach().float().cpu().contiguous() for k, v in delta.items()}
-    beside = path.with_suffix(path.suffix + ".part")
-    save_file(tensors, beside, metadata={k: json.dumps(v) for k, v in metadata.items()})
-    beside.replace(path)
+    data = save(tensors, metadata={k: json.dumps(v) for k, v in metadata.items()})
+    write_bytes(path, data)
 
 
 def read_delta(path: Path) -> tuple[dict[str, Tensor], dict]:

@@ -23,6 +23,7 @@ BUTTONS = {  # action → label, icon, key on the keyboard, what it does
     "step": ("Step", ":material/skip_next:", "S", "Takes so many steps and pauses again."),
     "resume": ("Resume", ":material/play_arrow:", "G", "Goes on from the last checkpoint."),
     "stop": ("Stop and keep", ":material/stop:", None, "Ends here and scores the result so far."),
+    "extend": ("Train on", ":material/add:", None, "Further epochs, under a cosine of their own."),
     "cancel": ("Cancel", ":material/close:", None, "Takes it out of the queue; it can be queued again later."),
 }  # fmt: skip
 
@@ -151,7 +152,7 @@ def _controls(now: core.Snapshot) -> None:
 
 def _act(run: str, action: str) -> None:
     try:
-        manager().act(run, action, steps=int(st.session_state.get("live.steps", 1)))
+        manager().act(run, action, amount=int(st.session_state.get("live.steps", 1)))
     except core.UserError as error:  # the run moved on between the drawing and the click
         st.toast(markdown(str(error)), icon=":material/info:")
 

@@ -15,6 +15,8 @@ from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.errors import UserError
 from ueo_core.images import Store
 from ueo_core.runs import Control, RunFolder, Snapshot, create_run, read_snapshot, reference
+from ueo_core.runs.claim import Claim
+from ueo_core.runs.extend import queue_up
 from ueo_core.scores import SCORES
 from ueo_core.settings import Settings
 
@@ -100,25 +102,28 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def resume(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core.runs.states import next_state
-
     folder = RunFolder.open(args.run)
-    state = folder.state["state"]
-    if state == "finished":
-        raise UserError(f"Run “{args.run}”: it is finished; there is nothing to resume.")
-    if state != "queued":
-        # No process holds it any more, or this one would not have been asked.
-        if state in ("running", "stopping"):
-            folder.set_state(next_state(state, "interrupt"))
-        folder.set_state(next_state(folder.state["state"], "resume"))
-    return carry_out(folder, tick)
+    return carry_out(folder, tick, epochs=args.epochs)
 
 
-def carry_out(folder: RunFolder, tick: Ticker, skipped: int = 0) -> Result:
-    """Run to the end in this process; Ctrl-C or a TERM signal pauses after a checkpoint."""
+def carry_out(
+    folder: RunFolder, tick: Ticker, skipped: int = 0, epochs: int | None = None
+) -> Result:
+    """Run to the end in this process; Ctrl-C or a TERM signal pauses after a checkpoint.
+
+    epochs: by which a finished run is to be trained on. A second signal ends at once.
+    """
+    with Claim(folder.path):
+        queue_up(folder, epochs)
+        return _carry_out(folder, tick, skipped)
+
+
+def _carry_out(folder: RunFolder, tick: Ticker, skipped: int) -> Result:
     from ueo_core.runs.worker import execute, peak_memory_mb
 
-    control = Control()
+    control = Control(
+        why="Interrupted from the keyboard or by a signal: resume to go on from here."
+    )
     live: list[Snapshot] = [read_snapshot(folder)]
 
     def show(event: dict) -> None:
@@ -134,8 +139,14 @@ def carry_out(folder: RunFolder, tick: Ticker, skipped: int = 0) -> Result:
             tick(f"{event['phase']} {event['done']} of {event['total']}")
 
     if threading.current_thread() is threading.main_thread():
+
+        def halt(number: int, frame) -> None:
+            if control.pause.is_set():
+                raise KeyboardInterrupt
+            control.pause.set()
+
         for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: control.pause.set())
+            signal.signal(name, halt)
     began = time.monotonic()
     state = execute(folder, control, show)
     seconds = time.monotonic() - began

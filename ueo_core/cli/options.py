@@ -106,8 +106,15 @@ def build() -> Parser:
     )
     add_training(p)
 
-    p = commands.add_parser("resume", parents=[common], help="go on with an interrupted run")
+    p = commands.add_parser(
+        "resume", parents=[common], help="go on with an interrupted run, or train a finished one on"
+    )
     p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument(
+        "--epochs",
+        type=int,
+        help="of a finished run: so many more, under a cosine of their own from the run's peak rate to 0",
+    )
 
     p = commands.add_parser(
         "evaluate", parents=[common, stored, device], help="score on a labelled folder"

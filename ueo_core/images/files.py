@@ -41,9 +41,14 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
         raise
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """The whole of `data`, or what was there before."""
+    write_whole(path, lambda file: file.write(data) and None)
+
+
 def write_json(path: Path, data: Any) -> None:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    write_whole(path, lambda file: file.write(text.encode("utf-8")) and None)
+    write_bytes(path, text.encode("utf-8"))
 
 
 def read_json(path: Path) -> Any | None:

@@ -8,10 +8,9 @@ import numpy as np
 
 from ueo_core.report.histograms import Bars, Hills, hills, histogram
 from ueo_core.runs.snapshot import Snapshot
+from ueo_core.series import POINTS, decimated
 
-POINTS = 1500  # a chart's series are never longer
 COLUMNS = 60  # evaluations shown in the map of parameter change
-TERMS = ("loss", "entropy", "marginal")
 ID, OOD, ALL = "known", "unknown", "all images"
 
 PHASES = {
@@ -38,20 +37,6 @@ class Canary:
     @property
     def flipped(self) -> bool:
         return self.now != self.before
-
-
-def decimated(series: Sequence[dict], keys: Sequence[str] = TERMS, points: int = POINTS) -> list:
-    """At most `points` of the series' items, in order; every bucket keeps each key's extremes."""
-    n = len(series)
-    if n <= points:
-        return list(series)
-    buckets = max(1, (points - 2) // (2 * len(keys)))
-    kept = {0, n - 1}
-    for part in np.array_split(np.arange(n), buckets):
-        for key in keys:
-            values = [series[i][key] for i in part]
-            kept |= {int(part[np.argmin(values)]), int(part[np.argmax(values)])}
-    return [series[i] for i in sorted(kept)]
 
 
 def _by_label(values: Sequence[float], ood: Sequence[bool | None]) -> dict[str, np.ndarray]:

@@ -11,3 +11,4 @@ class Control:
     pause: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     until: int | None = None  # pause after this step
+    why: str = "Paused."  # the sentence that a pause leaves behind

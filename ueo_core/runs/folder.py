@@ -5,24 +5,28 @@ time, and a torn last line is what a reader may find after a kill, so it is pass
 """
 
 import json
-import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ueo_core.errors import UserError
+from ueo_core.images.files import write_bytes
+from ueo_core.runs.states import next_state
 from ueo_core.settings import Settings
 
 if TYPE_CHECKING:  # pages list runs before torch is loaded
     from torch import Tensor
 
+# A click and the worker may change a run's state at the same moment: one after the other.
+_CHANGING = threading.RLock()
+
 
 def write_json(path: Path, data) -> None:
     """Write JSON beside `path` and rename it into place."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(data, ensure_ascii=False, indent=1))
-    os.replace(beside, path)
+    text = json.dumps(data, ensure_ascii=False, indent=1)
+    write_bytes(path, text.encode())
 
 
 class RunFolder:
@@ -73,7 +77,9 @@ class RunFolder:
 
     @property
     def settings(self) -> Settings:
-        return Settings.from_json(self.config["settings"])
+        """As the run was started, with the extensions it has had since."""
+        extensions = self.state.get("extensions", [])
+        return Settings.from_json(self.config["settings"] | {"extensions": extensions})
 
     def labels(self) -> dict:
         """Label names for scoring only: {"pool": [...] | None, "holdout": [...] | None}."""
@@ -87,14 +93,25 @@ class RunFolder:
         return json.loads((self.path / "state.json").read_text())
 
     def set_state(self, state: str, **details) -> dict:
-        """Write a new state over the old one's details. → the whole state"""
-        try:
-            old = self.state
-        except (OSError, ValueError):
-            old = {"step": 0, "steps": None, "phase": "", "reason": "", "created": time.time()}
-        new = {**old, **details, "state": state, "updated": time.time()}
-        write_json(self.path / "state.json", new)
+        """Write a state over the old one's details, whatever that was. → the whole state"""
+        with _CHANGING:
+            try:
+                old = self.state
+            except (OSError, ValueError):
+                old = {"step": 0, "steps": None, "phase": "", "reason": "", "created": time.time()}
+            new = {**old, **details, "state": state, "updated": time.time()}
+            write_json(self.path / "state.json", new)
         return new
+
+    def move(self, cause: str, **details) -> dict:
+        """Go to the state that the table gives; UserError where it gives none. → the whole state"""
+        with _CHANGING:
+            return self.set_state(next_state(self.state["state"], cause), **details)
+
+    def update(self, **details) -> dict:
+        """Change details and leave the state as it is. → the whole state"""
+        with _CHANGING:
+            return self.set_state(self.state["state"], **details)
 
     # Events
 
@@ -116,11 +133,10 @@ class RunFolder:
             return
 
     def rewind(self, step: int) -> None:
-        """Forget the events after `step`: a resumed run writes them again."""
+        """Forget the events after `step`, and a torn line: a resumed run writes them again."""
         kept = [e for e in self.events() if e.get("step", 0) <= step]
-        beside = self.path / "events.jsonl.part"
-        beside.write_text("".join(json.dumps(e, ensure_ascii=False) + "\n" for e in kept))
-        os.replace(beside, self.path / "events.jsonl")
+        text = "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in kept)
+        write_bytes(self.path / "events.jsonl", text.encode())
 
     # Parameters and results
 
@@ -142,12 +158,10 @@ class RunFolder:
 
     def save_tensors(self, name: str, tensors: dict[str, "Tensor"]) -> None:
         """Write `name`.safetensors, beside and renamed."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
-        path = self.path / f"{name}.safetensors"
-        beside = path.with_name(path.name + ".part")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, beside)
-        os.replace(beside, path)
+        data = save({k: v.contiguous() for k, v in tensors.items()})
+        write_bytes(self.path / f"{name}.safetensors", data)
 
     def tensors(self, name: str) -> "dict[str, Tensor] | None":
         """Read `name`.safetensors, or None where there is none yet."""

@@ -3,6 +3,7 @@
 Viewers read immutable snapshots; the worker is the only writer of a running run's folder.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -10,7 +11,10 @@ import time
 from pathlib import Path
 
 from ueo_core.errors import UserError
+from ueo_core.runs.claim import Claim, claimed
 from ueo_core.runs.control import Control
+from ueo_core.runs.desk import Desk
+from ueo_core.runs.extend import extension
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.runs.states import next_state
@@ -18,6 +22,13 @@ from ueo_core.runs.states import next_state
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 600  # after which an idle worker lets go of the model's memory
+READ = 8  # snapshots read from disk that are remembered
+CLOSED = "The app was closed: resume to go on from here."
+NOT_BEGUN = "The app was closed before it began: resume to start it."
+INTERRUPTED = (
+    "Interrupted: the app was closed or the computer went down; resume to go on from the last "
+    "checkpoint."
+)
 
 
 class Manager:
@@ -26,16 +37,20 @@ class Manager:
     def __init__(self, root: Path, idle_seconds: float = IDLE_SECONDS):
         self.root = Path(root)
         self.idle_seconds = idle_seconds
+        self.desk = Desk()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._queue: list[str] = []
         self._current: str | None = None
         self._control = Control()
+        self._claims: dict[str, Claim] = {}  # of the queue and of the current run
         self._until: dict[str, int] = {}  # run → step at which it pauses again
         self._live: dict[str, Snapshot] = {}  # only of runs of this process
+        self._read: dict[str, tuple[tuple, Snapshot]] = {}  # run → (stamp of its files, as read)
         self._closing = False
         self._thread: threading.Thread | None = None
-        self._adopt()
+        for run in self.ids():
+            self._adopt(self.folder(run))
 
     # What is there
 
@@ -66,7 +81,7 @@ class Manager:
         """The run as it is now, from memory when this process carries it, else from disk."""
         with self._lock:
             live = self._live.get(run)
-        return live or read_snapshot(self.folder(run))
+        return live or self._from_disk(self.folder(run))
 
     def active(self) -> str | None:
         """The run that is being carried out now."""
@@ -82,44 +97,60 @@ class Manager:
     def submit(self, folder: RunFolder) -> str:
         """Queue a new run. → its id"""
         with self._changed:
-            self._enqueue(folder)
+            self._claim(folder)
+            self._enqueue(folder, folder.set_state("queued", phase="waiting", reason=""))
         return folder.id
 
-    def act(self, run: str, action: str, steps: int = 1) -> None:
-        """Pause, step (by `steps`), resume, stop or cancel a run; UserError when its state forbids it.
+    def act(self, run: str, action: str, amount: int = 1, viewer: str | None = None) -> None:
+        """Pause, step, resume, stop, extend or cancel a run; UserError when its state forbids it.
 
+        amount: steps of `step`, epochs of `extend`; viewer: who asks, must have the controls.
         Pause and stop take effect after the step under way; stop keeps the result so far.
         """
-        with self._changed:
+        if viewer is not None:
+            self.desk.take(viewer)
+        with self._changed, _in_a_sentence(run):
             folder = self.folder(run)
-            state = next_state(folder.state["state"], action)
+            next_state(self.snapshot(run).state, action)  # what viewers see decides
             if action == "pause":
+                self._own(run)
                 self._control.pause.set()
-                self._tell(run, {"kind": "phase", "phase": "pausing", "done": 0, "total": 0})
-            elif action == "cancel":
-                self._queue.remove(run)
-                self._write(folder, state, reason="Taken out of the queue.")
+                self._tell(
+                    run, {"kind": "phase", "phase": "pausing", "done": 0, "total": 0, "seconds": 0}
+                )
             elif action == "stop" and run == self._current:
-                self._write(folder, state)
+                self._control.pause.clear()  # the later word counts
                 self._control.stop.set()
-            else:  # resume, step, or stop of a paused run: the worker takes it up again
-                self._until.pop(run, None)
-                if action == "step":
-                    self._until[run] = folder.state["step"] + steps
-                self._enqueue(folder, state)
-                if action == "step":  # a teacher is waiting: before what else is queued
-                    self._queue.insert(0, self._queue.pop())
+                self._tell(run, {"kind": "state", "state": folder.move(action)})
+            elif action == "cancel":
+                self._own(run)
+                self._queue.remove(run)
+                state = folder.move(action, phase="", reason="Taken out of the queue.")
+                self._tell(run, {"kind": "state", "state": state})
+                self._claims.pop(run).release()
+            else:
+                self._take_up(folder, action, amount)
+
+    def reorder(self, run: str, places: int, viewer: str | None = None) -> None:
+        """Move a waiting run so many places back in the queue; forward when negative."""
+        if viewer is not None:
+            self.desk.take(viewer)
+        with self._lock:
+            if run not in self._queue:
+                raise UserError("The run is no longer waiting, so its place cannot be changed.")
+            at = self._queue.index(run)
+            self._queue.insert(max(0, at + places), self._queue.pop(at))
 
     def shutdown(self, timeout: float = 60) -> None:
         """Pause what runs, after a checkpoint, and end the thread. Queued runs stay resumable."""
         with self._changed:
             self._closing = True
+            self._control.why = CLOSED
             self._control.pause.set()
             for run in self._queue:
-                folder = self.folder(run)
-                folder.set_state(
-                    "paused", reason="The app was closed before it began; resume to start it."
-                )
+                with contextlib.suppress(OSError, UserError):  # a later start finds it interrupted
+                    self.folder(run).move("interrupt", phase="", reason=NOT_BEGUN)
+                self._claims.pop(run).release()
             self._queue.clear()
             self._changed.notify_all()
         if self._thread:
@@ -127,14 +158,32 @@ class Manager:
 
     # Inside
 
-    def _write(self, folder: RunFolder, state: str, **details) -> None:
-        written = folder.set_state(state, pid=os.getpid(), **details)
-        self._tell(folder.id, {"kind": "state", "state": written})
+    def _take_up(self, folder: RunFolder, action: str, amount: int) -> None:
+        """Resume, step, extend, or stop of a run that is not under way: the worker takes it up."""
+        run = folder.id
+        self._claim(folder)
+        if run in self._live and folder.state["state"] != self._live[run].state:
+            folder.set_state(self._live[run].state)  # what a full disk had kept from being written
+        self._until.pop(run, None)
+        details = extension(folder, amount) if action == "extend" else {}
+        state = folder.move(action, phase="waiting", reason="", **details)
+        if action == "step":
+            self._until[run] = state["step"] + amount
+        # A teacher is waiting for a step, and a stop is short: both come before what is queued.
+        self._enqueue(folder, state, first=action in ("step", "stop"))
 
-    def _enqueue(self, folder: RunFolder, state: str = "queued") -> None:
-        self._write(folder, state, phase="waiting", reason="")
-        self._live[folder.id] = read_snapshot(folder)
-        self._queue.append(folder.id)
+    def _claim(self, folder: RunFolder) -> None:
+        if folder.id not in self._claims:
+            self._claims[folder.id] = Claim(folder.path)
+
+    def _own(self, run: str) -> None:
+        if run not in self._claims:
+            Claim(self.folder(run).path).release()  # says who has it, or that its process is gone
+            raise UserError("The run's process is gone: look again, it can be resumed.")
+
+    def _enqueue(self, folder: RunFolder, state: dict, first: bool = False) -> None:
+        self._live[folder.id] = self._from_disk(folder).with_state(state)
+        self._queue.insert(0 if first else len(self._queue), folder.id)
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="ueo-worker", daemon=True)
             self._thread.start()
@@ -147,25 +196,43 @@ class Manager:
                 is_state = event["kind"] == "state"
                 self._live[run] = old.with_state(event["state"]) if is_state else old.applied(event)
 
-    def _adopt(self) -> None:
-        """Runs whose process is gone were interrupted: say so, they can be resumed."""
-        for run in self.ids():
-            folder = self.folder(run)
-            state = folder.state
-            if state["state"] in ("queued", "running", "stopping") and not _alive(state.get("pid")):
-                folder.set_state(
-                    next_state(state["state"], "interrupt"),
-                    phase="",
-                    reason="Interrupted: the app was closed or the computer went down; resume to go on "
-                    "from the last checkpoint.",
-                )
+    def _from_disk(self, folder: RunFolder) -> Snapshot:
+        """Read again only when a file has changed: a paused run is looked at every second."""
+        self._adopt(folder)
+        stamp = tuple(_stamp(folder.path / name) for name in ("state.json", "events.jsonl"))
+        known = self._read.get(folder.id)
+        if known is None or known[0] != stamp:
+            self._read.pop(folder.id, None)
+            self._read[folder.id] = known = (stamp, read_snapshot(folder))
+            for old in list(self._read)[:-READ]:
+                self._read.pop(old, None)
+        return known[1]
+
+    def _adopt(self, folder: RunFolder) -> None:
+        """A run whose process is gone was interrupted: say so, it can be resumed."""
+        try:
+            state = folder.state["state"]
+            if state in ("queued", "running", "stopping") and not claimed(folder.path):
+                folder.move("interrupt", phase="", reason=INTERRUPTED)
+        except (OSError, ValueError, KeyError):  # a damaged run hides no other
+            log.warning("run %s: its state cannot be read", folder.id)
+
+    def _let_go(self, run: str) -> None:
+        """Forget a run that has halted: all of it is on disk, unless the disk was full."""
+        try:
+            written = self.folder(run).state["state"] == self._live[run].state
+        except (OSError, ValueError, UserError):
+            written = False
+        if written:
+            del self._live[run]
 
     def _work(self) -> None:
         """The worker thread: one run after the other, for the life of the process."""
         # torch takes seconds to import, and a page must paint before: only the worker needs it.
         import torch
 
-        from ueo_core.runs.worker import ModelCache, execute
+        from ueo_core.runs.model_cache import ModelCache
+        from ueo_core.runs.worker import execute
 
         cache = ModelCache()
         while True:
@@ -182,24 +249,28 @@ class Manager:
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
             try:
                 execute(self.folder(run), self._control, lambda e, r=run: self._tell(r, e), cache)
-            except Exception:  # a folder that vanished or a full disk while writing the state
-                log.exception("run %s: its state could not be written", run)
-                self._fail_in_memory(run)
+            except UserError as error:  # its folder has vanished
+                log.warning("run %s has ended without a state: %s", run, error)
             with self._changed:
                 self._current = None
-
-    def _fail_in_memory(self, run: str) -> None:
-        reason = "The run's folder could not be written; free some disk space and resume."
-        state = {"state": "failed", "phase": "", "reason": reason, "step": 0, "steps": None}
-        self._tell(run, {"kind": "state", "state": state})
+                self._claims.pop(run).release()
+                self._let_go(run)
 
 
-def _alive(pid: int | None) -> bool:
-    """Whether another living process owns a run. This process has just begun and owns none."""
-    if pid is None or pid == os.getpid() or os.name == "nt":  # Windows has no signal 0
-        return False
+def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        os.kill(pid, 0)
-    except (OSError, SystemError):
-        return False
-    return True
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+@contextlib.contextmanager
+def _in_a_sentence(run: str):
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"Run “{run}”: its folder cannot be written ({error.strerror or error}); free some space or "
+            "check its permissions, then try again."
+        ) from error

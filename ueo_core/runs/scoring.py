@@ -15,13 +15,16 @@ from ueo_core.images import ImageSet
 from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.objectives import confidence_weights
 from ueo_core.predict import write_predictions
+from ueo_core.runs.failures import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.model_cache import release_memory
 from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.thresholds import mixture_threshold
 from ueo_core.views import Views
 
 PROBE = 256  # images scored after every epoch; the whole sets only at the end
 CANARIES = 8  # images whose answer is followed
+BATCH = 128  # images encoded at once
 Phase = Callable[[str, int, int], None]  # name of the phase, images done, images in all
 
 
@@ -40,6 +43,7 @@ class Scorer:
         self.settings, self.classes = folder.settings, model.classes
         self.sets = {"pool": pool} | ({"holdout": holdout} if holdout else {})
         self.labels = folder.labels()
+        self.batch = BATCH
 
     def views(self, name: str) -> Views:
         """The evaluation and training views of `pool` or `holdout`."""
@@ -69,10 +73,8 @@ class Scorer:
         total, done = sum(map(len, self.sets.values())), 0
         text, found = self._text(), {}
         for name, images in self.sets.items():
-            features = image_features(
-                self.model,
-                self.views(name),
-                on_batch=lambda n, before=done: self.phase(phase, before + n, total),
+            features = self._features(
+                self.views(name), lambda n, before=done: self.phase(phase, before + n, total)
             )
             done += len(images)
             found[f"{name}_features"] = features
@@ -83,9 +85,19 @@ class Scorer:
     def _text(self) -> Tensor:
         return self.model.encode_text().cpu()
 
-    @torch.no_grad()
-    def _encode(self, images: Tensor) -> Tensor:
-        return self.model.encode_image(images).cpu()
+    def _features(self, views: Views, on_batch=None, indices=None) -> Tensor:
+        """Features of all evaluation views, or of `indices`; fewer at a time when memory is short."""
+        while True:
+            try:
+                return image_features(self.model, views, self.batch, on_batch, indices)
+            except Exception as error:
+                if not out_of_memory(error) or self.batch == 1:
+                    raise
+            self.batch = max(1, self.batch // 2)
+            release_memory()
+
+    def _before(self) -> dict[str, Tensor]:
+        return {k: v for k, v in self.zero.items() if k != "confidence"}
 
     def _choose_probe(self) -> None:
         """The images that are scored after every epoch: of the test set where there is one."""
@@ -101,12 +113,16 @@ class Scorer:
         spread = doubt[np.linspace(0, len(doubt) // 2, num=min(CANARIES, len(doubt)), dtype=int)]
         self.canaries = sorted({int(i) for i in spread})
 
-    def beginning(self, steps: int) -> dict:
-        """The event that opens a run: the weights, and the pool's labels for colour alone."""
+    def beginning(self, steps: int, seconds: float) -> dict:
+        """The event that opens a run: the weights, and the pool's labels for colour alone.
+
+        seconds: that measuring took, which is what scoring will take at the end.
+        """
         truth = self.truth("pool")
         return {
             "kind": "start",
             "steps": steps,
+            "seconds": round(seconds, 3),
             "weights": [round(float(w), 5) for w in self.zero["confidence"]],
             # Colour for the viewer's histogram; training is given confidences alone.
             "ood": [None if t == UNLABELED else bool(t == OOD) for t in truth]
@@ -125,9 +141,7 @@ class Scorer:
         With labels also `acc`, `auc`, `hm` in percent.
         """
         if step:
-            features = torch.cat(
-                [self._encode(images) for images in self.probe_views.batches(128, self.probe)]
-            )
+            features = self._features(self.probe_views, indices=self.probe)
             cosines = features @ self._text().T
         else:
             cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
@@ -167,7 +181,8 @@ class Scorer:
 
     def finish(self, step: int) -> None:
         """Score all images after the last step; write the delta, predictions and metrics."""
-        final = self._encode_all("scoring")
+        # Without a step the adapted model is the zero-shot one.
+        final = self._encode_all("scoring") if step else self._before()
         self.folder.save_tensors("adapted", final)
         pool = final["pool_cosines"].numpy()
         threshold = mixture_threshold(SCORES[DEFAULT_SCORE].compute(pool, 1.0))

@@ -8,24 +8,26 @@ STATES = ("queued", "running", "paused", "stopping", "finished", "failed")
 TRANSITIONS: dict[tuple[str, str], str] = {
     ("queued", "start"): "running",
     ("queued", "cancel"): "paused",  # nothing is lost: it can be queued again
+    ("queued", "interrupt"): "paused",  # the process ended underneath it
     ("queued", "fail"): "failed",
     ("running", "pause"): "running",  # takes effect at the next step, as `halt`
     ("running", "halt"): "paused",
     ("running", "stop"): "stopping",
     ("running", "finish"): "finished",
+    ("running", "interrupt"): "paused",
     ("running", "fail"): "failed",
-    ("running", "interrupt"): "paused",  # the process ended underneath it
     ("paused", "resume"): "queued",
     ("paused", "step"): "queued",
     ("paused", "stop"): "stopping",
     ("stopping", "finish"): "finished",
-    ("stopping", "fail"): "failed",
+    ("stopping", "halt"): "paused",  # the app is closed while the result is scored
     ("stopping", "interrupt"): "paused",
-    ("queued", "interrupt"): "paused",
+    ("stopping", "fail"): "failed",
+    ("finished", "extend"): "queued",  # further epochs, see schedule.legs
     ("failed", "resume"): "queued",
+    ("failed", "stop"): "stopping",  # keeps the result up to the failure
 }
-ACTIONS = ("pause", "step", "resume", "stop", "cancel")
-ENDED = ("finished", "failed")
+ACTIONS = ("pause", "step", "resume", "stop", "extend", "cancel")
 
 
 def next_state(state: str, cause: str) -> str:

@@ -1,6 +1,6 @@
 """One run from its folder to its result: load, measure, adapt, score. Thread-agnostic.
 
-The command line calls `execute` directly, the manager from its thread.
+The command line calls `execute` directly, the manager from its thread; both hold the run's claim.
 """
 
 import logging
@@ -9,18 +9,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
-from ueo_core import backbones
-from ueo_core.adapt import adapt, check_pool, split_epoch, steps_in_all
+from ueo_core.adapt import Step, adapt, check_pool
 from ueo_core.adapted import AdaptedCLIP
+from ueo_core.backbones import Backbone
 from ueo_core.errors import UserError
 from ueo_core.images import ImageSet, Store
 from ueo_core.methods import METHODS
 from ueo_core.runs.control import Control
+from ueo_core.runs.failures import out_of_memory, sentence
 from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.model_cache import ModelCache, release_memory
 from ueo_core.runs.scoring import Scorer
-from ueo_core.runs.states import next_state
+from ueo_core.schedule import images_seen, split_epoch, steps_in_all
 from ueo_core.settings import Settings
 
 try:
@@ -34,22 +34,8 @@ NON_FINITE_TRIES = 3
 Emit = Callable[[dict], None]
 
 
-class ModelCache:
-    """The last backbone used, so that a pause and resume does not load it again."""
-
-    def __init__(self) -> None:
-        self._key, self._backbone = None, None
-
-    def get(self, settings: Settings) -> backbones.Backbone:
-        key = (settings.backbone, settings.pretrained, settings.device)
-        if key != self._key:
-            self.clear()
-            self._backbone = backbones.load(*key)
-            self._key = key
-        return self._backbone
-
-    def clear(self) -> None:
-        self._key, self._backbone = None, None
+class Halted(Exception):
+    """A person paused while images were being measured or scored."""
 
 
 def open_images(reference: dict | None, short_side: int) -> ImageSet | None:
@@ -75,10 +61,19 @@ class Worker:
         self.config = folder.config
         self.settings = folder.settings
         self.classes = self.config["classes"]
+        self.done = 0  # steps in the model's parameters
+        self._phase, self._phase_began = "", 0.0
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
-        """Tell viewers what is being done; not kept on disk."""
-        self.emit({"kind": "phase", "phase": name, "done": done, "total": total})
+        """Tell viewers what is being done; not kept on disk. Raises Halted between images."""
+        if name != self._phase:
+            self._phase, self._phase_began = name, time.perf_counter()
+        seconds = time.perf_counter() - self._phase_began
+        self.emit(
+            {"kind": "phase", "phase": name, "done": done, "total": total, "seconds": seconds}
+        )
+        if total and self.control.pause.is_set() and name != "adapting":
+            raise Halted
 
     def record(self, event: dict) -> None:
         """Keep an event on disk, then tell it."""
@@ -91,127 +86,163 @@ class Worker:
         backbone = self.cache.get(self.settings)
         self.model = AdaptedCLIP(backbone, self.classes, self.settings.prompt)
         try:
-            self.pool = open_images(self.config["pool"], backbone.store_side)
-            holdout = open_images(self.config["holdout"], backbone.store_side)
-            check_pool(len(self.pool))
-            self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
-            self.confidence = self.scorer.measure()
-            if not any(e["kind"] == "start" for e in self.folder.events()):
-                self.record(self.scorer.beginning(steps_in_all(len(self.pool), self.settings)))
-                self.record(self.scorer.evaluation(0))
-            cause = self._adapt()
-            if cause == "finish":
-                self.scorer.finish(self.folder.checkpoints()[-1])
-            return cause
-        finally:
-            # The backbone is cached and shared with the next run: leave it as it came.
-            self.model.reset()
+            cause = self._carry_out(backbone)
+        except Halted:
+            cause = "halt"
+        except BaseException:
+            self.cache.clear()  # a broken device or a half-changed model is not used again
+            raise
+        # The backbone is cached and shared with the next run: leave it as it came.
+        self.model.reset()
+        return cause
+
+    def _carry_out(self, backbone: Backbone) -> str:
+        self.pool = open_images(self.config["pool"], backbone.store_side)
+        holdout = open_images(self.config["holdout"], backbone.store_side)
+        check_pool(len(self.pool))
+        self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
+        began = time.perf_counter()
+        self.confidence = self.scorer.measure()
+        self._begin(time.perf_counter() - began)
+        cause = self._adapt()
+        if cause == "finish":
+            self.scorer.finish(self.done)
+        return cause
+
+    def _begin(self, seconds: float) -> None:
+        """What every run has before its first step; a kill may have come between any two of them."""
+        checkpoints = self.folder.checkpoints()
+        self.folder.rewind(checkpoints[-1] if checkpoints else 0)
+        kinds = {e["kind"] for e in self.folder.events()}
+        if "start" not in kinds:
+            steps = steps_in_all(len(self.pool), self.settings)
+            self.record(self.scorer.beginning(steps, seconds))
+        if "evaluation" not in kinds:
+            self.record(self.scorer.evaluation(0))
+        if not checkpoints:
+            self.folder.save_checkpoint(0, self.model.delta())
 
     # The loop
 
     def _adapt(self) -> str:
         """Steps, evaluations and checkpoints. → the cause of leaving the loop"""
-        checkpoints = self.folder.checkpoints()
-        done = checkpoints[-1] if checkpoints else 0
-        if done:
-            self.model.load_delta(self.folder.checkpoint(done))
-            self.folder.rewind(done)
-        else:
-            self.folder.save_checkpoint(0, self.model.delta())
-        self.elapsed = max(
-            (e["elapsed"] for e in self.folder.events() if e["kind"] == "step"), default=0.0
-        )
-        steps = steps_in_all(len(self.pool), self.settings)
-        self.folder.set_state(self.folder.state["state"], step=done, steps=steps)
+        self._go_back()
+        state = self.folder.update(steps=steps_in_all(len(self.pool), self.settings))
         settings = self.settings.changed(
-            lr=self.settings.lr * self.folder.state.get("lr_factor", 1.0)
+            lr=self.settings.lr * state.get("lr_factor", 1.0),
+            chunk=state.get("chunk", self.settings.chunk),
         )
         tries = 0
         while True:
             try:
-                return self._steps(settings, done)
-            except torch.OutOfMemoryError:
-                settings, done = self._halve_chunk(settings), self.folder.state["step"]
+                return self._steps(settings)
             except FloatingPointError as error:
+                trouble = str(error)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                trouble = ""
+            # Outside the handlers, for an exception holds the tensors of all frames it came through.
+            if trouble:
                 tries += 1
-                done = self.folder.checkpoints()[-1]
-                if tries == NON_FINITE_TRIES:
-                    raise UserError(
-                        f"The run diverged: {error}, three times over; lower the learning rate "
-                        f"(it was {settings.lr:g}) and start again."
-                    ) from error
-                settings = settings.changed(lr=settings.lr / 2)
-                self.folder.rewind(done)
-                self.folder.set_state(
-                    self.folder.state["state"],
-                    lr_factor=settings.lr / self.settings.lr,
-                    step=done,
-                )
-                self.model.load_delta(self.folder.checkpoint(done))
-                self._note(
-                    done,
-                    f"{error}; went back to step {done} and halved the learning rate to {settings.lr:g}.",
-                )
+                settings = self._halve_rate(settings, trouble, tries)
+            else:
+                settings = self._halve_chunk(settings)
+
+    def _go_back(self) -> None:
+        """Parameters, events and viewers back to the last checkpoint."""
+        self.done = self.folder.checkpoints()[-1]
+        self.model.load_delta(self.folder.checkpoint(self.done))
+        self.folder.rewind(self.done)
+        self.elapsed = max(
+            (e["elapsed"] for e in self.folder.events() if e["kind"] == "step"), default=0.0
+        )
+        self.folder.update(step=self.done)
+        self.emit({"kind": "rewind", "step": self.done})
+
+    def _halve_rate(self, settings: Settings, trouble: str, tries: int) -> Settings:
+        if tries == NON_FINITE_TRIES:
+            raise UserError(
+                f"The run diverged: {trouble}, three times over; lower the learning rate "
+                f"(it was {settings.lr:g}) and start again."
+            )
+        settings = settings.changed(lr=settings.lr / 2)
+        self.folder.update(lr_factor=settings.lr / self.settings.lr)
+        self._go_back()
+        self._note(
+            f"{trouble}; went back to step {self.done} and halved the learning rate to {settings.lr:g}."
+        )
+        return settings
 
     def _halve_chunk(self, settings: Settings) -> Settings:
+        """A step that did not fit has changed nothing: it is taken again, in smaller parts."""
         chunk = (settings.chunk or settings.batch_size) // 2
         if chunk < 1:
             raise UserError(
                 "The device ran out of memory even for one image at a time; use a smaller backbone or the CPU."
             )
-        torch.cuda.empty_cache()
+        release_memory()
+        self.folder.update(chunk=chunk)
         self._note(
-            self.folder.state["step"],
-            f"Out of memory: going on with {chunk} images at a time; the result stays exact.",
+            f"Out of memory: going on with {chunk} images at a time; the result stays exact."
         )
         return settings.changed(chunk=chunk)
 
-    def _note(self, step: int, text: str) -> None:
-        self.record({"kind": "note", "step": step, "text": text})
+    def _note(self, text: str) -> None:
+        self.record({"kind": "note", "step": self.done, "text": text})
 
-    def _steps(self, settings: Settings, done: int) -> str:
-        per_epoch = len(split_epoch(len(self.pool), settings.batch_size))
-        steps = settings.epochs * per_epoch
+    def _steps(self, settings: Settings) -> str:
+        n = len(self.pool)
+        per_epoch, steps = len(split_epoch(n, settings.batch_size)), steps_in_all(n, settings)
         if self.control.stop.is_set():
             return "finish"
-        weights = METHODS[settings.method].weights(self.confidence)
+        if self.control.pause.is_set() and self.done < steps:
+            return "halt"
         views = self.scorer.views("pool")
-        self.phase("adapting", done, steps)
+        self.phase("adapting", self.done, steps)
         began = time.perf_counter()
-        for step in adapt(self.model, views, self.confidence, settings, done):
-            order = sorted(step.batch, key=lambda i: float(weights[i]))
+        for step in adapt(self.model, views, self.confidence, settings, self.done):
+            self.done = step.step
             self.elapsed += time.perf_counter() - began
             began = time.perf_counter()
-            self.record(
-                {
-                    "kind": "step",
-                    "step": step.step,
-                    "epoch": step.epoch,
-                    "loss": step.loss,
-                    "entropy": step.entropy,
-                    "marginal": step.marginal,
-                    "lr": step.lr,
-                    "elapsed": round(self.elapsed, 4),
-                    "batch": {
-                        "least": order[:4],
-                        "most": order[-4:][::-1],
-                        "epochs": settings.epochs,
-                    },
-                    "peak_memory_mb": peak_memory_mb(),
-                }
-            )
+            self.record(self._event(step, settings))
             pausing = self.control.pause.is_set() or step.step == self.control.until
             leaving = pausing or self.control.stop.is_set()
-            if step.step % per_epoch == 0:
+            measured = step.step % per_epoch == 0 or step.step == steps
+            if leaving or measured:
+                self._check_finite()
+            if measured:
                 self.record(self.scorer.evaluation(step.step))
-            if leaving or step.step % per_epoch == 0:
+            if leaving or measured:
                 self.folder.save_checkpoint(step.step, self.model.delta())
-                self.folder.set_state(self.folder.state["state"], step=step.step)
+                self.folder.update(step=step.step)
             if self.control.stop.is_set():
                 return "finish"
             if pausing and step.step < steps:
                 return "halt"
         return "finish"
+
+    def _check_finite(self) -> None:
+        """A finite loss can still have gradients that are not: no such step becomes a checkpoint."""
+        if not all(bool(v.isfinite().all()) for v in self.model.delta().values()):
+            raise FloatingPointError(f"the parameters after step {self.done} are not finite")
+
+    def _event(self, step: Step, settings: Settings) -> dict:
+        weights = METHODS[settings.method].weights(self.confidence)
+        order = sorted(step.batch, key=lambda i: float(weights[i]))
+        return {
+            "kind": "step",
+            "step": step.step,
+            "epoch": step.epoch,
+            "loss": step.loss,
+            "entropy": step.entropy,
+            "marginal": step.marginal,
+            "lr": step.lr,
+            "elapsed": round(self.elapsed, 4),
+            "seen": images_seen(step.step, len(self.pool), settings.batch_size),
+            "batch": {"least": order[:4], "most": order[-4:][::-1]},
+            "peak_memory_mb": peak_memory_mb(),
+        }
 
 
 def execute(
@@ -225,9 +256,17 @@ def execute(
     → the state it ended in. A failure is a state with a sentence, not an exception.
     """
     control, emit, cache = control or Control(), emit or (lambda event: None), cache or ModelCache()
+    try:
+        return _carry_out(folder, control, emit, cache)
+    except Exception as error:  # the worker thread must outlive any broken run
+        if not isinstance(error, (UserError, OSError)):
+            log.exception("run %s failed", folder.id)
+        return _fail(folder, emit, sentence(error))
 
+
+def _carry_out(folder: RunFolder, control: Control, emit: Emit, cache: ModelCache) -> dict:
     def move(cause: str, **details) -> dict:
-        state = folder.set_state(next_state(folder.state["state"], cause), **details)
+        state = folder.move(cause, **details)
         emit({"kind": "state", "state": state})
         return state
 
@@ -235,28 +274,25 @@ def execute(
         control.stop.set()
     else:
         move("start", phase="loading", reason="")
-    try:
-        cause = Worker(folder, control, emit, cache).run()
-    except UserError as error:
-        return move("fail", reason=str(error))
-    except OSError as error:
-        return move(
-            "fail",
-            reason=f"The run stopped: {error.strerror or error}"
-            f"{f' ({error.filename})' if error.filename else ''}; mend it and resume, everything up to "
-            "the last checkpoint is kept.",
-        )
-    except Exception as error:  # the last resort: the worker thread must outlive a broken run
-        log.exception("run %s failed", folder.id)
-        return move(
-            "fail",
-            reason=f"The run stopped with {type(error).__name__}: {error}; everything up to the last "
-            "checkpoint is kept, so it can be resumed.",
-        )
-    step = folder.checkpoints()[-1]
-    if cause == "finish" and folder.state["state"] == "running" and control.stop.is_set():
+    worker = Worker(folder, control, emit, cache)
+    cause = worker.run()
+    state = folder.state
+    if cause == "finish" and state["state"] == "running" and control.stop.is_set():
         move("stop")
-    reason = {"halt": "Paused.", "finish": "Stopped early; the result so far is kept."}[cause]
-    if cause == "finish" and step == folder.state["steps"]:
-        reason = ""
-    return move(cause, phase="", reason=reason, step=step)
+    early = cause == "finish" and worker.done < state["steps"]
+    reason = "Stopped early; the result so far is kept." if early else ""
+    return move(
+        cause, phase="", reason=control.why if cause == "halt" else reason, step=worker.done
+    )
+
+
+def _fail(folder: RunFolder, emit: Emit, reason: str) -> dict:
+    state = {"step": 0, "steps": None}
+    try:
+        state = folder.state
+        state = folder.move("fail", phase="", reason=reason)
+    except (OSError, ValueError):
+        # Not even this can be written. Viewers are told; a later start finds the run interrupted.
+        state = {**state, "state": "failed", "phase": "", "reason": reason}
+    emit({"kind": "state", "state": state})
+    return state
