@@ -219,3 +219,13 @@ def test_every_command_has_help():
         with pytest.raises(SystemExit) as ended:
             main([name, "--help"])
         assert ended.value.code == 0
+
+
+def test_a_finished_run_is_trained_on(run, photos, tiny_files, tmp_path):
+    run("adapt", photos, *adapt_options(tiny_files, tmp_path / "run"))
+    code, made, _ = run("resume", tmp_path / "run", "--epochs", 2, "--json")
+    assert code == 0 and (made["state"], made["steps"]) == ("finished", 3 + 6)
+    code, _, told = run("resume", tmp_path / "run", "--epochs", 0)
+    assert code == 2 and "further epochs 0 is out of range" in told
+    state = json.loads((tmp_path / "run" / "state.json").read_text())
+    assert (state["state"], state["step"], state["extensions"]) == ("finished", 9, [[3, 2]])

@@ -1,10 +1,16 @@
 """The queue, its one worker and its viewers; what outlives a process."""
 
+import gc
+import time
+import weakref
+
 import pytest
 
 from tests.small_runs import make, manager, store, until, wait  # noqa: F401
+from ueo_core import backbones
 from ueo_core.errors import UserError
-from ueo_core.runs import Manager
+from ueo_core.runs import Manager, read_snapshot
+from ueo_core.runs.claim import Claim, claimed
 
 
 def test_the_queue_is_first_in_first_out_with_one_slot(manager, make):  # noqa: F811
@@ -87,3 +93,112 @@ def test_a_run_whose_process_died_says_so(tmp_path, make):  # noqa: F811
     snapshot = Manager(tmp_path / "runs").snapshot(folder.id)
     assert snapshot.state == "paused" and "Interrupted" in snapshot.reason
     assert "resume" in snapshot.actions
+
+
+def test_waiting_runs_change_places(manager, make):  # noqa: F811
+    first = manager.submit(make("first", root=manager.root, epochs=4000))
+    wait(manager, first, "running")
+    a, b, c = (manager.submit(make(name, root=manager.root)) for name in "abc")
+    manager.reorder(c, -1)
+    assert manager.queue() == [a, c, b]
+    manager.reorder(c, -5)
+    manager.reorder(a, 9)
+    assert manager.queue() == [c, b, a]
+    with pytest.raises(UserError, match="no longer waiting"):
+        manager.reorder(first, 1)
+    manager.act(first, "stop")
+    for run in (a, b, c):
+        wait(manager, run, "finished")
+    began = {r: manager.folder(r).path.joinpath("delta.safetensors").stat().st_mtime for r in "abc"}
+    assert sorted(began, key=began.get) == [c, b, a]
+
+
+def test_only_who_has_the_controls_acts(manager, make):  # noqa: F811
+    run = manager.submit(make(root=manager.root, epochs=4000))
+    wait(manager, run, "running")
+    manager.desk.watch("teacher"), manager.desk.watch("pupil")
+    for click in (
+        lambda: manager.act(run, "pause", viewer="pupil"),
+        lambda: manager.reorder(run, 1, viewer="pupil"),
+    ):
+        with pytest.raises(UserError, match="Another window steers"):
+            click()
+    assert manager.snapshot(run).state == "running"
+    manager.desk.hand_over("teacher")
+    manager.act(run, "pause", viewer="pupil")
+    wait(manager, run, "paused")
+    with pytest.raises(UserError, match="Another window steers"):
+        manager.act(run, "resume", viewer="teacher")
+
+
+def test_a_finished_run_is_trained_on_and_looks_so(manager, make):  # noqa: F811
+    run = manager.submit(make(root=manager.root))
+    wait(manager, run, "finished")
+    manager.act(run, "extend", amount=2)
+    assert manager.snapshot(run).steps == 12
+    done = until(manager, run, lambda now: now.state == "finished" and now.step == 12)
+    assert [p["step"] for p in done.series] == list(range(1, 13))
+    with pytest.raises(UserError, match="further epochs 0 is out of range"):
+        manager.act(run, "extend", amount=0)
+    assert manager.snapshot(run).state == "finished"
+
+
+def test_a_run_that_another_process_carries_out_is_only_watched(manager, make):  # noqa: F811
+    folder = make(root=manager.root)
+    with Claim(folder.path):  # as a command line does
+        folder.move("start")
+        assert manager.snapshot(folder.id).state == "running"
+        for action in ("pause", "stop"):
+            with pytest.raises(UserError, match="another process is carrying it out"):
+                manager.act(folder.id, action)
+        assert folder.state["state"] == "running"
+    # Its process is gone now: the next look finds that out, without a restart.
+    assert manager.snapshot(folder.id).state == "paused"
+    manager.act(folder.id, "resume")
+    wait(manager, folder.id, "finished")
+    assert not claimed(folder.path)
+
+
+def test_a_run_is_read_again_only_when_a_file_has_changed(manager, make, monkeypatch):  # noqa: F811
+    folder, reads = make(root=manager.root), []
+    folder.set_state("paused")
+    monkeypatch.setattr(
+        "ueo_core.runs.manager.read_snapshot", lambda f: reads.append(f.id) or read_snapshot(f)
+    )
+    for _ in range(3):
+        assert manager.snapshot(folder.id).state == "paused"
+    folder.set_state("failed", reason="Changed.")
+    assert manager.snapshot(folder.id).reason == "Changed."
+    assert reads == [folder.id] * 2
+
+
+def test_an_idle_worker_lets_go_of_the_model(tmp_path, make, monkeypatch):  # noqa: F811
+    held, real = [], backbones.load
+
+    def load(*key):
+        loaded = real(*key)
+        held.append(weakref.ref(loaded.model))
+        return loaded
+
+    monkeypatch.setattr(backbones, "load", load)
+    idle = Manager(tmp_path / "runs", idle_seconds=0.3)
+    run = idle.submit(make(root=idle.root))
+    wait(idle, run, "finished")
+    deadline = time.monotonic() + 60
+    while held[0]() is not None:
+        assert time.monotonic() < deadline, gc.get_referrers(held[0]())
+        time.sleep(0.05)
+    idle.act(run, "extend")  # and takes it up again when it is wanted
+    until(idle, run, lambda now: now.state == "finished" and now.step == 9)
+    assert len(held) == 2
+    idle.shutdown()
+
+
+def test_shutdown_says_why_it_paused_and_lets_the_queue_go(tmp_path, make):  # noqa: F811
+    first = Manager(tmp_path / "runs")
+    runs = [first.submit(make(name, root=first.root, epochs=4000)) for name in "ab"]
+    until(first, runs[0], lambda now: now.step >= 1)
+    first.shutdown()
+    reasons = [first.folder(run).state["reason"] for run in runs]
+    assert "The app was closed: resume" in reasons[0] and "before it began" in reasons[1]
+    assert not any(claimed(first.folder(run).path) for run in runs)

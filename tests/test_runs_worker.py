@@ -112,6 +112,7 @@ class Killed(BaseException):
     pass
 
 
+@pytest.mark.long
 def test_killed_after_any_event_it_ends_the_same(make):  # noqa: F811
     """Between any two signs of life of a run, those of its measuring and scoring included."""
     whole, events = make("whole"), []

@@ -1,6 +1,8 @@
 """Memory: what a step will hold, what there is of it, and keeping what was freed."""
 
+import contextlib
 import ctypes
+import gc
 import logging
 import os
 from collections.abc import Callable
@@ -73,3 +75,14 @@ def keep_freed_memory() -> bool:
         return False
     done = [mallopt(option, KEEP_BYTES) for option in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD)]
     return all(done)
+
+
+def release_memory() -> None:
+    """Give what nobody holds any more back to the device and to the system, whatever was kept."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+    with contextlib.suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -78,8 +78,8 @@ class RunFolder:
     @property
     def settings(self) -> Settings:
         """As the run was started, with the extensions it has had since."""
-        extensions = self.state.get("extensions", [])
-        return Settings.from_json(self.config["settings"] | {"extensions": extensions})
+        later = {k: v for k, v in self.state.items() if k == "extensions"}
+        return Settings.from_json(self.config["settings"] | later)
 
     def labels(self) -> dict:
         """Label names for scoring only: {"pool": [...] | None, "holdout": [...] | None}."""

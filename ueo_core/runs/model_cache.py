@@ -1,11 +1,7 @@
 """The last model used stays loaded for the next run, and is let go of when nobody comes."""
 
-import ctypes
-import gc
-
-import torch
-
 from ueo_core import backbones
+from ueo_core.memory import release_memory
 from ueo_core.settings import Settings
 
 
@@ -29,16 +25,3 @@ class ModelCache:
         if self._key is not None:
             self._key, self._backbone = None, None
             release_memory()
-
-
-def release_memory() -> None:
-    """Return what nobody holds any more to the device and to the operating system."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    if torch.backends.mps.is_available():
-        torch.mps.empty_cache()
-    # glibc keeps freed memory in the process until it is asked; other C libraries do not know this.
-    trim = getattr(ctypes.CDLL(None) if hasattr(ctypes, "CDLL") else None, "malloc_trim", None)
-    if trim is not None:
-        trim(0)

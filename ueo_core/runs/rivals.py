@@ -36,7 +36,7 @@ def rivals(manager: Manager, run: str, methods: Iterable[str], seeds: int) -> li
         try:
             folder = manager.folder(other)
             if _whole(folder):
-                there[_request(folder.config)] = other
+                there[_request(folder.config | {"settings": folder.settings.to_json()})] = other
         except (OSError, ValueError, KeyError, UserError):  # damaged, or of another version
             continue
     found = []

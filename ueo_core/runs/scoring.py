@@ -12,12 +12,12 @@ from torch import Tensor
 from ueo_core.adapt import image_features
 from ueo_core.adapted import AdaptedCLIP, save_delta
 from ueo_core.images import ImageSet
+from ueo_core.memory import release_memory
 from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.objectives import confidence_weights
 from ueo_core.predict import write_predictions
 from ueo_core.runs.failures import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
-from ueo_core.runs.model_cache import release_memory
 from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.thresholds import mixture_threshold
 from ueo_core.views import Views

@@ -14,11 +14,12 @@ from ueo_core.adapted import AdaptedCLIP
 from ueo_core.backbones import Backbone
 from ueo_core.errors import UserError
 from ueo_core.images import ImageSet, Store
+from ueo_core.memory import release_memory
 from ueo_core.methods import METHODS
 from ueo_core.runs.control import Control
 from ueo_core.runs.failures import out_of_memory, sentence
 from ueo_core.runs.folder import RunFolder
-from ueo_core.runs.model_cache import ModelCache, release_memory
+from ueo_core.runs.model_cache import ModelCache
 from ueo_core.runs.scoring import Scorer
 from ueo_core.schedule import images_seen, split_epoch, steps_in_all
 from ueo_core.settings import Settings
