@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from ui import data_images, data_names, data_report, data_set, data_sources, data_store, shell
+from ui import (
+    data_images,
+    data_labels,
+    data_names,
+    data_report,
+    data_set,
+    data_sources,
+    data_store,
+    shell,
+)
 
 shell.bootstrap("Data")
 st.title("Data")
@@ -14,13 +23,16 @@ data_sources.draw()
 dataset = data_set.chosen()
 if dataset:
     data_set.header(dataset)
-    names, labels, images, report = st.tabs(
-        ["Class names", "Labels for scoring", "Images", "Intake report"], key="data.tabs"
+    names, labels, test_set, images, report = st.tabs(
+        ["Class names", "Labels for scoring", "Test set", "Images", "Intake report"],
+        key="data.tabs",
     )
     with names:
         data_names.names(dataset)
     with labels:
-        data_names.labels(dataset)
+        data_labels.labels(dataset)
+    with test_set:
+        data_labels.test_set(dataset)
     with images:
         data_images.draw(dataset)
     with report:

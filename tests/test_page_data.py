@@ -6,6 +6,7 @@ from PIL import Image
 
 import ueo_core as core
 from tests.pages import app, at, button, clean, errors, small_sample, wait_for_job  # noqa: F401
+from tests.test_datasets import png
 from ueo_core.jobs import Job
 from ueo_core.taking_in import spool, take_uploads
 
@@ -97,6 +98,73 @@ def test_labels_from_a_csv(app, dataset):  # noqa: F811
     by_name = dict(zip(kept.images().names, kept.labels()["pool"], strict=True))
     assert by_name["Keys/0.png"] == "key"
     assert sum(v is not None for v in by_name.values()) == 1
+
+
+def upload(app, label: str, files: list[tuple[str, bytes]]) -> None:  # noqa: F811
+    given = [f for f in app.file_uploader if label in f.label][-1]
+    given.set_value([(name, data, "image/png") for name, data in files]).run()
+
+
+def test_a_test_set_of_ones_own(app, dataset, photos):  # noqa: F811
+    dataset.changed(classes=["key", "fish"])
+    at(app, "1_Data", data=dataset.id)
+    held = [(f"held/{p.parent.name}/{p.name}", p.read_bytes()) for p in photos.rglob("0.png")]
+    held.append(("held/fish/new.png", png(7)))
+    upload(app, "Drag a folder", held)
+    wait_for_job("intake")
+    assert metrics(clean(app.run()))["Test images"] == "4"
+    kept = core.open_dataset(dataset.id)
+    assert sorted(kept.labels()["holdout"]) == ["Keys", "car", "fish", "fish"]
+    assert kept.pool == dataset.pool and kept.labels()["pool"] is None
+    assert any("3 of the 4 test images are among" in w.value for w in app.warning)
+    accept = next(m for m in app.multiselect if "look like" in m.label)
+    accept.set_value(["Keys"]).run()
+    assert sorted(core.open_dataset(dataset.id).labels()["holdout"]) == [
+        "car",
+        "fish",
+        "fish",
+        "key",
+    ]
+    button(clean(app), "Take the test set away").click().run()
+    assert metrics(clean(app))["Test images"] == "0"
+    assert core.open_dataset(dataset.id).labels() == {"pool": None, "holdout": None}
+
+
+def test_a_flat_test_set_gets_its_labels_from_a_csv(app, dataset):  # noqa: F811
+    dataset.changed(classes=["key", "fish"])
+    at(app, "1_Data", data=dataset.id)
+    upload(app, "Drag a folder", [("held/a.png", png(7)), ("held/b.png", png(8))])
+    wait_for_job("intake")
+    assert any("have no labels yet" in w.value for w in clean(app.run()).warning)
+    given = next(f for f in app.file_uploader if "CSV" in f.label)
+    given.set_value(("labels.csv", b"path,label\nb.png,key\n", "text/csv")).run()
+    button(app, "Use these labels").click().run()
+    clean(app)
+    assert core.open_dataset(dataset.id).labels()["holdout"] == [None, "key"]
+
+
+def test_a_stopped_intake_goes_on(app, photos, monkeypatch):  # noqa: F811
+    monkeypatch.setenv(core.ROOTS, str(photos))
+    monkeypatch.setattr("ueo_core.images.intake._BATCH_FILES", 1)
+    job = Job("k", "t")
+    monkeypatch.setattr(job, "progress", lambda done, total: done == 3 and job.cancel())
+    monkeypatch.setattr("ueo_core.images.intake.default_workers", lambda: 1)
+    taken = core.take_path(job, str(photos))
+    assert taken.report.cancelled
+    at(app, "1_Data", data=taken.dataset)
+    button(app, "Go on with it").click().run()
+    wait_for_job("intake")
+    assert metrics(clean(app.run()))["Usable images"] == "6"
+    assert not [b for b in app.button if b.label == "Go on with it"]
+
+
+def test_the_report_relates_subfolders_to_the_classes(app, dataset):  # noqa: F811
+    dataset.changed(classes=["key", "fish"])
+    at(app, "1_Data", data=dataset.id)
+    table = next(d.value for d in app.dataframe if "Subfolder" in d.value.columns)
+    assert dict(zip(table["Subfolder"], table["Among your classes"], strict=True)) == {
+        "Keys": "looks like key", "car": "no", "fish": "fish",
+    }  # fmt: skip
 
 
 def test_the_report_filters(app, dataset):  # noqa: F811

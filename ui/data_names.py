@@ -1,18 +1,10 @@
-"""Class names, and labels that serve scoring alone."""
+"""Class names: typed, pasted, from the subfolders, from a file."""
 
 import streamlit as st
 
 import ueo_core as core
 from ui import shell
 from ui.why import why
-
-_NONE, _FOLDERS, _CSV = "none", "folders", "csv"
-_SOURCES = {
-    _NONE: "No labels",
-    _FOLDERS: "Names of the subfolders",
-    _CSV: "A CSV file with path and label",
-    "sample": "From the drawing itself",
-}
 
 
 def names(dataset: core.Dataset) -> None:
@@ -65,87 +57,3 @@ def _fill_from_file(key: str, content: bytes) -> None:
         )
     except core.UserError as error:
         st.session_state[f"{key}.problem"] = str(error)
-
-
-def labels(dataset: core.Dataset) -> None:
-    """Declare labels for scoring, and how their names relate to the classes."""
-    st.markdown(
-        "Labels are optional and **for scoring only**: the run never sees them. With them, every page "
-        "can say how right the answers are; without them, the adaptation is exactly the same."
-    )
-    if dataset.is_sample:
-        st.success("The labels of the sample are known, because it was drawn here.")
-        _mapping(dataset)
-        return
-    source = st.radio(
-        "Where do labels come from?", [_NONE, _FOLDERS, _CSV], format_func=_SOURCES.get,
-        index=[_NONE, _FOLDERS, _CSV].index(dataset.labels_from or _NONE),
-        key=f"data.labels.{dataset.id}", horizontal=True,
-    )  # fmt: skip
-    try:
-        _declare(dataset, source)
-    except core.UserError as error:
-        shell.problem(error)
-        return
-    _mapping(core.open_dataset(dataset.id))
-
-
-def _declare(dataset: core.Dataset, source: str) -> None:
-    if source == _CSV:
-        given = st.file_uploader(
-            "CSV with the columns path and label, paths relative to the source", ["csv", "tsv", "txt"],
-            key=f"data.csv.{dataset.id}",
-        )  # fmt: skip
-        if given and st.button("Use these labels", type="primary"):
-            spooled = core.spool([(given.name, given)])
-            with spooled:
-                dataset.with_labels(core.csv_labels(dataset.images(), spooled.files[0][1]), _CSV)
-            st.rerun()
-    elif source != (dataset.labels_from or _NONE):
-        if source == _FOLDERS:
-            raw = core.folder_labels(dataset.images())
-            if len({name for name in raw if name}) < 2:
-                raise core.UserError(
-                    "labels: the images do not lie in at least two subfolders; sort them into one "
-                    "folder a class, or give a CSV."
-                )
-            dataset.with_labels(raw, _FOLDERS)
-        else:
-            dataset.with_labels(None, "")
-        st.rerun()
-
-
-def _mapping(dataset: core.Dataset) -> None:
-    """Which label name counts as which class; look-alikes only once accepted."""
-    raw = dataset.raw_labels()["pool"]
-    if not raw:
-        return
-    counts = {name: raw.count(name) for name in {n for n in raw if n}}
-    mapped = core.map_folders(counts, list(dataset.classes))
-    if mapped.suggestions:
-        accepted = st.multiselect(
-            "These names look like one of your classes. Count them as it?", sorted(mapped.suggestions),
-            default=[n for n in dataset.accepted if n in mapped.suggestions],
-            format_func=lambda name: f"{name} → {mapped.suggestions[name]}",
-            key=f"data.accept.{dataset.id}", placeholder="Choose those that are right",
-        )  # fmt: skip
-        if set(accepted) != set(dataset.accepted):
-            dataset.changed(accepted=tuple(accepted))
-            st.rerun()
-    resolved = mapped.resolve(dataset.accepted)
-    rows = [
-        {
-            "Label": name,
-            "Images": counts[name],
-            "Counts as": resolved[name] or "unknown (OOD)",
-            "Looks like": "" if resolved[name] else mapped.suggestions.get(name, ""),
-        }
-        for name in sorted(counts)
-    ]
-    known = sum(counts[n] for n in counts if resolved[n])
-    unlabeled = sum(name is None for name in raw)
-    st.markdown(
-        f"**{known:,}** images of your classes (ID), **{sum(counts.values()) - known:,}** of anything "
-        f"else (OOD), {unlabeled:,} without a label."
-    )
-    st.dataframe(rows, hide_index=True)

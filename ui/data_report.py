@@ -1,15 +1,38 @@
 """The honest account of an intake: what was used, what was not, and why."""
 
+from pathlib import Path
+
 import streamlit as st
 
 import ueo_core as core
+from ui import gallery
 
 _ROWS = 5_000  # a table of more is for the command line's JSON
 
 
 def draw(dataset: core.Dataset) -> None:
+    """The account of the pile, and how its subfolders would relate to the class names."""
+    report = account(dataset, "pool")
+    if not report.folders:
+        return
+    st.subheader("Images per subfolder")
+    mapped = core.map_folders(report.folders, list(dataset.classes))
+    looks = {folder: f"looks like {name}" for folder, name in mapped.suggestions.items()}
+    relation = {**mapped.exact, **looks}
+    st.dataframe(
+        [
+            {"Subfolder": name, "Images": n}
+            | ({"Among your classes": relation.get(name, "no")} if dataset.classes else {})
+            for name, n in report.folders.items()
+        ],
+        hide_index=True,
+    )
+
+
+def account(dataset: core.Dataset, part: str) -> core.IntakeReport:
     """Every file that was skipped, folded or looked odd, with its reason, to filter."""
-    report = core.Store(core.store_root()).report(dataset.pool["set"])
+    reference = dataset.pool if part == "pool" else dataset.holdout
+    report = core.Store(Path(reference["store"])).report(reference["set"])
     total = report.usable + len(report.skipped) + report.duplicates
     speed = f" in {report.seconds:.1f} s" if report.seconds else ""
     st.markdown(
@@ -27,15 +50,28 @@ def draw(dataset: core.Dataset) -> None:
         for w in report.warnings
     ]
     if rows:
-        _table(rows, dataset.id)
+        _table(rows, f"{part}.{dataset.id}")
+        _odd(dataset, part, report)
     else:
         st.success("Nothing was skipped, nothing is there twice, nothing looks odd.")
-    if report.folders:
-        st.subheader("Images per subfolder")
-        st.dataframe(
-            [{"Subfolder": name, "Images": n} for name, n in report.folders.items()],
-            hide_index=True,
-        )
+    return report
+
+
+def _odd(dataset: core.Dataset, part: str, report: core.IntakeReport) -> None:
+    """The images behind the warnings: a look decides faster than a name."""
+    images = dataset.images(part)
+    index = {name: i for i, name in enumerate(images.names)}
+    odd = [(w, index[w.name]) for w in report.warnings if w.name in index]
+    if not odd:
+        return
+    st.markdown("**Images that deserve a look**")
+    visible = gallery.pages(len(odd), f"data.odd.{part}.{dataset.id}")
+    gallery.wall(
+        [
+            gallery.Picture(images.thumbnail(i), f"{warned.reason}: {warned.name}")
+            for warned, i in (odd[k] for k in visible)
+        ]
+    )
 
 
 def _table(rows: list[dict], id: str) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import streamlit as st
 
 import ueo_core as core
-from ui import shell
+from ui import data_intake, shell
 
 
 def chosen() -> core.Dataset | None:
@@ -45,11 +45,8 @@ def header(dataset: core.Dataset) -> None:
     cells[3].metric("Class names", f"{len(dataset.classes):,}")
     held = dataset.holdout["n"] if dataset.holdout else 0
     cells[4].metric("Test images", f"{held:,}", help="Labelled, never trained on, only scored.")
-    if report.cancelled:
-        st.warning(
-            "This intake was stopped before its end: the dataset holds what was done. Give the same "
-            "source again to go on; what is here is not decoded twice."
-        )
+    if dataset.origin.get("unfinished"):
+        _unfinished(dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         if dataset.ready:
             if st.button("Adapt CLIP to it", type="primary", icon=":material/arrow_forward:"):
@@ -67,6 +64,23 @@ def header(dataset: core.Dataset) -> None:
                 "until you clean it up, and its runs keep working."
             )
             st.button("Delete it", on_click=_delete, args=(dataset.id,), type="primary")
+
+
+def _unfinished(dataset: core.Dataset) -> None:
+    """An intake that was stopped: the way on, where its source is still there."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "**This intake was stopped before its end.** The dataset holds what was done, and is as "
+            "usable as any other; nothing is decoded twice."
+        )
+        if "path" in dataset.origin or core.kept_spool(dataset):
+            st.button(
+                "Go on with it", icon=":material/play_arrow:", disabled=data_intake.running(),
+                on_click=data_intake.begin,
+                args=(f"Going on with {dataset.title}", lambda job: core.go_on(job, dataset.id)),
+            )  # fmt: skip
+        else:
+            st.caption("Its upload is gone: upload the same source again for the rest.")
 
 
 def _delete(id: str) -> None:

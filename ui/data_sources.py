@@ -1,11 +1,11 @@
-"""Where images come from: the sample, a folder, a zip, a path; and the intake as it goes."""
+"""Where images come from: the sample, a folder, a zip, a path."""
 
 import uuid
 
 import streamlit as st
 
 import ueo_core as core
-from ui import shell
+from ui import data_intake, shell
 
 KINDS = {
     "sample": ":material/draw: Built-in sample",
@@ -14,31 +14,37 @@ KINDS = {
     "path": ":material/computer: Path on this machine",
 }
 LOCAL = ("localhost", "127.0.0.1", "::1")
-JOB = "intake"  # one at a time: two would only slow each other down
 
 
 def draw() -> None:
     """The intake under way, or the sources to choose from."""
-    job = shell.jobs().get(JOB)
-    if job and job.running:
-        with st.container(border=True):
-            st.fragment(_progress, run_every=0.5, key="data.progress")()
+    if data_intake.draw():
         return
-    if job:
-        _ended(job)
-    if problem := st.session_state.get("data.problem"):
-        _problem(problem)
     empty = not core.list_datasets()
     if empty:
         _first()
     with st.expander(
         "Add images", icon=":material/add_photo_alternate:", expanded=empty, key="data.add"
     ):
-        kind = st.segmented_control(
-            "Where are they?", list(KINDS), format_func=KINDS.get, default="sample", required=True,
-            key="data.kind",
-        )  # fmt: skip
-        {"sample": _sample, "folder": _folder, "zip": _zip, "path": _path}[kind]()
+        if (kind := _kind("data.kind", list(KINDS))) == "sample":
+            _sample()
+        else:
+            _own(kind, "data", _side())
+
+
+def for_test_set(dataset: core.Dataset) -> None:
+    """The sources of a labelled test set, kept at the size of the dataset's own images."""
+    side = max(dataset.images().stored_sides)
+    kind = _kind("data.held.kind", [kind for kind in KINDS if kind != "sample"])
+    _own(kind, "data.held", side, holdout_of=dataset.id)
+
+
+def _kind(key: str, kinds: list[str]) -> str:
+    # Kept while an intake hides it, so that a failed path can be corrected.
+    return st.segmented_control(
+        "Where are they?", kinds, format_func=KINDS.get, default=kinds[0], required=True,
+        key=key, persist_state="session",
+    )  # fmt: skip
 
 
 def _first() -> None:
@@ -53,68 +59,6 @@ def _first() -> None:
             "Draw the built-in sample", type="primary", icon=":material/draw:",
             on_click=_draw_sample, args=(core.DEFAULT_SHIFT, 0, core.SHOWCASE_DOMAIN),
         )  # fmt: skip
-
-
-# The job
-
-
-def _begin(title: str, work) -> None:
-    """Start an intake; a second click while one runs changes nothing."""
-    shell.jobs().start(JOB, title, work, again=True)
-    st.session_state["data.mine"] = True
-    st.session_state.pop("data.problem", None)
-
-
-def _progress() -> None:
-    job = shell.jobs().get(JOB)
-    if job is None or not job.running:
-        st.rerun()
-    st.session_state["data.mine"] = True  # also after a refresh: whoever watches is taken along
-    left = f", about {_clock(job.seconds_left)} left" if job.done else ""
-    speed = f" · {job.rate:.0f} a second{left}" if job.done else ""
-    st.text(job.title)
-    st.progress(
-        job.done / job.total if job.total else 0.0,
-        f"{job.done:,} of {job.total:,} files{speed}" if job.total else "Listing the files",
-    )
-    st.button(
-        "Stop, and keep what is done", icon=":material/stop:", on_click=job.cancel,
-        disabled=job.cancelled,
-    )  # fmt: skip
-
-
-def _ended(job: core.Job) -> None:
-    """Show the outcome to the session that waited for it, once."""
-    if not st.session_state.pop("data.mine", False):
-        return
-    shell.jobs().forget(JOB)
-    if job.error:
-        st.session_state["data.problem"] = job.error
-    elif isinstance(job.result, core.TakenIn):
-        if job.result.dataset:
-            shell.set_parameter("data", job.result.dataset)
-        else:
-            st.session_state["data.problem"] = job.result.report
-    elif job.result:
-        shell.set_parameter("data", job.result.id)
-
-
-def _problem(problem) -> None:
-    """Why there is no dataset, until the next try: a sentence, or the report of a useless source."""
-    if isinstance(problem, str):
-        shell.problem(problem)
-        return
-    files = problem.usable + len(problem.skipped) + problem.duplicates
-    st.error(
-        f"{problem.usable} of {files} files could be used, and adaptation needs two different images; "
-        "see why below, then choose others."
-    )
-    st.dataframe(
-        [{"File": s.name, "Reason": s.reason} for s in problem.skipped[:1000]], hide_index=True
-    )
-
-
-# The sources
 
 
 def _sample() -> None:
@@ -140,28 +84,32 @@ def _sample() -> None:
 
 
 def _draw_sample(shift: str, seed: int, domain: str) -> None:
-    _begin(
+    data_intake.begin(
         f"Drawing the sample: {shift}, {domain}, seed {seed}",
         lambda job: core.sample_dataset(shift, seed, domain, progress=job.progress),
     )
 
 
-def _folder() -> None:
-    _upload("Drag a folder here, or choose one", "directory", None)
-    st.caption(
-        "Subfolders are fine. For more than a few thousand photos a zip or a path is faster."
-    )
+def _own(kind: str, prefix: str, side: int, holdout_of: str | None = None) -> None:
+    """One's own images: an upload, or a path; for a dataset of their own or as a test set."""
+    if kind == "path":
+        _path(prefix, side, holdout_of)
+    elif kind == "zip":
+        _upload("Drag a zip file here, or choose one", False, ["zip"], prefix, side, holdout_of)
+    else:
+        label = "Drag a folder here, or choose one"
+        _upload(label, "directory", None, prefix, side, holdout_of)
+        st.caption(
+            "Subfolders are fine. For more than a few thousand photos a zip or a path is faster."
+        )
 
 
-def _zip() -> None:
-    _upload("Drag a zip file here, or choose one", False, ["zip"])
-
-
-def _upload(label: str, multiple, types: list[str] | None) -> None:
-    side = _side()
+def _upload(
+    label: str, multiple, types: list[str] | None, prefix: str, side: int, holdout_of: str | None
+) -> None:
     # A new key empties the widget, and with it the server's memory, once the files are on disk.
-    key = st.session_state.setdefault("data.upload", uuid.uuid4().hex)
-    given = st.file_uploader(label, types, accept_multiple_files=multiple, key=f"data.{key}")
+    key = st.session_state.setdefault(f"{prefix}.upload", uuid.uuid4().hex)
+    given = st.file_uploader(label, types, accept_multiple_files=multiple, key=f"{prefix}.{key}")
     if not given:
         return
     try:
@@ -171,12 +119,15 @@ def _upload(label: str, multiple, types: list[str] | None) -> None:
     except core.UserError as error:
         shell.problem(error)
         return
-    st.session_state["data.upload"] = uuid.uuid4().hex
-    _begin(f"Taking in {spooled.title}", lambda job: core.take_uploads(job, spooled, side))
+    st.session_state[f"{prefix}.upload"] = uuid.uuid4().hex
+    data_intake.begin(
+        f"Taking in {spooled.title}",
+        lambda job: core.take_uploads(job, spooled, side, holdout_of),
+    )
     st.rerun()
 
 
-def _path() -> None:
+def _path(prefix: str, side: int, holdout_of: str | None) -> None:
     if st.get_option("server.address") not in LOCAL:
         st.info(
             "Paths are off: this server can be reached from other machines. Upload a folder or a zip."
@@ -189,14 +140,16 @@ def _path() -> None:
         )
         st.code(f"{core.ROOTS}=/path/to/photos streamlit run app.py", language="bash")
         return
-    side = _side()
     path = st.text_input(
-        "Folder or zip file", placeholder=str(core.roots()[0]), key="data.path",
-        help="Inside: " + ", ".join(str(root) for root in core.roots()),
+        "Folder or zip file", placeholder=str(core.roots()[0]), key=f"{prefix}.path",
+        help="Inside: " + ", ".join(str(root) for root in core.roots()), persist_state="session",
     )  # fmt: skip
     st.button(
         "Take it in", type="primary", icon=":material/download:", disabled=not path.strip(),
-        on_click=lambda: _begin(f"Taking in {path}", lambda job: core.take_path(job, path, side)),
+        key=f"{prefix}.take",
+        on_click=lambda: data_intake.begin(
+            f"Taking in {path}", lambda job: core.take_path(job, path, side, holdout_of)
+        ),
     )  # fmt: skip
 
 
@@ -206,11 +159,5 @@ def _side() -> int:
         "Keep them large enough for", list(core.SIDES), key="data.side",
         format_func=lambda side: f"{core.SIDES[side]}: short side {side} pixels",
         help="Images are decoded once and kept at this size. A training crop keeps half of the area or "
-        "more, so at this size it is never enlarged.",
+        "more, so at this size it is never enlarged.", persist_state="session",
     )  # fmt: skip
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
