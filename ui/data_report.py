@@ -61,15 +61,19 @@ def _odd(dataset: core.Dataset, part: str, report: core.IntakeReport) -> None:
     """The images behind the warnings: a look decides faster than a name."""
     images = dataset.images(part)
     index = {name: i for i, name in enumerate(images.names)}
-    odd = [(w, index[w.name]) for w in report.warnings if w.name in index]
+    reasons: dict[str, list[str]] = {}
+    for warned in report.warnings:
+        if warned.name in index:
+            reasons.setdefault(warned.name, []).append(warned.reason)
+    odd = list(reasons.items())
     if not odd:
         return
     st.markdown("**Images that deserve a look**")
     visible = gallery.pages(len(odd), f"data.odd.{part}.{dataset.id}")
     gallery.wall(
         [
-            gallery.Picture(images.thumbnail(i), f"{warned.reason}: {warned.name}")
-            for warned, i in (odd[k] for k in visible)
+            gallery.Picture(images.thumbnail(index[name]), f"{name}: {', '.join(why)}")
+            for name, why in (odd[k] for k in visible)
         ]
     )
 
@@ -77,7 +81,9 @@ def _odd(dataset: core.Dataset, part: str, report: core.IntakeReport) -> None:
 def _table(rows: list[dict], id: str) -> None:
     kinds = sorted({row["What"] for row in rows})
     which, search = st.columns([2, 3])
-    chosen = which.multiselect("Show", kinds, default=kinds, key=f"data.kinds.{id}")
+    chosen = which.pills(
+        "Show", kinds, selection_mode="multi", default=kinds, key=f"data.kinds.{id}"
+    )
     text = search.text_input("File or reason contains", key=f"data.why.{id}").casefold().strip()
     shown = [
         row
