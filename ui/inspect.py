@@ -1,9 +1,19 @@
 """The Inspect page: what adaptation changed, before always beside after."""
 
+from functools import lru_cache
+
 import streamlit as st
 
 import ueo_core as core
-from ui import inspect_threshold, thumbs
+from ui import (
+    inspect_checkpoint,
+    inspect_image,
+    inspect_label,
+    inspect_map,
+    inspect_threshold,
+    thumbs,
+)
+from ui import inspect_state as state
 from ui.inspect_classes import show_classes, show_confusion
 from ui.inspect_gallery import show_gallery
 from ui.plain import escaped, markdown
@@ -25,19 +35,54 @@ STYLE = """<style>
 
 def show(run: str) -> None:
     """Draw everything about a finished run; UserError when it is not finished."""
-    opened = inspection(run)
+    final = inspection(run)
     st.html(thumbs.STYLE + STYLE)
-    st.title(f"Inspect: {markdown(opened.title)}")
+    st.title(f"Inspect: {markdown(final.title)}")
+    step = inspect_checkpoint.choose(run)
+    if step is None:
+        return
+    opened = inspection(run, step)
     part, score = _choices(opened)
+    by_hand = None if part.labelled else inspect_label.estimates(opened, part, score)
     verdict = judged(opened, part.name, score)
+    if by_hand:
+        verdict = core.judge_by_hand(by_hand)
     show_verdict(verdict)
     if part.labelled:
         _figures(opened, part, score, verdict)
-    thresholds = inspect_threshold.show(opened, part, score, verdict)
-    if part.n_id:
-        show_classes(opened, part)
-        show_confusion(opened, part)
-    show_gallery(opened, part, score, thresholds)
+    elif by_hand:
+        inspect_label.table(by_hand, opened, score)
+    _tabs(opened, part, score, verdict)
+    if (image := st.session_state.pop("inspect.open", None)) is not None:
+        inspect_image.dialog(opened, part, image)
+
+
+def _tabs(opened: core.Inspection, part: core.Part, score: str, verdict) -> None:
+    """The sections; only the one that is looked at is computed and drawn."""
+    sections = {
+        "Known or unknown": lambda: inspect_threshold.show(opened, part, score, verdict),
+        "Classes": lambda: _classes(opened, part),
+        state.MAP: lambda: inspect_map.show(opened, part, score),
+        "Images": lambda: show_gallery(opened, part, score),
+        "Label a few": lambda: inspect_label.show(opened, part, score),
+    }
+    if not part.n_id:
+        del sections["Classes"]
+    if part.labelled:
+        del sections["Label a few"]
+    if (wanted := st.session_state.pop("inspect.go", None)) in sections:
+        st.session_state[state.TAB] = wanted
+    for name, tab in zip(
+        sections, st.tabs(list(sections), on_change="rerun", key=state.TAB), strict=True
+    ):
+        if tab.open:
+            with tab:
+                sections[name]()
+
+
+def _classes(opened: core.Inspection, part: core.Part) -> None:
+    show_classes(opened, part)
+    show_confusion(opened, part)
 
 
 def _choices(opened: core.Inspection) -> tuple[core.Part, str]:
@@ -65,20 +110,27 @@ def _choices(opened: core.Inspection) -> tuple[core.Part, str]:
         if part.labelled:
             about += f", {part.n_id:,} of the {len(opened.classes)} classes, {part.n_ood:,} of none"
         early = (
-            f" · stopped at step {opened.step} of {opened.steps}"
-            if opened.step < opened.steps
+            f" · stopped at step {opened.final} of {opened.steps}"
+            if opened.final < opened.steps
             else ""
         )
-        st.caption(f"{about} · {core.METHODS[opened.method].title}, {opened.step} steps{early}")
+        st.caption(f"{about} · {core.METHODS[opened.method].title}, {opened.final} steps{early}")
     return part, score
+
+
+@lru_cache(maxsize=32)
+def _metrics(opened: core.Inspection, part: str, score: str) -> dict[str, dict]:
+    """All metrics of a set, by side."""
+    part = opened.parts[part]
+    return {
+        side: core.evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
+        for side, cosines in part.cosines.items()
+    }
 
 
 def _figures(opened: core.Inspection, part: core.Part, score: str, verdict) -> None:
     """The headline metrics, before beside after."""
-    found = {
-        side: core.evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
-        for side, cosines in part.cosines.items()
-    }
+    found = _metrics(opened, part.name, score)
     temperature = core.SCORES[score].temperature(opened.logit_scale)
     names = {
         "acc": "ACC, mean accuracy of the classes",

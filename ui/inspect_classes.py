@@ -1,10 +1,12 @@
 """Inspect: class by class, and which is taken for which."""
 
+from functools import lru_cache
+
 import streamlit as st
 
 import ueo_core as core
 from ui import charts
-from ui.inspect_gallery import wall
+from ui.inspect_gallery import image_wall
 from ui.plain import markdown
 from ui.shell import dark
 
@@ -14,11 +16,7 @@ MATRIX = 60  # classes up to which the confusion can be drawn legibly
 
 def show_classes(opened: core.Inspection, part: core.Part) -> None:
     """Accuracy of every class before and after; those that lost most come first."""
-    rows = core.class_changes(
-        part.answer["before"], part.answer["after"], part.truth, opened.classes
-    )
-    if not rows:
-        return
+    rows = _changes(opened, part.name)
     st.subheader("Class by class")
     left, right = st.columns([2, 3], gap="medium")
     with left:
@@ -51,6 +49,14 @@ def show_classes(opened: core.Inspection, part: core.Part) -> None:
         )
 
 
+@lru_cache(maxsize=16)
+def _changes(opened: core.Inspection, part: str) -> list:
+    part = opened.parts[part]
+    return core.class_changes(
+        part.answer["before"], part.answer["after"], part.truth, opened.classes
+    )
+
+
 def _row(row) -> dict:
     return {
         "class": row.name,
@@ -71,10 +77,7 @@ def show_confusion(opened: core.Inspection, part: core.Part) -> None:
     st.subheader("Who is taken for whom")
     rows = core.confusion_rows(opened.classes, part.truth)
     if len(opened.classes) > MATRIX:
-        st.caption(
-            f"With {len(opened.classes)} classes the matrix cannot be read: choose a truth and an answer."
-        )
-        _by_names(opened, part, rows)
+        _pairs(opened, part, dict(rows))
         return
     st.caption(
         "Rows: what it is; columns: the answer; the colour is the share of the row. "
@@ -96,7 +99,7 @@ def _cell(opened, part, side: str, truth: int, answer: int) -> None:
         f"**{len(found)} of “{markdown(what)}”, answered “{markdown(opened.classes[answer])}” "
         f"{side} adaptation**"
     )
-    wall(opened, part, found, f"inspect.cell.{side}.{truth}.{answer}")
+    image_wall(opened, part, found, f"inspect.cell.{side}.{truth}.{answer}")
 
 
 def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
@@ -123,15 +126,24 @@ def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
     return None
 
 
-def _by_names(opened, part, rows) -> None:
-    left, middle, right = st.columns(3)
-    names = dict(rows)
-    row = left.selectbox("It is", list(names), format_func=names.get, key="inspect.truth")
-    answer = middle.selectbox(
-        "The answer is", range(len(opened.classes)), format_func=opened.classes.__getitem__,
-        key="inspect.answer",
-    )  # fmt: skip
-    side = right.segmented_control(
-        "When", ["before", "after"], default="after", required=True, key="inspect.when"
+def _pairs(opened, part, names: dict[int, str]) -> None:
+    """Too many classes for a matrix: its cells that are not right, as a table to click in."""
+    pairs = core.confused_pairs(part.answer["before"], part.answer["after"], part.truth)
+    st.caption(
+        f"{len(opened.classes)} classes are too many for a matrix: these are its cells that are not "
+        "right, the fullest after adaptation first. Click a row to see its images."
     )
-    _cell(opened, part, side, row, answer)
+    event = st.dataframe(
+        [
+            {"it is": names[row], "answered": opened.classes[column], "before": b, "after": a}
+            for row, column, b, a in pairs
+        ],
+        hide_index=True, height=380, key=f"inspect.pairs.{opened.run}.{part.name}",
+        on_select="rerun", selection_mode="single-row",
+    )  # fmt: skip
+    for place in event["selection"]["rows"]:
+        if place < len(pairs):
+            row, column, *counts = pairs[place]
+            for side, count in zip(("before", "after"), counts, strict=True):
+                if count:
+                    _cell(opened, part, side, row, column)

@@ -1,19 +1,15 @@
 """Inspect: the gallery. Pages of thumbnails, each with its answer before and after."""
 
-import math
-
 import streamlit as st
 
 import ueo_core as core
-from ui import thumbs
+from ui import inspect_state as state
+from ui import thumbs, wall
 from ui.plain import escaped
 
-A_PAGE = 24
 
-
-def show_gallery(opened: core.Inspection, part: core.Part, score: str, thresholds: dict) -> None:
+def show_gallery(opened: core.Inspection, part: core.Part, score: str) -> None:
     """Choose which images to look at, and look at them page by page."""
-    st.subheader("The images")
     allowed = core.gallery_views(part)
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
     with left:
@@ -27,23 +23,39 @@ def show_gallery(opened: core.Inspection, part: core.Part, score: str, threshold
             format_func=lambda i: "every class" if i is None else opened.classes[i],
             key="inspect.class",
         )  # fmt: skip
-    found = allowed[chosen].pick(part, part.scores(score), thresholds)
+    scores = part.scores(score)
+    found = allowed[chosen].pick(part, scores, state.thresholds(opened, part, score))
     if answer is not None:
         found = found[part.answer["after"][found] == answer]
-    st.caption(f"{len(found):,} of {len(part):,} images. {allowed[chosen].about}")
-    wall(opened, part, found, f"inspect.wall.{part.name}.{chosen}.{answer}", part.scores(score))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{len(found):,} of {len(part):,} images. {allowed[chosen].about} Click one to look closer."
+        )
+        if len(found):
+            download(opened, part, found, score, "inspect.gallery.csv")
+    image_wall(opened, part, found, f"inspect.wall.{part.name}.{chosen}.{answer}", scores)
 
 
-def wall(opened, part, found, key: str, scores: dict | None = None) -> None:
-    """One page of thumbnails of the images `found`, and the pager."""
-    if not len(found):
-        st.caption("No image is like that.")
-        return
-    pages = math.ceil(len(found) / A_PAGE)
-    page = st.pagination(pages, key=f"{key}.page") if pages > 1 else 1
-    start = A_PAGE * (min(page, pages) - 1)
-    cards = [_card(opened, part, int(i), scores) for i in found[start : start + A_PAGE]]
-    st.html(thumbs.strip(cards))
+def download(opened, part, images, score: str, key: str) -> None:
+    """The images of a selection with their answers, as a table to take away."""
+    names = thumbs.names(part.reference) or [f"image {i}" for i in range(len(part))]
+    st.download_button(
+        "CSV", icon=":material/download:", file_name=f"{opened.run}-{part.name}-selection.csv",
+        mime="text/csv", key=key, help="Paths, answers, confidences and scores of these images.",
+        data=lambda: core.selection_csv(part, names, images, opened.classes, score),
+    )  # fmt: skip
+
+
+def image_wall(opened, part, images, key: str, scores: dict | None = None, on_pick=None) -> None:
+    """A wall of images of the set; a click opens one, unless `on_pick` does something else."""
+    wall.show(
+        images, lambda i: _card(opened, part, i, scores), key, on_pick or _open,
+        state.chosen(opened, part),
+    )  # fmt: skip
+
+
+def _open(image: int) -> None:
+    st.session_state["inspect.open"] = image
 
 
 def _card(opened: core.Inspection, part: core.Part, i: int, scores: dict | None) -> str:

@@ -5,72 +5,61 @@ import streamlit as st
 
 import ueo_core as core
 from ui import charts
+from ui import inspect_state as state
 from ui.plain import escaped
 from ui.why import titled
 
-SIDES = {"before": "Before (zero-shot)", "after": "After (adapted)"}
+SIDES = ("before", "after")
 STEPS = 400  # positions of the slider
 
 
-def show(opened: core.Inspection, part: core.Part, score: str, verdict) -> dict[str, float]:
-    """Draw the section. → the threshold of each side"""
-    scores, guesses = part.scores(score), guessed(opened, score)
-    stem = f"inspect.{opened.run}.{part.name}.{score}"
+def show(opened: core.Inspection, part: core.Part, score: str, verdict) -> None:
+    """Draw the section: both hills, both thresholds, and what they do."""
+    scores, now = part.scores(score), state.thresholds(opened, part, score)
     title = "Known against unknown" if part.labelled else "Is something unknown in there?"
     titled(f"### {title}", "hills")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Automatic threshold", icon=":material/auto_awesome:", on_click=_set,
-            args=(stem, guesses),
+            args=(opened, part, score, state.guessed(opened, score)),
             help="Between the two components of a Gaussian mixture fitted to the pool's scores: a guess.",
         )  # fmt: skip
         if part.n_id:
             at95 = {s: core.threshold_at_tpr(v, part.truth) for s, v in scores.items()}
             st.button(
                 "Accept 95 % of the known", icon=":material/percent:", on_click=_set,
-                args=(stem, at95), help="The highest threshold that does; needs labels.",
+                args=(opened, part, score, at95), help="The highest threshold that does; needs labels.",
             )  # fmt: skip
         same = st.toggle(
-            "Same axis on both", key=f"{stem}.same", help="Else each axis spans its own data."
+            "Same axis on both", key="inspect.same", help="Else each axis spans its own data."
         )
     limits = core.data_range(np.concatenate(list(scores.values()))) if same else None
     found = {}
     for column, side in zip(st.columns(2, gap="large"), SIDES, strict=True):
         with column:
-            found[side] = _side(
-                opened, part, side, score, scores[side], guesses[side], limits, stem
-            )
+            found[side] = _side(opened, part, side, score, now[side], limits)
     _consequences(part, scores, found, verdict)
-    return found
 
 
-def guessed(opened: core.Inspection, score: str) -> dict[str, float]:
-    """The automatic threshold of each side: of the pool, as predictions of new images use it."""
-    key = f"inspect.guess.{opened.run}.{opened.step}.{score}"
-    if key not in st.session_state:
-        pool = opened.parts["pool"].scores(score)
-        st.session_state[key] = {s: core.mixture_threshold(v) for s, v in pool.items()}
-    return st.session_state[key]
-
-
-def _set(stem: str, values: dict[str, float]) -> None:
+def _set(opened, part, score: str, values: dict[str, float]) -> None:
     for side, value in values.items():
-        st.session_state[f"{stem}.{side}"] = float(value)
+        state.set_threshold(opened, part, score, side, value)
 
 
-def _side(opened, part, side, score, values, guess, limits, stem) -> float:
+def _side(opened, part, side, score, now: float, limits) -> float:
+    values = part.scores(score)[side]
     low, high = limits or core.data_range(values)
     digits = core.digits(low, high)
     step = (high - low) / STEPS
-    key = f"{stem}.{side}"
-    st.session_state.setdefault(key, float(guess))
-    # The range of the slider may have changed with the axis: keep the threshold within it.
-    st.session_state[key] = float(np.clip(st.session_state[key], low, high + step))
-    st.markdown(f"**{SIDES[side]}**")
+    key = f"inspect.{opened.run}.{part.name}.{score}.{side}"
+    # What is kept is what counts: the slider's range may have changed with the axis or the model.
+    st.session_state[key] = float(np.clip(now, low, high + step))
+    st.markdown(f"**{sides(opened)[side]}**")
     place = st.container()
     threshold = st.slider(
         "Threshold: an image with a lower score counts as unknown",
         low, high + step, step=step, format=f"%.{digits}f", key=key,
+        on_change=lambda: state.set_threshold(opened, part, score, side, st.session_state[key]),
     )  # fmt: skip
     groups = {"images": values}
     if part.labelled:
@@ -91,6 +80,15 @@ def _side(opened, part, side, score, values, guess, limits, stem) -> float:
             f"{'the same on both sides' if limits else 'exactly the data of this side'}."
         )
     return threshold
+
+
+def sides(opened: core.Inspection) -> dict[str, str]:
+    """What stands on each side, in words."""
+    final = opened.step == opened.final
+    return {
+        "before": "Before (zero-shot)",
+        "after": "After (adapted)" if final else f"After step {opened.step} of {opened.final}",
+    }
 
 
 def _title(score: str, scale: float) -> str:

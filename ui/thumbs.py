@@ -47,10 +47,16 @@ def picture(reference: dict, index: int, alt: str) -> str:
 
 def name(reference: dict, index: int) -> str:
     """The image's name within its set; empty where the set is gone."""
+    found = names(reference)
+    return found[int(index)] if int(index) < len(found) else ""
+
+
+def names(reference: dict) -> list[str]:
+    """The names of all images of a set; none where the set is gone."""
     try:
-        return _images(reference["store"], reference["set"]).names[int(index)]
-    except (core.UserError, IndexError):
-        return ""
+        return _images(reference["store"], reference["set"]).names
+    except core.UserError:
+        return []
 
 
 def card(reference: dict, index: int, lines: list[str], flipped: bool = False) -> str:

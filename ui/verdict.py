@@ -18,19 +18,22 @@ BOXES = {
 }
 
 
-@lru_cache(maxsize=4)  # 10,000 images × 100 classes are 8 MB
-def _opened(path: str, stamp: int) -> core.Inspection:
-    return core.read_inspection(core.RunFolder(path))
+@lru_cache(maxsize=8)  # 10,000 images × 100 classes are 8 MB
+def _opened(path: str, stamp: int, step: int | None) -> core.Inspection:
+    return core.read_inspection(core.RunFolder(path), step)
 
 
-def inspection(run: str) -> core.Inspection:
-    """A finished run's result, kept until the run writes another; UserError when it has none."""
+def inspection(run: str, step: int | None = None) -> core.Inspection:
+    """A finished run's result, kept until the run writes another; UserError when it has none.
+
+    step: of a checkpoint that has been scored; None: the final one.
+    """
     folder = manager().folder(run)
     result = folder.path / "result.json"
     stamp = result.stat().st_mtime_ns if result.is_file() else 0
     if not stamp or folder.state["state"] != "finished":
         return core.read_inspection(folder)  # says what is missing
-    return _opened(str(folder.path), stamp)
+    return _opened(str(folder.path), stamp, step)
 
 
 @lru_cache(maxsize=16)

@@ -78,3 +78,20 @@ def confusion_rows(classes, truth) -> list[tuple[int, str]]:
     truth = np.asarray(truth)
     rows = [(i, name) for i, name in enumerate(classes) if (truth == i).any()]
     return rows + ([(OOD, "none of them")] if (truth == OOD).any() else [])
+
+
+def confused_pairs(before, after, truth) -> list[tuple[int, int, int, int]]:
+    """What is taken for what, the most frequent after adaptation first.
+
+    → (truth, answer, images before, images after) of every pair that occurs and is not
+    right; truth is OOD for images of none of the classes.
+    """
+    truth = np.asarray(truth)
+    counts: dict[tuple[int, int], list[int]] = {}
+    for place, answer in enumerate((np.asarray(before), np.asarray(after))):
+        wrong = (truth >= OOD) & (answer != truth)
+        pairs, n = np.unique(np.stack([truth[wrong], answer[wrong]]), axis=1, return_counts=True)
+        for (row, column), count in zip(pairs.T.tolist(), n.tolist(), strict=True):
+            counts.setdefault((row, column), [0, 0])[place] = count
+    found = [(row, column, *n) for (row, column), n in counts.items()]
+    return sorted(found, key=lambda p: (-p[3], -p[2], p[0], p[1]))

@@ -1,10 +1,11 @@
 """Which images to look at: ordered selections of a set, for the galleries of Inspect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from ueo_core.metrics import OOD
 from ueo_core.report.inspection import Part
@@ -105,3 +106,16 @@ VIEWS: dict[str, View] = {
 def gallery_views(part: Part) -> dict[str, View]:
     """The selections that this set allows."""
     return {k: v for k, v in VIEWS.items() if part.labelled or not v.labels}
+
+
+def best_answers(part: Part, side: str, image: int, n: int) -> list[tuple[int, float]]:
+    """The n most probable classes of an image with their probability at the logit scale."""
+    p = softmax(part.logit_scale * part.cosines[side][image].astype(np.float64))
+    return [(int(c), float(p[c])) for c in np.argsort(-p, kind="stable")[:n]]
+
+
+def truth_sentence(truth: int, classes: Sequence[str]) -> str:
+    """What is known of an image, as a sentence."""
+    if truth >= 0:
+        return f"It is {classes[truth]}."
+    return "It is none of the classes." if truth == OOD else "Nobody labelled it."
