@@ -38,11 +38,12 @@ def show(run: str) -> None:
     final = inspection(run)
     st.html(thumbs.STYLE + STYLE)
     st.title(f"Inspect: {markdown(final.title)}")
-    step = inspect_checkpoint.choose(run)
-    if step is None:
+    step, part_name, score = _choices(final)
+    if not inspect_checkpoint.scored(run, step):
         return
     opened = inspection(run, step)
-    part, score = _choices(opened)
+    part = opened.parts[part_name]
+    _about(opened, part)
     by_hand = None if part.labelled else inspect_label.estimates(opened, part, score)
     verdict = judged(opened, part.name, score)
     if by_hand:
@@ -85,37 +86,35 @@ def _classes(opened: core.Inspection, part: core.Part) -> None:
     show_confusion(opened, part)
 
 
-def _choices(opened: core.Inspection) -> tuple[core.Part, str]:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = list(opened.parts)
-        chosen = opened.default
+def _choices(final: core.Inspection) -> tuple[int, str, str]:
+    """→ the step whose model is "after", the image set, the score"""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        chosen, names = final.default, list(final.parts)
         if len(names) > 1:
             chosen = st.segmented_control(
-                "Images", names, format_func=SETS.get, default=opened.default, required=True,
-                key=f"inspect.{opened.run}.set",
+                "Images", names, format_func=SETS.get, default=final.default, required=True,
+                key=f"inspect.{final.run}.set",
             )  # fmt: skip
         scores = core.SCORES
         score = st.selectbox(
-            "Score of how known an image is",
-            list(scores),
-            index=list(scores).index(core.DEFAULT_SCORE),
-            format_func=lambda k: (
-                f"{scores[k].title} ({scores[k].temperature(opened.logit_scale)})"
-            ),
-            key="inspect.score",
-            width=380,
-        )
-        part = opened.parts[chosen]
-        about = f"{len(part):,} images"
-        if part.labelled:
-            about += f", {part.n_id:,} of the {len(opened.classes)} classes, {part.n_ood:,} of none"
-        early = (
-            f" · stopped at step {opened.final} of {opened.steps}"
-            if opened.final < opened.steps
-            else ""
-        )
-        st.caption(f"{about} · {core.METHODS[opened.method].title}, {opened.final} steps{early}")
-    return part, score
+            "Score of how known an image is", list(scores),
+            index=list(scores).index(core.DEFAULT_SCORE), key="inspect.score", width=340,
+            format_func=lambda k: f"{scores[k].title} ({scores[k].temperature(final.logit_scale)})",
+        )  # fmt: skip
+        step = inspect_checkpoint.slider(final.run)
+    return step, chosen, score
+
+
+def _about(opened: core.Inspection, part: core.Part) -> None:
+    about = f"{len(part):,} images"
+    if part.labelled:
+        about += f", {part.n_id:,} of the {len(opened.classes)} classes, {part.n_ood:,} of none"
+    about += f" · {core.METHODS[opened.method].title}, {opened.final} steps"
+    if opened.final < opened.steps:
+        about += f" · stopped at step {opened.final} of {opened.steps}"
+    if opened.step != opened.final:
+        about += f" · **shown: the model after step {opened.step}, not the final one**"
+    st.caption(about)
 
 
 @lru_cache(maxsize=32)

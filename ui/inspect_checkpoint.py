@@ -7,23 +7,27 @@ from ui import shell
 from ui.working import working
 
 
-def choose(run: str) -> int | None:
-    """The slider over all checkpoints. → the step to show, or None while it has to be scored"""
-    folder = shell.manager().folder(run)
-    steps = core.checkpoint_steps(folder)
-    final, missing = steps[-1], core.unscored_steps(folder)
-    names = {0: "0: zero-shot", final: f"{final}: final"}
-    step = st.select_slider(
-        "“After” is the model after step", steps, value=final, key=f"inspect.{run}.step",
-        format_func=lambda s: names.get(s, str(s)),
+def slider(run: str) -> int:
+    """The slider over all checkpoints. → the step chosen, scored or not"""
+    steps = core.checkpoint_steps(shell.manager().folder(run))
+    names = {0: "0: zero-shot", steps[-1]: f"{steps[-1]}: final"}
+    return st.select_slider(
+        "“After” is the model after step", steps, value=steps[-1], key=f"inspect.{run}.step",
+        format_func=lambda s: names.get(s, str(s)), width=340,
         help="“Before” is always the zero-shot model. What a run offers is its final model: choosing "
         "the best of the checkpoints by these labels would flatter it.",
     )  # fmt: skip
+
+
+def scored(run: str, step: int) -> bool:
+    """Whether the step can be shown; else draw the way to it: one pass over all images, once."""
+    folder = shell.manager().folder(run)
     key = f"inspect-score-{run}"
     if working(key, "images"):
-        return None
+        return False
+    missing = core.unscored_steps(folder)
     if step not in missing:
-        return step
+        return True
     n = sum(folder.config[p]["n"] for p in ("pool", "holdout") if folder.config[p])
     with st.container(border=True):
         st.markdown(
@@ -42,9 +46,9 @@ def choose(run: str) -> int | None:
                 )  # fmt: skip
             st.button(
                 "Back to the final model", icon=":material/last_page:",
-                on_click=_final, args=(run, final),
+                on_click=_final, args=(run, core.checkpoint_steps(folder)[-1]),
             )  # fmt: skip
-    return None
+    return False
 
 
 def _score(run: str, key: str, steps: list[int]) -> None:

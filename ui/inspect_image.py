@@ -12,7 +12,7 @@ from ui.plain import escaped, markdown
 
 BEST = 5  # answers shown
 _STYLE = """<style>
-.ueo-big img { max-width: 100%; max-height: 22rem; min-width: min(100%, 13rem); border-radius: 0.5rem; display: block; }
+.ueo-big img { max-width: 100%; max-height: 22rem; min-width: min(100%, 16rem); border-radius: 0.5rem; display: block; }
 .ueo-big .gone { opacity: 0.6; }
 .ueo-bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr 3.4rem; gap: 0.25rem 0.6rem;
   align-items: center; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
@@ -48,7 +48,9 @@ def answers(opened: core.Inspection, part: core.Part, index: int) -> None:
         st.html(f'{_STYLE}<b>{side.capitalize()}</b><div class="ueo-bars">{rows}</div>')
     truth = int(part.truth[index])
     known = core.truth_sentence(truth, opened.classes)
-    st.caption(f"{markdown(known)} Probabilities: softmax of the logits × {opened.logit_scale:g}.")
+    st.caption(
+        f"{markdown(known)} Probabilities: softmax of the logits × {opened.logit_scale:.4g}."
+    )
 
 
 def show(opened: core.Inspection, part: core.Part, index: int) -> None:
@@ -61,7 +63,7 @@ def show(opened: core.Inspection, part: core.Part, index: int) -> None:
         answers(opened, part, index)
 
 
-@st.dialog("One image", width="large")
+@st.dialog("One image", width="medium")
 def dialog(opened: core.Inspection, part: core.Part, index: int) -> None:
     """The image over the page, and the way to its place on the map."""
     show(opened, part, index)

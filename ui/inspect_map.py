@@ -73,7 +73,11 @@ def _classes(opened, part) -> list[int]:
 
 def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> None:
     texts, titles = _texts(opened, part.name), sides(opened)
-    marked = {"brushed": state.brushed(opened, part), "chosen": state.chosen(opened, part)}
+    marked = {
+        "brushed": state.brushed(opened, part),
+        "chosen": state.chosen(opened, part),
+        "ink": "#E8EDF2" if shell.dark() else "#1B2733",
+    }
     if colouring == "score":
         title = f"{core.SCORES[score].title} ({core.SCORES[score].temperature(opened.logit_scale)})"
         fig = map_chart.scored(

@@ -37,7 +37,7 @@ PANELS = {"before": 1, "after": 2}
 def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dict, marked: dict):
     """Groups of images in colours. groups: side → [Group]; texts: side → hover text by image.
 
-    marked: {"brushed": images to bring out, "chosen": one image or None}.
+    marked: {"brushed": images to bring out, "chosen": one image or None, "ink": colour of text}.
     """
     fig = _frame(titles)
     looks, seen = {}, set()
@@ -89,9 +89,14 @@ def scored(
 def _frame(titles: dict):
     fig = make_subplots(1, 2, subplot_titles=[titles[s] for s in PANELS], horizontal_spacing=0.03)
     hidden = {"showticklabels": False, "ticks": "", "zeroline": False, "showgrid": False}
-    fig.update_xaxes(**hidden, showline=True, mirror=True, linecolor="rgba(128,128,128,0.4)")
-    fig.update_yaxes(**hidden, showline=True, mirror=True, linecolor="rgba(128,128,128,0.4)")
-    return fig
+    fig.update_xaxes(**hidden, showline=False)
+    fig.update_yaxes(**hidden, showline=False)
+    for n in ("", "2"):  # drawn, because an axis has no line on its far side
+        fig.add_shape(
+            type="rect", xref=f"x{n} domain", yref=f"y{n} domain", x0=0, x1=1, y0=0, y1=1,
+            line={"color": "rgba(128,128,128,0.35)", "width": 1}, layer="below",
+        )  # fmt: skip
+    return fig.update_annotations(yshift=6)
 
 
 def _points(fig, side: str, points, members, texts, marked: dict, marker: dict, **trace) -> None:
@@ -112,6 +117,7 @@ def _points(fig, side: str, points, members, texts, marked: dict, marker: dict, 
 
 
 def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
+    ink = marked["ink"]
     names = [escaped(c) for c in classes]
     for side, column in PANELS.items():
         anchors = where.anchors[side]
@@ -119,9 +125,9 @@ def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
             go.Scatter(
                 x=anchors[:, 0], y=anchors[:, 1], text=names, name="class text",
                 mode="markers+text" if len(classes) <= NAMED else "markers",
-                textposition="top center", textfont={"size": 12},
+                textposition="top center", textfont={"size": 12, "color": ink},
                 hovertemplate="text of the class “%{text}”<extra></extra>",
-                marker={"symbol": "star", "size": 11, "color": "#F0C808",
+                marker={"symbol": "star", "size": 11 if len(classes) <= NAMED else 8, "color": "#F0C808",
                         "line": {"width": 1, "color": "#222"}},
                 legendgroup="class text", showlegend=side == "before",
                 selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},

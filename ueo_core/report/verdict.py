@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from ueo_core.metrics import OOD, UNLABELED, accuracy, auc, harmonic_mean
 from ueo_core.report.classes import ClassChange, class_changes
@@ -83,14 +84,22 @@ def weighted_accuracy(weights: NDArray, hit, truth) -> NDArray[np.float64]:
 def weighted_auc(weights: NDArray, score, truth) -> NDArray[np.float64]:
     """AUROC of every resample, ID positive, ties counted half, percent. weights (R, N) → (R,)"""
     score, truth = np.asarray(score, np.float64), np.asarray(truth)
-    order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
-    w = weights[:, order].astype(np.float64)
-    positive = np.add.reduceat(w * (truth[order] >= 0), starts, axis=1)
-    negative = np.add.reduceat(w * (truth[order] == OOD), starts, axis=1)
-    below = np.cumsum(negative, axis=1) - negative
-    pairs = positive.sum(1) * negative.sum(1)
-    return 100 * (positive * (below + negative / 2)).sum(1) / pairs
+    known, unknown = np.flatnonzero(truth >= 0), np.flatnonzero(truth == OOD)
+    unknown = unknown[np.argsort(score[unknown], kind="stable")]
+    # A known image counts half at the number of unknown images below it, half at that of those
+    # not above it. Few weights stand anywhere, so the sum by place is a sparse product.
+    places = np.r_[
+        np.searchsorted(score[unknown], score[known], "left"),
+        np.searchsorted(score[unknown], score[known], "right"),
+    ]
+    at = np.tile(np.arange(len(known)), 2)
+    half = csr_matrix(
+        (np.full(len(at), 0.5, np.float32), (places, at)), (len(unknown) + 1, len(known))
+    )
+    won = (half @ weights[:, known].T).T  # (R, unknown + 1)
+    below = np.zeros_like(won, np.float64)
+    np.cumsum(weights[:, unknown], axis=1, out=below[:, 1:])
+    return 100 * (won * below).sum(1) / (weights[:, known].sum(1) * below[:, -1])
 
 
 def compare(
