@@ -43,6 +43,15 @@ def cosines_of(labels: list[str], skill: float, seed: int) -> np.ndarray:
     return values.astype(np.float32)
 
 
+def features_of(cosines: np.ndarray) -> np.ndarray:
+    """Unit features whose cosines with the axes of the first C dimensions are these. (N, C + 8)"""
+    g = np.random.default_rng(7)
+    rest = g.normal(size=(len(cosines), 8))
+    left = np.sqrt(np.maximum(1 - (cosines**2).sum(1), 0))
+    rest *= (left / np.linalg.norm(rest, axis=1))[:, None]
+    return np.hstack([cosines, rest]).astype(np.float32)
+
+
 def evaluation(step: int, cosines: np.ndarray, labels: list[str] | None, answer: str) -> dict:
     """An evaluation as the worker writes it, of the first 20 images of the pool."""
     p = torch.from_numpy(cosines[:20]).softmax(1)
@@ -92,7 +101,7 @@ def write_run(
     folder.append(evaluation(4, after, shown, "dog"))
     if state == "finished":
         for file, cosines in (("zero_shot", before), ("adapted", after)):
-            features = torch.zeros(n, 4)
+            features = torch.from_numpy(features_of(cosines))
             folder.save_tensors(
                 file, {"pool_cosines": torch.from_numpy(cosines), "pool_features": features}
             )

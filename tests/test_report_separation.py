@@ -7,8 +7,14 @@ from sklearn.metrics import auc as area
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from ueo_core.metrics import OOD, UNLABELED, fpr95, per_class_recall
-from ueo_core.report.classes import class_changes, confusion_cell, confusion_rows, wilson
-from ueo_core.report.gallery import VIEWS, gallery_views
+from ueo_core.report.classes import (
+    class_changes,
+    confused_pairs,
+    confusion_cell,
+    confusion_rows,
+    wilson,
+)
+from ueo_core.report.gallery import VIEWS, best_answers, gallery_views, truth_sentence
 from ueo_core.report.histograms import data_range, digits, hills, histogram
 from ueo_core.report.inspection import Part
 from ueo_core.report.separation import roc_points, threshold_at_tpr, threshold_effect
@@ -83,6 +89,30 @@ def test_cells_of_the_confusion_cover_all_labelled_images_once():
     assert rows[-1] == (OOD, "none of them")
     cells = [confusion_cell(ANSWER, TRUTH, r, c) for r, _ in rows for c in range(3)]
     assert sorted(np.concatenate(cells)) == list(range(85))
+
+
+def test_confused_pairs_are_the_cells_off_the_diagonal():
+    truth = np.array([0, 0, 1, 2, OOD, OOD, UNLABELED])
+    before, after = [0, 1, 0, 2, 1, 1, 0], [1, 1, 1, 2, 1, 0, 2]
+    assert confused_pairs(before, after, truth) == [
+        (0, 1, 1, 2), (OOD, 1, 2, 1), (OOD, 0, 0, 1), (1, 0, 1, 0),
+    ]  # fmt: skip
+    pairs = confused_pairs(ANSWER, ANSWER, TRUTH)
+    assert sum(p[3] for p in pairs) == ((TRUTH > UNLABELED) & (ANSWER != TRUTH)).sum()
+    for row, column, _, n in pairs:
+        assert len(confusion_cell(ANSWER, TRUTH, row, column)) == n
+
+
+def test_the_best_answers_are_the_softmax_in_order():
+    cosines = {"after": np.array([[0.1, 0.4, 0.3]], np.float32)}
+    one = Part("pool", {}, np.array([0]), cosines, 10.0)
+    p = np.exp(10 * cosines["after"][0].astype(float))
+    p /= p.sum()
+    assert best_answers(one, "after", 0, 2) == [
+        (1, pytest.approx(p[1])), (2, pytest.approx(p[2])),
+    ]  # fmt: skip
+    said = [truth_sentence(t, ["cat"]) for t in (0, OOD, UNLABELED)]
+    assert said == ["It is cat.", "It is none of the classes.", "Nobody labelled it."]
 
 
 def test_galleries_pick_what_they_say():

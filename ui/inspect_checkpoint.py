@@ -10,6 +10,8 @@ from ui.working import working
 def slider(run: str) -> int:
     """The slider over all checkpoints. → the step chosen, scored or not"""
     steps = core.checkpoint_steps(shell.manager().folder(run))
+    if len(steps) == 1:  # stopped before the first step: there is nothing to choose
+        return steps[0]
     names = {0: "0: zero-shot", steps[-1]: f"{steps[-1]}: final"}
     return st.select_slider(
         "“After” is the model after step", steps, value=steps[-1], key=f"inspect.{run}.step",

@@ -6,7 +6,7 @@ The others are scored on request, once: the result stays in the run's folder.
 
 from collections.abc import Callable, Sequence
 
-from ueo_core.report.inspection import PARTS, file_of_step, final_step
+from ueo_core.report.inspection import file_of_step, final_step
 from ueo_core.runs.folder import RunFolder
 
 
@@ -34,37 +34,24 @@ def score_checkpoints(
     to leave; a step is written whole or not at all, so what is done stays done. UserError
     when the backbone or the images are no longer there.
     """
-    import torch  # seconds to import: a page that only looks must not wait for it
-
+    # Seconds to import, for torch: a page that only looks must not wait for it.
     from ueo_core import backbones
-    from ueo_core.adapt import image_features
     from ueo_core.adapted import AdaptedCLIP
+    from ueo_core.runs.scoring import Scorer
     from ueo_core.runs.worker import open_images
-    from ueo_core.views import Views
 
     settings, config, final = folder.settings, folder.config, final_step(folder)
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     model = AdaptedCLIP(backbone, config["classes"], settings.prompt)
-    sets = {
-        name: Views(open_images(config[name], backbone.store_side), backbone)
-        for name in PARTS
-        if config[name] is not None
-    }
-    done, total = 0, len(steps) * sum(map(len, sets.values()))
+    pool, holdout = (open_images(config[k], backbone.store_side) for k in ("pool", "holdout"))
+    for place, step in enumerate(steps):
 
-    def tell(before: int, n: int) -> None:
-        progress(before + n, total)
-        check()
+        def tell(phase: str, done: int, total: int, place: int = place) -> None:
+            progress(place * total + done, len(steps) * total)
+            check()
 
-    for step in steps:
         model.load_delta(folder.checkpoint(step))
-        with torch.no_grad():
-            text = model.encode_text().cpu()
-        found = {}
-        for name, views in sets.items():
-            features = image_features(model, views, on_batch=lambda n, before=done: tell(before, n))
-            found[f"{name}_features"], found[f"{name}_cosines"] = features, features @ text.T
-            done += len(views)
+        found = Scorer(folder, model, pool, holdout, tell).encode_all("scoring")
         path = file_of_step(folder, step, final)
         path.parent.mkdir(exist_ok=True)
         folder.save_tensors(str(path.relative_to(folder.path).with_suffix("")), found)

@@ -59,7 +59,7 @@ class Scorer:
         """Zero-shot cosines of all images and the pool's fixed confidences, once per run. → (N,)"""
         zero = self.folder.tensors("zero_shot")
         if zero is None:
-            zero = self._encode_all("measuring")
+            zero = self.encode_all("measuring")
             zero["confidence"] = confidence_weights(
                 zero["pool_cosines"], self.model.logit_scale, self.settings.weight_temperature
             )
@@ -68,7 +68,7 @@ class Scorer:
         self._choose_probe()
         return zero["confidence"]
 
-    def _encode_all(self, phase: str) -> dict[str, Tensor]:
+    def encode_all(self, phase: str) -> dict[str, Tensor]:
         """Features and cosines of every image under the model as it is now, by set."""
         total, done = sum(map(len, self.sets.values())), 0
         text, found = self._text(), {}
@@ -182,7 +182,7 @@ class Scorer:
     def finish(self, step: int) -> None:
         """Score all images after the last step; write the delta, predictions and metrics."""
         # Without a step the adapted model is the zero-shot one.
-        final = self._encode_all("scoring") if step else self._before()
+        final = self.encode_all("scoring") if step else self._before()
         self.folder.save_tensors("adapted", final)
         pool = final["pool_cosines"].numpy()
         threshold = mixture_threshold(SCORES[DEFAULT_SCORE].compute(pool, 1.0))
