@@ -62,11 +62,11 @@ def show(opened: core.Inspection, part: core.Part, score: str) -> None:
 
 def _classes(opened, part) -> list[int]:
     """The classes that get a colour: all where they can be told apart, else a choice of them."""
-    if len(opened.classes) <= core.MOST:
+    if len(opened.classes) <= core.COLOURED:
         return list(range(len(opened.classes)))
     return st.multiselect(
         "Classes in colour", range(len(opened.classes)), default=core.frequent_classes(part),
-        format_func=opened.classes.__getitem__, max_selections=core.MOST, width=560,
+        format_func=opened.classes.__getitem__, max_selections=core.COLOURED, width=560,
         key=f"inspect.map.classes.{opened.run}.{part.name}",
     )  # fmt: skip
 

@@ -1,14 +1,12 @@
 """A wall of thumbnails in which one can be chosen, page by page."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from ui import thumbs
+from ui import gallery, thumbs
 from ui.shell import ROOT
 
-A_PAGE = 24  # thumbnails; the browser stays quick with up to 48
 _COMPONENT = st.components.v2.component(
     "ueo_wall",
     html='<div class="wall"></div>',
@@ -34,10 +32,7 @@ def show(
     if not len(images):
         st.caption("No image is like that.")
         return
-    pages = math.ceil(len(images) / A_PAGE)
-    page = st.pagination(pages, key=f"{key}.page") if pages > 1 else 1
-    start = A_PAGE * (min(page, pages) - 1)
-    shown = [int(i) for i in images[start : start + A_PAGE]]
+    shown = [int(images[i]) for i in gallery.pages(len(images), f"{key}.page")]
 
     def picked() -> None:
         if (image := st.session_state[f"{key}.wall"].picked) is not None:

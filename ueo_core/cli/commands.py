@@ -9,6 +9,7 @@ import time
 from ueo_core.classes import read_class_names
 from ueo_core.cli.bench import bench
 from ueo_core.cli.compare import compare
+from ueo_core.cli.inspect import inspect
 from ueo_core.cli.main import Ticker, clock
 from ueo_core.cli.sources import ingest, labels_of, look_alikes, scoring_only, take_in
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
@@ -299,6 +300,7 @@ COMMANDS = {
         adapt,
         resume,
         evaluate,
+        inspect,
         compare,
         predict,
         table,

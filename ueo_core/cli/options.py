@@ -124,6 +124,13 @@ def build() -> Parser:
     p.add_argument("--labels", metavar="FILE", help="CSV (path,label) instead of the subfolders")
     p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
 
+    p = commands.add_parser("inspect", parents=[common], help="what a finished run changed")
+    p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument("--set", choices=("pool", "holdout"), help="default: the test set with labels")
+    p.add_argument("--step", type=int, help="a checkpoint; default: the final model")
+    p.add_argument("--score", choices=SCORES, default=DEFAULT_SCORE)
+    p.add_argument("--threshold", type=float, help="on that score; default: a mixture's guess")
+
     p = commands.add_parser(
         "compare", parents=[common], help="finished runs side by side, with paired tests"
     )

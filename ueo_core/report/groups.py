@@ -14,7 +14,7 @@ COLOURINGS = {
     "score": "Score",
     "change": "What changed",
 }
-MOST = 8  # classes with a colour of their own: more cannot be told apart
+COLOURED = 8  # classes with a colour of their own: more cannot be told apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,9 @@ def colourings(part: Part) -> dict[str, str]:
 
 
 def frequent_classes(part: Part) -> list[int]:
-    """The classes that are answered most often after adaptation, at most `MOST`, the first first."""
+    """The classes that are answered most often after adaptation, at most `COLOURED`, the first first."""
     counts = np.bincount(part.answer["after"], minlength=part.cosines["after"].shape[1])
-    return [int(i) for i in np.argsort(-counts, kind="stable")[:MOST] if counts[i]]
+    return [int(i) for i in np.argsort(-counts, kind="stable")[:COLOURED] if counts[i]]
 
 
 def map_groups(part: Part, colouring: str, classes, shown: list[int]) -> dict[str, list[Group]]:

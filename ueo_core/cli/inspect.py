@@ -1,0 +1,118 @@
+"""`inspect`: what adaptation changed in a finished run, with the numbers of the Inspect page."""
+
+import argparse
+from dataclasses import asdict
+
+from ueo_core.errors import UserError
+from ueo_core.metrics import evaluate
+from ueo_core.report.checkpoints import checkpoint_steps, score_checkpoints, unscored_steps
+from ueo_core.report.classes import class_changes
+from ueo_core.report.hand_estimates import Estimates, estimate, judge_by_hand
+from ueo_core.report.hand_labels import load_hand_labels
+from ueo_core.report.inspection import Inspection, Part, read_inspection
+from ueo_core.report.separation import threshold_effect
+from ueo_core.report.verdict import judge
+from ueo_core.runs import RunFolder
+from ueo_core.scores import SCORES
+from ueo_core.thresholds import mixture_threshold
+
+
+def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
+    folder = RunFolder.open(args.run)
+    if args.step is not None:
+        _score(folder, args.step, tick)
+    opened = read_inspection(folder, args.step)
+    part = opened.parts.get(args.set or opened.default)
+    if part is None:
+        raise UserError(f"Set “{args.set}”: this run has none; choose {' or '.join(opened.parts)}.")
+    by_hand = None if part.labelled else _by_hand(folder, part, args.score)
+    verdict = judge_by_hand(by_hand) if by_hand else judge(part, args.score, opened.classes)
+    data = {
+        "run": str(args.run),
+        "set": part.name,
+        "step": opened.step,
+        "final": opened.final,
+        "images": len(part),
+        "n_id": part.n_id,
+        "n_ood": part.n_ood,
+        "score": args.score,
+        "temperature": SCORES[args.score].temperature(opened.logit_scale),
+        "verdict": {
+            "kind": verdict.kind,
+            "headline": verdict.headline,
+            "sentences": verdict.sentences,
+        },
+        "intervals": {
+            name: asdict(c) | {"verdict": c.verdict} for name, c in verdict.metrics.items()
+        },
+        "metrics": _metrics(opened, part, args.score),
+        "thresholds": _thresholds(opened, part, args.score, args.threshold),
+        "classes": [
+            asdict(c)
+            for c in class_changes(
+                part.answer["before"], part.answer["after"], part.truth, opened.classes
+            )
+        ],
+        "estimates": by_hand and asdict(by_hand),
+    }
+    return _lines(data), data
+
+
+def _score(folder: RunFolder, step: int, tick) -> None:
+    """Score a checkpoint that nobody has looked at yet."""
+    steps = checkpoint_steps(folder)
+    if step not in steps:
+        raise UserError(
+            f"Step {step}: the run has no checkpoint there; choose one of {', '.join(map(str, steps))}."
+        )
+    if step in unscored_steps(folder):
+        score_checkpoints(
+            folder, [step], lambda done, total: tick(f"{done} of {total} images scored")
+        )
+
+
+def _by_hand(folder: RunFolder, part: Part, score: str) -> Estimates | None:
+    return estimate(part, load_hand_labels(folder, part), score)
+
+
+def _metrics(opened: Inspection, part: Part, score: str) -> dict | None:
+    """The headline metrics by side; None without labels."""
+    if not part.labelled:
+        return None
+    found = {
+        side: evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
+        for side, cosines in part.cosines.items()
+    }
+    return {side: {k: v for k, v in m.items() if k != "per_class"} for side, m in found.items()}
+
+
+def _thresholds(opened: Inspection, part: Part, score: str, given: float | None) -> dict:
+    """What the thresholds do, by side: the one given, else the mixture's guess from the pool."""
+    pool = opened.parts["pool"].scores(score)
+    found = {}
+    for side, values in part.scores(score).items():
+        limit = mixture_threshold(pool[side]) if given is None else given
+        found[side] = asdict(threshold_effect(values, limit, part.answer[side], part.truth))
+    return found | {"guess": given is None}
+
+
+def _lines(data: dict) -> list[str]:
+    lines = [data["verdict"]["headline"]]
+    lines += [f"  {sentence}" for sentence in data["verdict"]["sentences"]]
+    lines.append(
+        f"{data['set']}, {data['images']} images, after step {data['step']} of {data['final']}; "
+        f"{data['score']} ({data['temperature']})"
+    )
+    for side in ("before", "after"):
+        e = data["thresholds"][side]
+        text = f"{side:>9}  threshold {e['threshold']:.6g}: {e['accepted']} accepted, {e['rejected']} unknown"
+        if e["tpr"] is not None:
+            text += f", TPR {e['tpr']:.1f}"
+        if e["fpr"] is not None:
+            text += f", FPR {e['fpr']:.1f}"
+        if e["accuracy"] is not None:
+            text += f", {e['accuracy']:.1f} % right among the accepted"
+        lines.append(text)
+    if data["thresholds"]["guess"]:
+        lines.append("the thresholds are guesses: of a two-component mixture of the pool's scores")
+    return lines
