@@ -96,7 +96,11 @@ def _frame(titles: dict):
             type="rect", xref=f"x{n} domain", yref=f"y{n} domain", x0=0, x1=1, y0=0, y1=1,
             line={"color": "rgba(128,128,128,0.35)", "width": 1}, layer="below",
         )  # fmt: skip
-    return fig.update_annotations(yshift=6)
+    for title, start in zip(fig.layout.annotations, (0.0, 0.515), strict=True):
+        title.update(
+            x=start, xanchor="left", yshift=6
+        )  # at the left: the tools come up at the right
+    return fig
 
 
 def _points(fig, side: str, points, members, texts, marked: dict, marker: dict, **trace) -> None:

@@ -1,0 +1,129 @@
+"""Inspect in a real browser: brushing both ways, labelling by keyboard alone, a checkpoint on request."""
+
+import json
+
+import pytest
+
+import ueo_core as core
+from tests.run_folders import CLASSES, image_set, write_run
+from ueo_core.runs.worker import execute
+
+from .conftest import serve
+
+pytestmark = pytest.mark.browser
+
+# Where Plotly has drawn the images of the left panel, in pixels of the window, by image.
+PLACES = """() => {
+  const plot = document.querySelector('.js-plotly-plot');
+  if (!plot?._fullLayout) return {};
+  const {x, y} = plot.getBoundingClientRect();
+  const {xaxis, yaxis} = plot._fullLayout, found = {};
+  for (const t of plot._fullData.filter(t => t.type === 'scattergl' && t.xaxis === 'x'))
+    t.customdata.forEach((id, i) => found[id] = [
+      x + xaxis._offset + xaxis.d2p(t.x[i]), y + yaxis._offset + yaxis.d2p(t.y[i])]);
+  return found;
+}"""
+RING = """() => {
+  const plot = document.querySelector('.js-plotly-plot');
+  const ring = plot?._fullData?.find(t => t.name === 'the image chosen' && t.xaxis === 'x');
+  if (!ring) return null;
+  for (const t of plot._fullData.filter(t => t.type === 'scattergl' && t.xaxis === 'x'))
+    for (let i = 0; i < t.x.length; i++)
+      if (Math.hypot(t.x[i] - ring.x[0], t.y[i] - ring.y[0]) < 1e-6) return t.customdata[i];
+}"""
+
+
+@pytest.fixture
+def url(browser, own_home):
+    """A server over the test's home."""
+    own_home.mkdir(exist_ok=True)
+    with serve(own_home) as (address, _):
+        yield address
+
+
+def _box(places: dict) -> tuple:
+    """A rectangle with some images in it and none near its edge. → two corners, the images"""
+    for x, y in sorted(places.values())[20:60]:
+        for half in range(30, 90, 4):
+            away = {i: max(abs(a - x), abs(b - y)) - half for i, (a, b) in places.items()}
+            inside = {i for i, d in away.items() if d < 0}
+            if 3 <= len(inside) <= 20 and min(map(abs, away.values())) > 4:
+                return (x - half, y - half), (x + half, y + half), inside
+    raise AssertionError("no such rectangle")
+
+
+def test_a_brush_shows_its_images_and_an_image_shows_its_point(page, own_home, url):
+    folder = write_run("r")
+    names = core.Store(core.store_root()).open(folder.config["pool"]["set"]).names
+    page.goto(f"{url}/Inspect?run=r")
+    page.get_by_role("tab", name="Map").click()
+    page.wait_for_function(f"() => Object.keys(({PLACES})()).length === 80")
+    page.locator(".js-plotly-plot").scroll_into_view_if_needed()
+    places = {int(k): v for k, v in page.evaluate(PLACES).items()}
+    (left, top), (right, bottom), expected = _box(places)
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for corner in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(*corner, steps=6)
+    page.mouse.up()
+    page.get_by_text(f"{len(expected)} images selected").wait_for()
+    titles = page.locator(".ueo-thumb").evaluate_all("cards => cards.map(c => c.title)")
+    assert set(titles) == {names[i] for i in expected}
+    # And back: the image that is clicked is ringed, and no other.
+    image = sorted(expected)[-1]
+    page.locator(f'.ueo-thumb[title="{names[image]}"]').click()
+    page.wait_for_function(f"() => ({RING})() === {image}")
+    page.locator(".st-key-inspect-chosen").get_by_text(names[image]).wait_for()
+    # A card can be chosen by keyboard as well.
+    other = min(expected)
+    page.locator(f'.ueo-thumb[title="{names[other]}"]').focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"() => ({RING})() === {other}")
+
+
+def test_an_image_of_the_gallery_leads_to_its_place_on_the_map(page, own_home, url):
+    folder = write_run("r")
+    names = core.Store(core.store_root()).open(folder.config["pool"]["set"]).names
+    page.goto(f"{url}/Inspect?run=r")
+    page.get_by_role("tab", name="Images").click()
+    card = page.locator(".ueo-thumb").nth(3)
+    title = card.get_attribute("title")
+    card.click()
+    page.get_by_role("dialog").get_by_text(title).wait_for()
+    page.get_by_role("button", name="Show it on the map").click()
+    page.wait_for_function(f"() => ({RING})() === {names.index(title)}")
+
+
+def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
+    folder = write_run("r", labelled=False)
+    page.goto(f"{url}/Inspect?run=r")
+    page.get_by_role("tab", name="Label a few").click()
+    page.get_by_role("button", name="Start labelling").click()
+    for n, key in enumerate("123012301230"):
+        page.get_by_text(f"{n} of 40 images labelled").wait_for()
+        page.keyboard.press(key)
+    page.get_by_text("12 of 40 images labelled").wait_for()
+    page.get_by_text("hand-labelled images of the classes").first.wait_for()
+    page.keyboard.press("z")
+    page.get_by_text("11 of 40 images labelled").wait_for()
+    given = json.loads((folder.path / "hand_labels.json").read_text())["pool"]["given"]
+    assert [name for _, name in given] == [*CLASSES, None, *CLASSES, None, *CLASSES]
+
+
+def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url):
+    folder = core.create_run(
+        core.runs_root() / "r", core.Settings.for_backbone("drawings-resnet", epochs=2),
+        CLASSES, image_set(12, "pool"),
+    )  # fmt: skip
+    assert execute(folder)["state"] == "finished"
+    page.goto(f"{url}/Inspect?run=r")
+    page.get_by_text("2: final").wait_for()
+    page.get_by_role("slider").first.press("ArrowLeft")
+    page.get_by_role("button", name="Score this checkpoint").click()
+    page.get_by_text("the model after step 1, not the final one").wait_for()
+    assert (folder.path / "scored" / "000001.safetensors").exists()
+    page.get_by_role("tab", name="Map").click()
+    page.get_by_role("radio", name="t-SNE").click()
+    page.get_by_role("button", name="Compute t-SNE").click()
+    page.get_by_text("The right one starts from the left one").wait_for()
+    page.locator(".js-plotly-plot").wait_for()
