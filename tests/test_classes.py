@@ -78,8 +78,7 @@ def test_spec_is_a_list_or_a_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("missing.txt", "'missing.txt' is no file"),
-        (".", "'.' is a folder"),
+        ("missing.txt", "'missing.txt' is no file or folder"),
         ("", "none were given"),
         ("x\0,x\0", "U\\+0000"),
     ],
@@ -87,6 +86,18 @@ def test_spec_is_a_list_or_a_file(tmp_path, monkeypatch):
 def test_bad_specs(spec, message):
     with pytest.raises(UserError, match=message):
         read_class_names(spec)
+
+
+def test_the_subfolders_of_a_folder_are_names(tmp_path):
+    for name in ("sea lion", "dog", ".git", "__MACOSX"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "notes.txt").write_text("x")
+    assert read_class_names(str(tmp_path)) == ["dog", "sea lion"]
+    (tmp_path / "sea_lion").mkdir()
+    with pytest.raises(UserError, match="read the same"):
+        read_class_names(str(tmp_path))
+    with pytest.raises(UserError, match="is a folder with 0 subfolders"):
+        read_class_names(str(tmp_path / "dog"))
 
 
 def test_bad_files(tmp_path):

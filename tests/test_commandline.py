@@ -69,6 +69,15 @@ def test_uploads_stand_as_a_folder_that_only_their_owner_knows():
     assert " adapt FOLDER " in command_line(dataset, Settings())
 
 
+@pytest.mark.parametrize(
+    ("labels_from", "labels"), [("", None), ("folders", "folders"), ("csv", "LABELS.csv")]
+)
+def test_what_is_only_scored_is_named_as_well(labels_from, labels):
+    dataset = Dataset("d", "t", POOL, POOL, ("a", "b"), labels_from=labels_from)
+    args = parse(command_line(dataset, Settings()))
+    assert (str(args.holdout), args.labels) == ("TEST", labels)
+
+
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("backbone", ["drawings-resnet", "RN50-quickgelu"])
 def test_a_preset_changes_what_it_says_and_nothing_else(name, backbone):

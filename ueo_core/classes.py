@@ -64,24 +64,44 @@ def check_class_names(names: Iterable[str]) -> list[str]:
 
 
 def read_class_names(spec: str) -> list[str]:
-    """Class names from the command line: `"a,b,c"`, or the path of a text file that holds them.
+    """Class names from the command line: `"a,b,c"`, the path of a text file that holds them, or
+    the path of a folder whose subfolders are named after them.
 
-    A file of that name wins. Raises `UserError` as `parse_class_names` does, and for a single
-    word that is no file.
+    A file or folder of that name wins. Raises `UserError` as `parse_class_names` does, and for a
+    single word that is neither.
     """
     try:
         path = Path(spec)
-        is_file, is_folder = path.is_file(), path.is_dir()
+        is_file, is_folder = path.is_file(), bool(spec.strip()) and path.is_dir()
     except (OSError, ValueError):  # too long or a NUL: certainly a list
         is_file = is_folder = False
     if is_file:
         return parse_class_names(_read(path))
+    if is_folder:
+        return _subfolders(path)
     if "," not in spec and "\n" not in spec and spec.strip():
-        what = "is a folder" if is_folder else "is no file, and as a list it has one name only"
         raise UserError(
-            f'class names: {_shown(spec)} {what}; give a file with one name per line or "a,b,c".'
+            f"class names: {_shown(spec)} is no file or folder, and as a list it has one name only; "
+            'give a file with one name per line or "a,b,c".'
         )
     return parse_class_names(spec)
+
+
+def _subfolders(path: Path) -> list[str]:
+    """The names of a folder's subfolders, but of those that systems hide, sorted."""
+    try:
+        inside = sorted(child.name for child in path.iterdir() if child.is_dir())
+    except OSError as error:
+        raise UserError(
+            f"class names: {path} cannot be read ({error.strerror}); check its permissions."
+        ) from error
+    names = [name for name in inside if not name.startswith((".", "__"))]
+    if len(names) < 2:
+        raise UserError(
+            f"class names: {path} is a folder with {len(names)} subfolders to take names from; "
+            'give one with at least two, a file with one name per line, or "a,b,c".'
+        )
+    return check_class_names(names)
 
 
 def _read(path: Path) -> str:

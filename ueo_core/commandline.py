@@ -1,6 +1,7 @@
 """The command that does what the page does: to copy, to keep, to run elsewhere."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields
 
 from ueo_core.datasets import Dataset
@@ -28,7 +29,8 @@ def options(settings: Settings) -> list[str]:
 def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
     """The equivalent commands, one a line, quoted for a POSIX shell.
 
-    A sample is first written out; uploaded images stand as FOLDER, which only their owner knows.
+    A sample is first written out; uploaded images stand as FOLDER, and a test set of one's own
+    and a table of labels as TEST and LABELS.csv: only their owner knows where they are.
     """
     if dataset.is_sample:
         shift, seed, domain = (dataset.origin[k] for k in ("shift", "seed", "domain"))
@@ -44,11 +46,17 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
             )
         )
     source = dataset.origin.get("path", "FOLDER")
-    return _adapt(source, ",".join(dataset.classes), settings, out)
+    scoring = ["--holdout", "TEST"] if dataset.holdout else []
+    if dataset.labels_from:
+        scoring += ["--labels", "folders" if dataset.labels_from == "folders" else "LABELS.csv"]
+    return _adapt(source, ",".join(dataset.classes), settings, out, scoring)
 
 
-def _adapt(source: str, classes: str, settings: Settings, out: str) -> str:
-    return _line(["adapt", source, "--classes", classes, "--out", out, *options(settings)])
+def _adapt(
+    source: str, classes: str, settings: Settings, out: str, scoring: Sequence[str] = ()
+) -> str:
+    words = ["adapt", source, "--classes", classes, "--out", out, *scoring, *options(settings)]
+    return _line(words)
 
 
 def _line(words: list[str]) -> str:

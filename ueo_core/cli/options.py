@@ -20,7 +20,11 @@ class Parser(argparse.ArgumentParser):
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     """The options that fill Settings; None means the backbone's preset."""
-    parser.add_argument("--classes", required=True, help='"a,b,c" or a file with one name a line')
+    parser.add_argument(
+        "--classes",
+        required=True,
+        help='"a,b,c", a file with one name a line, or a folder with one subfolder a class',
+    )
     parser.add_argument(
         "--backbone",
         default="drawings-resnet",
