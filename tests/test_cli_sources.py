@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.test_cli import adapt_options, photos, run  # noqa: F401
+from ueo_core.cli import main
 from ueo_core.runs import RunFolder
 
 
@@ -90,11 +91,13 @@ def test_what_cannot_be_scored_is_a_sentence(
     assert not (tmp_path / "r").exists()
 
 
-def test_limits_are_settings(run, photos, tmp_path, monkeypatch):  # noqa: F811
+def test_limits_are_settings(run, photos, tmp_path, monkeypatch, capsys):  # noqa: F811
     monkeypatch.setenv("UEO_STUDIO_LIMITS", "max_pixels=1_000, max_files = 500")
     code, data, _ = run("ingest", photos, "--store", tmp_path, "--json")
     assert code == 0 and data["usable"] == 0
     assert "max_pixels = 1,000" in json.dumps(data["skipped"])
+    main(["ingest", str(photos), "--store", str(tmp_path)])
+    assert "limits are settings: UEO_STUDIO_LIMITS=" in capsys.readouterr().out
     for value, message in (
         ("max_pixel=3", "no limit 'max_pixel'"),
         ("max_files=many", "no positive"),

@@ -33,6 +33,7 @@ _PUBLIC = {
         "folder_labels",
         "map_folders",
     ),
+    "ueo_core.images.limits": ("LIMITS_EXAMPLE",),
     "ueo_core.jobs": ("Job", "Jobs"),
     "ueo_core.learn.why": ("WHY",),
     "ueo_core.machine": ("Machine", "this_machine"),

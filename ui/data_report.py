@@ -40,6 +40,9 @@ def account(dataset: core.Dataset, part: str) -> core.IntakeReport:
         f"{report.short_side} pixels. {len(report.skipped):,} were skipped, {report.duplicates:,} are "
         f"exact copies of another one, {len(report.warnings):,} deserve a look."
     )
+    if report.limited:
+        st.caption("Some files were kept out by a limit. To raise one, start the app with it:")
+        st.code(f"{core.LIMITS_EXAMPLE} streamlit run app.py", language="bash")
     rows = [{"What": "skipped", "File": s.name, "Why": s.reason} for s in report.skipped]
     rows += [
         {"What": "duplicate", "File": name, "Why": f"the same file as {same}"}

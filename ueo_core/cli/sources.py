@@ -17,6 +17,7 @@ from ueo_core.images import (
     folder_labels,
     map_folders,
 )
+from ueo_core.images.limits import LIMITS_EXAMPLE
 from ueo_core.runs import reference
 
 FOLDERS = "folders"  # the word that stands for the subfolders' names where a CSV may stand
@@ -54,6 +55,7 @@ def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         f"{len(report.warnings)} warnings"
     ]
     lines += [f"  skipped {s.name}: {s.reason}" for s in report.skipped]
+    lines += [f"  limits are settings: {LIMITS_EXAMPLE}"] if report.limited else []
     lines += [f"  warning {w.name}: {w.reason}" for w in report.warnings]
     if classes is not None:
         mapping = map_folders(report.folders, classes)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 
 from ueo_core.errors import UserError
 
-VARIABLE = "UEO_STUDIO_LIMITS"  # sets limits: "max_files=200000, max_pixels=200_000_000"
+VARIABLE = "UEO_STUDIO_LIMITS"  # sets limits, as the example shows
+LIMITS_EXAMPLE = f'{VARIABLE}="max_files=200000, max_pixels=200_000_000"'
 
 
 class Refused(Exception):

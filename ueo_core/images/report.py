@@ -62,6 +62,11 @@ class IntakeReport:
     short_side: int = 0  # pixels; the size kept for training
     decoded: int = 0  # images decoded now; the others were in the store already
 
+    @property
+    def limited(self) -> bool:
+        """Whether a limit kept something out; their settings are in `limits.py`."""
+        return any(" limit " in skipped.reason for skipped in self.skipped)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "set_id": self.set_id,
