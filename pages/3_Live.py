@@ -3,7 +3,7 @@
 import streamlit as st
 
 import ueo_core as core
-from ui import live
+from ui import live, live_view
 from ui.plain import markdown
 from ui.shell import bootstrap, manager, parameter, set_parameter, teaching_note
 
@@ -16,7 +16,7 @@ if run is None:
     st.stop()
 try:
     live.show(run)
-    if not live.presenting():
+    if not live_view.current().present:
         teaching_note(manager().folder(run).settings.backbone)
 except core.UserError as error:
     set_parameter("run", None)

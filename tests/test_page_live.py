@@ -1,13 +1,22 @@
 """Live: every state has its sentence, its way out and the buttons of the state table."""
 
+import json
+
 import pytest
 
-from tests.pages import app, at, button  # noqa: F401
+from tests.pages import app, at, button, clean  # noqa: F401
 from tests.run_folders import write_run
 from ueo_core.runs import ACTIONS, actions
-from ui import live, shell
+from ui import live, live_controls, shell
 
-LABELS = {action: live.BUTTONS[action][0] for action in ACTIONS}
+LABELS = {action: live_controls.BUTTONS[action][0] for action in ACTIONS}
+
+
+@pytest.fixture(autouse=True)
+def one_viewer(monkeypatch):
+    """AppTest has no cookies to tell a browser by."""
+    for module in (live, live_controls):
+        monkeypatch.setattr(module, "viewer", lambda: "me")
 
 
 def text(page) -> str:
@@ -43,7 +52,8 @@ def test_a_button_acts_through_the_manager(app, monkeypatch):  # noqa: F811
     monkeypatch.setattr(type(shell.manager()), "act", lambda self, *a, **k: done.append((a, k)))
     page.number_input(key="live.steps").set_value(7)
     button(page, "Step").click().run()
-    assert done == [(("r", "step"), {"amount": 7})]
+    ((asked, options),) = done
+    assert asked == ("r", "step") and options == {"amount": 7, "viewer": "me"}
 
 
 def test_presentation_is_in_the_address_and_has_three_panels(app):  # noqa: F811
@@ -59,3 +69,55 @@ def test_an_unknown_run_is_one_sentence_and_names_are_not_markdown(app):  # noqa
     write_run("r", title="**<img src=x>** $x$")
     page = at(app, "3_Live", run="r")
     assert any(m.value == r"## \*\*\<img src\=x\>\*\* \$x\$" for m in page.markdown)
+
+
+def test_the_address_chooses_panels_and_steps(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "3_Live", run="r", present="1", panels="weights,loss,nonsense", steps="2-4")
+    specs = {c.proto.alt.split(" ")[0]: json.loads(c.proto.spec) for c in page.get("echarts_chart")}
+    assert list(specs) == ["Histogram", "Line"]
+    axis = specs["Line"]["xAxis"]
+    assert (axis["min"], axis["max"]) == (2, 4)
+    assert [x for x, _ in specs["Line"]["series"][0]["data"]] == [2, 3, 4]
+    page.slider(key="live.span").set_value((1, 3)).run()
+    assert page.query_params["steps"] == "1-3"
+    page.multiselect(key="live.panels").set_value(["hills"]).run()
+    assert page.query_params["panels"] == "hills"
+    assert len(clean(page.run()).get("echarts_chart")) == 1
+
+
+def test_while_another_window_steers_no_button_can_be_pressed(app):  # noqa: F811
+    write_run("r", state="paused", reason="Paused.")
+    desk = shell.manager().desk
+    desk.watch("teacher")
+    page = at(app, "3_Live", run="r")
+    assert all(button(page, label).disabled for label in LABELS.values())
+    assert "another window has the controls" in text(page)
+    desk.hand_over("teacher")
+    clean(button(clean(page.run()), "Take the controls").click().run())
+    assert not button(page, "Resume").disabled
+    assert not desk.watch("teacher").steers
+
+
+def test_waiting_runs_are_listed_and_moved(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)  # nobody comes to take them
+    for name in ("a", "b"):
+        manager.submit(write_run(name, state="queued", title=f"Run {name}"))
+    page = at(app, "3_Live", run="b")
+    assert "1 run before it" in text(page)
+    assert page.button(key="live.Earlier.a").disabled and page.button(key="live.Later.b").disabled
+    page.button(key="live.Earlier.b").click().run()
+    assert manager.queue() == ["b", "a"]
+    page.button(key="live.out.a").click().run()
+    assert manager.queue() == ["b"] and manager.snapshot("a").state == "paused"
+
+
+def test_a_finished_run_is_trained_on_from_the_page(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)
+    write_run("r")
+    page = at(app, "3_Live", run="r")
+    page.number_input(key="live.epochs").set_value(3)
+    button(page, "Train on").click().run()
+    assert manager.queue() == ["r"] and manager.folder("r").settings.extensions == ((4, 3),)

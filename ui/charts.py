@@ -72,12 +72,12 @@ def line(name: str, points: Sequence, colour: str, **options) -> dict:
     return series | options
 
 
-def loss_chart(series: Sequence[dict], steps: int, size: int = 13) -> dict:
-    """The loss and its two terms by step."""
+def loss_chart(series: Sequence[dict], steps: int, size: int = 13, first: int = 0) -> dict:
+    """The loss and its two terms by step, from `first` to `steps`."""
     of = lambda key: [(p["step"], p[key]) for p in series]  # noqa: E731
     return frame(
         size,
-        xAxis=axis("step", size, min=0, max=max(1, steps), minInterval=1),
+        xAxis=axis("step", size, min=first, max=max(first + 1, steps), minInterval=1),
         yAxis=axis("", size, vertical=True, scale=True),
         series=[
             line("loss", of("loss"), AFTER, width=3),
@@ -87,15 +87,15 @@ def loss_chart(series: Sequence[dict], steps: int, size: int = 13) -> dict:
     )
 
 
-def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13) -> dict:
-    """Curves in percent by step; the axis spans whole tens around the data."""
+def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13, first: int = 0) -> dict:
+    """Curves in percent by step, from `first` to `steps`; the axis spans whole tens around the data."""
     values = [v for points in found.values() for _, v in points] or [0.0, 100.0]
     low = max(0, 10 * int(np.floor(min(values) / 10 - 0.1)))
     high = min(100, 10 * int(np.ceil(max(values) / 10 + 0.1)))
     looks = ((AFTER, "solid", "circle"), (UNKNOWN, "dashed", "triangle"), (GREEN, "dotted", "rect"))
     return frame(
         size,
-        xAxis=axis("step", size, min=0, max=max(1, steps), minInterval=1),
+        xAxis=axis("step", size, min=first, max=max(first + 1, steps), minInterval=1),
         yAxis=axis(
             "", size, vertical=True, min=low, max=high, axisLabel={"formatter": "{value} %"}
         ),

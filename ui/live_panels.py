@@ -7,11 +7,13 @@ import streamlit as st
 
 import ueo_core as core
 from ui import charts, thumbs
+from ui.live_view import View
 from ui.plain import escaped
 from ui.why import titled
 
 HEIGHT = 300
-LARGE = 20  # text of charts on a projector, pixels
+SMALL, LARGE = 13, 20  # text of charts on a desk and on a projector, pixels
+LARGE_HEIGHT = 430
 STYLE = thumbs.STYLE
 PRESENT = """<style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
@@ -32,6 +34,29 @@ class Facts:
     labels: dict  # for colour and ticks only
 
 
+@dataclass(frozen=True)
+class Panel:
+    """All that a panel may draw from."""
+
+    now: core.Snapshot
+    shown: core.Snapshot  # the same, with the curves of the chosen steps alone
+    about: Facts
+    view: View
+    size: int  # of the text, pixels
+    theme: str
+
+    @property
+    def height(self) -> int:
+        return HEIGHT if self.size < LARGE else LARGE_HEIGHT
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Ends of the step axis: the chosen ones, else to where the run ends or has ended early."""
+        if self.view.last is not None:
+            return self.view.first, self.view.last
+        return 0, self.now.step if self.now.state == "finished" else self.now.steps
+
+
 @lru_cache(maxsize=8)
 def facts(path: str) -> Facts:
     """A run's settings, image sets and labels, read once."""
@@ -41,33 +66,16 @@ def facts(path: str) -> Facts:
     return Facts(tuple(config["classes"]), folder.settings, references, folder.labels())
 
 
-def all_panels(now: core.Snapshot, about: Facts, theme: str) -> None:
-    """Five charts, the canaries and the last batch."""
-    grid = st.grid(3, min_column_width=330, gap="medium", key="live-grid")
-    with grid.cell():
-        _loss(now, about)
-    with grid.cell():
-        _hills(now, about)
-    with grid.cell():
-        _signs(now, about)
-    with grid.cell():
-        _weights(now, about)
-    with grid.cell():
-        _change(now, theme)
-    with grid.cell():
-        _batch(now, about)
-    _canaries(now, about)
-
-
-def presentation(now: core.Snapshot, about: Facts) -> None:
-    """Three panels in large type, each with what to look at, and the canaries."""
-    grid = st.grid(3, min_column_width=420, gap="medium", key="live-grid-large")
-    with grid.cell():
-        _hills(now, about, LARGE)
-    with grid.cell():
-        _signs(now, about, LARGE)
-    with grid.cell():
-        _loss(now, about, LARGE)
+def draw(now: core.Snapshot, about: Facts, view: View, theme: str) -> None:
+    """All panels, or the projector's few in large type; then the canaries."""
+    names, size, width = tuple(PANELS), SMALL, 330
+    if view.present:
+        names, size, width = view.panels, LARGE, 420
+    shown = core.within(now, view.first, view.last)
+    grid = st.grid(3, min_column_width=width, gap="medium", key=f"live-grid-{size}")
+    for name in names:
+        with grid.cell():
+            PANELS[name](Panel(now, shown, about, view, size, theme))
     _canaries(now, about)
 
 
@@ -76,17 +84,22 @@ def _head(title: str, topic: str | None = None) -> None:
     titled(f"**{title}**", topic) if topic else st.markdown(f"**{title}**")
 
 
-def _height(size: int) -> int:
-    return HEIGHT if size < LARGE else 460
+def _chart(panel: Panel, name: str, spec: dict, alt: str) -> None:
+    """A chart that keeps its place; a click on its legend would only last until the next tick."""
+    if "legend" in spec:
+        spec["legend"]["selectedMode"] = False
+    st.echarts_chart(spec, key=f"live-{name}-{panel.size}", height=panel.height, alt=alt)
 
 
-def _loss(now: core.Snapshot, about: Facts, size: int = 13) -> None:
+def _loss(panel: Panel) -> None:
+    about, size = panel.about, panel.size
+    first, last = panel.steps
     _head("The loss and its two terms", "loss")
-    st.echarts_chart(
-        charts.loss_chart(core.decimated(now.series), _end(now), size),
-        key=f"live-loss-{size}",
-        height=_height(size),
-        alt="Line chart of the loss, the weighted entropy of each image and the entropy of the mean.",
+    _chart(
+        panel,
+        "loss",
+        charts.loss_chart(core.decimated(panel.shown.series), last, size, first),
+        "Line chart of the loss, the weighted entropy of each image and the entropy of the mean.",
     )
     trade = core.METHODS[about.settings.method].trade(about.settings.trade)
     if trade:
@@ -102,15 +115,16 @@ def _loss(now: core.Snapshot, about: Facts, size: int = 13) -> None:
     st.caption(text)
 
 
-def _hills(now: core.Snapshot, about: Facts, size: int = 13) -> None:
+def _hills(panel: Panel) -> None:
+    now, about, size = panel.now, panel.about, panel.size
     _head("Confidence hills, now and at step 0", "hills")
     found = core.confidence_hills(now)
     floor = 1 / len(about.classes)
-    st.echarts_chart(
+    _chart(
+        panel,
+        "hills",
         charts.hill_chart(found, size),
-        key=f"live-hills-{size}",
-        height=_height(size),
-        alt="Densities of the confidence score of the probe images, now against step 0.",
+        "Densities of the confidence score of the probe images, now against step 0.",
     )
     if found is None:
         text = "They appear once every image has been measured."
@@ -129,16 +143,18 @@ def _hills(now: core.Snapshot, about: Facts, size: int = 13) -> None:
     st.caption(text)
 
 
-def _signs(now: core.Snapshot, about: Facts, size: int = 13) -> None:
+def _signs(panel: Panel) -> None:
+    now, about, size = panel.now, panel.about, panel.size
     labelled = core.has_labels(now)
     unscored = not now.evaluations
     _head("Quality by epoch" if labelled or unscored else "Signs without labels, by epoch")
-    signs = core.progress_signs(now, len(about.classes)) if now.evaluations else {}
-    st.echarts_chart(
-        charts.percent_chart(signs, _end(now), size),
-        key=f"live-signs-{size}",
-        height=_height(size),
-        alt="Line chart by step of accuracy and AUC, or of signs that need no labels.",
+    signs = core.progress_signs(panel.shown, len(about.classes)) if panel.shown.evaluations else {}
+    first, last = panel.steps
+    _chart(
+        panel,
+        "signs",
+        charts.percent_chart(signs, last, size, first),
+        "Line chart by step of accuracy and AUC, or of signs that need no labels.",
     )
     values = " · ".join(f"{k} {v[0][1]:.1f} → {v[-1][1]:.1f}" for k, v in signs.items())
     if labelled:
@@ -158,15 +174,19 @@ def _signs(now: core.Snapshot, about: Facts, size: int = 13) -> None:
     st.caption(text)
 
 
-def _weights(now: core.Snapshot, about: Facts) -> None:
+def _weights(panel: Panel) -> None:
+    now, about, size = panel.now, panel.about, panel.size
     _head("Weights of the images, fixed before step 1", "weights")
     found = core.weight_bars(now)
     if found is None:
-        spec, text = charts.bar_chart([0, 1], {}, "w(x)", 2), "They appear after the measurement."
+        spec, text = (
+            charts.bar_chart([0, 1], {}, "w(x)", 2, size),
+            "They appear after the measurement.",
+        )
     else:
         low, high = float(found.edges[0]), float(found.edges[-1])
         digits = core.digits(low, high)
-        spec = charts.bar_chart(found.edges, found.counts, "w(x)", digits)
+        spec = charts.bar_chart(found.edges, found.counts, "w(x)", digits, size)
         scaled = about.settings.weight_temperature == "scaled"
         text = (
             f"Range shown: {low:.{digits}f} to {high:.{digits}f}, exactly the data. w(x) is the largest "
@@ -174,20 +194,19 @@ def _weights(now: core.Snapshot, about: Facts) -> None:
         )
         if not core.METHODS[about.settings.method].weighted:
             text += f" {core.METHODS[about.settings.method].title} counts every image alike and does not use them."
-    st.echarts_chart(
-        spec, key="live-weights", height=HEIGHT, alt="Histogram of the sample weights."
-    )
+    _chart(panel, "weights", spec, "Histogram of the sample weights.")
     st.caption(text)
 
 
-def _change(now: core.Snapshot, theme: str) -> None:
+def _change(panel: Panel) -> None:
+    size = panel.size
     _head("How far each layer has moved", "moved")
-    steps, layers, values = core.change_by_layer(now)
-    st.echarts_chart(
-        charts.change_chart(steps, layers, values, theme),
-        key="live-change",
-        height=HEIGHT,
-        alt="Heat map of the relative parameter change by layer and step.",
+    steps, layers, values = core.change_by_layer(panel.shown)
+    _chart(
+        panel,
+        "change",
+        charts.change_chart(steps, layers, values, panel.theme, size),
+        "Heat map of the relative parameter change by layer and step.",
     )
     st.caption(
         "Context of the prompt first, then the image tower from input to output. ‖v − v₀‖ / ‖v₀‖ in "
@@ -195,7 +214,8 @@ def _change(now: core.Snapshot, theme: str) -> None:
     )
 
 
-def _batch(now: core.Snapshot, about: Facts) -> None:
+def _batch(panel: Panel) -> None:
+    now, about = panel.now, panel.about
     _head("The last batch: who counts most and least")
     rows = []
     weighted = core.METHODS[about.settings.method].weighted
@@ -253,6 +273,11 @@ def _probe(now: core.Snapshot) -> str:
     return f"{len(event['mcm']):,} images of the {SETS[event['set']]}"
 
 
-def _end(now: core.Snapshot) -> int:
-    """The last step of the step axis: where the run ends, or has ended early."""
-    return now.step if now.state == "finished" else now.steps
+PANELS = {
+    "loss": _loss,
+    "hills": _hills,
+    "signs": _signs,
+    "weights": _weights,
+    "change": _change,
+    "batch": _batch,
+}

@@ -5,6 +5,7 @@ import gc
 import sys
 import threading
 import types
+import uuid
 from pathlib import Path
 
 import streamlit as st
@@ -26,6 +27,7 @@ PAGES = (
 # A module without a file: Streamlit's reload and a second import of this one leave it alone, so
 # that there is one worker thread a process, whatever happens to the code above it.
 _PROCESS = "_ueo_studio_process"
+_COOKIE = "_streamlit_xsrf"  # the server's own, random, one a browser
 SIDEBAR = 230  # pixels
 _NEW_MODULES = 200  # so many more since the last freeze mean that something heavy was imported
 
@@ -83,6 +85,13 @@ def jobs() -> core.Jobs:
             core.clear_spool()
             process.jobs = core.Jobs()
         return process.jobs
+
+
+def viewer() -> str:
+    """Who looks, for the controls: a browser by its cookie, so that a refresh is the same viewer."""
+    return st.context.cookies.get(_COOKIE) or st.session_state.setdefault(
+        "ueo.viewer", uuid.uuid4().hex
+    )
 
 
 def shutdown() -> None:

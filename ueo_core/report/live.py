@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,14 @@ class Canary:
     @property
     def flipped(self) -> bool:
         return self.now != self.before
+
+
+def within(snapshot: Snapshot, first: int, last: int | None) -> Snapshot:
+    """The snapshot with the curves of the steps `first` … `last` alone; None: to the end."""
+    if last is None:
+        return snapshot
+    keep = lambda found: tuple(e for e in found if first <= e["step"] <= last)  # noqa: E731
+    return replace(snapshot, series=keep(snapshot.series), evaluations=keep(snapshot.evaluations))
 
 
 def _by_label(values: Sequence[float], ood: Sequence[bool | None]) -> dict[str, np.ndarray]:
