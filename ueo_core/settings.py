@@ -81,10 +81,11 @@ class Settings:
 
 
 # The teaching models are small, so they want far larger rates than CLIP; layer norms move less at
-# a given rate than batch norms. Chosen on seeds 0 to 3 of the built-in problem's default.
+# a given rate than batch norms. Chosen on seeds below 505 of the built-in problem's default: at a
+# third of these rates InfoMax is level with UEO, at twice the rates UEO itself breaks now and then.
 DRAWINGS_PRESETS = {
-    "drawings-resnet": {"epochs": 10, "lr": 0.2},
-    "drawings-vit": {"epochs": 10, "lr": 3.0},
+    "drawings-resnet": {"epochs": 10, "lr": 0.6},
+    "drawings-vit": {"epochs": 14, "lr": 3.0},
 }
 
 

@@ -159,7 +159,7 @@ def build() -> Parser:
         "table", parents=[common], help="the README's table: methods on Drawings"
     )
     p.add_argument("--seeds", type=int, default=5)
-    p.add_argument("--first-seed", type=int, default=100)
+    p.add_argument("--first-seed", type=int, default=600)
     p.add_argument("--shift", choices=SHIFTS, default=DEFAULT_SHIFT)
     p.add_argument("--domain", default=SHOWCASE_DOMAIN)
     p.add_argument("--epochs", type=int)
