@@ -56,3 +56,15 @@ def test_a_copy_that_fails_loses_nothing(tmp_path, monkeypatch):
     objects.prune({sha(0)})
     np.testing.assert_array_equal(objects.pixels(sha(0), 8, 6, 100), image(0).pixels)
     assert {path.suffix for path in tmp_path.iterdir()} == {".pixels", ".index"}
+
+
+@pytest.mark.parametrize("lost", [".pixels", ".index"])
+def test_half_a_pack_goes_with_the_next_pruning(tmp_path, lost):
+    store(tmp_path, [0])
+    next(tmp_path.glob(f"*{lost}")).unlink()
+    for kind in (".pixels", ".index"):  # of a process that was killed before its first image
+        (tmp_path / f"{'0' * 32}{kind}").touch()
+    objects = Objects(tmp_path)
+    assert objects.wasted({sha(0)}) > 0
+    objects.prune({sha(0)})
+    assert not list(tmp_path.iterdir())

@@ -120,7 +120,7 @@ class Objects:
     def prune(self, used: Container[str]) -> None:
         """Delete the images that are not in use; packs that hold others as well are rewritten."""
         for pack, size, kept, alive in list(self._packs(used)):
-            if kept == size:
+            if alive and kept == size:
                 continue
             try:
                 if alive:
@@ -138,7 +138,9 @@ class Objects:
         for sha, sides in list(self._found.items()):
             for packed in sides.values() if sha in used else ():
                 alive.setdefault(packed.pack, []).append(packed)
-        for pack in sorted({path.stem for path in self.root.glob(f"*{PIXELS}")}):
+        for pack in sorted(
+            {p.stem for kind in (PIXELS, INDEX) for p in self.root.glob(f"*{kind}")}
+        ):
             size = sum(
                 path.stat().st_size
                 for path in (self.root / f"{pack}{kind}" for kind in (PIXELS, INDEX))
