@@ -13,11 +13,11 @@ CLASSES = ["dog", "wild_cat", "grand piano"]
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("name", "layers", "scalars"),
-    [("RN50-quickgelu", 55, 53_248), ("ViT-B-16-quickgelu", 26, 39_936)],
+    ("name", "layers", "scalars", "missed"),
+    [("RN50-quickgelu", 55, 53_248, 7_680), ("ViT-B-16-quickgelu", 26, 39_936, 0)],
 )
 def test_real_architectures_have_the_papers_parameter_counts(
-    name, layers, scalars, real_checkpoint
+    name, layers, scalars, missed, real_checkpoint
 ):
     backbone = backbones.load(name, str(real_checkpoint(name)), "cpu")
     model = AdaptedCLIP(backbone, ["dog", "cat"])
@@ -27,6 +27,7 @@ def test_real_architectures_have_the_papers_parameter_counts(
     trained = sum(p.numel() for p in model.select("both"))
     assert trained == scalars + 4 * 512
     assert sum(p.requires_grad for p in backbone.model.parameters()) == 2 * layers
+    assert trained - sum(p.numel() for p in model.select("as-released")) == missed
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         ours, own = model.encode_image(images), backbone.model.encode_image(images, normalize=True)
@@ -108,3 +109,11 @@ def test_a_name_whose_prompt_does_not_fit_is_refused_by_name(tiny):
     AdaptedCLIP(tiny, ["dog dog dog dog dog dog dog dog dog", "cat"])
     with pytest.raises(UserError, match=r"dog dog.*17 tokens.*reads 16"):
         AdaptedCLIP(tiny, ["dog dog dog dog dog dog dog dog dog dog", "cat"])
+
+
+def test_as_released_leaves_out_the_norms_that_the_script_misses(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    model.select("as-released")
+    left = {n for n, p in model.affine().items() if not p.requires_grad}
+    assert left == {n for n in model.affine() if "downsample" in n}
+    assert model.context.requires_grad

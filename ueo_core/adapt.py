@@ -12,6 +12,7 @@ from torch import Tensor
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.errors import UserError
 from ueo_core.losses import Batch, Loss, build
+from ueo_core.methods import METHODS
 from ueo_core.schedule import learning_rate, split_epoch, steps_in_all
 from ueo_core.settings import Settings
 from ueo_core.views import Views
@@ -101,12 +102,14 @@ def adapt(
 
     confidence: (N,) zero-shot confidences w_i of the pool's images, fixed throughout;
     done: steps already in the model's delta, for a resumed run; start: (N, D) zero-shot
-    features of the pool, for methods that keep a memory of it. The caller may stop iterating
+    features of the pool, for methods that compare with them. The caller may stop iterating
     at any step: the model then holds that step's parameters. SGD without momentum has no
-    state, so (delta, done) is a complete checkpoint, but for methods with a memory.
+    state, so (delta, done) is a complete checkpoint; a method with a memory cannot be resumed.
     """
     n = len(views)
     check_pool(n)
+    if done and METHODS[settings.method].memory:
+        raise ValueError(f"{settings.method} has a memory that no checkpoint holds")
     confidence = confidence.to(model.device)
     objective = build(settings, None if start is None else start.to(model.device))
     parameters = model.select(settings.trained)
@@ -118,15 +121,15 @@ def adapt(
             began = time.perf_counter()
             epoch, place = divmod(step, len(sizes))
             order = np.random.default_rng([settings.seed, ORDER, epoch]).permutation(n)
-            start = sum(sizes[:place])
-            batch = order[start : start + sizes[place]]
+            first = sum(sizes[:place])
+            batch = order[first : first + sizes[place]]
             g = np.random.default_rng([settings.seed, VIEW, step])
             lr = learning_rate(step, n, settings)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.zero_grad()
             images = views.training(batch, g)
-            at = torch.from_numpy(batch)
+            at = torch.from_numpy(batch).to(model.device)
 
             def loss_of(features: Tensor, text: Tensor, at: Tensor = at) -> Loss:
                 return objective(Batch(features, text, model.logit_scale, confidence[at], at))

@@ -80,10 +80,11 @@ class AdaptedCLIP(nn.Module):
         return dict(self._affine)
 
     def select(self, trained: str) -> list[nn.Parameter]:
-        """Let `both`, `prompt` or `affine` train and freeze the rest. → the parameters that train"""
+        """Let one of settings.TRAINED_PARTS train and freeze the rest. → the parameters that train"""
         self.context.requires_grad_(trained != "affine")
-        for value in self._affine.values():
-            value.requires_grad_(trained != "prompt")
+        for name, value in self._affine.items():
+            named = any(part in name for part in ("bn", "ln"))
+            value.requires_grad_(trained != "prompt" and (named or trained != "as-released"))
         return [p for p in (self.context, *self._affine.values()) if p.requires_grad]
 
     def encode_image(self, images: Tensor) -> Tensor:

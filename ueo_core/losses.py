@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from ueo_core import objectives_rivals as rivals
+from ueo_core.errors import UserError
 from ueo_core.methods import METHODS
 from ueo_core.objectives import terms
 from ueo_core.settings import Settings
@@ -20,9 +24,9 @@ class Batch(NamedTuple):
     index: Tensor  # (B,) places in the pool
 
     @property
-    def logits(self) -> Tensor:
-        """z = s · cos. → (B, C)"""
-        return self.scale * self.features @ self.text.T
+    def cosines(self) -> Tensor:
+        """Images against prompts. → (B, C)"""
+        return self.features @ self.text.T
 
 
 class Loss(NamedTuple):
@@ -39,9 +43,20 @@ Objective = Callable[[Batch], Loss]
 def build(settings: Settings, start: Tensor | None = None) -> Objective:
     """The loss of the settings' method.
 
-    start: (N, D) zero-shot features of the pool, for a method that keeps a memory of them.
+    start: (N, D) zero-shot features of the pool, for a method that keeps a memory of them or
+    compares with them.
     """
-    return _two_terms(settings)
+    method = METHODS[settings.method]
+    if method.on_features:
+        raise UserError(
+            f"Method {method.title}: it works on cached features and has no loss for the loop; "
+            "run it with the command protocol."
+        )
+    if not method.loss:
+        return _two_terms(settings)
+    if method.needs_start and start is None:
+        raise ValueError(f"{method.title} needs the pool's zero-shot features")
+    return {"pouf": _pouf, "dance": _dance, "unient": _unient}[settings.method](start)
 
 
 def _two_terms(settings: Settings) -> Objective:
@@ -50,7 +65,47 @@ def _two_terms(settings: Settings) -> Objective:
     trade = method.trade(settings.trade)
 
     def objective(batch: Batch) -> Loss:
-        both = terms(batch.logits, method.weights(batch.confidence))
+        both = terms(batch.scale * batch.cosines, method.weights(batch.confidence))
         return Loss(both.entropy - trade * both.marginal, *both)
+
+    return objective
+
+
+def _watched(total: Tensor, logits: Tensor) -> Loss:
+    """A rival's loss with the entropies beside it, which carry no gradient."""
+    with torch.no_grad():
+        return Loss(total, *terms(logits, logits.new_ones(len(logits))))
+
+
+def _pouf(start: Tensor | None) -> Objective:
+    def objective(batch: Batch) -> Loss:
+        cosines = batch.cosines
+        return _watched(rivals.pouf(cosines, batch.scale), batch.scale * cosines)
+
+    return objective
+
+
+def _unient(start: Tensor) -> Objective:
+    """Known are those whose zero-shot feature lies near one of the prompts as they are now."""
+
+    def objective(batch: Batch) -> Loss:
+        nearest = (start[batch.index] @ batch.text.detach().T).amax(1)
+        known = torch.from_numpy(rivals.two_gaussians(nearest.cpu().numpy())).to(nearest.device)
+        logits = batch.scale * batch.cosines
+        return _watched(rivals.unient(logits, known), logits)
+
+    return objective
+
+
+def _dance(start: Tensor) -> Objective:
+    """The memory begins with the zero-shot features; a batch's features replace its own."""
+    memory = F.normalize(start.clone(), dim=-1)
+
+    def objective(batch: Batch) -> Loss:
+        logits = batch.scale * batch.cosines
+        # A copy, because the backward pass still needs what the memory was.
+        loss = rivals.dance(batch.features, logits, memory.clone(), batch.index)
+        memory[batch.index] = batch.features.detach()
+        return _watched(loss, logits)
 
     return objective

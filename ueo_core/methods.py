@@ -1,6 +1,7 @@
-"""The registry of methods that the loop can train. No torch here: pages list it at once."""
+"""The registry of methods, and of what a protocol compares. No torch here: pages list it at once."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,12 +10,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Method:
-    """One way to adapt: which weights and which share of the marginal term go into the loss."""
+    """One way to adapt; none sees a label, the number of classes present, or their shares."""
 
     title: str
     about: str  # one sentence for a person
-    weighted: bool  # confidence weights, else equal ones
-    marginal: bool  # the −λ H(p̄) term, else none
+    source: str  # the paper that proposes it
+    weighted: bool = False  # confidence weights, else equal ones
+    marginal: bool = False  # the −λ H(p̄) term, else none
+    loss: str = ""  # a rival's loss in words; empty where it is the two terms of UEO
+    on_features: bool = False  # works on cached features; else it is a loss for the loop
+    needs_start: bool = False  # its loss wants the pool's zero-shot features
+    memory: bool = False  # keeps state beside the delta, so that a run cannot be resumed
+    settings: Mapping[str, float] = field(default_factory=dict)  # its paper's, where not UEO's
 
     def weights(self, confidence: "Tensor") -> "Tensor":
         """The (N,) weights of this method, from the zero-shot confidences."""
@@ -24,24 +31,115 @@ class Method:
         """The λ in force."""
         return trade if self.marginal else 0.0
 
+    @property
+    def runnable(self) -> bool:
+        """Whether a run can hold it: made by the loop, and complete in its delta."""
+        return not self.on_features and not self.memory
+
+
+_UEO = "Liang et al., Realistic Unsupervised CLIP Fine-tuning with Universal Entropy Optimization, ICML 2024"
 
 METHODS: dict[str, Method] = {
     "ueo": Method(
         "UEO",
         "Sharpens confident images and spreads the mean prediction of the doubtful ones.",
+        _UEO,
         weighted=True,
         marginal=True,
     ),
     "infomax": Method(
         "InfoMax",
         "The same two terms with every image counting alike, strangers included.",
-        weighted=False,
+        "Shi & Sha, Information-Theoretical Learning of Discriminative Clusters for Unsupervised "
+        "Domain Adaptation, ICML 2012",
         marginal=True,
     ),
     "entmin": Method(
         "EntMin",
         "Only sharpens every prediction; with nothing to hold it back it collapses into few classes.",
-        weighted=False,
-        marginal=False,
+        "Grandvalet & Bengio, Semi-supervised Learning by Entropy Minimization, NeurIPS 2004",
     ),
-}
+    "unient": Method(
+        "UniEnt",
+        "Splits each batch into known and strange with two Gaussians; sharpens the ones, blurs the others.",
+        "Gao, Zhang & Liu, Unified Entropy Optimization for Open-Set Test-Time Adaptation, CVPR 2024",
+        loss="the entropy of the images taken for known, minus half that of the others and half the "
+        "entropy of the mean",
+        needs_start=True,
+    ),
+    "pouf": Method(
+        "POUF",
+        "Moves images and class prompts towards each other by optimal transport, and adds InfoMax.",
+        "Tanwisuth et al., POUF: Prompt-Oriented Unsupervised Fine-tuning for Large Pre-trained "
+        "Models, ICML 2023",
+        loss="the cost of transport between images and prompts, plus 0.3 times InfoMax",
+    ),
+    "dance": Method(
+        "DANCE",
+        "Draws each image to its nearest neighbour or prompt, and parts clear entropies from unclear ones.",
+        "Saito et al., Universal Domain Adaptation through Self Supervision, NeurIPS 2020",
+        loss="the entropy of each image's likeness to its neighbours, and the separation of entropies",
+        needs_start=True,
+        memory=True,
+    ),
+    "upl": Method(
+        "UPL",
+        "Takes the 16 surest images of each predicted class at their word and trains the prompt on them.",
+        "Huang, Chu & Wei, Unsupervised Prompt Learning for Vision-Language Models, arXiv 2204.03649, 2022",
+        on_features=True,
+        settings={"lr": 2e-3, "epochs": 50, "batch_size": 32},
+    ),
+    "transclip": Method(
+        "TransCLIP",
+        "Fits a Gaussian to every class and lets neighbours agree; closed form, nothing is trained.",
+        "Zanella, Gérin & Ben Ayed, Boosting Vision-Language Models with Transduction, NeurIPS 2024",
+        on_features=True,
+    ),
+}  # fmt: skip
+
+RUNNABLE = tuple(name for name, method in METHODS.items() if method.runnable)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of a comparison: a method, or an ablation of one."""
+
+    title: str
+    method: str | None  # a key of METHODS; None: zero-shot, nothing is done
+    changes: Mapping[str, object] = field(default_factory=dict)  # settings that make the ablation
+    oracle: bool = False  # weights from the labels: an upper bound, never a method
+    about: str = ""  # of an ablation; a method has its own
+
+
+ZERO_SHOT = "zero-shot"
+ENTRIES: dict[str, Entry] = {
+    ZERO_SHOT: Entry("Zero-shot", None, about="CLIP as it is."),
+    **{name: Entry(method.title, name) for name, method in METHODS.items()},
+    "ueo-released": Entry(
+        "UEO, released weights", "ueo", {"weight_temperature": "released"},
+        about="Weights of unscaled cosines, as the released script has them.",
+    ),
+    "ueo-prompt": Entry(
+        "UEO, prompt only", "ueo", {"trained": "prompt"}, about="The image tower stays as it is."
+    ),
+    "ueo-affine": Entry(
+        "UEO, affine only", "ueo", {"trained": "affine"}, about="The prompt stays as it is."
+    ),
+    "ueo-no-marginal": Entry(
+        "UEO, no marginal term", "ueo", {"trade": 0.0}, about="Nothing spreads the mean prediction."
+    ),
+    "ueo-oracle": Entry(
+        "UEO, oracle weights", "ueo", oracle=True,
+        about="Weights 1[ID] + 0.001 from the labels: the upper bound, which nobody without labels reaches.",
+    ),
+}  # fmt: skip
+# What the paper's tables hold, and the two rivals nearest to UEO's idea. InfoMax is UEO without weights.
+DEFAULT_ENTRIES = (ZERO_SHOT, *METHODS)
+
+
+def oracle_weights(known: "Tensor") -> "Tensor":
+    """w = 1[ID] + 1e-3, the paper's upper bound. known: (N,) bool, from labels → (N,) float32
+
+    Only a protocol, which has labels to score with, may call this; no run does.
+    """
+    return known.float() + 1e-3

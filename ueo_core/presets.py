@@ -25,8 +25,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "released": Preset(
         "As released",
-        "Weights without CLIP's logit scale, as the released script has them: close to InfoMax.",
-        lambda s: {"weight_temperature": "released"},
+        "Weights without CLIP's logit scale and the norms that the released script trains: close to InfoMax.",
+        lambda s: {"weight_temperature": "released", "trained": "as-released"},
     ),
     "prompt": Preset(
         "Prompt only",

@@ -8,7 +8,9 @@ from ueo_core.methods import METHODS
 # w_i = max softmax(z_i / T_w): `scaled` keeps CLIP's logit scale, as the paper writes it;
 # `released` divides it away, as the released script does, and is InfoMax to a few percent.
 WEIGHT_TEMPERATURES = ("scaled", "released")
-TRAINED_PARTS = ("both", "prompt", "affine")
+# `as-released` leaves out norms whose name holds neither bn nor ln, as the released script does:
+# the four of RN50's downsampling branches.
+TRAINED_PARTS = ("both", "prompt", "affine", "as-released")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -30,7 +32,7 @@ class Settings:
     trade: float = 1.0  # λ: weight of the entropy of the mean prediction
     weight_temperature: str = "scaled"  # one of WEIGHT_TEMPERATURES
     prompt: str = "a photo of a"  # initialises the context vectors, one a token
-    trained: str = "both"  # one of TRAINED_PARTS; anything but `both` is an ablation
+    trained: str = "both"  # one of TRAINED_PARTS; one part alone is an ablation
     crop_scale: float = 0.5  # smallest share of the area that a training crop keeps; 1: no crop
     flip: bool = True  # mirror half of the training views
     seed: int = 0  # order of the images, crops and flips

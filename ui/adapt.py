@@ -144,7 +144,7 @@ def settings(backbone: str, pretrained: str | None) -> core.Settings:
     left, right = st.columns(2)
     with left:
         method = st.segmented_control(
-            "Method", list(core.METHODS), key="adapt.method", required=True, wrap=True,
+            "Method", list(core.RUNNABLE), key="adapt.method", required=True, wrap=True,
             format_func=lambda m: core.METHODS[m].title,
         )  # fmt: skip
         st.caption(core.METHODS[method].about)

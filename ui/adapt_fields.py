@@ -64,7 +64,8 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     "trained": _choice(
         "What trains",
         "The method trains both; one part alone is an ablation.",
-        {"both": "prompt and norms", "prompt": "prompt only", "affine": "norms only"},
+        {"both": "prompt and norms", "prompt": "prompt only", "affine": "norms only",
+         "as-released": "as the released script (without RN50's downsampling norms)"},
     ),
     "crop_scale": lambda field: st.slider(
         "Smallest crop, share of the area", 0.05, 1.0, step=0.05, key=key(field),

@@ -101,8 +101,11 @@ def _loss(panel: Panel) -> None:
         charts.loss_chart(core.decimated(panel.shown.series), last, size, first),
         "Line chart of the loss, the weighted entropy of each image and the entropy of the mean.",
     )
-    trade = core.METHODS[about.settings.method].trade(about.settings.trade)
-    if trade:
+    method = core.METHODS[about.settings.method]
+    trade = method.trade(about.settings.trade)
+    if method.loss:
+        text = f"In nats. The loss of {method.title} is {method.loss}; the two entropies are watched beside it."
+    elif trade:
         text = (
             "In nats. The dashed line should fall: each confident image gets surer. The dotted one should stay "
             f"high: the answers stay spread. Loss = dashed − {trade:g} × dotted."

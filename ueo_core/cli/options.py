@@ -6,7 +6,7 @@ from pathlib import Path
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.errors import UserError
 from ueo_core.home import store_root
-from ueo_core.methods import METHODS
+from ueo_core.methods import RUNNABLE
 from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.settings import DEVICES, TRAINED_PARTS, WEIGHT_TEMPERATURES
 
@@ -31,7 +31,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         help="drawings-resnet, drawings-vit, an open_clip name, or the path of a config .json",
     )
     parser.add_argument("--pretrained", help="open_clip tag or checkpoint file (safetensors)")
-    parser.add_argument("--method", choices=METHODS, default="ueo")
+    parser.add_argument("--method", choices=RUNNABLE, default="ueo")
     parser.add_argument("--epochs", type=int, help="passes over the images")
     parser.add_argument("--batch-size", type=int, help="images a step")
     parser.add_argument("--lr", type=float, help="SGD's peak rate, cosine to 0")
@@ -40,7 +40,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICES)
     parser.add_argument("--weight-temperature", choices=WEIGHT_TEMPERATURES)
     parser.add_argument(
-        "--trained", choices=TRAINED_PARTS, help="both, or one part for an ablation"
+        "--trained",
+        choices=TRAINED_PARTS,
+        help="both, one part for an ablation, or as-released (norms named bn or ln only)",
     )
     parser.add_argument("--prompt", help='start of the prompt, "a photo of a"')
     parser.add_argument(

@@ -202,7 +202,8 @@ class Worker:
         views = self.scorer.views("pool")
         self.phase("adapting", self.done, steps)
         began = time.perf_counter()
-        for step in adapt(self.model, views, self.confidence, settings, self.done):
+        start = self.scorer.zero["pool_features"]
+        for step in adapt(self.model, views, self.confidence, settings, self.done, start):
             self.done = step.step
             self.elapsed += time.perf_counter() - began
             began = time.perf_counter()
