@@ -8,7 +8,7 @@ from ueo_core import objectives_rivals as rivals
 from ueo_core.adapt import adapt, image_features
 from ueo_core.errors import UserError
 from ueo_core.losses import Batch, build
-from ueo_core.methods import DEFAULT_ENTRIES, ENTRIES, METHODS, RUNNABLE, oracle_weights
+from ueo_core.methods import DEFAULT_VARIANTS, METHODS, RUNNABLE, VARIANTS, oracle_weights
 from ueo_core.settings import Settings
 
 RIVALS = [name for name, method in METHODS.items() if method.loss]
@@ -17,10 +17,10 @@ RIVALS = [name for name, method in METHODS.items() if method.loss]
 def test_the_registry_is_whole():
     assert all(m.title and m.about.endswith(".") and "20" in m.source for m in METHODS.values())
     assert set(RUNNABLE) == {"ueo", "infomax", "entmin", "unient", "pouf"}
-    assert set(DEFAULT_ENTRIES) <= set(ENTRIES)
-    for entry in ENTRIES.values():
-        Settings(**({"method": entry.method} if entry.method else {}), **entry.changes)
-    assert [n for n, e in ENTRIES.items() if e.oracle] == ["ueo-oracle"]
+    assert set(DEFAULT_VARIANTS) <= set(VARIANTS)
+    for variant in VARIANTS.values():
+        Settings(**({"method": variant.method} if variant.method else {}), **variant.changes)
+    assert [n for n, e in VARIANTS.items() if e.oracle] == ["ueo-oracle"]
 
 
 @pytest.mark.parametrize("name", RIVALS)

@@ -37,7 +37,7 @@ _PUBLIC = {
     "ueo_core.jobs": ("Job", "Jobs"),
     "ueo_core.learn.why": ("WHY",),
     "ueo_core.machine": ("Machine", "this_machine"),
-    "ueo_core.methods": ("DEFAULT_ENTRIES", "ENTRIES", "METHODS", "RUNNABLE"),
+    "ueo_core.methods": ("DEFAULT_VARIANTS", "METHODS", "RUNNABLE", "VARIANTS"),
     "ueo_core.metrics": ("OOD", "confusion", "evaluate"),
     "ueo_core.presets": ("DEFAULT_PRESET", "PRESETS", "preset"),
     "ueo_core.report.checkpoints": ("checkpoint_steps", "score_checkpoints", "unscored_steps"),

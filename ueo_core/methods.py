@@ -101,7 +101,7 @@ RUNNABLE = tuple(name for name, method in METHODS.items() if method.runnable)
 
 
 @dataclass(frozen=True)
-class Entry:
+class Variant:
     """One row of a comparison: a method, or an ablation of one."""
 
     title: str
@@ -112,29 +112,29 @@ class Entry:
 
 
 ZERO_SHOT = "zero-shot"
-ENTRIES: dict[str, Entry] = {
-    ZERO_SHOT: Entry("Zero-shot", None, about="CLIP as it is."),
-    **{name: Entry(method.title, name) for name, method in METHODS.items()},
-    "ueo-released": Entry(
+VARIANTS: dict[str, Variant] = {
+    ZERO_SHOT: Variant("Zero-shot", None, about="CLIP as it is."),
+    **{name: Variant(method.title, name) for name, method in METHODS.items()},
+    "ueo-released": Variant(
         "UEO, released weights", "ueo", {"weight_temperature": "released"},
         about="Weights of unscaled cosines, as the released script has them.",
     ),
-    "ueo-prompt": Entry(
+    "ueo-prompt": Variant(
         "UEO, prompt only", "ueo", {"trained": "prompt"}, about="The image tower stays as it is."
     ),
-    "ueo-affine": Entry(
+    "ueo-affine": Variant(
         "UEO, affine only", "ueo", {"trained": "affine"}, about="The prompt stays as it is."
     ),
-    "ueo-no-marginal": Entry(
+    "ueo-no-marginal": Variant(
         "UEO, no marginal term", "ueo", {"trade": 0.0}, about="Nothing spreads the mean prediction."
     ),
-    "ueo-oracle": Entry(
+    "ueo-oracle": Variant(
         "UEO, oracle weights", "ueo", oracle=True,
         about="Weights 1[ID] + 0.001 from the labels: the upper bound, which nobody without labels reaches.",
     ),
 }  # fmt: skip
 # What the paper's tables hold, and the two rivals nearest to UEO's idea. InfoMax is UEO without weights.
-DEFAULT_ENTRIES = (ZERO_SHOT, *METHODS)
+DEFAULT_VARIANTS = (ZERO_SHOT, *METHODS)
 
 
 def oracle_weights(known: "Tensor") -> "Tensor":

@@ -68,7 +68,7 @@ def _rivals(bases: list[str], labels: dict[str, str]) -> None:
     )
     base = st.selectbox("Like this run", bases, format_func=labels.get, key="compare.base")
     methods = st.pills(
-        "Methods", list(core.METHODS), selection_mode="multi", default=list(RIVALS),
+        "Methods", list(core.RUNNABLE), selection_mode="multi", default=list(RIVALS),
         format_func=lambda m: core.METHODS[m].title, key="compare.methods",
     )  # fmt: skip
     seeds = st.number_input(
