@@ -12,6 +12,7 @@ from ueo_core import backbones
 from ueo_core.adapt import adapt, image_features
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.datasets import Dataset
+from ueo_core.images import Subset
 from ueo_core.runs.scoring import PROBE
 from ueo_core.schedule import steps_in_all
 from ueo_core.settings import Settings
@@ -19,19 +20,6 @@ from ueo_core.views import Views
 
 PROBE_STEPS = 3  # timed, after one that warms up
 PROBE_IMAGES = 32  # forward only
-
-
-class FirstImages:
-    """The first `n` images of a set."""
-
-    def __init__(self, images, n: int):
-        self.images, self.n = images, min(n, len(images))
-
-    def __len__(self) -> int:
-        return self.n
-
-    def pixels(self, i: int):
-        return self.images.pixels(i)
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,8 @@ def estimate_time(
     model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt)
     pool = dataset.images("pool", backbone.store_side)
     views = Views(pool, backbone, settings.crop_scale, settings.flip)
-    few = Views(FirstImages(pool, PROBE_IMAGES), backbone, settings.crop_scale, settings.flip)
+    first = Subset(pool, range(min(PROBE_IMAGES, len(pool))))
+    few = Views(first, backbone, settings.crop_scale, settings.flip)
     features = image_features(model, few)  # the first call allocates
     began = time.perf_counter()
     image_features(model, few)

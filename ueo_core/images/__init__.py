@@ -12,6 +12,7 @@ from .limits import Limits
 from .report import IntakeReport, Progress, SetInfo, Skipped, Usage, Warned
 from .sources import within_roots
 from .store import Store
+from .subset import Subset
 
 __all__ = [
     "FolderMap",
@@ -23,6 +24,7 @@ __all__ = [
     "SetInfo",
     "Skipped",
     "Store",
+    "Subset",
     "Usage",
     "Warned",
     "as_classes",

@@ -1,0 +1,301 @@
+"""The paper's protocol: several methods on the same images, in the same worlds, over seeds.
+
+OUT/protocol.json      what is compared on what; another protocol is refused there
+OUT/features/*         zero-shot features of an image set, computed once for all
+OUT/rows/*.json        one a method, world and seed; what is there is not done again
+OUT/table.{json,csv,md}  rewritten after every row
+
+Labels make the worlds and measure the answers. A method is given pixels, features and class
+names; only the oracle's weights, an upper bound, come from labels, and only here.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ueo_core.adapt import adapt, image_features
+from ueo_core.adapted import AdaptedCLIP
+from ueo_core.backbones import Backbone
+from ueo_core.baselines.transclip import transclip
+from ueo_core.baselines.upl import upl
+from ueo_core.errors import UserError
+from ueo_core.images import ImageSet, Subset
+from ueo_core.images.files import read_json, write_json
+from ueo_core.methods import METHODS, VARIANTS, Variant, oracle_weights
+from ueo_core.metrics import evaluate, harmonic_mean
+from ueo_core.objectives import confidence_weights
+from ueo_core.protocol_table import write_table
+from ueo_core.schedule import steps_in_all
+from ueo_core.settings import Settings
+from ueo_core.shifts import LARGE, Case
+from ueo_core.views import Pixels, Views
+
+BACKWARD = 3  # a training image costs about as much as three that are only encoded
+SMALL = 40  # images' worth of time of a method on cached features
+
+
+@dataclass(frozen=True)
+class World:
+    """A case that is made when its turn comes, and its sizes, by which time is estimated."""
+
+    shift: str
+    seed: int
+    make: Callable[[], Case]
+    pool: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared on what."""
+
+    settings: Settings  # of UEO; every method starts from them
+    given: frozenset[str]  # settings that a person chose, which no method's own defaults replace
+    variants: tuple[str, ...]  # keys of VARIANTS
+    worlds: tuple[World, ...]
+    data: dict  # what identifies the images and how they are split, for continuing in OUT
+
+    def settings_for(self, name: str, world: World) -> Settings:
+        """A variant's settings: its ablation over what was given over its paper's over UEO's."""
+        variant = VARIANTS[name]
+        own = dict(METHODS[variant.method].settings) if variant.method else {}
+        if world.pool > LARGE and self.settings.epochs == Settings.epochs:
+            own["epochs"] = 5  # the paper's, where 50 passes would be millions of images
+        chosen = {k: v for k, v in own.items() if k not in self.given}
+        return self.settings.changed(
+            method=variant.method or "ueo", seed=world.seed, **(chosen | dict(variant.changes))
+        )
+
+    def cost(self, name: str, world: World) -> int:
+        """About how long a row takes, in images encoded."""
+        method = METHODS.get(VARIANTS[name].method or "")
+        if method is None or method.on_features:
+            return SMALL
+        settings = self.settings_for(name, world)
+        return BACKWARD * world.pool * settings.epochs + world.pool + world.test
+
+
+Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
+
+
+def check_variants(names: Sequence[str]) -> tuple[str, ...]:
+    """The same names, each once; UserError for one that is none."""
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise UserError(
+            f"Method “{', '.join(unknown)}”: there is none of that name; choose among {', '.join(VARIANTS)}."
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def carry_out(
+    plan: Plan,
+    backbone: Backbone,
+    out: Path,
+    progress: Progress = lambda done, total, what: None,
+    check: Callable[[], None] = lambda: None,
+) -> list[dict]:
+    """Do what is missing in OUT and give back all rows of the plan, in its order.
+
+    `check` is called between steps and may raise to leave; what is done stays, and the next
+    call goes on after it. UserError when OUT holds another protocol or cannot be written.
+    """
+    try:
+        _open(plan, backbone, out)
+        return _Work(plan, backbone, out, progress, check).rows()
+    except OSError as error:
+        raise UserError(
+            f"Folder “{out}”: it cannot be written ({error.strerror or error}); free some space or "
+            "choose another place."
+        ) from error
+
+
+def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
+    """Begin OUT, or find that it holds the same protocol."""
+    same = {
+        k: v for k, v in plan.settings.to_json().items() if k not in ("seed", "device", "chunk")
+    }
+    now = {
+        "format": 1, "settings": same, "given": sorted(plan.given), "data": plan.data,
+        "backbone": [backbone.name, backbone.pretrained],
+    }  # fmt: skip
+    before = read_json(out / "protocol.json")
+    if before is None:
+        if out.exists() and any(out.iterdir()):
+            raise UserError(
+                f"Folder “{out}”: it is not empty and holds no protocol; choose a new one."
+            )
+        write_json(out / "protocol.json", now)
+    elif before != now:
+        what = next((k for k in now if before.get(k) != now[k]), "format")
+        raise UserError(
+            f"Folder “{out}”: it holds a protocol with other {what}, and rows of two must not be mixed; "
+            "choose another folder."
+        )
+
+
+class _Work:
+    """One pass over a plan's rows."""
+
+    def __init__(self, plan, backbone, out, progress, check):
+        self.plan, self.backbone, self.out = plan, backbone, out
+        self.progress, self.check = progress, check
+        self.done = self.total = 0
+        self.model: AdaptedCLIP | None = None
+        self.features: dict[str, Tensor] = {}
+
+    def rows(self) -> list[dict]:
+        wanted = [(w, name) for w in self.plan.worlds for name in self.plan.variants]
+        todo = {w: [n for x, n in wanted if x is w and self._read(w, n) is None]
+                for w in self.plan.worlds}  # fmt: skip
+        self.total = sum(self.plan.cost(n, w) for w, names in todo.items() for n in names)
+        try:
+            for world, names in todo.items():
+                if names:
+                    self._world(world, names)
+                    self._write_table(wanted)
+        finally:
+            if self.model:
+                self.model.reset()  # the backbone may be shared
+        return self._write_table(wanted)
+
+    def _path(self, world: World, name: str) -> Path:
+        return self.out / "rows" / f"{world.shift}-{world.seed}-{name}.json"
+
+    def _read(self, world: World, name: str) -> dict | None:
+        return read_json(self._path(world, name))
+
+    def _write_table(self, wanted) -> list[dict]:
+        found = [row for world, name in wanted if (row := self._read(world, name))]
+        write_table(self.out, found)
+        return found
+
+    def _tell(self, images: float, what: str) -> None:
+        self.check()
+        self.done = min(self.total, self.done + round(images))
+        self.progress(self.done, self.total, what)
+
+    # One world
+
+    def _world(self, world: World, names: list[str]) -> None:
+        what = f"{world.shift}, seed {world.seed}"
+        self._tell(0, f"{what}: images")
+        case = world.make()
+        if self.model is None or tuple(self.model.classes) != case.classes:
+            self.model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
+        zero = {
+            part.images.id: self._zero_shot(part.images, what) for part in (case.pool, case.test)
+        }
+        pool, test = (
+            zero[p.images.id][torch.from_numpy(p.indices)] for p in (case.pool, case.test)
+        )
+        for name in names:
+            before, began = self.done, time.monotonic()
+            self.model.reset()
+            row = self._row(case, world, name, pool, test, f"{what}, {VARIANTS[name].title}")
+            row["seconds"] = round(time.monotonic() - began, 2)
+            write_json(self._path(world, name), row)
+            self.done = before  # what a row took is what it was planned to take
+            self._tell(self.plan.cost(name, world), what)
+
+    def _zero_shot(self, images: ImageSet, what: str) -> Tensor:
+        """Unit features of a whole set, from OUT where they are. → (N, D)"""
+        path = self.out / "features" / f"{images.fingerprint[:32]}.safetensors"
+        if images.fingerprint not in self.features:
+            if path.is_file():
+                self.features[images.fingerprint] = load_file(path)["features"]
+            else:
+                self.model.reset()
+                found = self._encode(images, f"{what}: zero-shot features")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                beside = path.with_suffix(".part")
+                save_file({"features": found}, beside)
+                beside.replace(path)
+                self.features[images.fingerprint] = found
+        return self.features[images.fingerprint]
+
+    def _encode(self, images: Pixels, what: str) -> Tensor:
+        views = Views(images, self.backbone)
+        return image_features(self.model, views, on_batch=lambda n: self._tell(0, what))
+
+    # One row
+
+    def _row(self, case: Case, world: World, name: str, pool, test, what: str) -> dict:
+        """Metrics on the test set, and under `pool` on the pool itself; the last epoch counts."""
+        variant, settings = VARIANTS[name], self.plan.settings_for(name, world)
+        row = {"backbone": self.backbone.name, "shift": case.shift, "method": name,
+               "seed": case.seed, "n_pool": len(case.pool), "n_test": len(case.test)}  # fmt: skip
+        try:
+            cosines = self._answers(case, variant, settings, pool, test, what)
+        except FloatingPointError as error:
+            nothing = dict.fromkeys(METRICS)
+            return row | nothing | {"pool": nothing, "note": f"diverged: {error}"}
+        scale = self.model.logit_scale
+        on_test, on_pool = (
+            measured(c.numpy(), part.truth, case.classes, scale)
+            for c, part in zip(cosines, (case.test, case.pool), strict=True)
+        )
+        return row | on_test | {"pool": on_pool}
+
+    @torch.no_grad()
+    def _cosines(self, features: Tensor) -> Tensor:
+        return features @ self.model.encode_text().cpu().T
+
+    def _answers(self, case: Case, variant: Variant, settings: Settings, pool, test, what: str):
+        """Cosines of test set and pool under the adapted model. → (N_test, C), (N_pool, C)
+
+        A method that gives probabilities gives their logs over the logit scale: at that scale
+        their softmax is the probabilities again.
+        """
+        model, zero = self.model, self._cosines(pool)
+        if variant.method is None:
+            return self._cosines(test), zero
+        if variant.method == "transclip":
+            fitted = transclip(pool, zero, model.logit_scale)
+            later = fitted.log_shares(test, self._cosines(test), model.logit_scale)
+            logs = later, fitted.shares.clamp(min=1e-30).log()
+            return tuple(log / model.logit_scale for log in logs)
+        if variant.method == "upl":
+            for _ in upl(model, pool, settings):
+                self.check()
+            return self._cosines(test), self._cosines(pool)
+        weights = confidence_weights(zero, model.logit_scale, settings.weight_temperature)
+        if variant.oracle:
+            weights = oracle_weights(torch.from_numpy(case.pool.truth >= 0))
+        views = Views(case.pool.subset, self.backbone, settings.crop_scale, settings.flip)
+        steps = steps_in_all(len(case.pool), settings)
+        for step in adapt(model, views, weights, settings, start=pool):
+            self._tell(BACKWARD * len(step.batch), f"{what}: step {step.step} of {steps}")
+        if settings.trained != "prompt":
+            pool, test = self._adapted(case, what)
+        return self._cosines(test), self._cosines(pool)
+
+    def _adapted(self, case: Case, what: str) -> tuple[Tensor, Tensor]:
+        """Features of pool and test set under the adapted tower, a shared image once."""
+        pool, test = case.pool, case.test
+        if pool.images.id != test.images.id:
+            return self._encode(pool.subset, what), self._encode(test.subset, what)
+        both = np.union1d(pool.indices, test.indices)
+        features = self._encode(Subset(pool.images, both), what)
+        return tuple(features[np.searchsorted(both, p.indices)] for p in (pool, test))
+
+
+METRICS = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")
+
+
+def measured(cosines: np.ndarray, truth: np.ndarray, classes: Sequence[str], scale: float) -> dict:
+    """ACC, and AUC, HM and FPR95 by MCM (unscaled, T = 1) and by MSP; percent, None without OOD."""
+    by = {s: evaluate(cosines, truth, classes, scale, s) for s in ("mcm", "msp")}
+    found = {
+        "acc": by["mcm"]["acc"], "auc": by["mcm"]["auc"], "hm": by["mcm"]["hm"],
+        "fpr95": by["mcm"]["fpr95"], "auc_msp": by["msp"]["auc"],
+        "hm_msp": harmonic_mean(by["mcm"]["acc"], by["msp"]["auc"]),
+        "fpr95_msp": by["msp"]["fpr95"],
+    }  # fmt: skip
+    return {k: None if v is None else round(v, 3) for k, v in found.items()}
