@@ -39,7 +39,10 @@ _PUBLIC = {
     "ueo_core.machine": ("Machine", "this_machine"),
     "ueo_core.methods": ("DEFAULT_VARIANTS", "METHODS", "RUNNABLE", "VARIANTS"),
     "ueo_core.metrics": ("OOD", "confusion", "evaluate"),
+    "ueo_core.paper": ("CATEGORY_SHIFTS",),
     "ueo_core.presets": ("DEFAULT_PRESET", "PRESETS", "preset"),
+    "ueo_core.protocol": ("carry_out", "folder_plan"),
+    "ueo_core.protocol_table": ("csv_text", "markdown", "summary"),
     "ueo_core.report.checkpoints": ("checkpoint_steps", "score_checkpoints", "unscored_steps"),
     "ueo_core.report.classes": (
         "class_changes",
@@ -126,6 +129,7 @@ _PUBLIC = {
     "ueo_core.scores": ("DEFAULT_SCORE", "SCORES"),
     "ueo_core.series": ("decimated",),
     "ueo_core.settings": ("DEVICES", "Settings", "TRAINED_PARTS", "WEIGHT_TEMPERATURES"),
+    "ueo_core.shifts": ("labelled_folder", "possible_shifts"),
     "ueo_core.taking_in": (
         "ROOTS",
         "SIDES",

@@ -9,6 +9,8 @@ Labels make the worlds and measure the answers. A method is given pixels, featur
 names; only the oracle's weights, an upper bound, come from labels, and only here.
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,10 +32,11 @@ from ueo_core.images.files import read_json, write_json
 from ueo_core.methods import METHODS, VARIANTS, Variant, oracle_weights
 from ueo_core.metrics import evaluate, harmonic_mean
 from ueo_core.objectives import confidence_weights
+from ueo_core.paper import LARGE
 from ueo_core.protocol_table import write_table
 from ueo_core.schedule import steps_in_all
 from ueo_core.settings import Settings
-from ueo_core.shifts import LARGE, Case
+from ueo_core.shifts import Case, LabelledFolder
 from ueo_core.views import Pixels, Views
 
 BACKWARD = 3  # a training image costs about as much as three that are only encoded
@@ -84,6 +87,29 @@ class Plan:
 Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
 
 
+def folder_plan(
+    folder: LabelledFolder,
+    shifts: Sequence[str],
+    seeds: Sequence[int],
+    variants: Sequence[str],
+    settings: Settings,
+    given: frozenset[str] = frozenset(),
+) -> Plan:
+    """A plan over the shifts of a labelled folder. UserError for a method or a shift it cannot have."""
+    worlds = []
+    for shift in shifts:
+        for seed in seeds:
+            case = folder.case(shift, seed)
+            made = World(shift, seed, lambda case=case: case, len(case.pool), len(case.test))
+            worlds.append(made)
+    labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
+    data = {
+        "images": folder.images.fingerprint, "labels": labels, "classes": list(folder.classes),
+        "pool_classes": list(folder.pool_classes), "test_share": folder.test_share,
+    }  # fmt: skip
+    return Plan(settings, given, check_variants(variants), tuple(worlds), data)
+
+
 def check_variants(names: Sequence[str]) -> tuple[str, ...]:
     """The same names, each once; UserError for one that is none."""
     unknown = [name for name in names if name not in VARIANTS]
@@ -125,6 +151,7 @@ def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
         "format": 1, "settings": same, "given": sorted(plan.given), "data": plan.data,
         "backbone": [backbone.name, backbone.pretrained],
     }  # fmt: skip
+    now = json.loads(json.dumps(now))  # as it will be read: tuples are lists
     before = read_json(out / "protocol.json")
     if before is None:
         if out.exists() and any(out.iterdir()):

@@ -11,6 +11,7 @@ from ueo_core.cli.bench import bench
 from ueo_core.cli.compare import compare
 from ueo_core.cli.inspect import inspect
 from ueo_core.cli.main import Ticker, clock
+from ueo_core.cli.protocol import protocol, table
 from ueo_core.cli.sources import ingest, labels_of, look_alikes, scoring_only, take_in
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.errors import UserError
@@ -257,22 +258,6 @@ def predict(args: argparse.Namespace, tick: Ticker) -> Result:
     ], data
 
 
-def table(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core.drawings.table import markdown, rows
-
-    found = []
-    for row in rows(
-        args.shift,
-        range(args.first_seed, args.first_seed + args.seeds),
-        args.domain,
-        args.epochs,
-        args.lr,
-    ):
-        found.append(row)
-        tick(f"{row['backbone']} seed {row['seed']} {row['method']}: HM {row['hm']:.1f}")
-    return markdown(found), {"rows": found}
-
-
 def pretrain(args: argparse.Namespace, tick: Ticker) -> Result:
     from ueo_core.backbones import ASSETS
     from ueo_core.drawings.pretrain import PretrainSettings
@@ -303,6 +288,7 @@ COMMANDS = {
         inspect,
         compare,
         predict,
+        protocol,
         table,
         bench,
         pretrain,

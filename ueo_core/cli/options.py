@@ -6,9 +6,11 @@ from pathlib import Path
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.errors import UserError
 from ueo_core.home import store_root
-from ueo_core.methods import RUNNABLE
+from ueo_core.methods import DEFAULT_VARIANTS, RUNNABLE, VARIANTS
+from ueo_core.paper import CATEGORY_SHIFTS
+from ueo_core.presets import DEFAULT_PRESET, PRESETS
 from ueo_core.scores import DEFAULT_SCORE, SCORES
-from ueo_core.settings import DEVICES, TRAINED_PARTS, WEIGHT_TEMPERATURES
+from ueo_core.settings import DEVICES, DRAWINGS_PRESETS, TRAINED_PARTS, WEIGHT_TEMPERATURES
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,24 +21,29 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """The options that fill Settings; None means the backbone's preset."""
+    """The options of one run that fill Settings; None means the backbone's preset."""
     parser.add_argument(
         "--classes",
         required=True,
         help='"a,b,c", a file with one name a line, or a folder with one subfolder a class',
     )
+    parser.add_argument("--method", choices=RUNNABLE, default="ueo")
+    parser.add_argument("--seed", type=int, help="order and augmentation")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options that a run shares with a protocol."""
     parser.add_argument(
         "--backbone",
         default="drawings-resnet",
         help="drawings-resnet, drawings-vit, an open_clip name, or the path of a config .json",
     )
     parser.add_argument("--pretrained", help="open_clip tag or checkpoint file (safetensors)")
-    parser.add_argument("--method", choices=RUNNABLE, default="ueo")
     parser.add_argument("--epochs", type=int, help="passes over the images")
     parser.add_argument("--batch-size", type=int, help="images a step")
     parser.add_argument("--lr", type=float, help="SGD's peak rate, cosine to 0")
     parser.add_argument("--trade", type=float, help="λ, weight of the marginal entropy")
-    parser.add_argument("--seed", type=int, help="order and augmentation")
     parser.add_argument("--device", choices=DEVICES)
     parser.add_argument("--weight-temperature", choices=WEIGHT_TEMPERATURES)
     parser.add_argument(
@@ -52,6 +59,24 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "--no-flip", dest="flip", action="store_false", default=None, help="never mirror"
     )
     parser.add_argument("--chunk", type=int, help="images in memory at once (exact)")
+
+
+def add_comparison(parser: argparse.ArgumentParser, seeds: int, first_seed: int) -> None:
+    """What is compared, how often, and where the rows are kept."""
+    parser.add_argument(
+        "--methods",
+        default=",".join(DEFAULT_VARIANTS),
+        help=f"all, or some of {', '.join(VARIANTS)}",
+    )
+    parser.add_argument("--seeds", type=int, default=seeds, help="how many")
+    parser.add_argument("--first-seed", type=int, default=first_seed)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="rows and tables; goes on where it was",
+    )
 
 
 def build() -> Parser:
@@ -158,12 +183,32 @@ def build() -> Parser:
     p.add_argument("--threshold", type=float, help="on the MCM score; default: the run's own")
 
     p = commands.add_parser(
+        "protocol",
+        parents=[common, stored],
+        help="compare methods on a labelled folder, as the paper does",
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder")
+    p.add_argument("--classes", help="asked for; default: the paper's share of the folders")
+    p.add_argument("--shift", default="all", help=f"all, {', '.join(CATEGORY_SHIFTS)}")
+    p.add_argument(
+        "--pool-classes", help="a,b,c: the pool's folders, in place of the paper's share"
+    )
+    p.add_argument(
+        "--test-share", type=float, default=0.5, help="of each class; 0: test on the pool"
+    )
+    p.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
+    add_comparison(p, seeds=3, first_seed=0)
+    add_settings(p)
+
+    p = commands.add_parser(
         "table", parents=[common], help="the README's table: methods on Drawings"
     )
-    p.add_argument("--seeds", type=int, default=5)
-    p.add_argument("--first-seed", type=int, default=600)
-    p.add_argument("--shift", choices=SHIFTS, default=DEFAULT_SHIFT)
+    p.add_argument("--shift", choices=("all", *SHIFTS), default="all")
     p.add_argument("--domain", default=SHOWCASE_DOMAIN)
+    p.add_argument(
+        "--backbones", default=",".join(DRAWINGS_PRESETS), help="which of the teaching models"
+    )
+    add_comparison(p, seeds=5, first_seed=600)
     p.add_argument("--epochs", type=int)
     p.add_argument("--lr", type=float)
 

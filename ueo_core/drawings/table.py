@@ -1,25 +1,18 @@
-"""The README's table: every method on the built-in problem, both teaching models, several seeds."""
+"""The README's table: the protocol on the built-in problem, drawn anew for every seed."""
 
-import tempfile
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ueo_core import backbones
-from ueo_core.adapt import adapt, image_features
-from ueo_core.adapted import AdaptedCLIP
-from ueo_core.drawings.sample import Problem, problem
+from ueo_core.drawings.sample import SHIFTS, Problem, problem
 from ueo_core.images import ImageSet, Store, folder_labels
-from ueo_core.methods import METHODS
-from ueo_core.metrics import evaluate, truth_from_labels
-from ueo_core.objectives import confidence_weights
+from ueo_core.metrics import truth_from_labels
+from ueo_core.protocol import Plan, Progress, World, carry_out
+from ueo_core.protocol_table import write_table
 from ueo_core.settings import Settings
-from ueo_core.views import Views
-
-ZERO_SHOT = "zero-shot"
-METRICS = ("acc", "auc", "hm")
+from ueo_core.shifts import Case, Part
 
 
 def ingest_problem(chosen: Problem, store: Store) -> dict[str, ImageSet]:
@@ -33,78 +26,58 @@ def ingest_problem(chosen: Problem, store: Store) -> dict[str, ImageSet]:
     }
 
 
-def rows(
+def drawn_case(chosen: Problem, store: Store) -> Case:
+    """A problem as a case: every pool image is trained on, every test image tested on."""
+    sets = ingest_problem(chosen, store)
+    nouns = {f"{i:04d}.png": noun for i, noun in enumerate(chosen.pool)}
+    labels = {
+        "pool": [nouns[name] for name in sets["pool"].names],
+        "test": folder_labels(sets["test"]),
+    }
+    parts = {
+        part: Part(images, np.arange(len(images)), truth_from_labels(labels[part], chosen.classes))
+        for part, images in sets.items()
+    }
+    return Case(chosen.shift, chosen.seed, chosen.classes, parts["pool"], parts["test"])
+
+
+def drawings_rows(
+    names: Sequence[str],
     shift: str,
-    seeds: Iterable[int],
+    seeds: Sequence[int],
     domain: str,
-    epochs: int | None = None,
-    lr: float | None = None,
-    names: Iterable[str] = tuple(backbones.DRAWINGS),
-    methods: Iterable[str] = tuple(METHODS),
-) -> Iterator[dict]:
-    """Adapt and score on the test set; the last epoch counts. Metrics in percent, AUC of MCM.
+    variants: Sequence[str],
+    out: Path,
+    chosen: dict | None = None,
+    progress: Progress = lambda done, total, what: None,
+    check: Callable[[], None] = lambda: None,
+) -> list[dict]:
+    """Rows of the teaching models `names` on a shift or `all`; OUT/<model> keeps those of each.
 
-    Yields {"backbone", "seed", "method", "acc", "auc", "hm", "seconds"}, zero-shot first.
+    chosen: settings over each model's preset. What OUT holds already is not done again.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        for name in names:
-            backbone = backbones.load(name)
-            store = Store(Path(folder), backbone.store_side)
+    shifts = tuple(SHIFTS) if shift == "all" else (shift,)
+    found: list[dict] = []
+    for place, name in enumerate(names):
+        backbone = backbones.load(name)
+        store = Store(out / "images", backbone.store_side)
+        worlds = []
+        for kind in shifts:
             for seed in seeds:
-                chosen = problem(shift, seed, domain)
-                sets = ingest_problem(chosen, store)
-                yield from _one(backbone, chosen, sets, seed, epochs, lr, methods)
+                drawn = problem(kind, seed, domain)
 
+                def make(drawn: Problem = drawn, store: Store = store) -> Case:
+                    return drawn_case(drawn, store)
 
-def _one(backbone, chosen: Problem, sets: dict, seed: int, epochs, lr, methods) -> Iterator[dict]:
-    """All methods on one problem with one model."""
-    classes = list(chosen.classes)
-    model = AdaptedCLIP(backbone, classes)
-    truth = truth_from_labels(folder_labels(sets["test"]), classes)
-    test = Views(sets["test"], backbone)
+                worlds.append(World(kind, seed, make, len(drawn.pool), len(drawn.test)))
+        settings = Settings.for_backbone(name, **(chosen or {}))
+        plan = Plan(settings, frozenset(chosen or {}), tuple(variants), tuple(worlds),
+                    {"drawings": domain})  # fmt: skip
 
-    def scored(method: str, seconds: float) -> dict:
-        text = model.encode_text().detach().cpu()
-        cosines = (image_features(model, test) @ text.T).numpy()
-        found = evaluate(cosines, truth, classes, model.logit_scale)
-        return {
-            "backbone": backbone.name,
-            "seed": seed,
-            "method": method,
-            **{m: round(found[m], 2) for m in METRICS},
-            "seconds": round(seconds, 1),
-        }
+        def tell(done: int, total: int, what: str, name: str = name, place: int = place) -> None:
+            # The models cost about the same, so each counts as one part of the whole.
+            progress(place * total + done, len(names) * total, f"{name}: {what}")
 
-    yield scored(ZERO_SHOT, 0.0)
-    for method in methods:
-        model.reset()
-        settings = Settings.for_backbone(
-            backbone.name, method=method, seed=seed, epochs=epochs, lr=lr
-        )
-        began = time.monotonic()
-        pool = Views(sets["pool"], backbone, settings.crop_scale, settings.flip)
-        cosines = image_features(model, pool) @ model.encode_text().detach().cpu().T
-        weights = confidence_weights(cosines, model.logit_scale, settings.weight_temperature)
-        for _ in adapt(model, pool, weights, settings):
-            pass
-        yield scored(method, time.monotonic() - began)
-    model.reset()
-
-
-def markdown(found: list[dict]) -> list[str]:
-    """The rows as a Markdown table of mean ± standard deviation over the seeds."""
-    lines = [
-        "| model | method | ACC | AUC | HM(ACC, AUC) | seconds |",
-        "|---|---|---|---|---|---|",
-    ]
-    for backbone, method in dict.fromkeys((r["backbone"], r["method"]) for r in found):
-        mine = [r for r in found if (r["backbone"], r["method"]) == (backbone, method)]
-        cells = []
-        for key in (*METRICS, "seconds"):
-            values = np.array([r[key] for r in mine])
-            spread = values.std(ddof=1) if len(values) > 1 else 0.0
-            cells.append(
-                f"{values.mean():.1f} ± {spread:.1f}" if key in METRICS else f"{values.mean():.0f}"
-            )
-        lines.append(f"| {backbone} | {method} | {' | '.join(cells)} |")
-    return lines
+        found += carry_out(plan, backbone, out / name, tell, check)
+        write_table(out, found)
+    return found

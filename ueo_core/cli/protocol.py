@@ -1,0 +1,91 @@
+"""`protocol` and `table`: methods side by side on the same images, over shifts and seeds."""
+
+import argparse
+import time
+
+from ueo_core.classes import read_class_names
+from ueo_core.cli.main import Ticker, clock
+from ueo_core.cli.sources import take_in
+from ueo_core.errors import UserError
+from ueo_core.images import Store
+from ueo_core.methods import VARIANTS
+from ueo_core.presets import preset
+
+# What the options of a protocol may set; the method and the seed are what it varies.
+CHOSEN = (
+    "pretrained", "epochs", "batch_size", "lr", "trade", "device", "weight_temperature", "trained",
+    "prompt", "crop_scale", "flip", "chunk",
+)  # fmt: skip
+
+
+def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
+    from ueo_core import backbones
+    from ueo_core.protocol import carry_out, check_variants, folder_plan
+    from ueo_core.protocol_table import markdown
+    from ueo_core.shifts import labelled_folder, possible_shifts
+
+    variants = check_variants(_names(args.methods))
+    seeds = _seeds(args)
+    chosen = {k: getattr(args, k) for k in CHOSEN if getattr(args, k) is not None}
+    settings = preset(args.preset, args.backbone, **chosen)
+    classes = read_class_names(args.classes) if args.classes else ()
+    # As written: one pool class is a world too.
+    pool = [n.strip() for n in args.pool_classes.split(",")] if args.pool_classes else ()
+    backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
+    images, report = take_in(args.source, Store(args.store, backbone.store_side), tick)
+    folder = labelled_folder(images, args.source, classes, args.test_share, pool)
+    shifts, notes = possible_shifts(folder, args.shift)
+    plan = folder_plan(folder, shifts, seeds, variants, settings, frozenset(chosen))
+    notes += folder.notes(shifts)
+    rows = carry_out(plan, backbone, args.out, _ticking(tick))
+    data = {"rows": rows, "out": str(args.out), "notes": notes, "skipped": len(report.skipped)}
+    return [*markdown(rows), "", *notes, f"Tables in {args.out}"], data
+
+
+def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
+    from ueo_core.drawings.table import drawings_rows
+    from ueo_core.protocol import check_variants
+    from ueo_core.protocol_table import markdown
+
+    chosen = {k: v for k, v in (("epochs", args.epochs), ("lr", args.lr)) if v is not None}
+    rows = drawings_rows(
+        parse_backbones(args.backbones), args.shift, _seeds(args), args.domain,
+        check_variants(_names(args.methods)), args.out, chosen, _ticking(tick),
+    )  # fmt: skip
+    return [*markdown(rows), "", f"Tables in {args.out}"], {"rows": rows, "out": str(args.out)}
+
+
+def parse_backbones(text: str) -> list[str]:
+    """Names of teaching models; UserError for another."""
+    from ueo_core.backbones import DRAWINGS
+
+    names = [n.strip() for n in text.split(",")]
+    for name in names:
+        if name not in DRAWINGS:
+            raise UserError(
+                f"Backbone “{name}”: the Drawings table knows the teaching models; choose {' or '.join(DRAWINGS)}."
+            )
+    return names
+
+
+def _names(text: str) -> list[str]:
+    return list(VARIANTS) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
+
+
+def _seeds(args: argparse.Namespace) -> range:
+    if not 1 <= args.seeds <= 1000 or args.first_seed < 0:
+        raise UserError(
+            f"{args.seeds} seeds from {args.first_seed}: out of range; take 1 to 1000 seeds from 0 on."
+        )
+    return range(args.first_seed, args.first_seed + args.seeds)
+
+
+def _ticking(tick: Ticker):
+    """Progress as a line with the time left, by what this call has done so far."""
+    began = time.monotonic()
+
+    def tell(done: int, total: int, what: str) -> None:
+        left = (time.monotonic() - began) / done * (total - done) if done else None
+        tick(f"{100 * done / total if total else 100:3.0f} %  {what}  {clock(left)} left")
+
+    return tell
