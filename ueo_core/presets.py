@@ -44,6 +44,5 @@ def preset(name: str, backbone: str, **chosen) -> Settings:
             f"Preset “{name}”: there is none of that name; choose among {', '.join(PRESETS)}."
         )
     base = Settings.for_backbone(backbone)
-    return base.changed(
-        **PRESETS[name].change(base), **{k: v for k, v in chosen.items() if v is not None}
-    )
+    given = {k: v for k, v in chosen.items() if v is not None}
+    return base.changed(**(PRESETS[name].change(base) | given))
