@@ -3,7 +3,7 @@
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ueo_core.classes import read_class_names
@@ -24,6 +24,7 @@ def parse(line: str):
     return build().parse_args(words[3:])
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(
     backbone=st.sampled_from(
         ["drawings-resnet", "drawings-vit", "RN50-quickgelu", "my model.json"]
