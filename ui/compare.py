@@ -8,6 +8,7 @@ import ueo_core as core
 from ui import compare_choice, compare_curves, compare_images, compare_table, thumbs
 from ui.inspect import SETS, STYLE
 from ui.live import no_run
+from ui.patience import Patience
 from ui.plain import markdown
 from ui.shell import manager
 
@@ -68,12 +69,14 @@ def _opened(runs: list[str]) -> tuple[tuple[core.Contender, ...], str, str]:
             format_func=lambda k: scores[k].title,
         )  # fmt: skip
         about = st.container(width="stretch")
-    found = []
-    for folder in folders:
+    found, patience = [], Patience("Reading the runs")
+    for done, folder in enumerate(folders):
+        patience(done, len(folders))
         try:
             found.append(_contender(str(folder.path), _stamp(folder), part, score))
         except core.UserError as error:
             st.warning(markdown(str(error)), icon=":material/warning:")
+    patience.over()
     if found:
         first = found[0]
         text = f"{scores[score].title}: {scores[score].temperature(first.logit_scale)}"

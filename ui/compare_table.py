@@ -1,14 +1,13 @@
 """Compare: the table over seeds, the tests on the same images, and what differs in the settings."""
 
-import time
 from collections.abc import Sequence
 
 import streamlit as st
 
 import ueo_core as core
-from ui.plain import duration, escaped, markdown
+from ui.patience import Patience
+from ui.plain import escaped, markdown
 
-PATIENT = 0.5  # seconds after which the tests show how far they are
 HEADS = {  # figure → (title, unit, whether less is better; None: neither)
     "acc": ("ACC", "%", False),
     "auc": ("AUC", "%", False),
@@ -81,16 +80,9 @@ def _tests(opened: Sequence[core.Contender]) -> None:
         "Tested against", list(models), format_func=lambda k: models[k].name, key=key, width=420
     )
     start, reference = models[wanted].contender, models[wanted].name
-    bar, began = st.empty(), time.monotonic()
-
-    def progress(done: int, total: int) -> None:
-        spent = time.monotonic() - began
-        if spent > PATIENT and done:
-            left = duration(spent / done * (total - done))
-            bar.progress(done / total, f"Drawing samples: {done} of {total} runs, {left} left")
-
-    tests = core.against(opened, models[wanted], progress=progress)
-    bar.empty()
+    patience = Patience("Drawing samples for the tests")
+    tests = core.against(opened, models[wanted], progress=patience)
+    patience.over()
     apart = [names[c.run] for c in opened if c.bench != start.bench]
     if not tests:
         st.info(
