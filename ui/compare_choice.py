@@ -127,7 +127,7 @@ def _tick(runs: tuple[str, ...]) -> None:
             f"**{len(now)} run{'s' * (len(now) != 1)} under way**: they join the comparison when done."
         )
         for s in now:
-            left, right = st.columns([6, 1], vertical_alignment="center")
+            left, right = st.columns([4, 1], vertical_alignment="center")
             words = [markdown(s.title), core.phase_sentence(s)]
             if s.steps:
                 words.append(f"step {s.step:,} of {s.steps:,}")

@@ -75,7 +75,7 @@ def entry_labels(entries: Sequence[Entry]) -> dict[str, str]:
     found = {}
     for one in entries:
         when = time.strftime("%d %b %H:%M", time.localtime(one.created))
-        state = "" if one.finished else f" · {one.state}"
+        state = "" if one.finished else " · under way"
         found[one.run] = f"{one.title} · {when}{state}"
     taken = list(found.values())
     return {run: f"{v} · {run}" if taken.count(v) > 1 else v for run, v in found.items()}
