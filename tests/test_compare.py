@@ -103,14 +103,16 @@ def test_device_and_chunk_change_no_result_but_a_rate_and_an_early_stop_do(three
     # What most of them have goes without saying; between two, both are named.
     called = names([three[0], rate, early])
     assert called == {"a": "UEO", "rate": "UEO · lr 0.05", "early": "UEO · stopped at step 2"}
-    assert names([three[0], rate]) == {"a": "UEO · lr 0.2", "rate": "UEO · lr 0.05"}
+    assert names([three[0], rate]) == {
+        "a": f"UEO · lr {three[0].settings.lr}", "rate": "UEO · lr 0.05",
+    }  # fmt: skip
 
 
 def test_every_run_has_a_name_of_its_own_and_every_start_is_a_model(three):
     assert labels(three) == {"a": "UEO · seed 0", "b": "UEO · seed 1", "c": "InfoMax · seed 0"}
     twice = contender("twice", run_of(three[0]))
     assert labels([three[0], twice]) == {"a": "UEO · a", "twice": "UEO · twice"}
-    other = contender("vit", run_of(three[0]), {"backbone": "drawings-vit", "lr": 0.2})
+    other = contender("vit", run_of(three[0]), {"backbone": "drawings-vit"})
     found = models([*three, other])
     assert [(m.name, m.side) for m in found.values()][:2] == [
         ("Zero-shot · drawings-resnet", "before"), ("Zero-shot · drawings-vit", "before"),

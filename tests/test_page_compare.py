@@ -10,7 +10,7 @@ from tests.run_folders import write_run
 from tests.test_compare import contender, run_of, zero_shot
 from tests.test_page_inspect import html, plain
 from ueo_core.report.compare import Model, table
-from ueo_core.report.compare_tests import against, summary
+from ueo_core.report.compare_tests import against, in_words
 from ui import shell
 
 
@@ -46,7 +46,7 @@ def test_the_tests_are_the_cores_against_zero_shot_and_against_a_run(app, three)
     page = at(app, "5_Compare", runs="a,b,c")
     names = core.labels(three)
     assert plain(page.info).startswith(
-        summary(against(three, zero_shot(three[0])), names, "Zero-shot")
+        in_words(against(three, zero_shot(three[0])), names, "Zero-shot")
     )
     page.selectbox(key="compare.reference").set_value("b").run()
     tests = against(three, Model("", three[1], "after"))

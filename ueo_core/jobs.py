@@ -25,6 +25,7 @@ class Job:
     title: str
     done: int = 0
     total: int = 0
+    what: str = ""  # being done now, in a few words
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     result: Any = None

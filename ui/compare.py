@@ -5,13 +5,14 @@ from functools import lru_cache
 import streamlit as st
 
 import ueo_core as core
-from ui import compare_choice, compare_curves, compare_images, compare_table, thumbs
+from ui import compare_choice, compare_curves, compare_images, compare_table, protocol, thumbs
 from ui.inspect import SETS, STYLE
 from ui.live import no_run
 from ui.patience import Patience
 from ui.plain import markdown
 from ui.shell import manager
 
+VIEWS = {"runs": "My runs", "protocol": "Protocol: methods on labelled images"}
 NARROW = """<style>
 .ueo-table th:first-child { min-width: 9.5rem; }
 .ueo-table small { opacity: 0.75; white-space: nowrap; }
@@ -23,9 +24,23 @@ NARROW = """<style>
 
 
 def show() -> None:
-    """Draw the page in whatever state it is."""
+    """Draw the page in whatever state it is; `?view=` keeps which half."""
     st.html(thumbs.STYLE + STYLE + NARROW)
     st.title("Compare")
+    wanted = st.query_params.get("view")
+    st.session_state["compare.view"] = wanted if wanted in VIEWS else "runs"
+    view = st.segmented_control(
+        "What to compare", list(VIEWS), format_func=VIEWS.get, key="compare.view", required=True,
+        label_visibility="collapsed",
+        on_change=lambda: st.query_params.update(view=st.session_state["compare.view"]),
+    )  # fmt: skip
+    if view == "protocol":
+        protocol.show()
+    else:
+        _runs()
+
+
+def _runs() -> None:
     entries = core.catalogue(manager())
     if not entries:
         no_run()

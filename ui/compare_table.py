@@ -92,7 +92,7 @@ def _tests(opened: Sequence[core.Contender]) -> None:
         found = {t.verdict for t in tests}
         box = st.info if "worse" not in found else st.warning if len(found) > 1 else st.error
         icon = ":material/trending_down:" if "worse" in found else ":material/balance:"
-        box(markdown(core.summary(tests, names, reference)), icon=icon)
+        box(markdown(core.in_words(tests, names, reference)), icon=icon)
         st.html(_test_table(tests, names))
         first = tests[0]
         correction = f" corrected for {len(tests)} tests at once (Holm)" if len(tests) > 1 else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from ueo_core.errors import UserError
 from ueo_core.report import compare as side_by_side
 from ueo_core.report.compare import FIGURES, ZERO_SHOT, Contender, Mean, Model, Row
-from ueo_core.report.compare_tests import ACCURACY_TEST, INTERVAL, Paired, against, summary
+from ueo_core.report.compare_tests import ACCURACY_TEST, INTERVAL, Paired, against, in_words
 from ueo_core.runs import RunFolder
 from ueo_core.scores import SCORES
 
@@ -86,7 +86,7 @@ def _lines(data: dict, rows: list[Row], tests: list[Paired], found: list[Contend
                 f"  {metric.upper()} {d.value:+.1f} points, 95 % {d.low:+.1f} to {d.high:+.1f}"
             )
     if tests:
-        lines += [f"intervals: {INTERVAL}", summary(tests, called, data["reference"])]
+        lines += [f"intervals: {INTERVAL}", in_words(tests, called, data["reference"])]
     return lines
 
 

@@ -1,7 +1,8 @@
 """The curves of a run, by the same names for every run, so that they can lie over each other."""
 
-from ueo_core.report.live import decimated, progress_signs
+from ueo_core.report.live import progress_signs
 from ueo_core.runs.snapshot import Snapshot
+from ueo_core.series import decimated
 
 # name → (axis, what it is); the first three are of the pool's batches, the others of the probe.
 CURVES = {

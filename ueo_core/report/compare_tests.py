@@ -100,7 +100,7 @@ def _hits(start: Contender, reference: Answers, other: Answers) -> tuple[int, in
     return mcnemar(*right)
 
 
-def summary(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
+def in_words(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
     """Who is better and who is worse than the reference, in one sentence; empty without tests."""
     if not tests:
         return ""

@@ -1,0 +1,232 @@
+"""The Protocol tab of Compare: several methods, worlds and seeds on one's own labelled images."""
+
+import streamlit as st
+
+import ueo_core as core
+from ui import protocol_result
+from ui.adapt import TEACHING, backbone
+from ui.plain import duration, markdown
+from ui.shell import jobs, manager, parameter, problem, set_parameter
+
+TICK = 1.0  # seconds
+FIRST = ("zero-shot", "ueo", "infomax", "entmin")  # what UEO is made of
+SOME = 2  # seeds, until a person chooses
+
+
+def show() -> None:
+    """Choose, run, look; `?protocol=` keeps which one is shown."""
+    st.markdown(
+        "Is UEO worth it on images like yours? A protocol adapts with several methods, in several worlds "
+        "(which classes the pool really holds), over several seeds, and scores all of them on the same "
+        "test images. It needs labels; only the scoring reads them."
+    )
+    kept = {study.id: study for study in core.studies()}
+    wanted = parameter("protocol")
+    if wanted and wanted not in kept:
+        st.warning(
+            f"Protocol “{markdown(wanted)}”: there is none of that name; open one from the list."
+        )
+    chosen = kept.get(wanted)
+    if kept:
+        st.session_state["protocol.shown"] = chosen and chosen.id
+        st.selectbox(
+            "Protocols so far", list(kept), format_func=lambda i: kept[i].title, key="protocol.shown",
+            index=None, placeholder="Open one, or make a new one below", width=720,
+            on_change=lambda: set_parameter("protocol", st.session_state["protocol.shown"]),
+        )  # fmt: skip
+    if text := st.session_state.pop("protocol.problem", None):
+        problem(text)
+    if chosen:
+        _shown(chosen)
+    with st.expander(
+        "A new protocol, or more of an old one", icon=":material/add_chart:",
+        expanded=chosen is None, key=f"protocol.new.{chosen is None}",
+    ):  # fmt: skip
+        _new()
+
+
+# What is compared on what
+
+
+def _new() -> None:
+    try:
+        study = _choices()
+    except core.UserError as error:
+        problem(error)
+        return
+    if not study.shifts or not study.methods:
+        st.caption("Choose at least one world and one method.")
+        return
+    st.dataframe(
+        [
+            {"the pool holds": s.shift, "class names": s.classes, "images in the pool": s.pool,
+             "strangers among them": s.strangers, "test images": s.test}
+            for s in core.world_sizes(study)
+        ],
+        hide_index=True,
+        key="protocol-sizes",
+    )  # fmt: skip
+    rows = core.study_rows(study)
+    left = core.missing_rows(study, rows)
+    done = (
+        f", of which {len(study.keys) - left} are there already" if left < len(study.keys) else ""
+    )
+    st.markdown(
+        f"**{len(study.keys)} results** ({len(study.methods)} methods × {len(study.shifts)} worlds × "
+        f"{study.seeds} seeds){done}."
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Run the protocol" if left else "Show it", type="primary", key="protocol.run",
+            icon=":material/play_arrow:" if left else ":material/visibility:",
+            on_click=_start, args=(study,),
+        )  # fmt: skip
+        if left:
+            _estimate(study, rows)
+
+
+def _choices() -> core.Study:
+    """The study as the widgets have it; UserError where the images allow none."""
+    datasets = {d.id: d for d in core.list_datasets() if core.measured_part(d)}
+    sources = {core.DRAWINGS: "Drawings, made on this machine"} | {
+        d.id: f"{d.title} ({d.pool['n']:,} images)" for d in datasets.values()
+    }
+    left, right = st.columns(2)
+    data = left.selectbox(
+        "Labelled images", list(sources), format_func=sources.get, key="protocol.data",
+        help="The Drawings, or a dataset of the Data page whose images have labels.",
+    )  # fmt: skip
+    by_share, weights = False, None
+    if data == core.DRAWINGS:
+        domain = right.selectbox(
+            "Way of drawing", list(core.DOMAINS), key="protocol.domain",
+            index=list(core.DOMAINS).index(core.SHOWCASE_DOMAIN),
+        )  # fmt: skip
+        title, marks = f"Drawings, {domain}", domain
+        name = st.segmented_control(
+            "Backbone", list(TEACHING), default=next(iter(TEACHING)), required=True,
+            key="protocol.backbone", help="; ".join(f"{k}: {v}" for k, v in TEACHING.items()),
+        )  # fmt: skip
+    else:
+        title, marks = datasets[data].title, core.marks_of(datasets[data])
+        by_share = right.toggle(
+            "Keep a part of the folders as strangers", key=f"protocol.share.{data}",
+            value=not datasets[data].classes,
+            help="As in the paper: the first 10 of every 13 labels, in alphabetical order, are the known "
+            "classes, and the others are strangers. Else the dataset's class names are the known ones.",
+        )  # fmt: skip
+        name, weights = backbone()
+    possible, notes = core.possible_worlds(data, by_share)
+    for note in notes:
+        st.caption(f":material/info: {markdown(note)}")
+    shifts = st.pills(
+        "Worlds: the pool holds …", possible, selection_mode="multi",
+        default=[s for s in possible if s != "plain"], key=f"protocol.shifts.{'.'.join(possible)}",
+        help="; ".join(f"**{k}**: {core.CATEGORY_SHIFTS[k]}" for k in possible),
+    )  # fmt: skip
+    methods = st.pills(
+        "Methods", list(core.VARIANTS), selection_mode="multi", default=list(FIRST),
+        format_func=lambda m: core.VARIANTS[m].title, key="protocol.methods",
+    )  # fmt: skip
+    one, two, _ = st.columns([1, 1, 2])
+    seeds = one.number_input("Seeds", 1, core.MOST_SEEDS, SOME, key="protocol.seeds")
+    epochs = two.number_input(
+        "Epochs", 1, 1000, core.Settings.for_backbone(name).epochs, key=f"protocol.epochs.{name}",
+        help="Passes over the pool. Another number than the usual one holds for every method that trains.",
+    )  # fmt: skip
+    return core.Study(
+        data, title, marks, by_share, name, weights, tuple(s for s in possible if s in shifts),
+        tuple(m for m in core.VARIANTS if m in methods), int(seeds), int(epochs),
+    )  # fmt: skip
+
+
+def _estimate(study: core.Study, rows: list[dict]) -> None:
+    """How long it will take: asked for, since it loads the model and takes a few real steps."""
+    key = f"protocol-estimate-{study.id}"
+    job = jobs().get(key)
+    if job is None:
+        st.button(
+            "Measure how long it will take", icon=":material/timer:", key="protocol.measure",
+            on_click=lambda: jobs().start(
+                key, "The estimate",
+                lambda job: core.estimate_time(core.probed(study), study.settings, job.check),
+                again=True,
+            ),
+        )  # fmt: skip
+    elif job.running:
+        st.fragment(_measuring, run_every=0.5, key="protocol.measuring")(key)
+    elif job.error:
+        problem(job.error)
+    else:
+        seconds = core.study_seconds(study, job.result, rows)
+        busy = ", more while a run is under way" if manager().active() else ""
+        st.markdown(f":material/timer: **About {duration(seconds)}**{busy}.")
+
+
+def _measuring(key: str) -> None:
+    job = jobs().get(key)
+    if job is None or not job.running:
+        st.rerun()
+    st.caption(":material/timer: Measuring: a few real steps …")
+
+
+def _start(study: core.Study) -> None:
+    """A callback; while the study is under way, the same click finds it."""
+    try:
+        core.keep_study(study)
+    except core.UserError as error:
+        st.session_state["protocol.problem"] = str(error)
+        return
+    set_parameter("protocol", study.id)
+    if core.missing_rows(study, core.study_rows(study)):
+        jobs().start(
+            f"protocol-{study.id}",
+            "The protocol",
+            lambda job: core.carry_out_study(study, job),
+            again=True,
+        )
+
+
+# One study
+
+
+def _shown(study: core.Study) -> None:
+    job = jobs().get(f"protocol-{study.id}")
+    rows = core.study_rows(study)
+    left = core.missing_rows(study, rows)
+    st.subheader(markdown(study.title))
+    if job and job.running:
+        st.fragment(_progress, run_every=TICK, key="protocol.live")(study, len(rows))
+    elif job and job.error:
+        problem(job.error)
+    if left and not (job and job.running):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Continue", type="primary", icon=":material/play_arrow:", key="protocol.continue",
+                on_click=_start, args=(study,),
+            )  # fmt: skip
+            st.caption(
+                f"{len(study.keys) - left} of {len(study.keys)} results are there; it goes on from them."
+            )
+    if rows:
+        protocol_result.show(study, rows)
+
+
+def _progress(study: core.Study, known: int) -> None:
+    job = jobs().get(f"protocol-{study.id}")
+    rows = core.study_rows(study)
+    if job is None or not job.running or len(rows) != known:
+        st.rerun()  # another row joins the table, or the last one has
+    words = [job.what or "Loading the model"]
+    if job.seconds_left is not None:
+        words.append(f"about {duration(job.seconds_left)} left")
+    done = len(study.keys) - core.missing_rows(study, rows)
+    bar, cancel = st.columns([5, 1], vertical_alignment="center")
+    bar.progress(
+        min(1.0, job.done / job.total) if job.total else 0.0,
+        text=markdown(f"{done} of {len(study.keys)} results · {' · '.join(words)}"),
+    )
+    cancel.button(
+        "Cancelling …" if job.cancelled else "Cancel", key="protocol.cancel", on_click=job.cancel,
+        disabled=job.cancelled, help="Halts after the step under way; finished results are kept.",
+    )  # fmt: skip
