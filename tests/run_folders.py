@@ -10,10 +10,12 @@ from PIL import Image
 import ueo_core as core
 from ueo_core.adapted import save_delta
 from ueo_core.images import Store
+from ueo_core.offered import FORMAT
 from ueo_core.runs.folder import write_json
 
 CLASSES = ["cat", "dog", "sun"]
 SCALE = 20.0
+THRESHOLD = 0.345  # on MCM; between the least and the greatest of three classes' scores
 
 
 def image_set(n: int, name: str) -> dict:
@@ -108,8 +110,21 @@ def write_run(
         save_delta(
             Path(folder.path / "delta.safetensors"),
             {"context": torch.zeros(2)},
-            {"step": 4, "logit_scale": SCALE},
+            {
+                "format": FORMAT,
+                "backbone": "drawings-resnet",
+                "pretrained": "assets",
+                "classes": list(classes),
+                "prompt": "a photo of a",
+                "title": title,
+                "settings": folder.settings.to_json(),
+                "logit_scale": SCALE,
+                "architecture": None,
+                "step": 4,
+                "score": "mcm",
+                "threshold": THRESHOLD,
+            },
         )
-        write_json(folder.path / "result.json", {"step": 4, "score": "mcm", "threshold": 0.4})
+        write_json(folder.path / "result.json", {"step": 4, "score": "mcm", "threshold": THRESHOLD})
     folder.set_state(state, step=4, steps=4, reason=reason)
     return folder

@@ -7,6 +7,8 @@ This is the public face that the app uses. Names are imported on first use, so t
 from importlib import import_module
 from typing import Any
 
+__version__ = "1.0.0"  # written into every delta and report
+
 _PUBLIC = {
     "ueo_core.classes": ("parse_class_names", "read_class_names"),
     "ueo_core.commandline": ("command_line",),

@@ -16,11 +16,12 @@ import torch
 from torch import nn
 
 from ueo_core.errors import UserError
+from ueo_core.fingerprint import weights_fingerprint
+from ueo_core.home import ASSETS
 from ueo_core.towers import make_fast
 
 log = logging.getLogger(__name__)
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
 # The teaching models of the Drawings world, shipped with the project.
 DRAWINGS = {"drawings-resnet": "ResNet, batch norms", "drawings-vit": "ViT, layer norms"}
 # Offered first on the page; every other open_clip name works as well.
@@ -42,6 +43,8 @@ class Backbone:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     logit_scale: float  # s in z = s · cos
+    fingerprint: str  # tells these weights from others, see fingerprint.py
+    architecture: dict | None  # open_clip's config of a model that open_clip does not list
 
     @property
     def store_side(self) -> int:
@@ -81,6 +84,7 @@ class Stock:
     model: nn.Module
     tokenizer: object
     preprocess: dict
+    architecture: dict | None = None  # open_clip's config of a model that open_clip does not list
 
 
 def load(name: str, pretrained: str | None = None, device: str = "auto") -> Backbone:
@@ -129,6 +133,7 @@ def prepare(built: Stock, device: torch.device) -> Backbone:
     model = built.model
     _check_text_tower(built.name, model)
     model.eval().requires_grad_(False)
+    fingerprint = weights_fingerprint(model)  # of the weights as they came
     make_fast(model)
     if hasattr(model.visual, "layer1"):
         # Convolutional towers run a little faster with channels last in memory.
@@ -143,6 +148,8 @@ def prepare(built: Stock, device: torch.device) -> Backbone:
         mean=tuple(built.preprocess["mean"]),
         std=tuple(built.preprocess["std"]),
         logit_scale=float(model.logit_scale.exp()),
+        fingerprint=fingerprint,
+        architecture=built.architecture,
     )
 
 
@@ -180,7 +187,7 @@ def _check_reachable(name: str, tag: str) -> None:
 
 
 def _from_config(name: str, config: Path, weights: Path):
-    """Build from an open_clip model config file and load a checkpoint file. → model, tokenizer, cfg"""
+    """Build from an open_clip model config file and load a checkpoint file. → model, tokenizer, preprocessing, architecture"""
     try:
         data = json.loads(config.read_text())
     except FileNotFoundError:
@@ -210,11 +217,11 @@ def _from_config(name: str, config: Path, weights: Path):
                 f"Backbone config “{config}”: open_clip cannot build it ({_brief(error)}); check its values."
             ) from error
     _load_checkpoint(name, model, weights)
-    return model, tokenizer, open_clip.get_model_preprocess_cfg(model)
+    return model, tokenizer, open_clip.get_model_preprocess_cfg(model), cfg
 
 
 def _from_open_clip(name: str, pretrained: str | None):
-    """Build a named open_clip model. → resolved name, weights' source, (model, tokenizer, cfg)"""
+    """Build a named open_clip model. → resolved name, weights' source, (model, tokenizer, preprocessing)"""
     name = name.replace("/", "-")
     if name not in open_clip.list_models():
         raise _unknown_model(name)

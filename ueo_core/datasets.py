@@ -22,6 +22,7 @@ from ueo_core.home import runs_root, store_root, studio_home
 from ueo_core.images import ImageSet, SetInfo, Store, as_classes, folder_labels
 from ueo_core.images.files import read_json, write_json
 from ueo_core.images.names import printable
+from ueo_core.kept import sets_in_use
 from ueo_core.runs.job import reference
 
 TEACHING_SIDE = 105  # pixels; what the 64-pixel Drawings models need, see backbones.store_side
@@ -188,11 +189,12 @@ def delete_dataset(id: str) -> None:
 
 
 def unused_sets(store: Store) -> list[SetInfo]:
-    """The image sets that neither a dataset nor a run refers to; deleting them harms nothing."""
+    """The image sets that no dataset, run or answer refers to; deleting them harms nothing."""
     used = {part["set"] for d in list_datasets() for part in (d.pool, d.holdout) if part}
     for path in runs_root().glob("*/config.json"):
         config = read_json(path) or {}
         used |= {config[part]["set"] for part in ("pool", "holdout") if config.get(part)}
+    used |= sets_in_use(studio_home())
     return [info for info in store.sets() if info.id not in used]
 
 

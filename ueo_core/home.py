@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+ASSETS = Path(__file__).resolve().parent.parent / "assets"  # what the project ships
+
 
 def studio_home() -> Path:
     """`UEO_STUDIO_HOME`, or `.ueo-studio` in the user's home folder."""

@@ -32,6 +32,11 @@ class Job:
     error: str = ""  # one sentence, empty while all is well
     _cancel: threading.Event = field(default_factory=threading.Event)
 
+    def begin(self, title: str, total: int = 0) -> None:
+        """The next part of the work, with a count and an estimate of its own."""
+        self.title, self.done, self.total = title, 0, total
+        self.started = time.monotonic()
+
     def progress(self, done: int, total: int) -> None:
         """Told by the function as it goes along."""
         self.done, self.total = done, total

@@ -1,79 +1,52 @@
-"""A finished run on new images: cosines before and after, and the table of predictions."""
+"""An adapted model on new images: loaded, checked against its delta, asked image by image."""
 
-import csv
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+import torch
 
 from ueo_core import backbones
 from ueo_core.adapt import image_features
 from ueo_core.adapted import AdaptedCLIP, read_delta
 from ueo_core.errors import UserError
-from ueo_core.runs.folder import RunFolder
-from ueo_core.scores import DEFAULT_SCORE, SCORES
-from ueo_core.views import Views
+from ueo_core.offered import Offer
+from ueo_core.views import Pixels, Views
 
 
-def cosines_of_run(
-    folder: RunFolder, device: str, take_in: Callable, on_batch: Callable[[int, int], None]
-):
-    """Cosines of a source's images under the zero-shot and the adapted model of a run.
+def fitted(offer: Offer, device: str = "auto") -> AdaptedCLIP:
+    """The offered model with its delta in place.
 
-    take_in: store side in pixels → (image set, intake report). UserError when the run has
-    no result. → image set, report, {"zero_shot": (N, C), "adapted": (N, C)}, logit scale
+    UserError when its backbone cannot be loaded here, or is not the one that it was made
+    with: other weights, other parameters, other shapes.
     """
-    if not (folder.path / "delta.safetensors").is_file():
+    backbone = backbones.load(offer.settings.backbone, offer.settings.pretrained, device)
+    made_with = offer.metadata.get("weights")
+    if made_with and made_with != backbone.fingerprint:
         raise UserError(
-            f"Run “{folder.path}”: it is {folder.state['state']} and has no result yet; resume it first."
+            f"Delta “{offer.path}”: the weights of {backbone.name} ({backbone.pretrained}) are not those "
+            "it was made with, so its answers would mean nothing; give the right ones with --pretrained."
         )
-    settings, config = folder.settings, folder.config
-    backbone = backbones.load(settings.backbone, settings.pretrained, device)
-    images, report = take_in(backbone.store_side)
-    model = AdaptedCLIP(backbone, config["classes"], settings.prompt)
-    delta, _ = read_delta(folder.path / "delta.safetensors")
-    views, found = Views(images, backbone), {}
-    for pass_, which in enumerate(("zero_shot", "adapted")):
-        if which == "adapted":
-            model.load_delta(delta)
-        text = model.encode_text().detach().cpu()
-        features = image_features(
-            model, views, on_batch=lambda n, p=pass_: on_batch(p * len(images) + n, 2 * len(images))
+    model = AdaptedCLIP(backbone, offer.classes, offer.settings.prompt)
+    delta, _ = read_delta(offer.path)
+    broken = [name for name, value in delta.items() if not bool(torch.isfinite(value).all())]
+    if broken:
+        raise UserError(
+            f"Delta “{offer.path}”: “{broken[0]}” holds values that are not finite; export it again."
         )
-        found[which] = (features @ text.T).numpy()
-    return images, report, found, model.logit_scale
+    model.load_delta(delta)
+    return model
 
 
-def write_predictions(
-    path: Path,
-    names: list[str],
-    cosines: np.ndarray,
-    classes: list[str],
-    scale: float,
-    threshold: float,
-) -> int:
-    """Write path, prediction, confidence, score, unknown, one row an image; beside and renamed.
+@torch.no_grad()
+def cosines(
+    model: AdaptedCLIP,
+    images: Pixels,
+    on_batch: Callable[[int], None] | None = None,
+    batch_size: int = 128,
+) -> np.ndarray:
+    """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    cosines: (N, C); confidence: max softmax at the logit scale; score: MCM, higher = more
-    in-distribution; unknown: 1 where the score is under the threshold. → how many are unknown
+    on_batch: told how many images are done; it may raise to leave early.
     """
-    score = SCORES[DEFAULT_SCORE].compute(cosines, scale)
-    confidence = SCORES["msp"].compute(cosines, scale)
-    answer, unknown = cosines.argmax(1), score < threshold
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "prediction", "confidence", "score", "unknown"])
-        for i, name in enumerate(names):
-            table.writerow(
-                [
-                    name,
-                    classes[answer[i]],
-                    f"{confidence[i]:.6f}",
-                    f"{score[i]:.8f}",
-                    int(unknown[i]),
-                ]
-            )
-    os.replace(beside, path)
-    return int(unknown.sum())
+    features = image_features(model, Views(images, model.backbone), batch_size, on_batch)
+    return (features @ model.encode_text().cpu().T).numpy()

@@ -119,11 +119,7 @@ def take_uploads(
     """
     with contextlib.ExitStack() as removal:
         removal.enter_context(spooled)
-        pool, report = _ingest(
-            job,
-            lambda store, **told: store.ingest_files(spooled.files, name=spooled.title, **told),
-            short_side,
-        )
+        pool, report = ingest_spooled(job, spooled, short_side)
         origin = {"kind": "upload", "name": spooled.title}
         if report.cancelled and pool and holdout_of is None:
             spooled.keep()
@@ -138,11 +134,28 @@ def take_path(
 ) -> TakenIn:
     """Take in a folder or zip of this machine, inside the roots that its owner has named."""
     resolved = within_roots(path, roots())
-    pool, report = _ingest(job, lambda store, **told: store.ingest(resolved, **told), short_side)
+    pool, report = ingest_path(job, path, short_side)
     origin = {"kind": "path", "path": str(resolved)}
     if report.cancelled:
         origin["unfinished"] = True
     return _settle(report, pool, resolved.name, origin, str(resolved), holdout_of)
+
+
+def ingest_spooled(
+    job: Job, spooled: Spooled, short_side: int
+) -> tuple[dict | None, IntakeReport]:
+    """Spooled uploads into the store, for no dataset. → reference, None without a usable image; report"""
+    return _ingest(
+        job,
+        lambda store, **told: store.ingest_files(spooled.files, name=spooled.title, **told),
+        short_side,
+    )
+
+
+def ingest_path(job: Job, path: str, short_side: int) -> tuple[dict | None, IntakeReport]:
+    """A folder or zip inside the roots into the store, as `ingest_spooled`."""
+    resolved = within_roots(path, roots())
+    return _ingest(job, lambda store, **told: store.ingest(resolved, **told), short_side)
 
 
 def go_on(job: Job, id: str) -> TakenIn:

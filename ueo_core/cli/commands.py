@@ -6,12 +6,16 @@ import signal
 import threading
 import time
 
+from ueo_core.answers import Answers
 from ueo_core.classes import read_class_names
 from ueo_core.cli.bench import bench
 from ueo_core.cli.compare import compare
+from ueo_core.cli.export import export
 from ueo_core.cli.inspect import inspect
 from ueo_core.cli.main import Ticker, clock
 from ueo_core.cli.protocol import protocol, table
+from ueo_core.cli.report import report
+from ueo_core.cli.shared import ask, offer_of, threshold_of
 from ueo_core.cli.sources import ingest, labels_of, look_alikes, scoring_only, take_in
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.errors import UserError
@@ -19,7 +23,7 @@ from ueo_core.images import Store
 from ueo_core.runs import Control, RunFolder, Snapshot, create_run, read_snapshot, reference
 from ueo_core.runs.claim import Claim
 from ueo_core.runs.extend import queue_up
-from ueo_core.scores import SCORES
+from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.settings import Settings
 
 Result = tuple[list[str], dict]
@@ -177,26 +181,15 @@ def _carry_out(folder: RunFolder, tick: Ticker, skipped: int) -> Result:
     return lines, data
 
 
-def scored(args: argparse.Namespace, tick: Ticker):
-    """Zero-shot and adapted cosines of a source. → config, images, report, {which: (N, C)}, result"""
-    from ueo_core.predict import cosines_of_run
-
-    folder = RunFolder.open(args.run)
-    return (folder.config, *cosines_of_run(
-        folder, args.device,
-        lambda side: take_in(args.source, Store(args.store, side), tick),
-        lambda done, total: tick(f"{done} of {total} images scored"),
-    ))  # fmt: skip
-
-
 def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
     from ueo_core.metrics import OOD, UNLABELED, truth_from_labels
     from ueo_core.metrics import evaluate as score_all
 
     if args.score not in SCORES:
         raise UserError(f"Score “{args.score}”: not known; choose one of {', '.join(SCORES)}.")
-    config, images, _, cosines, scale = scored(args, tick)
-    classes = config["classes"]
+    offer = offer_of(args)
+    images, _, cosines = ask(args, offer, tick, zero_shot=True)
+    classes, scale = offer.classes, offer.logit_scale
     labels, mapping = labels_of(images, args.labels, classes)
     truth = truth_from_labels(labels, classes)
     if (truth == UNLABELED).all():
@@ -235,23 +228,14 @@ def score_lines(scores: dict[str, dict]) -> list[str]:
 
 
 def predict(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core.predict import write_predictions
-
-    config, images, report, cosines, scale = scored(args, tick)
-    result = json.loads((args.run / "result.json").read_text())
-    threshold = result["threshold"] if args.threshold is None else args.threshold
-    try:
-        args.csv.parent.mkdir(parents=True, exist_ok=True)
-        unknown = write_predictions(
-            args.csv, images.names, cosines["adapted"], config["classes"], scale, threshold
-        )
-    except OSError as error:
-        raise UserError(
-            f"File “{args.csv}”: it cannot be written ({error.strerror}); choose another."
-        ) from None
+    offer = offer_of(args)
+    images, report, cosines = ask(args, offer, tick)
+    threshold = threshold_of(args, offer)
+    answers = Answers(images.names, cosines["adapted"], offer.classes, offer.logit_scale)
+    unknown = answers.write_csv(args.csv, threshold)
     data = {
         "csv": str(args.csv), "images": len(images), "unknown": unknown, "threshold": threshold,
-        "score": result["score"], "skipped": [vars(s) for s in report.skipped],
+        "score": DEFAULT_SCORE, "skipped": [vars(s) for s in report.skipped],
     }  # fmt: skip
     return [
         f"{len(images)} images, {unknown} of them unknown at {threshold:.6f}, in {args.csv}"
@@ -289,6 +273,8 @@ COMMANDS = {
         compare,
         predict,
         protocol,
+        report,
+        export,
         table,
         bench,
         pretrain,

@@ -147,10 +147,20 @@ def build() -> Parser:
         help="of a finished run: so many more, under a cosine of their own from the run's peak rate to 0",
     )
 
-    p = commands.add_parser(
-        "evaluate", parents=[common, stored, device], help="score on a labelled folder"
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument(
+        "run", type=Path, metavar="RUN", help="folder of a run, or a delta file of one"
     )
-    p.add_argument("run", type=Path, metavar="RUN")
+    model.add_argument("--backbone", help="where the model is here, if not where the run had it")
+    model.add_argument("--pretrained", help="its weights here: an open_clip tag or a file")
+    threshold = argparse.ArgumentParser(add_help=False)
+    threshold.add_argument(
+        "--threshold", type=float, help="on the MCM score; default: the run's own, a guess"
+    )
+
+    p = commands.add_parser(
+        "evaluate", parents=[common, model, stored, device], help="score on a labelled folder"
+    )
     p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder; others are OOD")
     p.add_argument("--labels", metavar="FILE", help="CSV (path,label) instead of the subfolders")
     p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
@@ -176,11 +186,36 @@ def build() -> Parser:
         "--reference", default="zero-shot", metavar="RUN", help="tested against; default: zero-shot"
     )
 
-    p = commands.add_parser("predict", parents=[common, stored, device], help="classify images")
-    p.add_argument("run", type=Path, metavar="RUN")
+    p = commands.add_parser(
+        "predict", parents=[common, model, stored, device, threshold], help="classify images"
+    )
     p.add_argument("source", type=Path, metavar="SOURCE")
     p.add_argument("--csv", type=Path, required=True, metavar="FILE")
-    p.add_argument("--threshold", type=float, help="on the MCM score; default: the run's own")
+
+    p = commands.add_parser("report", parents=[common], help="a run as one HTML file to mail")
+    p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
+
+    p = commands.add_parser(
+        "export", parents=[common, model, stored, device, threshold], help="take a result elsewhere"
+    )
+    p.add_argument(
+        "--what", required=True, choices=("delta", "csv", "folders", "snippet"),
+        help="the learned parameters; the predictions; the images sorted into class folders; "
+        "a script that uses the delta in plain open_clip",
+    )  # fmt: skip
+    p.add_argument(
+        "--to", type=Path, required=True, metavar="PATH",
+        help="file to write, or a folder that is there; folders: a .zip or a new folder",
+    )  # fmt: skip
+    p.add_argument(
+        "--images", dest="source", type=Path, metavar="SOURCE",
+        help="csv, folders: these images in place of the run's own",
+    )  # fmt: skip
+    p.add_argument(
+        "--originals", type=Path, metavar="SOURCE",
+        help="folders: where the original files are, if they were moved",
+    )  # fmt: skip
 
     p = commands.add_parser(
         "protocol",

@@ -19,6 +19,7 @@ from ueo_core.images import (
 )
 from ueo_core.images.limits import LIMITS_EXAMPLE
 from ueo_core.runs import reference
+from ueo_core.used import useless
 
 FOLDERS = "folders"  # the word that stands for the subfolders' names where a CSV may stand
 
@@ -30,15 +31,7 @@ def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeR
         progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
     )
     if not report.usable:
-        first = (
-            f", for example {report.skipped[0].name}: {report.skipped[0].reason}"
-            if report.skipped
-            else ""
-        )
-        raise UserError(
-            f"Source “{source}”: it holds no usable image ({len(report.skipped)} files skipped{first}); "
-            "choose another folder."
-        )
+        raise useless(report, str(source))
     return store.open(report.set_id), report
 
 

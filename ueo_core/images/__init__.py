@@ -9,6 +9,7 @@ images.pixels(0)  # uint8 (H, W, 3)
 from .image_set import ImageSet, Original
 from .labels import FolderMap, as_classes, csv_labels, folder_labels, map_folders
 from .limits import Limits
+from .originals import Originals
 from .report import IntakeReport, Progress, SetInfo, Skipped, Usage, Warned
 from .sources import within_roots
 from .store import Store
@@ -20,6 +21,7 @@ __all__ = [
     "IntakeReport",
     "Limits",
     "Original",
+    "Originals",
     "Progress",
     "SetInfo",
     "Skipped",

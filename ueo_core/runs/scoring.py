@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ueo_core.adapt import image_features
 from ueo_core.adapted import AdaptedCLIP, save_delta
+from ueo_core.answers import Answers
 from ueo_core.images import ImageSet
 from ueo_core.memory import release_memory
 from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.objectives import confidence_weights
-from ueo_core.predict import write_predictions
+from ueo_core.offered import DELTA, describe
 from ueo_core.runs.failures import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
 from ueo_core.scores import DEFAULT_SCORE, SCORES
@@ -199,28 +200,11 @@ class Scorer:
                     )
                     for which, source in (("zero_shot", self.zero), ("adapted", final))
                 }
-        write_predictions(
-            self.folder.path / "predictions.csv",
-            self.sets["pool"].names,
-            pool,
-            self.classes,
-            self.model.logit_scale,
-            threshold,
-        )
-        data = self.folder.config["pool"]
+        answers = Answers(self.sets["pool"].names, pool, self.classes, self.model.logit_scale)
+        answers.write_csv(self.folder.path / "predictions.csv", threshold)
         save_delta(
-            self.folder.path / "delta.safetensors",
+            self.folder.path / DELTA,
             self.model.delta(),
-            {
-                "format": "ueo-studio-delta-1",
-                "backbone": self.model.backbone.name,
-                "pretrained": self.model.backbone.pretrained,
-                "classes": self.classes,
-                "prompt": self.settings.prompt,
-                "settings": self.settings.to_json(),
-                "data": {k: data[k] for k in ("name", "fingerprint", "n")},
-                "logit_scale": self.model.logit_scale,
-                **result,
-            },
+            describe(self.model, self.folder.config, result),
         )
         write_json(self.folder.path / "result.json", result)

@@ -1,0 +1,75 @@
+"""Deltas brought in from elsewhere: checked against their model, then kept like a run's own.
+
+studio_home()/deltas/<digest>/delta.safetensors   the file as it came
+studio_home()/deltas/<digest>/where.json          backbone and weights on this machine
+"""
+
+import contextlib
+import hashlib
+import shutil
+from pathlib import Path
+
+from ueo_core.errors import UserError
+from ueo_core.home import studio_home
+from ueo_core.images.files import read_json, unique_name, write_json
+from ueo_core.jobs import Job
+from ueo_core.offered import DELTA, Offer, offered
+
+MAX_BYTES = 64 * 10**6  # the affine of the largest open_clip tower and its prompt are 3 MB
+
+
+def bring_in(
+    job: Job, data: bytes, backbone: str | None = None, pretrained: str | None = None
+) -> str:
+    """Check a delta against its model and keep it. → its id
+
+    backbone, pretrained: where the model is on this machine, if not where the delta says.
+    UserError when the file is no delta, its model is not here, or it does not fit it.
+    """
+    from ueo_core.predict import fitted
+
+    if len(data) > MAX_BYTES:
+        raise UserError(
+            f"Delta: {len(data) / 1e6:,.0f} MB, over the limit of {MAX_BYTES / 1e6:.0f}; a delta holds a few "
+            "hundred kilobytes, so give the file that `export` or the Use page wrote."
+        )
+    id = hashlib.sha256(data).hexdigest()[:16]
+    folder = _root() / id
+    trial = _root() / f".{unique_name()}"
+    trial.mkdir(parents=True)
+    try:
+        (trial / DELTA).write_bytes(data)
+        job.begin("Loading the model to check it against")
+        offer = offered(trial / DELTA, backbone, pretrained)
+        job.check()
+        fitted(offer, "cpu")
+        where = {"backbone": backbone, "pretrained": pretrained}
+        write_json(trial / "where.json", where)
+        if folder.exists():  # brought in before: only where its model is may have changed
+            write_json(folder / "where.json", where)
+        else:
+            trial.rename(folder)
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    return id
+
+
+def brought_in() -> dict[str, Offer]:
+    """The deltas that were brought in, by id, the newest first."""
+    found = {}
+    paths = _root().glob(f"[0-9a-f]*/{DELTA}")
+    for path in sorted(paths, key=lambda p: -p.stat().st_ctime):
+        with contextlib.suppress(UserError):
+            where = read_json(path.parent / "where.json") or {}
+            found[path.parent.name] = offered(path, where.get("backbone"), where.get("pretrained"))
+    return found
+
+
+def take_out(id: str) -> None:
+    """Forget a delta that was brought in, and what was classified with it."""
+    if id in brought_in():
+        shutil.rmtree(_root() / id, ignore_errors=True)
+
+
+def _root() -> Path:
+    return studio_home() / "deltas"
