@@ -35,6 +35,12 @@ def test_one_whose_model_is_elsewhere_is_told_where(delta, tiny_files, tmp_path)
     assert brought_in()[id].settings.pretrained == str(moved)
 
 
+def test_a_viewer_from_elsewhere_cannot_make_it_read_files(delta):
+    with pytest.raises(UserError, match="reads none for them"):
+        bring_in(Job("k", "t"), delta, files=False)
+    assert brought_in() == {}
+
+
 @pytest.mark.parametrize("kind", ["no delta", "too large", "other model"])
 def test_one_that_does_not_fit_is_not_kept(kind, delta, tiny_files):
     where = {}

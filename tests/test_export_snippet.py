@@ -12,7 +12,7 @@ import ueo_core as core
 from tests.deltas import CLASSES, THRESHOLD, write_delta
 from ueo_core.answers import Answers
 from ueo_core.export_snippet import snippet
-from ueo_core.offered import offered
+from ueo_core.offered import read_offer
 from ueo_core.predict import cosines, fitted
 
 SIZES = ((70, 90), (64, 64), (88, 61))  # below what the store reduces, so that pixels are the same
@@ -43,7 +43,7 @@ def run_as_printed(folder, photos) -> list[list[str]]:
 
 def check(folder, photos, backbone, pretrained=None):
     write_delta(folder / "delta.safetensors", backbone, pretrained)
-    offer = offered(folder / "delta.safetensors")
+    offer = read_offer(folder / "delta.safetensors")
     text = snippet(offer)
     assert "ueo_core" not in text
     (folder / "use_delta.py").write_text(text)
@@ -82,6 +82,6 @@ def test_a_title_cannot_end_the_comment_it_stands_in(tmp_path, tiny_files):
     config, weights = tiny_files["vit"]
     title = '"""\nimport os; os.abort()\n\\"""'
     write_delta(tmp_path / "d.safetensors", str(config), str(weights), title=title)
-    text = snippet(offered(tmp_path / "d.safetensors"), delta='a"b\\.safetensors')
+    text = snippet(read_offer(tmp_path / "d.safetensors"), delta='a"b\\.safetensors')
     names = compile(text, "snippet", "exec").co_names
     assert "os" not in names and "abort" not in names and 'a"b\\\\.safetensors' in text

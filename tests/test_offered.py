@@ -13,7 +13,7 @@ from tests.conftest import Arrays
 from tests.deltas import CLASSES, write_delta
 from ueo_core.adapted import read_delta
 from ueo_core.errors import UserError
-from ueo_core.offered import offered
+from ueo_core.offered import read_offer
 from ueo_core.predict import cosines, fitted
 
 
@@ -26,7 +26,7 @@ def made(tmp_path, tiny_files):
 
 def test_the_metadata_is_complete(made):
     path, model = made
-    about = offered(path).metadata
+    about = read_offer(path).metadata
     assert about["classes"] == CLASSES and about["prompt"] == "a photo of a"
     assert about["version"] == core.__version__ and about["versions"]["torch"] == torch.__version__
     assert about["data"] == {"name": "pile", "fingerprint": "f" * 64, "n": 10}
@@ -46,7 +46,7 @@ def test_the_metadata_is_complete(made):
 
 def test_brought_back_it_says_the_same(made):
     path, model = made
-    again = fitted(offered(path), "cpu")
+    again = fitted(read_offer(path), "cpu")
     images = Arrays(5)
     np.testing.assert_array_equal(cosines(again, images), cosines(model, images))
 
@@ -59,14 +59,14 @@ def test_other_weights_are_refused(made, tiny_files, tmp_path):
     tensors["text_projection"] = tensors["text_projection"] * 1.001
     save_file(tensors, other)
     with pytest.raises(UserError, match="not those it was made with"):
-        fitted(offered(path, pretrained=str(other)), "cpu")
+        fitted(read_offer(path, pretrained=str(other)), "cpu")
 
 
 def test_another_architecture_is_refused(made, tiny_files):
     path, _ = made
     config, weights = map(str, tiny_files["resnet"])
     with pytest.raises(UserError, match="not those it was made with"):
-        fitted(offered(path, config, weights), "cpu")
+        fitted(read_offer(path, config, weights), "cpu")
 
 
 def rewritten(path, tensors=None, drop=(), **metadata):
@@ -94,7 +94,7 @@ def rewritten(path, tensors=None, drop=(), **metadata):
 )
 def test_metadata_that_no_model_can_be_made_of(made, metadata, drop, message):
     with pytest.raises(UserError, match=message):
-        offered(rewritten(made[0], drop=drop, **metadata))
+        read_offer(rewritten(made[0], drop=drop, **metadata))
 
 
 def test_parameters_of_another_model(made):
@@ -102,7 +102,7 @@ def test_parameters_of_another_model(made):
     tensors, _ = read_delta(path)
     shorter = {k: v for k, v in tensors.items() if k != "context"}
     with pytest.raises(UserError, match="“context” does not fit"):
-        fitted(offered(rewritten(path, shorter)), "cpu")
+        fitted(read_offer(rewritten(path, shorter)), "cpu")
 
 
 def test_values_that_are_not_finite(made):
@@ -110,7 +110,7 @@ def test_values_that_are_not_finite(made):
     tensors, _ = read_delta(path)
     tensors["context"][0, 0] = float("nan")
     with pytest.raises(UserError, match="not finite"):
-        fitted(offered(rewritten(path, tensors)), "cpu")
+        fitted(read_offer(rewritten(path, tensors)), "cpu")
 
 
 def test_what_is_no_delta(tmp_path):
@@ -118,6 +118,6 @@ def test_what_is_no_delta(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "y.safetensors")
     for name in ("x", "y"):
         with pytest.raises(UserError, match="no delta of the studio"):
-            offered(tmp_path / f"{name}.safetensors")
+            read_offer(tmp_path / f"{name}.safetensors")
     with pytest.raises(UserError, match="no run"):
-        offered(tmp_path / "z.safetensors")
+        read_offer(tmp_path / "z.safetensors")

@@ -13,7 +13,7 @@ import ueo_core as core
 from tests.run_folders import CLASSES, SCALE, THRESHOLD, cosines_of, labels_of, write_run
 from ueo_core.cli import main
 from ueo_core.metrics import evaluate, truth_from_labels
-from ueo_core.report.html import report, write_report
+from ueo_core.report.html import html_report, write_report
 from ueo_core.report.separation import threshold_effect
 from ueo_core.runs.worker import execute
 from ueo_core.scores import mcm
@@ -60,7 +60,7 @@ def read(html: str) -> Reader:
 
 
 def test_its_numbers_are_those_of_the_metrics():
-    html = report(write_run("r"))
+    html = html_report(write_run("r"))
     truth = truth_from_labels(labels_of(80), CLASSES)
     sides = [
         evaluate(cosines_of(labels_of(80), skill, seed), truth, CLASSES, SCALE)
@@ -98,14 +98,14 @@ def test_it_equals_evaluate_on_a_real_run(tiny_files, tmp_path, capsys):
     argv = ["evaluate", folder.path, tmp_path / "test", "--store", tmp_path / "store", "--json"]
     assert main([str(a) for a in argv]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    cells = shown(report(folder))
+    cells = shown(html_report(folder))
     for name in ("acc", "auc", "hm", "fpr95"):
         before, after = found["zero_shot"][name], found["adapted"][name]
         assert cells[name][:2] == [f"{before:.1f} %", f"{after:.1f} %"]
 
 
 def test_nothing_is_fetched_and_nothing_can_run():
-    reader = read(report(write_run("r")))
+    reader = read(html_report(write_run("r")))
     policy = [a["content"] for t, a in reader.tags if a.get("http-equiv")]
     assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
     assert not {"script", "link", "iframe", "object", "a"} & {t for t, _ in reader.tags}
@@ -117,7 +117,7 @@ def test_nothing_is_fetched_and_nothing_can_run():
 def test_names_stay_names():
     title, name = '<img src=x onerror="a()">', "</svg><script>b()</script>"
     classes = ["cat", "dog", name]
-    html = report(write_run("r", title=title, classes=classes))
+    html = html_report(write_run("r", title=title, classes=classes))
     reader = read(html)
     assert "script" not in {t for t, _ in reader.tags}
     assert not [a for _, a in reader.tags if "onerror" in a]
@@ -126,14 +126,14 @@ def test_names_stay_names():
 
 
 def test_without_labels_it_claims_nothing():
-    html = report(write_run("r", labelled=False))
+    html = html_report(write_run("r", labelled=False))
     words = " ".join(read(html).words)
     assert "Nobody knows yet whether it helped" in words and "a guess" in words
     assert not shown(html) and "ROC" not in html and "Class by class" not in html
 
 
 def test_harm_comes_first():
-    html = report(write_run("r", skill=(0.15, 0.03)))
+    html = html_report(write_run("r", skill=(0.15, 0.03)))
     assert '<div class="verdict worse">' in html
     assert html.index("the adaptation did harm here") < html.index("<table>")
 
@@ -142,7 +142,7 @@ def test_deleted_images_leave_a_word():
     folder = write_run("r")
     for path in Path(folder.config["pool"]["store"]).glob("sets/*.json"):
         path.unlink()
-    assert "(deleted from the store)" in report(folder)
+    assert "(deleted from the store)" in html_report(folder)
 
 
 def test_it_is_small_enough_to_mail_and_written_whole(tmp_path):
@@ -154,4 +154,4 @@ def test_it_is_small_enough_to_mail_and_written_whole(tmp_path):
 
 def test_an_unfinished_run_is_a_sentence():
     with pytest.raises(core.UserError, match="has no result yet"):
-        report(write_run("r", state="paused"))
+        html_report(write_run("r", state="paused"))

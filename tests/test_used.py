@@ -13,10 +13,10 @@ from ueo_core.answers import Answers
 from ueo_core.datasets import unused_sets
 from ueo_core.errors import UserError
 from ueo_core.jobs import Cancelled, Job
-from ueo_core.offered import offered
+from ueo_core.offered import read_offer
 from ueo_core.predict import cosines, fitted
 from ueo_core.taking_in import spool
-from ueo_core.used import answers, asked, classify_path, classify_uploads, forget
+from ueo_core.used import answers_of, asked, classify_path, classify_uploads, forget
 
 
 def uploads(n: int = 3, extra: bool = True):
@@ -33,7 +33,7 @@ def uploads(n: int = 3, extra: bool = True):
 def offer(tmp_path, tiny_files):
     config, weights = map(str, tiny_files["vit"])
     write_delta(tmp_path / "own" / "delta.safetensors", config, weights)
-    return offered(tmp_path / "own" / "delta.safetensors")
+    return read_offer(tmp_path / "own" / "delta.safetensors")
 
 
 def test_what_was_asked_is_kept_and_says_what_the_model_says(offer):
@@ -44,8 +44,8 @@ def test_what_was_asked_is_kept_and_says_what_the_model_says(offer):
     assert (what.id, what.skipped, len(what.images())) == (id, 1, 3)
     model = fitted(offer, "cpu")
     again = Answers(what.images().names, cosines(model, what.images()), offer.classes, SCALE)
-    assert answers(offer, what).csv(0.3).splitlines()[0] == again.csv(0.3).splitlines()[0]
-    np.testing.assert_allclose(answers(offer, what).cosines, again.cosines, atol=1e-6)
+    assert answers_of(offer, what).csv(0.3).splitlines()[0] == again.csv(0.3).splitlines()[0]
+    np.testing.assert_allclose(answers_of(offer, what).cosines, again.cosines, atol=1e-6)
     assert list((core.studio_home() / "uploads").iterdir()) == []
 
 
@@ -54,7 +54,7 @@ def test_its_images_are_in_use_until_it_is_forgotten(offer, monkeypatch):
     kept = core.studio_home() / "deltas" / "0123456789abcdef"
     kept.parent.mkdir(parents=True)
     offer.path.parent.rename(kept)
-    offer = offered(kept / offer.path.name)
+    offer = read_offer(kept / offer.path.name)
     classify_uploads(Job("k", "t"), offer, spool(uploads()))
     store = core.Store(core.store_root())
     assert unused_sets(store) == []
@@ -66,14 +66,14 @@ def test_answers_of_another_delta_are_not_shown(offer, tiny_files):
     classify_uploads(Job("k", "t"), offer, spool(uploads()))
     config, weights = map(str, tiny_files["vit"])
     write_delta(offer.path, config, weights, shift=0.2)
-    assert asked(offered(offer.path)) == []
+    assert asked(read_offer(offer.path)) == []
 
 
 def test_a_run_offers_its_own_images_first_of_all():
     run = write_run("r")
-    offer = offered(run.path)
+    offer = read_offer(run.path)
     (pool,) = asked(offer)
-    said = answers(offer, pool)
+    said = answers_of(offer, pool)
     np.testing.assert_array_equal(said.cosines, cosines_of(labels_of(80), 0.12, 1))
     assert said.names == pool.images().names and said.logit_scale == SCALE
 
@@ -99,4 +99,4 @@ def test_a_path_must_lie_in_the_roots(offer, tmp_path, monkeypatch):
         classify_path(Job("k", "t"), offer, str(tmp_path / "in"))
     monkeypatch.setenv("UEO_STUDIO_ROOTS", str(tmp_path))
     classify_path(Job("k", "t"), offer, str(tmp_path / "in"))
-    assert len(answers(offer, asked(offer)[0])) == 2
+    assert len(answers_of(offer, asked(offer)[0])) == 2

@@ -10,8 +10,9 @@ from typing import Any
 __version__ = "1.0.0"  # written into every delta and report
 
 _PUBLIC = {
+    "ueo_core.answers": ("Answers",),
     "ueo_core.classes": ("parse_class_names", "read_class_names"),
-    "ueo_core.commandline": ("command_line",),
+    "ueo_core.commandline": ("command_line", "use_commands"),
     "ueo_core.datasets": (
         "Dataset",
         "create_dataset",
@@ -21,11 +22,14 @@ _PUBLIC = {
         "sample_dataset",
         "unused_sets",
     ),
+    "ueo_core.deltas": ("bring_in", "brought_in", "take_out"),
     "ueo_core.drawings.nouns": ("NOUNS",),
     "ueo_core.drawings.render": ("DOMAINS", "SOURCE_DOMAIN", "render"),
     "ueo_core.drawings.sample": ("DEFAULT_SHIFT", "SHIFTS", "SHOWCASE_DOMAIN", "problem"),
     "ueo_core.errors": ("UserError",),
     "ueo_core.estimate": ("Estimate", "estimate_time"),
+    "ueo_core.export_folders": ("Sorted", "sorted_zip"),
+    "ueo_core.export_snippet": ("snippet",),
     "ueo_core.home": ("runs_root", "store_root", "studio_home"),
     "ueo_core.images": (
         "IntakeReport",
@@ -41,6 +45,7 @@ _PUBLIC = {
     "ueo_core.machine": ("Machine", "this_machine"),
     "ueo_core.methods": ("DEFAULT_VARIANTS", "METHODS", "RUNNABLE", "VARIANTS"),
     "ueo_core.metrics": ("OOD", "confusion", "evaluate"),
+    "ueo_core.offered": ("DELTA", "Offer", "read_offer"),
     "ueo_core.paper": ("CATEGORY_SHIFTS",),
     "ueo_core.presets": ("DEFAULT_PRESET", "PRESETS", "preset"),
     "ueo_core.protocol": ("carry_out", "folder_plan"),
@@ -114,6 +119,7 @@ _PUBLIC = {
         "save_hand_labels",
     ),
     "ueo_core.report.histograms": ("data_range", "digits", "histogram"),
+    "ueo_core.report.html": ("html_report",),
     "ueo_core.report.inspection": ("Inspection", "Part", "read_features", "read_inspection"),
     "ueo_core.report.live": (
         "canary_strip",
@@ -162,6 +168,15 @@ _PUBLIC = {
         "take_uploads",
     ),
     "ueo_core.thresholds": ("mixture_threshold",),
+    "ueo_core.used": (
+        "Asked",
+        "PARTS",
+        "answers_of",
+        "asked",
+        "classify_path",
+        "classify_uploads",
+        "forget",
+    ),
 }
 _WHERE = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(_WHERE)

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 from ueo_core.datasets import Dataset
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN
+from ueo_core.offered import DELTA, Offer
 from ueo_core.settings import Settings
 
 PROGRAM = "python -m ueo_core"
@@ -50,6 +51,20 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
     if dataset.labels_from:
         scoring += ["--labels", "folders" if dataset.labels_from == "folders" else "LABELS.csv"]
     return _adapt(source, ",".join(dataset.classes), settings, out, scoring)
+
+
+def use_commands(offer: Offer) -> str:
+    """What the Use page does, one command a line, for new images in FOLDER."""
+    model = str(offer.path if offer.run is None else offer.run)
+    lines = [
+        ["predict", model, "FOLDER", "--csv", "predictions.csv"],
+        ["export", model, "--what", "folders", "--images", "FOLDER", "--to", "sorted.zip"],
+        ["export", model, "--what", "delta", "--to", DELTA],
+        ["export", model, "--what", "snippet", "--to", "use_delta.py"],
+    ]
+    if offer.run is not None:
+        lines.append(["report", model, "--out", "report.html"])
+    return "\n".join(map(_line, lines))
 
 
 def _adapt(

@@ -13,17 +13,22 @@ from ueo_core.errors import UserError
 from ueo_core.home import studio_home
 from ueo_core.images.files import read_json, unique_name, write_json
 from ueo_core.jobs import Job
-from ueo_core.offered import DELTA, Offer, offered
+from ueo_core.offered import DELTA, Offer, read_offer
 
 MAX_BYTES = 64 * 10**6  # the affine of the largest open_clip tower and its prompt are 3 MB
 
 
 def bring_in(
-    job: Job, data: bytes, backbone: str | None = None, pretrained: str | None = None
+    job: Job,
+    data: bytes,
+    backbone: str | None = None,
+    pretrained: str | None = None,
+    files: bool = True,
 ) -> str:
     """Check a delta against its model and keep it. → its id
 
-    backbone, pretrained: where the model is on this machine, if not where the delta says.
+    backbone, pretrained: where the model is on this machine, if not where the delta says;
+    files: whether that may be a file, which a viewer from elsewhere must not make us read.
     UserError when the file is no delta, its model is not here, or it does not fit it.
     """
     from ueo_core.predict import fitted
@@ -40,8 +45,13 @@ def bring_in(
     try:
         (trial / DELTA).write_bytes(data)
         job.begin("Loading the model to check it against")
-        offer = offered(trial / DELTA, backbone, pretrained)
+        offer = read_offer(trial / DELTA, backbone, pretrained)
         job.check()
+        if not files and _names_a_file(offer):
+            raise UserError(
+                "Delta: its model is a file of a machine, and this server, which others can reach, reads "
+                "none for them; use it from the command line."
+            )
         fitted(offer, "cpu")
         where = {"backbone": backbone, "pretrained": pretrained}
         write_json(trial / "where.json", where)
@@ -61,7 +71,9 @@ def brought_in() -> dict[str, Offer]:
     for path in sorted(paths, key=lambda p: -p.stat().st_ctime):
         with contextlib.suppress(UserError):
             where = read_json(path.parent / "where.json") or {}
-            found[path.parent.name] = offered(path, where.get("backbone"), where.get("pretrained"))
+            found[path.parent.name] = read_offer(
+                path, where.get("backbone"), where.get("pretrained")
+            )
     return found
 
 
@@ -69,6 +81,13 @@ def take_out(id: str) -> None:
     """Forget a delta that was brought in, and what was classified with it."""
     if id in brought_in():
         shutil.rmtree(_root() / id, ignore_errors=True)
+
+
+def _names_a_file(offer: Offer) -> bool:
+    weights = Path(offer.settings.pretrained or "")
+    return offer.settings.backbone.endswith(".json") or bool(
+        weights.suffix or len(weights.parts) > 1
+    )
 
 
 def _root() -> Path:

@@ -10,6 +10,7 @@ import io
 import os
 import re
 import shutil
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,14 +20,17 @@ from PIL import Image
 
 from ueo_core.answers import COLUMNS, Answers
 from ueo_core.errors import UserError
+from ueo_core.home import store_root, studio_home
 from ueo_core.images import ImageSet, Originals
 from ueo_core.images.files import TEMPORARY, unique_name
+from ueo_core.jobs import Job
 
 UNKNOWN = "unknown"
 LIST = "predictions.csv"
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # what some file system refuses
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # Windows' devices
 _JPEG_QUALITY = 95
+_KEPT_SECONDS = 86_400  # a download that nobody fetched
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,24 @@ def export_sorted(
                 beside.unlink()
     unknown = int(answers.unknown(threshold).sum())
     return Sorted(out, len(images), unknown, counts[True], counts[False])
+
+
+def sorted_zip(job: Job, images: ImageSet, answers: Answers, threshold: float) -> Sorted:
+    """The same as a job: an archive in the studio's folder `exports`, which is cleared after a day."""
+    folder = studio_home() / "exports"
+    for old in folder.glob("*.zip"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+                old.unlink()
+    job.begin("Sorting the images", len(images))
+
+    def progress(done: int, total: int) -> None:
+        job.check()
+        job.progress(done, total)
+
+    with Originals(store_root(), images) as originals:
+        out = folder / f"sorted-{unique_name()}.zip"
+        return export_sorted(out, images, answers, threshold, originals, progress)
 
 
 class _writer:

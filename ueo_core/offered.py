@@ -1,7 +1,7 @@
 """What a run offers for use elsewhere: its delta and everything that says what it is.
 
 This is the one place where the adapted model of a run is chosen: predictions, exports, the
-report and the page all ask `offered`. The same file, carried elsewhere, is read the same way.
+report and the page all ask `read_offer`. The same file, carried elsewhere, is read the same way.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ class Offer:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
-def offered(source: Path, backbone: str | None = None, pretrained: str | None = None) -> Offer:
+def read_offer(source: Path, backbone: str | None = None, pretrained: str | None = None) -> Offer:
     """The adapted model of a run's folder or of a delta file.
 
     backbone, pretrained: where the model is on this machine, if it is not where the run had it.

@@ -141,9 +141,7 @@ def take_path(
     return _settle(report, pool, resolved.name, origin, str(resolved), holdout_of)
 
 
-def ingest_spooled(
-    job: Job, spooled: Spooled, short_side: int
-) -> tuple[dict | None, IntakeReport]:
+def ingest_spooled(job: Job, spooled: Spooled, short_side: int) -> tuple[dict | None, IntakeReport]:
     """Spooled uploads into the store, for no dataset. → reference, None without a usable image; report"""
     return _ingest(
         job,

@@ -56,7 +56,7 @@ def asked(offer: Offer) -> list[Asked]:
     return found
 
 
-def answers(offer: Offer, what: Asked) -> Answers:
+def answers_of(offer: Offer, what: Asked) -> Answers:
     """The answers for one of `asked`. UserError when images or answers are gone."""
     names = what.images().names
     own = what.id in PARTS

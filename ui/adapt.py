@@ -69,7 +69,7 @@ def backbone() -> tuple[str, str | None]:
     name = left.selectbox(
         "Backbone", names, key="adapt.backbone", on_change=_backbone_changed,
         format_func=lambda n: f"{n} · {TEACHING[n]}" if n in TEACHING else n,
-        accept_new_options=_local(),
+        accept_new_options=shell.local(),
         help="Any open_clip model; or type the path of an open_clip config file (.json).",
     )  # fmt: skip
     if name in TEACHING:
@@ -87,7 +87,7 @@ def _weights(place, name: str, here: dict[str, bool]) -> str | None:
     if (now := st.session_state[key]) and now not in tags:
         tags.append(now)
     tag = place.selectbox(
-        "Weights", tags, key=key, accept_new_options=_local(),
+        "Weights", tags, key=key, accept_new_options=shell.local(),
         format_func=lambda t: f"{t}{_where(here.get(t))}", placeholder="A tag, or a checkpoint file",
         help="An open_clip tag, or the path of a checkpoint file (safetensors).",
     )  # fmt: skip
@@ -120,11 +120,6 @@ def _wait() -> None:
     if job is None or not job.running:
         st.rerun()
     st.caption("Looking which models are on this machine …")
-
-
-def _local() -> bool:
-    """Whether viewers may name files: only while none but this machine can reach the server."""
-    return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
 
 
 def _backbone_changed() -> None:

@@ -13,7 +13,6 @@ KINDS = {
     "zip": ":material/folder_zip: Zip file",
     "path": ":material/computer: Path on this machine",
 }
-LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def draw() -> None:
@@ -128,17 +127,7 @@ def _upload(
 
 
 def _path(prefix: str, side: int, holdout_of: str | None) -> None:
-    if st.get_option("server.address") not in LOCAL:
-        st.info(
-            "Paths are off: this server can be reached from other machines. Upload a folder or a zip."
-        )
-        return
-    if not core.roots():
-        st.info(
-            "Paths are off until you say which folders the app may read. Stop it, and start it with "
-            "their names:"
-        )
-        st.code(f"{core.ROOTS}=/path/to/photos streamlit run app.py", language="bash")
+    if not shell.paths_allowed():
         return
     path = st.text_input(
         "Folder or zip file", placeholder=str(core.roots()[0]), key=f"{prefix}.path",

@@ -22,6 +22,7 @@ PAGES = (
     ("pages/3_Live.py", "Live", ":material/monitoring:", "run"),
     ("pages/4_Inspect.py", "Inspect", ":material/search:", "run"),
     ("pages/5_Compare.py", "Compare", ":material/compare_arrows:", "runs"),
+    ("pages/6_Use.py", "Use", ":material/output:", "run"),
     ("pages/7_Learn.py", "Learn", ":material/school:", None),
 )
 # A module without a file: Streamlit's reload and a second import of this one leave it alone, so
@@ -129,6 +130,28 @@ def set_parameter(name: str, value: str | None) -> None:
 def problem(message: object) -> None:
     """Show a sentence for a person; names in it that look like Markdown stay names."""
     st.error(plain.markdown(str(message)))
+
+
+def local() -> bool:
+    """Whether viewers may name files: only while none but this machine can reach the server."""
+    return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
+
+
+def paths_allowed() -> bool:
+    """Whether the app may read paths of this machine; says how to allow it where it may not."""
+    if not local():
+        st.info(
+            "Paths are off: this server can be reached from other machines. Upload a folder or a zip."
+        )
+        return False
+    if not core.roots():
+        st.info(
+            "Paths are off until you say which folders the app may read. Stop it, and start it with "
+            "their names:"
+        )
+        st.code(f"{core.ROOTS}=/path/to/photos streamlit run app.py", language="bash")
+        return False
+    return True
 
 
 def dark() -> bool:

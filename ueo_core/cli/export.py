@@ -14,7 +14,7 @@ from ueo_core.export_snippet import snippet
 from ueo_core.images import ImageSet, Originals
 from ueo_core.images.files import write_whole
 from ueo_core.offered import DELTA, Offer
-from ueo_core.used import answers, asked
+from ueo_core.used import answers_of, asked
 
 # What can be exported, and its name inside a folder that is there already.
 KINDS = {
@@ -86,4 +86,4 @@ def _said(args: argparse.Namespace, offer: Offer, tick: Ticker) -> tuple[ImageSe
         raise UserError(
             f"Delta “{offer.path}”: a delta alone holds no images; say which with --images SOURCE."
         )
-    return pool.images(), answers(offer, pool)
+    return pool.images(), answers_of(offer, pool)

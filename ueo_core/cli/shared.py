@@ -7,12 +7,12 @@ from ueo_core.cli.main import Ticker
 from ueo_core.cli.sources import take_in
 from ueo_core.errors import UserError
 from ueo_core.images import Store
-from ueo_core.offered import Offer, offered
+from ueo_core.offered import Offer, read_offer
 
 
 def offer_of(args: argparse.Namespace) -> Offer:
     """The adapted model that RUN names: a run's folder or a delta file."""
-    return offered(args.run, args.backbone, args.pretrained)
+    return read_offer(args.run, args.backbone, args.pretrained)
 
 
 def ask(args: argparse.Namespace, offer: Offer, tick: Ticker, zero_shot: bool = False):

@@ -11,7 +11,7 @@ from ueo_core import __version__
 from ueo_core.errors import UserError
 from ueo_core.images.files import write_whole
 from ueo_core.methods import METHODS
-from ueo_core.offered import Offer, offered
+from ueo_core.offered import Offer, read_offer
 from ueo_core.report import html_parts as parts
 from ueo_core.report.html_style import STYLE
 from ueo_core.report.inspection import Inspection, read_inspection
@@ -32,7 +32,7 @@ _STRIPES = (
 
 def write_report(path: Path, folder: RunFolder) -> int:
     """Write the report of a finished run, beside and renamed. → bytes; UserError when it cannot be."""
-    data = report(folder).encode("utf-8")
+    data = html_report(folder).encode("utf-8")
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_whole(Path(path), lambda file: file.write(data) and None)
@@ -43,9 +43,9 @@ def write_report(path: Path, folder: RunFolder) -> int:
     return len(data)
 
 
-def report(folder: RunFolder) -> str:
+def html_report(folder: RunFolder) -> str:
     """The report of a finished run as HTML; UserError when it has no result yet."""
-    opened, offer, now = read_inspection(folder), offered(folder.path), read_snapshot(folder)
+    opened, offer, now = read_inspection(folder), read_offer(folder.path), read_snapshot(folder)
     part = opened.parts[opened.default]
     verdict = judge(part, DEFAULT_SCORE, opened.classes)
     limits = parts.thresholds(opened, offer)

@@ -1,0 +1,152 @@
+"""Use: the threshold between known and unknown, and the answers as a wall and as a table."""
+
+import numpy as np
+import streamlit as st
+
+import ueo_core as core
+from ui import charts, gallery, thumbs
+from ui.plain import escaped
+from ui.verdict import inspection
+
+STEPS = 400  # positions of the slider
+ROWS = 10_000  # shown in the table; the CSV has all
+ORDERS = {"doubt": "least sure first", "sure": "surest first", "name": "by name"}
+
+
+def threshold(offer: core.Offer, what: core.Asked, said: core.Answers) -> float:
+    """Draw the scores and a slider over them. → the threshold"""
+    st.subheader("What counts as unknown")
+    low, high = core.data_range(np.append(said.score, offer.threshold))
+    digits, step = core.digits(low, high), (high - low) / STEPS
+    key = f"use.threshold.{offer.digest[:12]}.{what.id}"
+    st.session_state.setdefault(key, float(offer.threshold))
+    st.session_state[key] = float(np.clip(st.session_state[key], low, high + step))
+    left, right = st.columns([3, 2], gap="large")
+    with right:
+        st.markdown("An image whose score is below the threshold is called **unknown**.")
+        with st.container(horizontal=True):
+            st.button(
+                "The run's own", icon=":material/auto_awesome:", on_click=_set,
+                args=(key, offer.threshold),
+                help="Where two bell curves fitted to the scores of the run's pile cross, without any "
+                "label: a guess.",
+            )  # fmt: skip
+            if (at := _accepting_known(offer)) is not None:
+                st.button(
+                    "Accept 95 % of the known", icon=":material/percent:", on_click=_set, args=(key, at),
+                    help="By the run's labelled images.",
+                )  # fmt: skip
+        chosen = st.slider(
+            "Threshold", low, high + step, step=step, format=f"%.{digits}f", key=key,
+            help=f"On the score MCM ({core.SCORES[core.DEFAULT_SCORE].temperature(offer.logit_scale)}).",
+        )  # fmt: skip
+        unknown = int(said.unknown(chosen).sum())
+        with st.container(horizontal=True):
+            st.metric("Images", f"{len(said):,}")
+            st.metric("Known", f"{len(said) - unknown:,}")
+            st.metric("Unknown", f"{unknown:,}")
+        if abs(chosen - offer.threshold) < step:
+            st.caption(
+                "This is the run's own threshold: **a guess**, made without labels. Look at the images on "
+                "both sides of it."
+            )
+    with left:
+        bars = core.histogram({"images": said.score}, limits=(low, high))
+        st.echarts_chart(
+            charts.bar_chart(
+                bars.edges, bars.counts, core.SCORES[core.DEFAULT_SCORE].title, digits, mark=chosen
+            ),
+            key="use-scores", height=300, alt="Histogram of the scores with the threshold.",
+        )  # fmt: skip
+    return chosen
+
+
+def _set(key: str, value: float) -> None:
+    st.session_state[key] = float(value)
+
+
+def _accepting_known(offer: core.Offer) -> float | None:
+    """The threshold that accepts 95 % of the run's known images; None where none has a label."""
+    if offer.run is None:
+        return None
+    try:
+        opened = inspection(offer.run.name)
+    except core.UserError:
+        return None
+    part = opened.parts[opened.default]
+    if not part.n_id:
+        return None
+    return core.threshold_at_tpr(part.scores(core.DEFAULT_SCORE)["after"], part.truth)
+
+
+def answers(what: core.Asked, said: core.Answers, limit: float) -> None:
+    """The images with their answers, page by page."""
+    st.subheader("Answers")
+    unknown = said.unknown(limit)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        view = st.segmented_control(
+            "As", ["images", "table"], default="images", required=True, key="use.view",
+            format_func={"images": ":material/grid_view: Images", "table": ":material/table_rows: Table"}.get,
+        )  # fmt: skip
+        which = st.segmented_control(
+            "Which", ["all", "known", "unknown"], default="all", required=True, key="use.which",
+            format_func=str.capitalize,
+        )  # fmt: skip
+        name = st.selectbox(
+            "Answer", [None, *range(len(said.classes))], key="use.class", width=220,
+            format_func=lambda i: "every class" if i is None else said.classes[i],
+        )  # fmt: skip
+        order = st.selectbox(
+            "Order", list(ORDERS), format_func=ORDERS.get, key="use.order", width=200
+        )
+    keep = {"all": np.ones(len(said), bool), "known": ~unknown, "unknown": unknown}[which]
+    if name is not None:
+        keep = keep & (said.answer == name)
+    found = np.flatnonzero(keep)
+    if order != "name":
+        found = found[
+            np.argsort(said.score[found] * (1 if order == "doubt" else -1), kind="stable")
+        ]
+    st.caption(f"{len(found):,} of {len(said):,} images")
+    if not len(found):
+        st.info("No image is like that at this threshold.", icon=":material/info:")
+    elif view == "table":
+        _table(said, unknown, found)
+    else:
+        shown = gallery.pages(len(found), f"use.page.{what.id}.{which}.{name}.{order}")
+        cards = [_card(what, said, unknown, int(found[k])) for k in shown]
+        st.html(thumbs.strip(cards))
+
+
+def _card(what: core.Asked, said: core.Answers, unknown, i: int) -> str:
+    answer, sure = escaped(said.classes[said.answer[i]]), f"{100 * said.confidence[i]:.0f} %"
+    lines = [f'<span class="tag">{answer}</span> {sure}']
+    if unknown[i]:
+        lines = [
+            '<span class="unknown">unknown</span>',
+            f'<span class="was">nearest: {answer} {sure}</span>',
+        ]
+    return thumbs.card(
+        what.reference, i, [*lines, f'<span class="was">{escaped(said.names[i])}</span>']
+    )
+
+
+def _table(said: core.Answers, unknown, found) -> None:
+    found = found[:ROWS]
+    digits = core.digits(*core.data_range(said.score))
+    st.dataframe(
+        {
+            "image": [said.names[i] for i in found],
+            "answer": [said.classes[said.answer[i]] for i in found],
+            "unknown": unknown[found],
+            "confidence": 100 * said.confidence[found],
+            "score (MCM)": said.score[found],
+        },
+        hide_index=True, height=460,
+        column_config={
+            "confidence": st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100),
+            "score (MCM)": st.column_config.NumberColumn(format=f"%.{digits}f"),
+        },
+    )  # fmt: skip
+    if len(said) > ROWS:
+        st.caption(f"At most {ROWS:,} rows are shown; the CSV below has all.")

@@ -1,0 +1,111 @@
+"""Use: which images. The run's own, those asked about before, and new ones."""
+
+import uuid
+
+import streamlit as st
+
+import ueo_core as core
+from ui import shell
+from ui.plain import markdown
+from ui.work import show_job
+
+JOB = "use.classify"
+KINDS = {
+    "files": ":material/image: Photos or a zip",
+    "folder": ":material/folder: Folder",
+    "path": ":material/computer: Path on this machine",
+}
+
+
+def chosen(offer: core.Offer) -> core.Asked | None:
+    """The image set to show; None while the first is being classified or there is none yet."""
+    st.subheader("Images")
+    there = {a.id: a for a in core.asked(offer)}
+    running = show_job(JOB, "use.waiting", done=_classified, failed="use.problem")
+    if not running:
+        if problem := st.session_state.get("use.problem"):
+            shell.problem(problem)
+        there = {a.id: a for a in core.asked(offer)}
+        with st.expander(
+            "Classify new images", icon=":material/add_photo_alternate:", expanded=not there,
+            key="use.new",
+        ):  # fmt: skip
+            _new(offer)
+    if not there:
+        return None
+    key = f"use.images.{offer.digest[:12]}"
+    if (last := st.session_state.pop("use.last", None)) in there:
+        st.session_state[key] = last
+    if st.session_state.get(key) not in there:
+        st.session_state.pop(key, None)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        what = there[
+            st.selectbox(
+                "Show the answers for", list(there), key=key, width=620,
+                format_func=lambda id: f"{there[id].title} · {there[id].reference['n']:,} images",
+            )
+        ]  # fmt: skip
+        if what.id not in core.PARTS:
+            with st.popover("Forget", icon=":material/delete:"):
+                st.markdown(
+                    "Forget these answers? The images stay in the store until you clean it up."
+                )
+                st.button("Forget them", type="primary", on_click=core.forget, args=(offer, what))
+    if what.skipped:
+        st.caption(
+            f":material/info: {what.skipped:,} file{'s' * (what.skipped != 1)} of {markdown(what.title)} "
+            "could not be used, and so got no answer."
+        )
+    return what
+
+
+def _classified(id: str) -> None:
+    st.session_state["use.last"] = id
+
+
+def _new(offer: core.Offer) -> None:
+    kind = st.segmented_control(
+        "Where are they?", list(KINDS), format_func=KINDS.get, default="files", required=True,
+        key="use.kind",
+    )  # fmt: skip
+    if kind == "path":
+        _path(offer)
+        return
+    # A new key empties the widget, and with it the server's memory, once the files are on disk.
+    key = st.session_state.setdefault("use.upload", uuid.uuid4().hex)
+    given = st.file_uploader(
+        "Drag photos or a zip here" if kind == "files" else "Drag a folder here, or choose one",
+        accept_multiple_files=True if kind == "files" else "directory", key=f"use.{kind}.{key}",
+    )  # fmt: skip
+    st.caption("They stay on this machine, and are only asked about: nothing is learned from them.")
+    if not given:
+        return
+    try:
+        with st.spinner("Moving the files to the studio's disk …"):
+            spooled = core.spool([(file.name, file) for file in given])
+    except core.UserError as error:
+        shell.problem(error)
+        return
+    st.session_state["use.upload"] = uuid.uuid4().hex
+    _begin(lambda job: core.classify_uploads(job, offer, spooled))
+    st.rerun()
+
+
+def _path(offer: core.Offer) -> None:
+    if not shell.paths_allowed():
+        return
+    path = st.text_input(
+        "Folder or zip file", placeholder=str(core.roots()[0]), key="use.path",
+        help="Inside: " + ", ".join(str(root) for root in core.roots()),
+    )  # fmt: skip
+    st.button(
+        "Classify them", type="primary", icon=":material/category:", disabled=not path.strip(),
+        on_click=lambda: _begin(lambda job: core.classify_path(job, offer, path)),
+    )  # fmt: skip
+
+
+def _begin(work) -> None:
+    """Start the job; a second click while one runs changes nothing."""
+    shell.jobs().start(JOB, "Classifying", work, again=True)
+    st.session_state["use.waiting"] = True
+    st.session_state.pop("use.problem", None)
