@@ -13,9 +13,11 @@ from ueo_core.images.files import write_whole
 from ueo_core.methods import METHODS
 from ueo_core.offered import Offer, read_offer
 from ueo_core.report import html_parts as parts
+from ueo_core.report.hand_estimates import estimate, judge_by_hand
+from ueo_core.report.hand_labels import load_hand_labels
 from ueo_core.report.html_style import STYLE
 from ueo_core.report.inspection import Inspection, read_inspection
-from ueo_core.report.verdict import judge
+from ueo_core.report.verdict import Verdict, judge
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.scores import DEFAULT_SCORE, SCORES
@@ -47,7 +49,7 @@ def html_report(folder: RunFolder) -> str:
     """The report of a finished run as HTML; UserError when it has no result yet."""
     opened, offer, now = read_inspection(folder), read_offer(folder.path), read_snapshot(folder)
     part = opened.parts[opened.default]
-    verdict = judge(part, DEFAULT_SCORE, opened.classes)
+    verdict = _verdict(folder, opened)
     limits = parts.thresholds(opened, offer)
     sections = [
         f"<h1>{escape(opened.title)}</h1>",
@@ -69,6 +71,16 @@ def html_report(folder: RunFolder) -> str:
         f"<title>{escape(opened.title)} · UEO Studio</title><style>{STYLE}</style></head>"
         f"<body>{_STRIPES}{''.join(sections)}</body></html>\n"
     )
+
+
+def _verdict(folder: RunFolder, opened: Inspection) -> Verdict:
+    """As on Inspect: by the labels, else by those that a person gave to a sample."""
+    part = opened.parts[opened.default]
+    if not part.labelled:
+        by_hand = estimate(part, load_hand_labels(folder, part), DEFAULT_SCORE)
+        if by_hand:
+            return judge_by_hand(by_hand)
+    return judge(part, DEFAULT_SCORE, opened.classes)
 
 
 def _about(opened: Inspection, offer: Offer) -> str:
