@@ -118,6 +118,7 @@ def test_the_report_is_one_file(made, call, tmp_path):
         (("export", "run", "--what", "csv", "--to", "d.csv", "--threshold", "nan"), "no number"),
         (("predict", "photos/dog/0.png", "photos", "--csv", "p.csv"), "no delta of the studio"),
         (("predict", "run", "photos", "--csv", "p.csv", "--pretrained", "gone.bin"), "gone.bin"),
+        (("export", "run", "--what", "folders", "--to", "s.zip", "--originals", "gone"), "gone"),
         (("report", "photos", "--out", "r.html"), "no run"),
         (("report", "run", "--out", "photos"), "cannot be written"),
     ],

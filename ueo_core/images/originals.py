@@ -23,15 +23,18 @@ class Originals:
     """Original bytes of an image set's images. A context manager: it holds archives open."""
 
     def __init__(self, store: Path, images: ImageSet, source: Path | None = None) -> None:
-        """source: the folder or zip to look in first; else those that the store has read."""
-        self._images = images
+        """source: the folder or zip to look in, UserError when it is none; else those that the
+        store remembers having read."""
+        self._images, self._limits = images, Limits.configured()
         self._entries: list[dict[str, Entry]] = []
         self._open = contextlib.ExitStack()
         wanted = {images.content_hash(i) for i in range(len(images))}
-        for path in [source] if source else _sources(store, wanted):
+        if source is not None:
+            self._look_in(source, store)
+            return
+        for path in _sources(store, wanted):
             with contextlib.suppress(UserError):  # gone, or no longer a source
-                opened = self._open.enter_context(open_path(path, Limits(), store))
-                self._entries.append({entry.name: entry for entry in opened.entries})
+                self._look_in(path, store)
 
     def __enter__(self) -> Originals:
         return self
@@ -48,12 +51,16 @@ class Originals:
                     return data
         return None
 
+    def _look_in(self, source: Path, store: Path) -> None:
+        opened = self._open.enter_context(open_path(source, self._limits, store))
+        self._entries.append({entry.name: entry for entry in opened.entries})
+
     def _same(self, entry: Entry, i: int) -> bytes | None:
-        if entry.size > Limits().max_file_bytes:
+        if entry.size > self._limits.max_file_bytes:
             return None
         try:
             with entry.open() as file:
-                data = file.read(Limits().max_file_bytes)
+                data = file.read(self._limits.max_file_bytes)
         except Exception:  # an archive's reader raises whatever its format does
             return None
         same = hashlib.sha256(data).hexdigest() == self._images.content_hash(i)
