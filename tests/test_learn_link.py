@@ -20,13 +20,17 @@ from ueo_core.learn import (
     parse,
 )
 from ueo_core.learn.formula import EXERCISES, SYMBOLS
-from ueo_core.learn.knobs import LOGIT_SCALE, STEPS, preset_of
+from ueo_core.learn.knobs import IMAGES, LOGIT_SCALE, STEPS, preset_of
+from ueo_core.learn.link import turned
 
 
 def tenth(low, high):
     return st.integers(round(10 * low), round(10 * high)).map(lambda v: v / 10)
 
 
+MOVED = st.dictionaries(
+    st.integers(0, IMAGES - 1), st.tuples(st.integers(1, 98), st.integers(1, 98)), max_size=4
+).map(lambda d: Knobs(moved=tuple((k, *v) for k, v in d.items())).within().moved)
 KNOBS = st.builds(
     Knobs,
     seed=st.integers(0, 999),
@@ -36,6 +40,7 @@ KNOBS = st.builds(
     trade=tenth(0, 3),
     temperature=tenth(1, LOGIT_SCALE),
     absent=st.booleans(),
+    moved=MOVED,
 )
 LINKS = st.builds(
     Link,
@@ -51,6 +56,8 @@ LINKS = st.builds(
     dots=st.sampled_from(["", *DOTS]),
     star=st.sampled_from(["", "0", "1"]),
     shade=st.sampled_from(["", "0", "1"]),
+    trails=st.sampled_from(["", "0", "1"]),
+    present=st.integers(0, 1),
     draw=st.integers(0, 999),
     ticks=st.integers(0, 255),
     reveal=st.integers(0, 1),
@@ -86,6 +93,22 @@ def test_bad_values_fall_back_and_numbers_are_clamped():
     link = parse({"scene": "nowhere", "step": "-5", "share": "900", "seed": "nan", "trade": "1e99"})
     assert link == Link(knobs=Knobs(share=80))
     assert parse({"hide": "knobs,everything,play"}).hide == ("knobs", "play")
+
+
+def test_moved_images_are_read_from_a_link_and_forced_into_the_triangle():
+    assert parse({"moved": "3-30-40.12-0-99"}).knobs.moved == ((3, 30, 40), (12, 1, 98))
+    assert parse({"moved": "99-30-40.x-1-2.4-5.-1-2-3"}).knobs.moved == ()
+    assert parse({"moved": "5-10-10.5-20-20"}).knobs.moved == ((5, 20, 20),)
+    assert Knobs(moved=((1, 50, 50),)).with_seed(3).moved == ()
+
+
+def test_what_the_page_s_script_sends_is_checked_like_a_link():
+    base = Knobs(seed=4, trade=2.0)
+    sent = {"share": 25, "kind": "one", "absent": True, "moved": [[2, 60, 30]], "trade": 99, "x": 1}
+    assert turned(sent, base) == Knobs(
+        seed=4, share=25, kind="one", absent=True, moved=((2, 60, 30),), trade=3.0
+    )
+    assert turned({"kind": "nobody", "seed": None, "moved": "?"}, base) == base
 
 
 def test_a_scene_and_a_preset_bring_their_own_knobs():

@@ -17,7 +17,7 @@ from ueo_core.drawings.sample import problem
 from ueo_core.learn import SCENES, neighbour
 from ueo_core.learn import numbers as n
 from ueo_core.learn.drawn import Rendered, Stage, draw_line, eight, found, open_stage, two_hills
-from ueo_core.learn.formula import EXERCISES, GLOSSARY, SYMBOLS
+from ueo_core.learn.formula import EXERCISES, GLOSSARY, LOSS, PARTS, SYMBOLS, written
 from ueo_core.learn.moved import RN50, VIT, count, total_change
 from ueo_core.settings import Settings
 from ueo_core.views import Views
@@ -63,13 +63,19 @@ def test_symbols_and_glossary_lead_to_scenes():
     assert {"EntMin", "InfoMax", "UEO", "AUC", "ACC"} <= GLOSSARY.keys()
 
 
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_the_chosen_symbol_stands_out_in_the_formula_and_no_other(symbol):
+    text = written((LOSS, *PARTS), symbol)
+    boxed = rf"\boxed{{{SYMBOLS[symbol].tex}}}"
+    assert text.count(r"\boxed") == text.count(boxed) >= 1
+    assert "«" not in text
+
+
 # 1 and 2: the eight drawings
 
 
 def _feature(stage: Stage, i: int) -> torch.Tensor:
-    return stage.model.encode_image(
-        Views(Rendered(stage.problem), stage.model.backbone).evaluation([i])
-    )
+    return stage.model.encode_image(Views(Rendered(stage), stage.model.backbone).evaluation([i]))
 
 
 def test_closest_sentence(stage):
@@ -227,6 +233,8 @@ def test_counts_of_own(stage):
     text = filled("moved", n.of_moved(stage, 7, delta))
     assert "at step 7 of the live run they have moved by 2.0 %" in text
     assert f"{own.trained:,} of {own.total:,}" in text
+    unmoved = filled("moved", n.of_moved(stage, 0, parts))
+    assert "none of them has moved" in unmoved and "at step" not in unmoved
     layers = stage.change_by_layer(delta)
     assert all(v == pytest.approx(0.02, rel=1e-3) for v in layers.values() if v)
     assert torch.equal(stage.model.context, parts[CONTEXT])  # handed back as it was

@@ -1,13 +1,15 @@
 """The triangle's simulation against plain recomputation from `ueo_core.objectives`."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from ueo_core.learn import PRESETS, Knobs
-from ueo_core.learn.knobs import IMAGES, LOGIT_SCALE, RATE, STEPS
+from ueo_core.learn.knobs import IMAGES, LOGIT_SCALE, STEPS
 from ueo_core.learn.payload import PLACE, PULL, pack, payload
-from ueo_core.learn.simplex import ORDER, batch, cosines, simulate
+from ueo_core.learn.simplex import ORDER, batch, cosines, rate, simulate
 from ueo_core.metrics import OOD, evaluate
 from ueo_core.objectives import confidence_weights, entmin, infomax, ueo
 
@@ -37,7 +39,19 @@ def test_trajectory_is_gradient_descent_on_the_objective(name):
         if k == 12:  # far enough from float noise's growth to compare the whole way up to here
             break
         for p, g in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            p.data -= RATE * g
+            p.data -= rate(k) * g
+
+
+@pytest.mark.parametrize("knobs", [Knobs(), Knobs(kind="lookalike", sure=0.8, seed=5)])
+def test_a_moved_image_starts_where_it_was_put_and_the_others_stay(knobs):
+    moved = ((0, 98, 1), (7, 20, 30), (59, 1, 1))  # known ones and a stranger, corners too
+    run = simulate(replace(knobs, moved=moved))
+    for i, a, b in moved:
+        np.testing.assert_allclose(run.points[:, 0, i, 0], a / 100, atol=1e-4)
+        np.testing.assert_allclose(run.points[:, 0, i, 1], b / 100, atol=1e-4)
+    others = np.setdiff1d(np.arange(IMAGES), [i for i, _, _ in moved])
+    np.testing.assert_array_equal(run.points[:, 0, others], simulate(knobs).points[:, 0, others])
+    np.testing.assert_array_equal(run.truth, simulate(knobs).truth)
 
 
 @pytest.mark.parametrize("name", ORDER)

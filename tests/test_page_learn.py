@@ -1,10 +1,13 @@
 """The Learn page without a browser: every view and scene draws, the state goes both ways."""
 
+import json
+from dataclasses import fields
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages import ROOT, at, button, clean
-from ueo_core.learn import SCENES, VIEWS
+from ueo_core.learn import CONTROLS, PRESETS, SCENES, VIEWS, Knobs
 from ui import shell
 
 
@@ -55,36 +58,62 @@ def test_next_and_back_walk_through_the_story_and_the_url_follows(learn):
     assert state(app).scene == list(SCENES)[-2]
 
 
-def test_a_link_sets_the_knobs_and_a_knob_sets_the_link(learn):
-    app = learn(view="triangle", trade="0.5", seed="7", share="20")
-    assert app.slider(key="learn.knob.trade").value == 0.5
-    assert app.number_input(key="learn.knob.seed").value == 7
-    clean(app.slider(key="learn.knob.trade").set_value(2.0).run())
-    assert app.query_params["trade"] == "2"
-    assert state(app).knobs.share == 20
-    clean(button(app, "Look-alikes").click().run())
-    assert state(app).knobs.kind == "lookalike"
-    assert app.query_params["kind"] == "lookalike"
-    assert "seed" not in app.query_params
+def sent(app: AppTest, component: str) -> dict:
+    """What the page's script of that name is told."""
+    (found,) = [e for e in app.get("bidi_component") if e.proto.component_name == component]
+    return json.loads(found.proto.json)
+
+
+def test_a_link_sets_the_knobs_of_the_triangle(learn):
+    data = sent(
+        learn(view="triangle", trade="0.5", seed="7", moved="3-10-80"), "ueo_learn_triangle"
+    )
+    assert {k: data["knobs"][k] for k in ("trade", "seed", "moved")} == {
+        "trade": 0.5, "seed": 7, "moved": [[3, 10, 80]],
+    }  # fmt: skip
+    assert {h["name"] for h in data["handles"]} == {f.name for f in fields(Knobs)} - {"moved"}
+    assert [p["title"] for p in data["presets"]] == [p.title for p in PRESETS.values()]
 
 
 def test_what_a_link_hides_is_not_there(learn):
-    app = learn(view="triangle", hide="trade,presets,menu")
-    assert "learn.knob.trade" not in [s.key for s in app.slider]
-    assert "learn.knob.share" in [s.key for s in app.slider]
-    assert "Look-alikes" not in [b.label for b in app.button]
+    app = learn(view="triangle", hide="trade,presets,menu,seed,drag")
+    data = sent(app, "ueo_learn_triangle")
+    assert not {"trade", "seed"} & {h["name"] for h in data["handles"]}
+    assert "share" in {h["name"] for h in data["handles"]}
+    assert not data["presets"] and not data["show"]["drag"] and not data["show"]["batch"]
     assert "learn.view" not in [g.key for g in app.get("button_group")]
     app = learn(view="exercises", hide="answers")
     assert not app.expander
 
 
+@pytest.mark.parametrize("place", [{"view": v} for v in VIEWS] + [{"scene": s} for s in SCENES])
+def test_every_control_can_be_hidden(learn, place):
+    app = learn(**place, hide=",".join(CONTROLS))
+    kinds = (
+        "button",
+        "slider",
+        "selectbox",
+        "button_group",
+        "popover",
+        "file_uploader",
+        "expander",
+    )
+    assert not [e for kind in kinds for e in app.get(kind)]
+    for element in app.get("bidi_component"):
+        if element.proto.component_name == "ueo_learn_triangle":
+            data = json.loads(element.proto.json)
+            assert not data["handles"] and not data["presets"]
+            assert not any(v for k, v in data["show"].items())
+        if element.proto.component_name == "ueo_learn_cards":
+            assert not json.loads(element.proto.json)["guessing"]
+
+
 def test_the_room_guesses_and_the_strangers_are_revealed(learn):
-    app = learn(scene="strangers")
-    clean(app.button(key="learn.tick.2").click().run())
-    assert state(app).ticks == 4
-    before = "".join(h.proto.body for h in app.get("html"))
+    app = learn(scene="strangers", ticks="4")
+    before = "".join(sent(app, "ueo_learn_cards")["cards"])
+    assert sent(app, "ueo_learn_cards")["ticks"] == state(app).ticks == 4
     clean(button(app, "Reveal").click().run())
-    after = "".join(h.proto.body for h in app.get("html"))
+    after = "".join(sent(app, "ueo_learn_cards")["cards"])
     assert "stranger: " in after and "stranger: " not in before
     assert app.query_params["reveal"] == "1"
     clean(button(app, "Eight others").click().run())

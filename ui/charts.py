@@ -30,7 +30,7 @@ def frame(size: int = 13, **options) -> dict:
         "animationDuration": 250,
         "animationDurationUpdate": 250,
         "textStyle": {"fontSize": size},
-        "grid": {"left": 8, "right": 16, "top": 3.6 * size, "bottom": 26, "containLabel": True},
+        "grid": {"left": 8, "right": 16, "top": 3.6 * size, "bottom": 2 * size, "containLabel": True},
         "legend": {
             "top": 0, "left": 0, "itemWidth": 24, "itemHeight": 10, "textStyle": {"fontSize": size},
         },
@@ -46,7 +46,7 @@ def axis(name: str, size: int = 13, **options) -> dict:
         "type": "value",
         "name": name,
         "nameLocation": "end" if vertical else "middle",
-        "nameGap": 12 if vertical else 26,
+        "nameGap": 12 if vertical else 2 * size,
         "nameTextStyle": {"fontSize": size, "align": "left" if vertical else "center"},
         "axisLabel": label,
         "splitLine": {"show": vertical, "lineStyle": {"opacity": 0.35}},

@@ -15,6 +15,9 @@ _KEYS = st.components.v2.component(
     js=(ROOT / "assets" / "learn" / "keys.js").read_text(encoding="utf-8"),
 )
 BASE = 17  # pixels, the theme's base size
+KEYS = """**Keys.** ← → or a remote's page keys: scenes · Space: play or pause · . and , : one step on or back ·
+0: back to the start · B: another batch, eight others · V: reveal · 1–8: guess a stranger · A S E G P: the live
+run · K L: another drawing · F: present or leave"""
 
 
 def page() -> None:
@@ -34,8 +37,12 @@ def page() -> None:
 
 def _style(link: Link) -> str:
     """Type for the room: everything that is measured in rem grows with it."""
+    size = f"{BASE * float(link.size):g}px"
+    if link.present:  # as large as leaves a scene on one screen
+        size = f"calc({float(link.size):g} * max({BASE}px, min(1.22vw, 2.15vh)))"
+    bare = link.present or not state.shown(link, "nav")
     return f"""<style>
-html {{ font-size: {BASE * float(link.size):g}px !important; }}
+html {{ font-size: {size} !important; }}
 [data-testid="stMainBlockContainer"] {{ padding-top: 3.6rem; padding-bottom: 1rem; }}
 @media (min-width: 900px) {{ /* the toolbar is empty but for its menu: the page begins beside it */
   [data-testid="stHeader"], [data-testid="stHeader"] * {{ background: transparent; pointer-events: none; }}
@@ -45,13 +52,23 @@ html {{ font-size: {BASE * float(link.size):g}px !important; }}
 [data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
 .st-key-learn-glossary {{ columns: 24rem auto; display: block; }}
 .st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
-</style>"""
+{_BARE if bare else ""}{_PRESENT if link.present else ""}</style>"""
+
+
+_BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
+[data-testid="stExpandSidebarButton"] { display: none; }
+"""
+_PRESENT = """[data-testid="stHeader"] { display: none; }
+[data-testid="stMainBlockContainer"] { max-width: none; padding: 0.6rem 2rem 0.5rem; }
+[data-testid="stVerticalBlock"] { gap: 0.55rem; }
+.st-key-learn-title { display: none; } /* the list of scenes says it as well */
+"""
 
 
 def _menu(link: Link) -> None:
     """Views, the story's steps, and the popover, in one row where there is room."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if state.shown(link, "menu"):
+        if state.shown(link, "menu") and not link.present:
             st.segmented_control(
                 "View",
                 list(VIEWS),
@@ -64,8 +81,17 @@ def _menu(link: Link) -> None:
         if link.view == "story" and state.shown(link, "scenes"):
             learn_story.steps(link)
         st.space("stretch")
-        if state.shown(link, "share-link"):
-            with st.popover("Share", icon=":material/present_to_all:", help="Type size and link"):
+        if state.shown(link, "present"):
+            st.button(
+                "Leave" if link.present else "Present",
+                icon=":material/close_fullscreen:" if link.present else ":material/slideshow:",
+                shortcut="F",
+                key="learn.present",
+                help="Large type, one scene a screen, nothing else; the link keeps it.",
+                on_click=lambda: state.change(present=1 - link.present),
+            )
+        if state.shown(link, "share-link") and not link.present:
+            with st.popover("Share", icon=":material/link:", help="Type size, keys and link"):
                 _share(link)
 
 
@@ -87,10 +113,7 @@ def _share(link: Link) -> None:
     address = st.context.url.split("?")[0] if st.context.url else ""
     query = urlencode(parameters(wanted), safe=",")
     st.code(f"{address}?{query}" if query else address, language=None, wrap_lines=True)
-    st.caption(
-        "Keys: ← → scenes, Space play or pause, . and , one step, 0 back to the start, B another batch, "
-        "V reveal, 1–8 tick, A S E G P the live run. Page keys of a presenter's remote work, too."
-    )
+    st.caption(KEYS)
 
 
 def _triangle(link: Link) -> None:
@@ -99,8 +122,4 @@ def _triangle(link: Link) -> None:
 
 
 def _playground() -> None:
-    link = state.load()
-    if link.view != "triangle":
-        st.rerun()  # a button in here led elsewhere
-    learn_triangle.presets(link)
-    learn_triangle.stage(link, Look(star=True), with_knobs=True)
+    learn_triangle.show(state.load(), Look(star=True), with_knobs=True, with_presets=True)

@@ -6,18 +6,14 @@ from ui.charts import KNOWN
 from ui.plain import escaped
 
 STYLE = """<style>
-.learn-card { border: 1px solid var(--st-border-color, #8884); border-radius: 0.5rem; overflow: hidden; position: relative; }
-.learn-card img { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; }
-.learn-card p { margin: 0; padding: 0.4rem 0.6rem 0.5rem; line-height: 1.3; }
-.learn-card b { font-size: 1.1rem; }
-.learn-card .badge { position: absolute; left: 0.4rem; top: 0.4rem; padding: 0.1rem 0.5rem; border-radius: 0.4rem; color: #fff; font-weight: 600; }
-.learn-card.ticked { outline: 4px dashed #8a5a9e; outline-offset: -4px; }
 .learn-bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: 0.15rem 0.6rem; align-items: center; font-variant-numeric: tabular-nums; }
 .learn-bars .track { height: 0.85rem; background: rgba(128,128,128,0.16); border-radius: 0.3rem; overflow: hidden; }
 .learn-bars .fill { display: block; height: 100%; border-radius: 0.3rem; }
 .learn-bars .top { font-weight: 700; }
-[class*="st-key-learn-card-"] { flex: 1 1 9.5rem !important; max-width: 15rem; min-width: 9rem; }
-.learn-squares { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-end; }
+.learn-sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0.5rem 2rem; }
+.learn-sides h4 { margin: 0; padding: 0.2rem 0; }
+.learn-sides p { margin: 0.5rem 0 0.2rem; font-size: 0.9rem; opacity: 0.8; }
+.learn-squares { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: 1.5rem; max-width: 62rem; }
 .learn-squares figure { margin: 0; }
 .learn-squares .all { position: relative; aspect-ratio: 1; background: rgba(0,114,178,0.28); border-radius: 0.3rem; }
 .learn-squares .trained { position: absolute; left: 0.8rem; top: 0.8rem; aspect-ratio: 1; background: #D55E00; }
@@ -33,7 +29,7 @@ def image_url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def card(png: bytes, place: int, answer: str, sure: float, truth: str | None, ticked: bool) -> str:
+def card(png: bytes, place: int, answer: str, sure: float, truth: str | None) -> str:
     """One drawing with CLIP's answer. truth: None while hidden, else its noun or "stranger: noun"."""
     badge, alt = "", f"Drawing {place}"
     if truth is not None:
@@ -45,9 +41,9 @@ def card(png: bytes, place: int, answer: str, sure: float, truth: str | None, ti
         )
         alt += f", {truth}"
     return (
-        f'<div class="learn-card{" ticked" if ticked else ""}">{badge}'
-        f'<img src="{image_url(png)}" alt="{escaped(alt)}">'
-        f"<p>{place} · CLIP says <b>{escaped(answer)}</b><br>{100 * sure:.0f} % sure</p></div>"
+        f'{badge}<img src="{image_url(png)}" alt="{escaped(alt)}"><span class="says">'
+        f"<span>{place} · CLIP says</span><b>{escaped(answer)}</b><span>{100 * sure:.0f} % sure</span>"
+        f'<span class="sure"><i style="width:{100 * sure:.0f}%"></i></span><span class="tick"></span></span>'
     )
 
 
@@ -64,15 +60,15 @@ def bars(rows: list[tuple[str, float, str]], top: float, colour: str, strong: in
     return f'<div class="learn-bars">{"".join(cells)}</div>'
 
 
-def squares(counts: list[tuple[str, float, str]], side: float = 13) -> str:
+def squares(counts: list[tuple[str, float, str]]) -> str:
     """All numbers of a model as a square, the trained ones as one within it, areas to scale.
 
-    counts: (name, trained / all, caption); side: of the large square, rem
+    counts: (name, trained / all, caption)
     """
     figures = []
     for name, share, caption in counts:
         figures.append(
-            f'<figure><div class="all" style="width:{side}rem" role="img" aria-label="{escaped(name)}: the '
+            f'<figure><div class="all" role="img" aria-label="{escaped(name)}: the '
             f'trained numbers are {100 * share:.2f} percent of the area">'
             f'<div class="trained" style="width:{100 * share**0.5:.2f}%"></div><span>↖ trained</span></div>'
             f"<figcaption><b>{escaped(name)}</b><br>{caption}</figcaption></figure>"

@@ -6,7 +6,7 @@ import streamlit as st
 
 import ueo_core as core
 from ueo_core.learn import Link
-from ui import charts, shell
+from ui import charts, live_panels, shell, thumbs
 from ui import learn_state as state
 
 TICK = 1.0  # seconds
@@ -42,13 +42,23 @@ def fields() -> dict:
 
 
 def show(link: Link) -> None:
-    """The run, its buttons and its two charts, read again while it moves."""
+    """The run, its buttons, its two charts and its batch, read again while it moves."""
+    st.html(thumbs.STYLE)
     job = _job()
     run = current()
     moving = bool(job and job.running) or (
         run is not None and shell.manager().snapshot(run).state in MOVING
     )
     st.fragment(_tick, run_every=TICK if moving else None, key="learn.live")(moving)
+
+
+def way_there(link: Link, what: str) -> None:
+    """Where something needs the live run: a sentence and one button. what: it appears, where."""
+    st.info(f"{what} once the story's live run has taken a step.", icon=":material/info:")
+    if state.shown(link, "to-live"):
+        from ui.learn_story import go
+
+        st.button("Go to the live run", on_click=go, args=("live",), key="learn.to_live")
 
 
 def _job() -> core.Job | None:
@@ -67,12 +77,16 @@ def _tick(moving: bool) -> None:
     if state.shown(link, "live"):
         _buttons(now, busy)
     _status(now, job)
-    size = round(14 * float(link.size))
-    left, right = st.columns(2, gap="medium")
-    with left:
+    size = round(14 * link.scale)
+    grid = st.grid(3, min_column_width=320, gap="medium", key="learn-live-grid")
+    with grid.cell():
         _loss(now, size)
-    with right:
+    with grid.cell():
         _hills(now, size)
+    with grid.cell():
+        if now is not None:
+            facts = live_panels.facts(str(shell.manager().folder(now.run).path))
+            live_panels.last_batch(now, facts)
 
 
 def _buttons(now: core.Snapshot | None, busy: bool) -> None:
@@ -155,9 +169,18 @@ def _loss(now: core.Snapshot | None, size: int) -> None:
     )
 
 
+def _where_it_starts():
+    """The hills of the story, where they have been computed; they are those of step 0."""
+    from ueo_core.learn.drawn import two_hills
+    from ui.learn_pictures import stage
+
+    drawn = stage()
+    return two_hills(drawn) if drawn.seen_all else None
+
+
 def _hills(now: core.Snapshot | None, size: int) -> None:
     st.markdown("**The hills, at step 0 and at the last evaluation**")
-    found = core.confidence_hills(now) if now else None
+    found = core.confidence_hills(now) if now else _where_it_starts()
     st.echarts_chart(
         charts.hill_chart(found, size),
         key="learn.live.hills",

@@ -1,4 +1,4 @@
-"""The story's pictures from real images: eight drawings, the hills, what moved."""
+"""The story's pictures from real images: the hills, and what moved."""
 
 import streamlit as st
 
@@ -6,13 +6,13 @@ import ueo_core as core
 from ueo_core.learn import Link
 from ui import charts, learn_live
 from ui import learn_state as state
-from ui.learn_cards import card, squares
-from ui.shell import ROOT, jobs
+from ui.learn_cards import squares
+from ui.shell import ROOT
 
 BACKBONE = "drawings-resnet"
 
 
-@st.cache_resource(show_spinner=False, max_entries=2)
+@st.cache_resource(show_spinner="Opening the teaching model: a few seconds, once …", max_entries=2)
 def _stage(backbone: str, weights: float):
     """The teaching model on the built-in problem. weights: their time of change, so that new ones count."""
     from ueo_core.learn.drawn import open_stage
@@ -23,122 +23,58 @@ def _stage(backbone: str, weights: float):
 def stage():
     """The teaching model on the built-in problem, opened once a process. UserError without weights."""
     path = ROOT / "assets" / f"{BACKBONE}.safetensors"
-    changed = path.stat().st_mtime if path.is_file() else 0.0
-    with st.spinner("Opening the teaching model: a few seconds, once …"):
-        return _stage(BACKBONE, changed)
+    return _stage(BACKBONE, path.stat().st_mtime if path.is_file() else 0.0)
 
 
-def eight(link: Link) -> dict:
-    """Eight drawings with CLIP's answers; in the second scene the room ticks. → the sentences' numbers"""
-    from ueo_core.learn.drawn import eight as choose
-    from ueo_core.learn.numbers import of_eight
-
+def seen_all():
+    """The same, once it has looked at every drawing."""
     now = stage()
-    chosen = choose(now, link.draw)
-    sure = now.sure(chosen)
-    guessing = link.scene == "strangers"
-    ticked = {place for place in range(8) if guessing and link.ticks >> place & 1}
-    revealed = guessing and bool(link.reveal)
-    if guessing:
-        _reveal_bar(link)
-    with st.container(horizontal=True, gap="small", key="learn-eight"):
-        for place, i in enumerate(chosen):
-            noun = now.problem.test[i]
-            truth = noun if now.truth[i] >= 0 else f"stranger: {noun}"
-            with st.container(key=f"learn-card-{place}", gap="xsmall"):
-                st.html(
-                    card(
-                        now.problem.image("test", i),
-                        place + 1,
-                        now.answer(i),
-                        float(sure[place]),
-                        truth if revealed else None,
-                        place in ticked,
-                    )
-                )
-                if guessing:
-                    st.button(
-                        "Stranger" if place in ticked else "Known",
-                        icon=":material/check_box:"
-                        if place in ticked
-                        else ":material/check_box_outline_blank:",
-                        shortcut=str(place + 1),
-                        key=f"learn.tick.{place}",
-                        width="stretch",
-                        on_click=_tick,
-                        args=(place,),
-                    )
-    if state.shown(link, "seed"):
-        st.button(
-            "Eight others",
-            icon=":material/casino:",
-            shortcut="B",
-            key="learn.others",
-            on_click=lambda: state.change(draw=(link.draw + 1) % 1000, ticks=0, reveal=0),
-        )
-    numbers = of_eight(now, link.draw, link.ticks, revealed)
-    # While the room looks at the eight, the scenes after this one get ready.
-    jobs().start("learn-all", "The drawings of the story", lambda job: now.cosines)
-    return numbers
+    if not now.seen_all:
+        with st.spinner("Looking at every drawing: a few seconds, once …"):
+            now.cosines  # noqa: B018 - computed when it is first asked for
+    return now
 
 
-def _reveal_bar(link: Link) -> None:
-    if state.shown(link, "reveal"):
-        st.button(
-            "Hide again" if link.reveal else "Reveal",
-            icon=":material/visibility_off:" if link.reveal else ":material/visibility:",
-            type="primary",
-            shortcut="V",
-            key="learn.reveal",
-            on_click=lambda: state.change(reveal=1 - link.reveal),
-        )
-
-
-def _tick(place: int) -> None:
-    link = state.load()
-    state.change(ticks=link.ticks ^ (1 << place))
-
-
-def hills(link: Link) -> dict:
-    """The two hills and a line that can be moved. → the sentences' numbers"""
+def hills(link: Link, say) -> None:
+    """The two hills and a line that can be moved. say: takes the sentences' numbers."""
     from ueo_core.learn.drawn import draw_line, two_hills
     from ueo_core.learn.numbers import of_hills
 
-    now = stage()
-    with st.spinner("Looking at every drawing: a few seconds, once …"):
-        line = draw_line(now, link.line)
-    found = two_hills(now)
-    size = round(15 * float(link.size))
+    now = seen_all()
+    line = draw_line(now, link.line)
+    say(of_hills(now, link.line))
+    size = round(15 * link.scale)
     st.echarts_chart(
         charts.hill_chart(
-            found,
+            two_hills(now),
             size,
             "score: fits its best class (MCM, T = 1)",
             (line.threshold, f"{line.kept:.0f} % →"),
         ),
         key="learn.hills",
-        height=round(430 * float(link.size) ** 0.5),
+        height=round(430 * link.scale**0.5),
         alt=f"Two hills of scores, known and unknown; AUC {now.auc:.0f} percent. The line keeps "
         f"{line.kept:.0f} percent of the known and lets {line.passed:.0f} percent of the strangers in.",
     )
-    st.slider(
-        "Known drawings that fall below the line, %",
-        0,
-        100,
-        key=state.key("line"),
-        on_change=state.take,
-        args=("line",),
-    )
-    return of_hills(now, link.line)
+    if state.shown(link, "line"):
+        st.slider(
+            "Known drawings that fall below the line, %",
+            0,
+            100,
+            key=state.key("line"),
+            on_change=state.take,
+            args=("line",),
+        )
 
 
-def moved(link: Link) -> dict:
-    """The trained numbers among all, areas to scale, and the change by layer. → the sentences' numbers"""
+def moved(link: Link, say) -> None:
+    """The trained numbers among all, areas to scale, and the change by layer. say: takes the numbers."""
     from ueo_core.learn.numbers import counts, of_moved
 
     now = stage()
     latest = learn_live.latest_delta()
     step, delta = latest or (0, now.model.original)
+    say(of_moved(now, step, delta))
     left, right = st.columns([1.5, 1], gap="large")
     left.html(
         squares(
@@ -150,10 +86,9 @@ def moved(link: Link) -> dict:
     )
     with right:
         if latest:
-            _change_chart(now.change_by_layer(delta), step, round(13 * float(link.size)))
+            _change_chart(now.change_by_layer(delta), step, round(13 * link.scale))
         else:
-            st.info("The change of each layer appears here once the live run has taken a step.")
-    return of_moved(now, step, delta)
+            learn_live.way_there(link, "The change of each layer appears here")
 
 
 def _change_chart(change: dict[str, float], step: int, size: int) -> None:

@@ -1,16 +1,19 @@
 """The Learn page's state between the URL, the session and the widgets."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import streamlit as st
 
-from ueo_core.learn import Knobs, Link, parameters, parse
+from ueo_core.learn import SWITCHES, Link, parameters, parse
 
 KEPT = ("run", "data")  # query parameters of other pages that this one passes on
-WIDGETS = ("view", "scene", "size", "hide", "draw", "line", "picked", "temperature", "symbol")
+WIDGETS = ("view", "scene", "size", "line", "temperature", "symbol")
 _WRITTEN = "learn.written"  # the parameters as this page last wrote them
 _LINK = "learn.link"
 _SENT = "learn.sent"
+OWN_LOOK = {"arrows": "", "dots": ""} | dict.fromkeys(
+    SWITCHES, ""
+)  # the scene's own, nothing chosen
 
 
 def key(name: str) -> str:
@@ -29,11 +32,13 @@ def load() -> Link:
 def put(link: Link) -> None:
     """Make this the state: for the next drawing, and for every widget that shows a part of it."""
     st.session_state[_LINK] = st.session_state[_SENT] = link
+    _widgets(link)
+    write(link)
+
+
+def _widgets(link: Link) -> None:
     for name in WIDGETS:
         st.session_state[key(name)] = getattr(link, name)
-    for field in fields(Knobs):
-        st.session_state[key(f"knob.{field.name}")] = getattr(link.knobs, field.name)
-    write(link)
 
 
 def change(**values) -> None:
@@ -41,11 +46,11 @@ def change(**values) -> None:
     put(replace(st.session_state[_LINK], **values))
 
 
-def note(**values) -> None:
-    """Keep what the viewer did within the triangle: for the URL, not to be sent back to it."""
-    sent = st.session_state[_SENT]
-    put(replace(st.session_state[_LINK], **values))
-    st.session_state[_SENT] = sent
+def note(settled: bool, **values) -> None:
+    """Keep what the viewer did within the triangle: not to be sent back to it. settled: for the URL, too."""
+    link = st.session_state[_LINK] = replace(st.session_state[_LINK], **values)
+    if settled:
+        write(link)
 
 
 def sent() -> Link:
@@ -66,18 +71,9 @@ def take(name: str) -> None:
     """Callback of a widget: its value becomes part of the state, checked as a link would be."""
     link = st.session_state[_LINK]
     value = st.session_state[key(name)]
-    if name == "hide":
-        value = tuple(value)
     if value is None:  # a segmented control that was clicked off
         value = getattr(link, name)
     put(parse(parameters(replace(link, **{name: value}))))
-
-
-def take_knob(name: str) -> None:
-    """Callback of a knob's widget."""
-    link = st.session_state[_LINK]
-    knobs = replace(link.knobs, **{name: st.session_state[key(f"knob.{name}")]}).within()
-    put(replace(link, knobs=knobs))
 
 
 def shown(link: Link, control: str) -> bool:

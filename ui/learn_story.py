@@ -1,69 +1,30 @@
 """The story: one scene at a time, forward and back by key."""
 
+import sys
+
 import streamlit as st
 
 import ueo_core as core
 from ueo_core.learn import SCENES, Link, neighbour
 from ueo_core.learn.scenes import ORDER
-from ui import learn_live, learn_pictures, learn_triangle
+from ui import learn_eight, learn_live, learn_pictures, learn_triangle
 from ui import learn_state as state
 from ui.learn_cards import STYLE
 from ui.plain import escaped
 
 
 def show(link: Link) -> None:
-    """The steps, the scene's words and its picture."""
+    """The scene's words and its picture."""
     st.html(STYLE)
     scene = SCENES[link.scene]
-    number = ORDER.index(link.scene) + 1
-    st.markdown(f"## {number} · {scene.title}")
-    words = st.container(key="learn-words")
-    if scene.picture == "triangle":
-        _say(words, link, _numbers(link))
-        st.fragment(_triangle, key=f"learn.stage.{link.scene}")()
-        _below(link)
-    elif scene.picture == "live":
-        _say(words, link, learn_live.fields())
+    with st.container(key="learn-title"):
+        st.markdown(f"## {ORDER.index(link.scene) + 1} · {scene.title}")
+    if scene.picture == "live":
+        _say(link, learn_live.fields())
         learn_live.show(link)
-    else:
-        draw = {
-            "eight": learn_pictures.eight,
-            "hills": learn_pictures.hills,
-            "moved": learn_pictures.moved,
-        }[scene.picture]
-        try:
-            _say(words, link, draw(link))
-        except core.UserError as error:
-            st.error(str(error))
-
-
-def _numbers(link: Link) -> dict:
-    """How each method ends on this batch. The first time this loads torch, which takes seconds."""
-    with st.spinner("Loading the maths: a few seconds, once …"):
-        from ueo_core.learn.numbers import of_triangle
-    return of_triangle(link.knobs)
-
-
-def _triangle() -> None:
-    """The triangle in a fragment of its own: a knob redraws this and nothing else."""
-    link = state.load()
-    scene = SCENES[link.scene]
-    if link.scene == "wrong":
-        learn_triangle.presets(link)
-    learn_triangle.stage(link, scene.look, with_knobs=False)
-
-
-def _below(link: Link) -> None:
-    """What changes the sentences, too, or leaves the scene: outside the fragment."""
-    with st.container(horizontal=True):
-        if state.shown(link, "seed"):
-            st.button(
-                "Another batch",
-                icon=":material/casino:",
-                shortcut="B",
-                key="learn.batch",
-                on_click=_another_batch,
-            )
+        return
+    st.fragment(_scene, key=f"learn.scene.{link.scene}")()
+    if scene.picture == "triangle" and state.shown(link, "all-knobs") and not link.present:
         st.button(
             "All knobs",
             icon=":material/tune:",
@@ -72,12 +33,38 @@ def _below(link: Link) -> None:
         )
 
 
-def _another_batch() -> None:
+def _scene() -> None:
+    """Words and picture in a fragment of their own: what is touched changes both and nothing else."""
     link = state.load()
-    state.change(knobs=link.knobs.with_seed(link.knobs.seed + 1), step=0)
+    draw = {
+        "eight": learn_eight.draw,
+        "hills": learn_pictures.hills,
+        "triangle": _triangle,
+        "moved": learn_pictures.moved,
+    }[SCENES[link.scene].picture]
+    words = st.container()
+    try:
+        draw(link, lambda fields: _say(link, fields, words))
+    except core.UserError as error:
+        st.error(str(error))
 
 
-def _say(where, link: Link, fields: dict) -> None:
+def _triangle(link: Link, say) -> None:
+    say(_numbers(link))
+    learn_triangle.show(link, SCENES[link.scene].look, with_presets=link.scene == "wrong")
+
+
+def _numbers(link: Link) -> dict:
+    """How each method ends on this batch."""
+    if "ueo_core.learn.numbers" not in sys.modules:
+        with st.spinner("Loading the maths: a few seconds, once …"):
+            import ueo_core.learn.numbers  # noqa: F401 - torch
+    from ueo_core.learn.numbers import of_triangle
+
+    return of_triangle(link.knobs)
+
+
+def _say(link: Link, fields: dict, where=st) -> None:
     """The scene's sentences with their numbers, and the one thing to do."""
     scene = SCENES[link.scene]
     text = " ".join(sentence.text.format_map(fields) for sentence in scene.sentences)
@@ -104,7 +91,7 @@ def steps(link: Link) -> None:
         format_func=lambda k: f"{ORDER.index(k) + 1} of {len(ORDER)} · {SCENES[k].title}",
         key=state.key("scene"),
         label_visibility="collapsed",
-        width=round(290 * float(link.size)),
+        width=round(290 * link.scale),
         on_change=lambda: go(st.session_state[state.key("scene")]),
     )
     st.button(
@@ -127,8 +114,5 @@ def go(scene: str) -> None:
             scene=scene,
             knobs=SCENES[scene].knobs,
             step=0,
-            arrows="",
-            dots="",
-            star="",
-            shade="",
+            **state.OWN_LOOK,
         )

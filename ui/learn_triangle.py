@@ -1,9 +1,16 @@
-"""The triangle: a drawing script fed with trajectories, and the knobs beside it."""
+"""The triangle: a drawing script fed with trajectories, and the knobs beside it.
+
+Knobs, presets and the play bar belong to the script: a turn of a knob sends one small message,
+and what comes back is one element. As widgets of their own they made the answer twice as slow.
+"""
+
+from dataclasses import asdict
 
 import streamlit as st
 
-from ueo_core.learn import ARROWS, DOTS, KINDS, PRESETS, Knobs, Link, Look
-from ueo_core.learn.knobs import STEPS, preset_of
+from ueo_core.learn import ARROWS, DOTS, KINDS, PRESETS, SWITCHES, Knobs, Link, Look
+from ueo_core.learn.knobs import STEPS
+from ueo_core.learn.link import turned
 from ui import learn_state as state
 from ui.shell import ROOT
 
@@ -14,155 +21,107 @@ _COMPONENT = st.components.v2.component(
     css=(_FOLDER / "triangle.css").read_text(encoding="utf-8"),
     js="\n".join(
         (_FOLDER / name).read_text(encoding="utf-8")
-        for name in ("marks.js", "canvas.js", "triangle.js")
+        for name in ("marks.js", "canvas.js", "knobs.js", "triangle.js")
     ),
 )
-# Beside the triangle where there is room for both, below it where there is not.
-_STYLE = """<style>
-.st-key-learn-stage > :has(> .st-key-learn-picture), .st-key-learn-stage > .st-key-learn-picture
-{ flex: 999 1 38rem !important; min-width: min(100%, 38rem); width: auto; }
-.st-key-learn-stage > :has(> .st-key-learn-knobs), .st-key-learn-stage > .st-key-learn-knobs
-{ flex: 1 1 17rem !important; min-width: 0; width: auto; }
-</style>"""
-KNOB = 270  # pixels, the width of one
-LABELS = {
-    "trade": "λ: weight of term two",
-    "temperature": "Temperature of the weights",
-    "share": "Strangers in the batch, %",
-    "sure": "How clearly known images show their class",
-    "seed": "Seed of the batch",
+HANDLES = {  # knob → what kind of control, its label, what it does
+    "kind": ("select", "Strangers are", "What the images of no class look like."),
+    "share": ("range", "Strangers in the batch, %", ""),
+    "sure": (
+        "range",
+        "How clearly known images show their class",
+        "Moves the confidence of the known cluster at the start.",
+    ),
+    "trade": (
+        "range",
+        "λ: weight of term two",
+        "The paper's value is 1. At 0 term two is gone.",
+    ),
+    "temperature": (
+        "range",
+        "Temperature of the weights",
+        "1: as the paper writes it (scaled). 8, the logit scale of this triangle: unscaled "
+        "cosines, as in the released script.",
+    ),
+    "absent": ("checkbox", "Nobody photographed class C", "Leaves one class without an image."),
+    "seed": ("number", "Seed of the batch", "Draws the images; another seed, another batch."),
 }
-HELPS = {
-    "trade": "The paper's value is 1. At 0 term two is gone.",
-    "temperature": "1: as the paper writes it (scaled). 8, the logit scale of this triangle: unscaled "
-    "cosines, as in the released script.",
-    "sure": "Moves the confidence of the known cluster at the start.",
-}
+DIGITS = {"share": 0, "sure": 2, "trade": 1, "temperature": 1}
 
 
-def presets(link: Link) -> None:
-    """The named settings, as buttons."""
-    if not state.shown(link, "presets"):
-        return
-    now = preset_of(link.knobs)
-    with st.container(horizontal=True, gap="small", key="learn-presets"):
-        for name, preset in PRESETS.items():
-            st.button(
-                preset.title,
-                key=f"learn.preset.{name}",
-                type="primary" if name == now else "secondary",
-                on_click=_choose,
-                args=(name,),
-            )
-    # Always one line: what comes and goes up here would mount everything below anew.
-    st.caption(PRESETS[now].look if now else "Your own setting.")
-
-
-def _choose(name: str) -> None:
-    state.change(knobs=PRESETS[name].knobs, step=0)
-
-
-def stage(link: Link, look: Look, with_knobs: bool) -> None:
-    """The triangle of each method in `look`, and the knobs unless the link hides them."""
-    st.html(_STYLE)
-    if not (with_knobs and state.shown(link, "knobs")):
-        picture(link, look)
-        return
-    with st.container(horizontal=True, gap="medium", key="learn-stage"):
-        with st.container(key="learn-picture"):
-            picture(link, look)
-        with st.container(key="learn-knobs", horizontal=True, gap="medium"):
-            knobs(link)
-
-
-def picture(link: Link, look: Look) -> None:
-    """The triangles with their play bar."""
+def show(link: Link, look: Look, with_knobs: bool = False, with_presets: bool = False) -> None:
+    """The triangle of each method in `look` with its play bar, and what the link does not hide."""
     from ueo_core.learn.payload import payload  # torch: seconds at the first time
 
     asked = state.sent()
+    # A mount of its own for every scene: what is left of one must not show up in the next.
+    key = f"learn.triangle.{link.view}.{link.scene if link.view == 'story' else ''}"
     data = payload(link.knobs, look.methods) | {
-        "look": {
-            "arrows": asked.arrows or look.arrows,
-            "dots": asked.dots or look.dots,
-            "star": look.star if asked.star == "" else asked.star == "1",
-            "shade": look.shade if asked.shade == "" else asked.shade == "1",
+        "look": {"arrows": asked.arrows or look.arrows, "dots": asked.dots or look.dots}
+        | {
+            n: getattr(asked, n) == "1" if getattr(asked, n) else getattr(look, n) for n in SWITCHES
         },
         "step": asked.step,
+        "heard": (_said(key)).get("id", 0),
         "about": link.view != "story",
         "choices": {"arrows": ARROWS, "dots": DOTS},
+        "knobs": asdict(link.knobs),
+        "handles": _handles(link) if with_knobs and state.shown(link, "knobs") else [],
+        "presets": _presets() if with_presets and state.shown(link, "presets") else [],
         "show": {
             "play": state.shown(link, "play"),
             "look": state.shown(link, "look"),
+            "batch": state.shown(link, "seed"),
+            "drag": state.shown(link, "drag"),
+            "large": bool(link.present),
         },
     }
-    # A mount of its own for every scene: what is left of one must not show up in the next.
-    key = f"learn.triangle.{link.view}.{link.scene if link.view == 'story' else ''}"
-    _COMPONENT(key=key, data=data, on_at_change=lambda: _noted(key, look))
+    _COMPONENT(key=key, data=data, on_now_change=lambda: _noted(key, look))
+
+
+def _handles(link: Link) -> list[dict]:
+    """Every knob that the link does not hide, as the script draws it."""
+    found = []
+    for name, (kind, label, help) in HANDLES.items():
+        if not state.shown(link, name):
+            continue
+        low, high, step = Knobs.RANGES.get(name, (0, 0, 0))
+        found.append(
+            {"name": name, "kind": kind, "label": label, "help": help, "choices": KINDS, "low": low,
+             "high": high, "step": step, "digits": DIGITS.get(name, 0)}
+        )  # fmt: skip
+    return found
+
+
+def _presets() -> list[dict]:
+    """The named settings; each keeps the seed that is chosen. What was moved goes back."""
+    return [
+        {"key": key, "title": preset.title, "look": preset.look,
+         "knobs": {k: v for k, v in asdict(preset.knobs).items() if k != "seed"}}
+        for key, preset in PRESETS.items()
+    ]  # fmt: skip
+
+
+def _said(key: str) -> dict:
+    """The script's last message."""
+    return (st.session_state[key].now if key in st.session_state else None) or {}
 
 
 def _noted(key: str, look: Look) -> None:
-    """The viewer halted somewhere or chose another look: what differs goes into the URL."""
-    at = st.session_state[key].at or {}
+    """The viewer turned a knob, halted somewhere or chose another look: it becomes the state.
+
+    The address follows once the hand has let go, or every place of a slider would be a
+    station of the browser's Back button.
+    """
+    now, link = _said(key), state.load()
     chosen = {
-        "arrows": at.get("arrows") if at.get("arrows") in ARROWS else look.arrows,
-        "dots": at.get("dots") if at.get("dots") in DOTS else look.dots,
-        "star": bool(at.get("star")),
-        "shade": bool(at.get("shade")),
-    }
+        "arrows": now["arrows"] if now.get("arrows") in ARROWS else look.arrows,
+        "dots": now["dots"] if now.get("dots") in DOTS else look.dots,
+    } | {name: bool(now.get(name)) for name in SWITCHES}
     changed = {k: v if v != getattr(look, k) else "" for k, v in chosen.items()}
-    for name in ("star", "shade"):
-        if changed[name] != "":
-            changed[name] = str(int(changed[name]))
-    state.note(step=min(max(int(at.get("step", 0)), 0), STEPS), **changed)
-
-
-def knobs(link: Link) -> None:
-    """Every knob that the link does not hide."""
-    if state.shown(link, "kind"):
-        _selectbox()
-    for name in ("share", "sure", "trade", "temperature"):
-        if state.shown(link, name):
-            low, high, step = Knobs.RANGES[name]
-            st.slider(
-                LABELS[name],
-                low,
-                high,
-                step=step,
-                key=state.key(f"knob.{name}"),
-                on_change=state.take_knob,
-                args=(name,),
-                help=HELPS.get(name),
-                width=KNOB,
-            )
-    if state.shown(link, "absent"):
-        st.checkbox(
-            "Nobody photographed class C",
-            key=state.key("knob.absent"),
-            on_change=state.take_knob,
-            args=("absent",),
-            width=KNOB,
-        )
-    if state.shown(link, "seed"):
-        low, high, step = Knobs.RANGES["seed"]
-        st.number_input(
-            LABELS["seed"],
-            low,
-            high,
-            step=step,
-            key=state.key("knob.seed"),
-            on_change=state.take_knob,
-            args=("seed",),
-            width=KNOB,
-        )
-
-
-def _selectbox() -> None:
-    st.selectbox(
-        "Strangers are",
-        list(KINDS),
-        format_func=KINDS.get,
-        key=state.key("knob.kind"),
-        on_change=state.take_knob,
-        args=("kind",),
-        width=KNOB,
+    state.note(
+        settled=bool(now.get("settled")),
+        step=min(max(int(now.get("step", 0)), 0), STEPS),
+        knobs=turned(now.get("knobs") or {}, link.knobs),
+        **{k: str(int(v)) if isinstance(v, bool) else v for k, v in changed.items()},
     )

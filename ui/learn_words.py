@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ueo_core.learn import SCENES, Link
-from ueo_core.learn.formula import EXERCISES, GLOSSARY, LOSS, PAPER, PARTS, SYMBOLS
+from ueo_core.learn.formula import EXERCISES, GLOSSARY, LOSS, PAPER, PARTS, SYMBOLS, written
 from ueo_core.learn.link import parse
 from ui import learn_state as state
 from ui import learn_triangle
@@ -13,7 +13,6 @@ from ui.learn_story import go
 def formula(link: Link) -> None:
     """Choose a symbol: the picture shows what it is."""
     st.markdown("## The formula, symbol by symbol")
-    st.latex(LOSS)
     st.fragment(_symbols, key="learn.symbols")()
     st.markdown("### Words")
     with st.container(key="learn-glossary"):
@@ -27,36 +26,38 @@ def _symbols() -> None:
     link = state.load()
     if link.view != "formula":
         st.rerun()  # a button in here led elsewhere
-    st.pills(
-        "Which symbol?",
-        list(SYMBOLS),
-        format_func=lambda k: f"${SYMBOLS[k].tex}$ {SYMBOLS[k].name}",
-        key=state.key("symbol"),
-        on_change=_take_symbol,
-        width="stretch",
-    )
+    if state.shown(link, "symbols"):
+        st.pills(
+            "Which symbol?",
+            list(SYMBOLS),
+            format_func=lambda k: f"${SYMBOLS[k].tex}$ {SYMBOLS[k].name}",
+            key=state.key("symbol"),
+            on_change=_take_symbol,
+            width="stretch",
+        )
     symbol = SYMBOLS[link.symbol]
+    st.latex(written((LOSS,), link.symbol))
     left, right = st.columns([1, 1.25], gap="large")
     with left:
         st.markdown(f"### ${symbol.tex}$: {symbol.name}")
         st.markdown(f"{symbol.means}\n\n**In the picture.** {symbol.picture}")
-        st.button(
-            f"Scene: {SCENES[symbol.scene].title}",
-            icon=":material/arrow_forward:",
-            key="learn.symbol.scene",
-            on_click=go,
-            args=(symbol.scene,),
-        )
-        for part in PARTS:
-            st.latex(part)
+        if state.shown(link, "to-scene"):
+            st.button(
+                f"Scene: {SCENES[symbol.scene].title}",
+                icon=":material/arrow_forward:",
+                key="learn.symbol.scene",
+                on_click=go,
+                args=(symbol.scene,),
+            )
+        st.latex(written(PARTS, link.symbol))
     with right:
-        learn_triangle.picture(link, symbol.look)
+        learn_triangle.show(link, symbol.look)
 
 
 def _take_symbol() -> None:
     """Another symbol brings its own look of the picture."""
-    state.change(arrows="", dots="", star="", shade="")
     state.take("symbol")
+    state.change(**state.OWN_LOOK)
 
 
 def exercises(link: Link) -> None:
@@ -67,13 +68,14 @@ def exercises(link: Link) -> None:
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{number}.** {exercise.question}")
-                st.button(
-                    "Try it",
-                    icon=":material/change_history:",
-                    key=f"learn.try.{number}",
-                    on_click=_try,
-                    args=(exercise.link,),
-                )
+                if state.shown(link, "try"):
+                    st.button(
+                        "Try it",
+                        icon=":material/change_history:",
+                        key=f"learn.try.{number}",
+                        on_click=_try,
+                        args=(exercise.link,),
+                    )
             if state.shown(link, "answers"):
                 with st.expander("Answer"):
                     st.markdown(exercise.answer)
@@ -86,9 +88,6 @@ def _try(parameters: dict[str, str]) -> None:
         knobs=wanted.knobs,
         step=wanted.step,
         symbol=wanted.symbol,
-        arrows="",
-        dots="",
-        star="",
-        shade="",
         scene=link.scene,
+        **state.OWN_LOOK,
     )

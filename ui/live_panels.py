@@ -218,7 +218,11 @@ def _change(panel: Panel) -> None:
 
 
 def _batch(panel: Panel) -> None:
-    now, about = panel.now, panel.about
+    last_batch(panel.now, panel.about)
+
+
+def last_batch(now: core.Snapshot, about: Facts) -> None:
+    """The images of a run's last batch with most and with least weight; Learn's live run shows them, too."""
     _head("The last batch: who counts most and least")
     rows = []
     weighted = core.METHODS[about.settings.method].weighted

@@ -10,6 +10,8 @@ class Canvas {
     const k = Math.min(Math.floor(this.at), steps);
     const read = (step) => this.values[((m * (steps + 1) + step) * n + i) * 6 + v];
     const share = this.at - k;
+    // What the hand holds is there at once, in every triangle: all begin from the same images.
+    if (this.hand && this.hand[0] === i && v < 2 && this.at === 0) return 1e4 * this.hand[1 + v];
     return share ? read(k) * (1 - share) + read(k + 1) * share : read(k);
   }
 
@@ -34,13 +36,19 @@ class Canvas {
 
   geometry(width) {
     const em = this.em();
-    // Readouts and play bar belong on the same screen as the triangle.
-    const side = Math.min(width - 2.4 * em, Math.max(13 * em, 0.38 * window.innerHeight));
+    // As large as the panel and the screen allow; see settle().
+    const high = ((this.room - 3.4 * em) * 2) / Math.sqrt(3) || 0;
+    const side = Math.max(9 * em, Math.min(width - 2.4 * em, Math.max(11 * em, high)));
     const left = (width - side) / 2;
     const top = 1.7 * em;
     const tall = (side * Math.sqrt(3)) / 2;
     const at = (a, b) => [left + side * (b + (1 - a - b) / 2), top + tall * (a + b)];
-    return { em, side, top, tall, at, height: top + tall + 1.7 * em };
+    const shares = (x, y) => {
+      const c = 1 - (y - top) / tall;
+      const b = (x - left) / side - c / 2;
+      return [1 - b - c, b];
+    };
+    return { em, side, top, tall, at, shares, height: top + tall + 1.7 * em };
   }
 
   drawSimplex(canvas, m) {
@@ -79,7 +87,8 @@ class Canvas {
     for (let i = 0; i < data.n; i++)
       places.push(at(this.value(m, i, 0) / 1e4, this.value(m, i, 1) / 1e4));
     this.corners(pen, m, [a, b, c], em, side);
-    if (this.look.arrows !== "none") places.forEach((p, i) => this.arrow(pen, m, i, p, shape));
+    if (this.look.trails) this.trails(pen, m, at, places);
+    if (this.look.arrows !== "none") places.forEach((p, i) => this.arrows(pen, m, i, p, shape));
     places.forEach((p, i) => {
       const mark = data.truth[i] < 0 ? 3 : data.truth[i];
       pen.beginPath();
@@ -102,18 +111,47 @@ class Canvas {
       pen.stroke();
     }
     canvas.places = places;
+    canvas.shares = shape.shares;
+  }
+
+  // The path of every point from the start to this moment, in the colour of its mark.
+  trails(pen, m, at, places) {
+    const { n, steps, truth } = this.data;
+    const last = Math.floor(this.at);
+    pen.globalAlpha = 0.35;
+    pen.lineWidth = 1.2;
+    for (let mark = 0; mark < 4; mark++) {
+      pen.strokeStyle = this.colours[mark];
+      pen.setLineDash(mark === 3 ? [3, 3] : []);
+      pen.beginPath();
+      for (let i = 0; i < n; i++) {
+        if ((truth[i] < 0 ? 3 : truth[i]) !== mark) continue;
+        for (let k = 0; k <= last; k++) {
+          const spot = ((m * (steps + 1) + k) * n + i) * 6;
+          const [x, y] = at(this.values[spot] / 1e4, this.values[spot + 1] / 1e4);
+          k ? pen.lineTo(x, y) : pen.moveTo(x, y);
+        }
+        pen.lineTo(...places[i]);
+      }
+      pen.stroke();
+    }
+    pen.setLineDash([]);
+    pen.globalAlpha = 1;
   }
 
   // The corners' names, and how many points lie in each: there they cover one another.
   corners(pen, m, corners, em, side) {
-    const inside = [0, 0, 0];
+    const inside = [[0, 0], [0, 0], [0, 0]]; // known, strangers
     for (let i = 0; i < this.data.n; i++) {
       const [p, q] = [this.value(m, i, 0) / 1e4, this.value(m, i, 1) / 1e4];
       const c = [p, q, 1 - p - q].findIndex((v) => v > 0.95);
-      if (c >= 0) inside[c]++;
+      if (c >= 0) inside[c][this.data.truth[i] < 0 ? 1 : 0]++;
     }
-    const unit = side > 15 * em ? " points" : "";
-    const text = (c) => this.data.classes[c] + (inside[c] ? ` · ${inside[c]}${unit}` : "");
+    const text = (c) => {
+      const [known, strange] = inside[c];
+      const parts = [known && `${known}${side > 15 * em ? " known" : ""}`, strange && `${strange} ◆`];
+      return [this.data.classes[c], parts.filter(Boolean).join(" + ")].filter(Boolean).join(" · ");
+    };
     const [a, b, c] = corners;
     pen.textAlign = "left";
     pen.fillText(text(0), a[0] - 0.9 * em, a[1] + 1.45 * em);
@@ -131,24 +169,27 @@ class Canvas {
     return Math.min(2.6, Math.max(0.5, share / mean) ** 1.4);
   }
 
-  // The direction is exact; the length grows less than the pull, or most arrows would be dots.
-  arrow(pen, m, i, [x, y], shape) {
-    let da, db, grow;
-    if (this.look.arrows === "move") {
+  // The arrows of one point that the look asks for.
+  arrows(pen, m, i, place, shape) {
+    const { arrows } = this.look;
+    const pull = (v) => [this.value(m, i, v) / 1e3, this.value(m, i, v + 1) / 1e3];
+    if (arrows === "move") {
       const k = Math.floor(this.at);
       if (k >= this.data.steps) return;
       const { n, steps } = this.data;
       const read = (s, v) => this.values[((m * (steps + 1) + s) * n + i) * 6 + v] / 1e4;
-      [da, db] = [read(k + 1, 0) - read(k, 0), read(k + 1, 1) - read(k, 1)];
-      grow = 0.02;
+      this.arrow(pen, read(k + 1, 0) - read(k, 0), read(k + 1, 1) - read(k, 1), 0.02, place, shape);
+    } else if (arrows === "both") {
+      const [one, two] = [pull(2), pull(4)];
+      this.arrow(pen, one[0] + two[0], one[1] + two[1], 0.12, place, shape);
     } else {
-      const one = this.look.arrows !== "two";
-      const two = this.look.arrows !== "one";
-      da = (one ? this.value(m, i, 2) : 0) + (two ? this.value(m, i, 4) : 0);
-      db = (one ? this.value(m, i, 3) : 0) + (two ? this.value(m, i, 5) : 0);
-      [da, db] = [da / 1e3, db / 1e3];
-      grow = 0.12;
+      if (arrows !== "two") this.arrow(pen, ...pull(2), 0.12, place, shape, this.bars[0], []);
+      if (arrows !== "one") this.arrow(pen, ...pull(4), 0.12, place, shape, this.bars[1], [3, 2]);
     }
+  }
+
+  // The direction is exact; the length grows less than the pull, or most arrows would be dots.
+  arrow(pen, da, db, grow, [x, y], shape, colour = this.text, dash = []) {
     const dx = shape.side * (db + (-da - db) / 2);
     const dy = shape.tall * (da + db);
     const size = Math.hypot(dx, dy) / shape.side;
@@ -157,13 +198,15 @@ class Canvas {
     const [ux, uy] = [dx / (size * shape.side), dy / (size * shape.side)];
     const [tx, ty] = [x + ux * length, y + uy * length];
     const head = Math.min(6, 0.45 * length);
-    pen.strokeStyle = pen.fillStyle = this.text;
-    pen.globalAlpha = 0.6;
-    pen.lineWidth = 1.4;
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.globalAlpha = colour === this.text ? 0.6 : 0.9;
+    pen.lineWidth = colour === this.text ? 1.4 : 2;
+    pen.setLineDash(dash);
     pen.beginPath();
     pen.moveTo(x, y);
     pen.lineTo(tx, ty);
     pen.stroke();
+    pen.setLineDash([]);
     pen.beginPath();
     pen.moveTo(tx + ux * head, ty + uy * head);
     pen.lineTo(tx - uy * head * 0.6, ty + ux * head * 0.6);
@@ -202,9 +245,8 @@ class Canvas {
     const terms = this.data.terms[m];
     const x = (s) => 2 + ((width - 4) * s) / this.data.steps;
     const y = (v) => height - 3 - ((height - 6) * v) / LOG3;
-    const style = getComputedStyle(this.$(".triangle"));
-    ["--bar", "--bar2"].forEach((name, t) => {
-      pen.strokeStyle = style.getPropertyValue(name);
+    this.bars.forEach((colour, t) => {
+      pen.strokeStyle = colour;
       pen.setLineDash(t ? [5, 4] : []);
       pen.lineWidth = 2;
       pen.beginPath();

@@ -2,6 +2,7 @@
 // One instance per mount; the export runs again whenever its data changes.
 
 const SECONDS = 8; // for the whole run at normal speed
+const SWITCHES = ["star", "trails", "shade"];
 const instances = new WeakMap();
 
 export default function (component) {
@@ -25,6 +26,7 @@ class Triangle extends Canvas {
     this.lens = null;
     this.look = {};
     this.$ = (name) => root.querySelector(name);
+    this.knobs = new Knobs(this, (id, settled) => this.tell("now", this.state(id, settled)));
     this.$(".toggle").onclick = () => this.toggle();
     this.$(".restart").onclick = () => this.go(0);
     this.$(".back").onclick = () => this.go(Math.ceil(this.at) - 1);
@@ -32,11 +34,15 @@ class Triangle extends Canvas {
     this.$(".at").oninput = (e) => this.go(Number(e.target.value));
     for (const name of ["arrows", "dots"])
       this.$("." + name).onchange = (e) => this.choose(name, e.target.value);
-    for (const name of ["star", "shade"])
+    for (const name of SWITCHES)
       this.$("." + name).onchange = (e) => this.choose(name, e.target.checked);
+    this.$(".batch").onclick = () => this.knobs.another();
+    this.$(".unmove").onclick = () => this.knobs.turn({ moved: [] });
+    // The page's own keys (← → scenes) are not for whoever moves a slider.
+    root.addEventListener("keydown", (e) => e.target.type === "range" && /^(Arrow|Page|Home|End)/.test(e.key) && e.stopPropagation());
     this.onkey = (e) => this.key(e);
     document.addEventListener("keydown", this.onkey);
-    this.resize = new ResizeObserver(() => this.draw());
+    this.resize = new ResizeObserver(() => this.settle());
     this.resize.observe(this.$(".panels"));
   }
 
@@ -55,6 +61,7 @@ class Triangle extends Canvas {
       const bytes = Uint8Array.from(atob(data.frames), (c) => c.charCodeAt(0));
       this.values = new Int16Array(bytes.buffer);
       this.framesOf = data.frames;
+      if (!this.held) this.hand = null; // what was moved by hand has now been computed
     }
     // Python sends its choice again with every run; only a change of it overrules the viewer's.
     const asked = JSON.stringify([data.look, data.step]);
@@ -69,12 +76,30 @@ class Triangle extends Canvas {
     if (this.built !== keys) this.build(keys);
     this.fill(".arrows", data.choices.arrows, this.look.arrows);
     this.fill(".dots", data.choices.dots, this.look.dots);
-    this.$(".star").checked = this.look.star;
-    this.$(".shade").checked = this.look.shade;
+    for (const name of SWITCHES) this.$("." + name).checked = this.look[name];
     this.$(".bar.play").hidden = !data.show.play;
+    this.$(".batch").hidden = !data.show.batch;
+    this.$(".triangle").classList.toggle("presented", data.show.large);
     this.$(".bar.look").hidden = !data.show.look;
     this.$(".at").max = data.steps;
+    this.knobs.update(data);
+    this.settle();
+  }
+
+  // Everything below the triangle belongs on the same screen: what height is left for it?
+  settle() {
+    const canvas = this.panels?.find((p) => p.clientWidth)?.querySelector(".simplex");
+    if (!canvas) return;
+    const box = this.$(".triangle").getBoundingClientRect();
+    const scrolled = document.querySelector('[data-testid="stMain"]')?.scrollTop ?? 0;
+    const rest = box.height - canvas.getBoundingClientRect().height;
+    this.room = window.innerHeight - (box.top + scrolled) - rest - this.em();
     this.draw();
+  }
+
+  // What the address has to know.
+  state(id, settled) {
+    return { id, settled, step: Math.round(this.at), knobs: this.knobs.values, ...this.look };
   }
 
   theme() {
@@ -88,8 +113,8 @@ class Triangle extends Canvas {
     this.colours = this.dark ? COLOURS.dark : COLOURS.light;
     const box = this.$(".triangle");
     box.classList.toggle("dark", this.dark);
-    box.style.setProperty("--bar", this.dark ? "#E69F00" : "#B57A00");
-    box.style.setProperty("--bar2", this.dark ? "#56B4E9" : "#0072B2");
+    this.bars = this.dark ? ["#E69F00", "#56B4E9"] : ["#B57A00", "#0072B2"]; // of term one and two
+    this.bars.forEach((colour, t) => box.style.setProperty(`--bar${t + 1}`, colour));
     const names = [...this.data.classes.map((c) => `known, class ${c}`), "stranger"];
     this.$(".legend").innerHTML = names
       .map((n, i) => `<li>${svgMark(SHAPES[i], this.colours[i])}${n}</li>`)
@@ -120,8 +145,12 @@ class Triangle extends Canvas {
     this.panels = [...panels.children];
     this.panels.forEach((panel, m) => {
       const canvas = panel.querySelector(".simplex");
-      canvas.onpointermove = canvas.onpointerdown = (e) => this.point(m, e);
-      canvas.onpointerleave = () => this.focus(null);
+      canvas.onpointermove = (e) => this.point(m, e);
+      canvas.onpointerdown = (e) => this.grab(m, e);
+      canvas.onpointerup = canvas.onpointercancel = (e) => this.drop(e);
+      const touch = (e) => this.touch(e);
+      canvas.addEventListener("touchstart", touch, { passive: false });
+      canvas.onpointerleave = () => !this.held && this.focus(null);
       canvas.onkeydown = (e) => this.walk(m, e);
     });
     const tabs = this.$(".tabs");
@@ -166,7 +195,8 @@ class Triangle extends Canvas {
       ".": () => this.go(Math.floor(this.at) + 1),
       ",": () => this.go(Math.ceil(this.at) - 1),
       0: () => this.go(0),
-    }[e.key];
+      b: () => this.data.show.batch && this.knobs.another(),
+    }[e.key.toLowerCase()];
     if (act) {
       e.preventDefault();
       act();
@@ -206,11 +236,15 @@ class Triangle extends Canvas {
     this.report();
   }
 
+  rewind() {
+    this.playing = false;
+    this.at = 0;
+    this.draw();
+  }
+
   report() {
     clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
-      this.tell("at", { step: Math.round(this.at), ...this.look });
-    }, 400);
+    this.telling = setTimeout(() => this.knobs.turn({}), 400);
   }
 
   draw() {
@@ -232,6 +266,7 @@ class Triangle extends Canvas {
       set(".acc", `ACC ${data.acc[m][k].toFixed(0)} %`);
       set(".auc", data.auc ? `AUC ${data.auc[m][k].toFixed(0)} %` : "AUC: no strangers");
       set(".words", data.words[m][k]);
+      panel.querySelector(".simplex").classList.toggle("loose", this.loose());
       panel.querySelector(".simplex").setAttribute("aria-label", `${data.alt} Step ${k}. ${data.words[m][k]}`);
       this.drawCurve(panel.querySelector(".curve"), m, k);
     });
@@ -243,8 +278,8 @@ class Triangle extends Canvas {
     this.describe(k);
   }
 
-  point(m, e) {
-    const canvas = e.currentTarget;
+  // Where on a canvas an event is, and the dot nearest to it.
+  near(e, canvas = e.currentTarget) {
     const box = canvas.getBoundingClientRect();
     const [x, y] = [e.clientX - box.left, e.clientY - box.top];
     let best = null;
@@ -253,15 +288,61 @@ class Triangle extends Canvas {
       const d = (px - x) ** 2 + (py - y) ** 2;
       if (d < near) [near, best] = [d, i];
     });
+    return { canvas, x, y, best };
+  }
+
+  point(m, e) {
+    const { canvas, x, y, best } = this.near(e);
+    if (this.held) return this.drag(canvas.shares(x, y));
     this.focus(best, m);
   }
 
+  // At the start a dot can be taken and put elsewhere: another image, the same question.
+  grab(m, e) {
+    const { canvas, best } = this.near(e);
+    // A finger that has not tapped the dot before wants to scroll, or to look.
+    const takes = e.pointerType !== "touch" || best === this.lens;
+    this.focus(best, m);
+    if (best === null || !takes || !this.loose()) return;
+    this.held = true;
+    canvas.setPointerCapture(e.pointerId);
+    e.preventDefault();
+  }
+
+  // A finger on the dot that it tapped moves the dot, any other one the page.
+  touch(e) {
+    const { best } = this.near(e.touches[0], e.currentTarget);
+    if (best !== null && best === this.lens && this.loose()) e.preventDefault();
+  }
+
+  // Whether dots can be moved now.
+  loose() {
+    return this.at === 0 && this.data.show.drag;
+  }
+
+  drag([a, b]) {
+    const inside = (v, top) => Math.min(Math.max(v, 0.01), top);
+    const first = inside(a, 0.98);
+    this.hand = [this.lens, first, inside(b, 0.99 - first)];
+    this.knobs.place(...this.hand, false);
+    this.draw();
+  }
+
+  drop() {
+    if (this.held && this.hand) this.knobs.place(...this.hand, true);
+    this.held = false;
+  }
+
   walk(m, e) {
-    const by = { ArrowDown: 1, ArrowUp: -1 }[e.key];
-    if (!by) return;
+    const step = { ArrowDown: [0, 1], ArrowUp: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[e.key];
+    if (!step || (step[0] && !e.shiftKey)) return;
     e.preventDefault();
     e.stopPropagation();
-    this.focus(((this.lens ?? -by) + by + this.data.n) % this.data.n, m);
+    if (!e.shiftKey) return this.focus(((this.lens ?? -step[1]) + step[1] + this.data.n) % this.data.n, m);
+    if (this.lens === null || !this.loose()) return;
+    const [x, y] = e.currentTarget.places[this.lens];
+    this.drag(e.currentTarget.shares(x + 0.7 * this.em() * step[0], y + 0.7 * this.em() * step[1]));
+    this.knobs.place(...this.hand, true);
   }
 
   focus(i, m) {
@@ -273,9 +354,11 @@ class Triangle extends Canvas {
 
   describe(k) {
     const { data, lens } = this;
-    const box = this.$(".detail");
+    const box = this.$(".who");
     if (lens === null || lens === undefined) {
-      box.textContent = "Point at a dot to follow one image in every triangle.";
+      box.textContent =
+        "Point at a dot to follow one image in every triangle." +
+        (!data.show.drag ? "" : k ? " At the start (0) dots can be moved." : " Drag a dot to change that image.");
       return;
     }
     const m = this.lensIn ?? 0;

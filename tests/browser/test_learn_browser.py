@@ -62,7 +62,67 @@ def test_a_knob_moves_the_picture_and_keeps_its_place(page, app_url):
     for value in ("0.1", "0.2", "0.3"):  # leaves the preset, and keeps the focus
         page.keyboard.press("ArrowRight")
         page.locator(".panel").last.locator("b.two", has_text=f"{value} ×").wait_for()
+    page.wait_for_url("**trade=0.3*")
     assert page.locator(".words").first.evaluate("e => e.marked")  # the same node: no remount
+
+
+def test_the_mouse_reaches_the_views_beside_the_toolbar(page, app_url):
+    page.goto(f"{app_url}/Learn?view=exercises")
+    page.get_by_role("button", name="Try it").first.wait_for()
+    page.get_by_role("radio", name="Formula and words").click()
+    heading(page, "The formula, symbol by symbol")
+    page.get_by_role("radio", name="weight in term two").click()
+    page.wait_for_url("**symbol=q*")
+    page.get_by_role("heading", name="weight in term two").wait_for()
+
+
+def test_a_dot_is_dragged_and_put_back(page, app_url):
+    page.goto(f"{app_url}/Learn?scene=term-one")
+    drawn(page)
+    canvas = page.locator("canvas.simplex")
+    canvas.scroll_into_view_if_needed()
+    spot = "c => { const b = c.getBoundingClientRect(), [x, y] = c.places[0]; return [b.left + x, b.top + y]; }"
+    x, y = canvas.evaluate(spot)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y - 60, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**moved=*")
+    page.get_by_role("button", name="Put the dots back").wait_for()
+    moved_to = canvas.evaluate(spot)
+    assert moved_to == pytest.approx([x + 30, y - 60], abs=4)
+    page.get_by_role("button", name="Put the dots back").click()
+    page.wait_for_url(lambda url: "moved" not in url)
+    assert canvas.evaluate(spot) == pytest.approx([x, y], abs=1)
+
+
+def test_the_room_guesses_by_key(page, app_url):
+    page.goto(f"{app_url}/Learn?scene=strangers")
+    page.locator(".card").nth(7).wait_for()
+    page.keyboard.press("3")
+    page.locator(".card[aria-pressed=true]").wait_for()
+    page.wait_for_url("**ticks=4*")
+    page.keyboard.press("v")
+    page.locator(".badge").nth(7).wait_for()
+    assert page.locator(".card[aria-pressed=true]").count() == 1
+    assert "The room found" in page.locator(".learn-lead").inner_text()
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1024, 768)])
+def test_while_presenting_a_triangle_fits_on_the_screen(page, app_url, size):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.goto(f"{app_url}/Learn?scene=weights")
+    drawn(page)
+    page.keyboard.press("f")
+    page.wait_for_url("**present=1*")
+    page.locator("[data-testid=stSidebar]").wait_for(state="hidden")
+    page.wait_for_function(
+        "() => { const m = document.querySelector('[data-testid=stMain]'); "
+        "return m.scrollHeight <= m.clientHeight && m.scrollWidth <= m.clientWidth; }"
+    )
+    assert page.locator("canvas.simplex").first.bounding_box()["height"] > 0.2 * size[1]
+    page.keyboard.press("f")
+    page.locator("[data-testid=stSidebar]").wait_for()
 
 
 @pytest.mark.parametrize("query", ["?scene=weights&step=30", "?scene=strangers", "?view=triangle"])
@@ -71,7 +131,7 @@ def test_nothing_is_wider_than_a_phone(browser, app_url, query):
     context.set_default_timeout(PATIENCE)
     phone = context.new_page()
     phone.goto(f"{app_url}/Learn{query}")
-    phone.wait_for_selector(".learn-card" if "strangers" in query else ".toggle")
+    phone.wait_for_selector(".card" if "strangers" in query else ".toggle")
     width = phone.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
     assert width <= 390
     if "weights" in query:  # one triangle at a time, chosen by a tab

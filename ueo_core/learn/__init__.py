@@ -2,7 +2,7 @@
 
 from ueo_core.learn.knobs import KINDS, PRESETS, Knobs, Preset
 from ueo_core.learn.link import CONTROLS, SIZES, VIEWS, Link, parameters, parse
-from ueo_core.learn.scenes import ARROWS, DOTS, SCENES, Look, Scene, Sentence, neighbour
+from ueo_core.learn.scenes import ARROWS, DOTS, SCENES, SWITCHES, Look, Scene, Sentence, neighbour
 
 __all__ = [
     "ARROWS",
@@ -12,6 +12,7 @@ __all__ = [
     "PRESETS",
     "SCENES",
     "SIZES",
+    "SWITCHES",
     "VIEWS",
     "Knobs",
     "Link",

@@ -35,6 +35,7 @@ class Stage:
         self.model, self.problem = model, chosen
         # One viewer at a time borrows the model, perhaps with a delta in it.
         self.lock = threading.Lock()
+        self._drawn: dict[int, bytes] = {}  # PNG; a night scene takes a tenth of a second to draw
         self._cosines = np.full((len(chosen.test), len(chosen.classes)), np.nan, np.float32)
         with torch.no_grad():
             self._text = model.encode_text()
@@ -48,7 +49,7 @@ class Stage:
             with self.lock:
                 new = part[np.isnan(self._cosines[part, 0])]
                 if len(new):
-                    views = Views(Rendered(self.problem), self.model.backbone).evaluation(new)
+                    views = Views(Rendered(self), self.model.backbone).evaluation(new)
                     with torch.no_grad():
                         features = self.model.encode_image(views)
                         self._cosines[new] = (features @ self._text.T).numpy()
@@ -58,6 +59,11 @@ class Stage:
     def cosines(self) -> NDArray[np.float32]:
         """(N, C) zero-shot cosines of all test images."""
         return self.look(range(len(self.problem.test)))
+
+    @property
+    def seen_all(self) -> bool:
+        """Whether every test image has been looked at."""
+        return "cosines" in vars(self)
 
     @cached_property
     def truth(self) -> NDArray[np.int64]:
@@ -109,9 +115,15 @@ class Stage:
             finally:
                 self.model.reset()
 
+    def image(self, i: int) -> bytes:
+        """Test image i as a PNG, drawn once."""
+        if i not in self._drawn:
+            self._drawn[i] = self.problem.image("test", i)
+        return self._drawn[i]
+
     def pixels(self, i: int) -> NDArray[np.uint8]:
         """Test image i. → (H, W, 3)"""
-        return Rendered(self.problem).pixels(i)
+        return from_png(self.image(i))
 
     def answer(self, i: int) -> str:
         """The class that the model names for test image i."""
@@ -119,16 +131,16 @@ class Stage:
 
 
 class Rendered:
-    """Test images of a problem as pixels, drawn when asked for."""
+    """A stage's test images as pixels, drawn when asked for."""
 
-    def __init__(self, problem: Problem):
-        self.problem = problem
+    def __init__(self, stage: Stage):
+        self._stage = stage
 
     def __len__(self) -> int:
-        return len(self.problem.test)
+        return len(self._stage.problem.test)
 
     def pixels(self, i: int) -> np.ndarray:
-        return from_png(self.problem.image("test", i))
+        return self._stage.pixels(i)
 
 
 def open_stage(backbone: str, chosen: Problem) -> Stage:

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from ueo_core.learn.scenes import Look
 
-LOSS = r"\mathcal{L} = \sum_i \tilde w_i\, H(p_i) \;-\; \lambda\, H(\bar p)"
+# «key» stands for the symbol of that key; see `written`.
+LOSS = r"\mathcal{L} = \sum_i «w»\, «H» \;-\; «trade»\, H(«pbar»)"
 PARTS = (
-    r"p_i = \mathrm{softmax}(s\cos(f_i, t_c))",
-    r"w_i = \max_c\,\mathrm{softmax}(\tfrac{s}{T_w}\cos)",
-    r"\tilde w_i = w_i / \textstyle\sum_j w_j",
-    r"q_i = \tfrac{1}{w_i} / \textstyle\sum_j \tfrac{1}{w_j}",
-    r"\bar p = \textstyle\sum_i q_i\, p_i",
-    r"H(p) = -\textstyle\sum_c p_c \log p_c",
+    r"«p» = \mathrm{softmax}(«s»\cos(«f», «t»))",
+    r"w_i = \max_c\,\mathrm{softmax}(\tfrac{«s»}{T_w}\cos)",
+    r"«w» = w_i / \textstyle\sum_j w_j",
+    r"«q» = \tfrac{1}{w_i} / \textstyle\sum_j \tfrac{1}{w_j}",
+    r"«pbar» = \textstyle\sum_i «q»\, «p»",
+    r"«H» = -\textstyle\sum_c p_{ic} \log p_{ic}",
 )
 
 
@@ -101,6 +102,18 @@ SYMBOLS: dict[str, Symbol] = {
         "term-two",
     ),
 }
+
+
+def written(formulas: tuple[str, ...], chosen: str) -> str:
+    """Formulas as LaTeX, one a line; the chosen symbol stands out by a box and by its colour."""
+    text = r" \\[0.4em] ".join(f.replace(" = ", " &= ", 1) for f in formulas)
+    for key, symbol in SYMBOLS.items():
+        tex = symbol.tex
+        if key == chosen:
+            tex = rf"\textcolor{{#D55E00}}{{\boxed{{{tex}}}}}"
+        text = text.replace(f"«{key}»", tex)
+    return rf"\begin{{aligned}} {text} \end{{aligned}}"
+
 
 GLOSSARY: dict[str, str] = {
     "CLIP": "A model with an image tower and a text tower, trained so that an image and its caption "

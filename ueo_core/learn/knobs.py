@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 CLASS_NAMES = ("A", "B", "C")  # the triangle's three corners
 IMAGES = 60  # points in the batch
 STEPS = 60  # gradient steps that are computed ahead
-RATE = 0.2  # plain gradient descent
+RATE = 0.3  # plain gradient descent; falls to zero by a cosine, as the method's own does
 LOGIT_SCALE = 8.0  # s of the toy; small, so that predictions start inside the triangle
 
 # Which strangers the batch holds.
@@ -28,6 +28,8 @@ class Knobs:
     trade: float = 1.0  # λ
     temperature: float = 1.0  # T_w of the weights: 1 is `scaled`, LOGIT_SCALE is `released`
     absent: bool = False  # no image of class C in the batch
+    # Images whose start was moved by hand: (which, p_A, p_B), predictions in percent.
+    moved: tuple[tuple[int, int, int], ...] = ()
 
     # The range of every knob that is a number: smallest, largest, step.
     RANGES = {
@@ -44,11 +46,27 @@ class Knobs:
             name: type(getattr(self, name))(min(max(getattr(self, name), low), high))
             for name, (low, high, _) in self.RANGES.items()
         }
-        return replace(self, kind=self.kind if self.kind in KINDS else "two", **values)
+        return replace(
+            self,
+            kind=self.kind if self.kind in KINDS else "two",
+            moved=_inside(self.moved),
+            **values,
+        )
 
     def with_seed(self, seed: int) -> "Knobs":
-        """The same knobs on another batch; seeds go round."""
-        return replace(self, seed=seed % (self.RANGES["seed"][1] + 1))
+        """The same knobs on another batch; seeds go round, and what was moved is no more."""
+        return replace(self, seed=seed % (self.RANGES["seed"][1] + 1), moved=())
+
+
+def _inside(moved: tuple) -> tuple[tuple[int, int, int], ...]:
+    """Moves of images that exist to places within the triangle, one an image, in order."""
+    found = {}
+    for which, a, b in moved:
+        a = min(max(a, 1), 98)
+        b = min(max(b, 1), 99 - a)
+        if 0 <= which < IMAGES:
+            found[which] = (which, a, b)
+    return tuple(found[k] for k in sorted(found))
 
 
 @dataclass(frozen=True)

@@ -14,27 +14,41 @@ VIEWS = {
     "formula": "Formula and words",
     "exercises": "Exercises",
 }
+PRESENTED = 1.35  # how much larger type is while presenting
 SIZES = {"1": "Desk", "1.25": "Room", "1.5": "Hall"}  # type size, as a factor
 
 # What a link may hide, in the order of the page.
 CONTROLS = {
+    "nav": "the studio's other pages",
     "menu": "the row of views",
     "scenes": "the steps through the story",
+    "present": "the button for presenting",
+    "share-link": "the link for sharing",
     "presets": "the presets",
     "knobs": "all sliders",
-    "seed": "the seed",
-    "share": "the share of strangers",
     "kind": "the kind of strangers",
+    "share": "the share of strangers",
     "sure": "the confidence of the known",
     "trade": "λ",
     "temperature": "the weights' temperature",
     "absent": "the empty class",
+    "seed": "the seed, and other batches",
+    "drag": "moving dots by hand",
     "play": "the play bar",
     "look": "the choice of arrows and dots",
+    "all-knobs": "the way to the triangle",
+    "ticks": "the room's guesses",
     "reveal": "the reveal button",
+    "line": "the line between the hills",
     "live": "the buttons of the live run",
+    "to-live": "the way to the live run",
+    "pick": "the choice of a drawing",
+    "drop": "the place to drop an image",
+    "zoom": "the temperature of one image",
+    "symbols": "the choice of a symbol",
+    "to-scene": "the way to a symbol's scene",
+    "try": "the buttons of the exercises",
     "answers": "the answers to the exercises",
-    "share-link": "the link for sharing",
 }
 
 
@@ -45,6 +59,7 @@ class Link:
     view: str = "story"  # a key of VIEWS
     scene: str = "guess"  # a key of SCENES
     size: str = "1"  # a key of SIZES
+    present: int = 0  # 1: the projector's view, nothing but the page in large type
     hide: tuple[str, ...] = ()  # keys of CONTROLS
     knobs: Knobs = field(default_factory=Knobs)
     step: int = 0  # of the triangle, 0–STEPS
@@ -52,6 +67,7 @@ class Link:
     dots: str = ""  # a key of DOTS; empty: the scene's own
     star: str = ""  # "0" or "1": the mean prediction hidden or shown; empty: the scene's own
     shade: str = ""  # "0" or "1": doubt as shading; empty: the scene's own
+    trails: str = ""  # "0" or "1": the paths so far; empty: the scene's own
     draw: int = 0  # seed of the eight drawings
     ticks: int = 0  # which of the eight the room holds for strangers, a bit each
     reveal: int = 0  # 1: the strangers among the eight are shown
@@ -60,9 +76,15 @@ class Link:
     temperature: float = 1.0  # of the anatomy's softmax, 1 … logit scale
     symbol: str = "p"  # of the formula, a key of SYMBOLS
 
+    @property
+    def scale(self) -> float:
+        """Size of type against the app's own, for what is measured in pixels."""
+        return float(self.size) * (PRESENTED if self.present else 1)
+
 
 # Parameter names, short because people read links aloud; the knobs' own names behind them.
 NUMBERS = {
+    "present": (0, 1),
     "step": (0, STEPS),
     "draw": (0, 999),
     "ticks": (0, 255),
@@ -78,6 +100,7 @@ CHOICES = {
     "dots": DOTS,
     "star": ("0", "1"),
     "shade": ("0", "1"),
+    "trails": ("0", "1"),
     "symbol": SYMBOLS,
 }
 NAMES = {"temperature": "zoom"}  # the knob of the triangle keeps `temperature`
@@ -116,7 +139,24 @@ def _knobs(parameters: Mapping[str, str], base: Knobs) -> Knobs:
         chosen["kind"] = parameters["kind"]
     if parameters.get("absent") in ("0", "1"):
         chosen["absent"] = parameters["absent"] == "1"
+    if "moved" in parameters:
+        chosen["moved"] = _moved(parameters["moved"])
     return replace(base, **chosen).within()
+
+
+def turned(asked: Mapping, base: Knobs) -> Knobs:
+    """Knobs as the page's script sends them, checked as a link would be. asked: JSON data."""
+    return _knobs({name: _text(value) for name, value in asked.items()}, base)
+
+
+def _moved(text: str) -> tuple[tuple[int, int, int], ...]:
+    """ "12-30-40.13-5-90": which image, p_A, p_B in percent; what is no such triple is left out."""
+    found = []
+    for part in text.split("."):
+        numbers = part.split("-")
+        if len(numbers) == 3 and all(n.isdecimal() and len(n) < 4 for n in numbers):
+            found.append(tuple(int(n) for n in numbers))
+    return tuple(found)
 
 
 def _number(text: str | None, kind: type):
@@ -142,9 +182,13 @@ def parameters(link: Link) -> dict[str, str]:
     for name in KNOBS:
         value = getattr(link.knobs, name)
         if value != getattr(base, name):
-            found[name] = str(int(value)) if isinstance(value, bool) else _text(value)
+            found[name] = _text(value)
     return found
 
 
 def _text(value) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, (tuple, list)):
+        return ".".join("-".join(str(n) for n in move) for move in value)
     return f"{value:g}" if isinstance(value, float) else str(value)

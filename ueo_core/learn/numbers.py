@@ -66,6 +66,9 @@ def of_triangle(knobs: Knobs) -> dict:
         "lured": "there are no strangers in this batch.",
         "apart": "",
         "held": "There are no strangers in this batch.",
+        "told": "UEO's weights have nobody to hold back: there are no strangers in this batch.",
+        "ends": f"It ends {100 * reading.sure_known[ueo, -1]:.0f} % sure of the known images, ACC "
+        f"{run.acc[ueo, 0]:.0f} → {run.acc[ueo, -1]:.0f} %.",
     }
     if run.known.all():
         return numbers
@@ -84,12 +87,22 @@ def of_triangle(knobs: Knobs) -> dict:
     )
     held = OUTCOMES[reading.outcome[ueo, -1]] == "held"
     known = 100 * reading.sure_known[ueo, -1]
+    areas = f"AUC {run.auc[ueo, 0]:.0f} → {run.auc[ueo, -1]:.0f} %"
     numbers["held"] = (
         f"Now the diamonds are held back at {sure[ueo]:.0f} %, and the known dots reach {known:.0f} %"
         if held
         else f"In this batch the diamonds are not held back: they end {sure[ueo]:.0f} % sure, the known "
         f"dots {known:.0f} %"
-    ) + f" (AUC {run.auc[ueo, 0]:.0f} → {run.auc[ueo, -1]:.0f} %)."
+    ) + f" ({areas})."
+    weights = run.weights[ueo]
+    numbers["told"] = (
+        "UEO can hold back only whom its weights tell apart: here they are "
+        f"{weights[run.known].mean():.2f} on average for known images and "
+        f"{weights[~run.known].mean():.2f} for strangers."
+    )
+    numbers["ends"] = (
+        f"It ends {sure[ueo]:.0f} % sure of strangers and {known:.0f} % of known images, {areas}."
+    )
     return numbers
 
 
@@ -103,12 +116,12 @@ def of_moved(stage: Stage, step: int, delta: "dict[str, Tensor]") -> dict:
     vit, _, own = counts(stage)
     change = total_change(delta, stage.model.original)
     digits = 1 if change == 0 else max(1, math.ceil(-math.log10(change)))
+    moved = f", and at step {step} of the live run they have moved by {change:.{digits}f} % of their size"
     return {
         "vit_trained": f"{vit.trained:,}",
         "vit_all": f"{vit.total:,}",
         "vit_kb": f"{vit.kilobytes:.0f}",
         "own_trained": f"{own.trained:,}",
         "own_all": f"{own.total:,}",
-        "step": step,
-        "change": f"{change:.{digits}f}",
+        "own_moved": moved if step else ", and none of them has moved before the live run begins",
     }

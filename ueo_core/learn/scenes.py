@@ -27,10 +27,13 @@ class Look:
     dots: str = "equal"  # a key of DOTS
     star: bool = False  # the mean prediction p̄
     shade: bool = False  # entropy as shading
+    trails: bool = False  # the path of every point up to this moment
 
 
+SWITCHES = ("star", "shade", "trails")  # what of a look is on or off
 ARROWS = {
     "both": "pull of the loss",
+    "each": "both terms, one by one",
     "one": "pull of term one",
     "two": "pull of term two",
     "move": "the next step",
@@ -112,8 +115,8 @@ SCENES: dict[str, Scene] = {
             Sentence("Term one lowers every image's entropy. {alone}", "entmin_collapses"),
             Sentence("{chance}", "entmin_at_chance"),
         ),
-        "Press Space and watch the dots.",
-        Look(methods=("entmin",), shade=True),
+        "Press Space and watch the dots. Then press 0, drag some of them elsewhere, and play again.",
+        Look(methods=("entmin",), shade=True, trails=True),
     ),
     "term-two": Scene(
         "Term two: stay balanced",
@@ -146,8 +149,8 @@ SCENES: dict[str, Scene] = {
             ),
             Sentence("{held}", "ueo_holds_strangers_back"),
         ),
-        "Press Space. Then let the dots show w, and 1/w.",
-        Look(dots="w", star=True),
+        "Press Space: solid arrows are term one, dashed ones term two. Then let the dots show 1/w.",
+        Look(arrows="each", dots="w", star=True),
     ),
     "live": Scene(
         "The real thing",
@@ -179,8 +182,7 @@ SCENES: dict[str, Scene] = {
                 "counts_of_vit",
             ),
             Sentence(
-                "In the teaching model it is {own_trained} of {own_all}, and at step {step} of the live run they "
-                "have moved by {change} % of their size.",
+                "In the teaching model it is {own_trained} of {own_all}{own_moved}.",
                 "counts_of_own",
             ),
         ),
@@ -190,18 +192,12 @@ SCENES: dict[str, Scene] = {
         "When it goes wrong",
         "triangle",
         (
+            Sentence("{told}", "weights_told"),
+            Sentence("{ends}", "ueo_ends"),
             Sentence(
-                "The weights must tell: strangers as sure as the known images are sent into corners by UEO, too.",
-                "lookalikes_defeat_ueo",
-            ),
-            Sentence(
-                "When nobody photographed class C, term two fills its corner with strangers.",
-                "empty_class_fills",
-            ),
-            Sentence(
-                "And with weights from unscaled cosines all images weigh nearly the same, and "
-                "equal weights are InfoMax.",
-                "released_weights_are_flat",
+                "What can defeat it: strangers that look as sure as the known, a class that nobody "
+                "photographed, and weights from unscaled cosines, which are nearly equal.",
+                "three_defeats",
             ),
         ),
         "Choose a setting, say beforehand who will fail, then press Space.",

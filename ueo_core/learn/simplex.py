@@ -7,6 +7,7 @@ shared by all classes (five numbers each); predictions are softmax(s · cos) as 
 `ueo_core.objectives` through autograd; nothing of them is written a second time here.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -94,7 +95,22 @@ def batch(knobs: Knobs) -> tuple[Tensor, NDArray[np.int64]]:
             x[i, FOREIGN] = STRANGE
     x[:, :C] += g.normal(0, SPREAD * knobs.sure, (IMAGES, C))
     x[:, C:] += g.normal(0, 0.1, (IMAGES, FEATURES - C))
+    for i, a, b in knobs.moved:
+        x[i, :C] = _showing(x[i], np.array([a, b, 100 - a - b]) / 100)
     return torch.tensor(x, dtype=torch.float32), truth
+
+
+def _showing(x: NDArray, p: NDArray) -> NDArray[np.float64]:
+    """Class features with which image x (F,) starts at prediction p (C,); their mean stays. → (C,)
+
+    At the start cos_c = (x_c + the rest) / (|x| √3), so that the features' deviations from
+    their mean are log p's, times |x| √3 / s. |x|² holds them as well, and is solved for.
+    """
+    d = np.log(p) - np.log(p).mean()
+    k = np.sqrt(FEATURES - C + 1) / LOGIT_SCALE
+    mean = x[:C].mean()
+    square = (C * mean**2 + (x[C:] ** 2).sum()) / (1 - k**2 * (d**2).sum())
+    return mean + k * np.sqrt(square) * d
 
 
 def cosines(x: Tensor, bias: Tensor, context: Tensor) -> Tensor:
@@ -105,6 +121,11 @@ def cosines(x: Tensor, bias: Tensor, context: Tensor) -> Tensor:
     image = F.normalize(x + bias[:, None], dim=-1)  # (M, N, F)
     text = F.normalize(classes + context[:, None], dim=-1)  # (M, C, F)
     return image @ text.transpose(1, 2)
+
+
+def rate(step: int) -> float:
+    """Rate of a step: from RATE to zero by a cosine, so that nothing swings at the end."""
+    return RATE * 0.5 * (1 + math.cos(math.pi * step / STEPS))
 
 
 @lru_cache(maxsize=1)
@@ -152,7 +173,7 @@ def _simulate(knobs: Knobs) -> Trajectory:
         values[:, k] = torch.stack([v.detach() for v in both], 1).numpy()
         with torch.no_grad():
             for parameter, gradient in zip((bias, context), moved, strict=True):
-                parameter -= RATE * gradient
+                parameter -= rate(k) * gradient
     points = torch.from_numpy(LOGIT_SCALE * all_cosines).softmax(-1).numpy()
     return Trajectory(
         knobs=knobs,
