@@ -116,15 +116,18 @@ def test_another_protocol_or_other_files_are_refused(tiny, images, tmp_path):
 
 def test_settings_ablation_over_given_over_the_methods_own():
     world = World("open", 5, lambda: None, 100, 10)
-    plan = Plan(Settings(trade=0.5), frozenset({"trade"}), ("ueo",), (world,), {})
+    real = Settings(trade=0.5, backbone="RN50-quickgelu")
+    plan = Plan(real, frozenset({"trade"}), ("ueo",), (world,), {})
     assert plan.settings_for("upl", world).lr == 2e-3
     assert (
         plan.settings_for("ueo", world).trade == 0.5 and plan.settings_for("ueo", world).seed == 5
     )
     assert plan.settings_for("ueo-no-marginal", world).trade == 0
     assert plan.settings_for("ueo-released", world).weight_temperature == "released"
-    chosen = Plan(Settings(lr=0.3), frozenset({"lr"}), (), (), {})
+    chosen = Plan(real.changed(lr=0.3), frozenset({"lr"}), (), (), {})
     assert chosen.settings_for("upl", world).lr == 0.3
+    teaching = Plan(Settings.for_backbone("drawings-vit"), frozenset(), (), (), {})
+    assert teaching.settings_for("upl", world).lr == teaching.settings.lr
     large = World("open", 0, lambda: None, LARGE + 1, 10)
     assert plan.settings_for("ueo", large).epochs == 5
     assert plan.settings_for("ueo", world).epochs == 50

@@ -35,7 +35,7 @@ from ueo_core.objectives import confidence_weights
 from ueo_core.paper import LARGE
 from ueo_core.protocol_table import write_table
 from ueo_core.schedule import steps_in_all
-from ueo_core.settings import Settings
+from ueo_core.settings import DRAWINGS_PRESETS, Settings
 from ueo_core.shifts import Case, LabelledFolder
 from ueo_core.views import Pixels, Views
 
@@ -70,7 +70,9 @@ class Plan:
         own = dict(METHODS[variant.method].settings) if variant.method else {}
         if world.pool > LARGE and self.settings.epochs == Settings.epochs:
             own["epochs"] = 5  # the paper's, where 50 passes would be millions of images
-        chosen = {k: v for k, v in own.items() if k not in self.given}
+        # A teaching model is small: what its preset says of rates holds for every method.
+        kept = self.given | set(DRAWINGS_PRESETS.get(self.settings.backbone, ()))
+        chosen = {k: v for k, v in own.items() if k not in kept}
         return self.settings.changed(
             method=variant.method or "ueo", seed=world.seed, **(chosen | dict(variant.changes))
         )
