@@ -55,19 +55,19 @@ def _means(opened: Sequence[core.Contender]) -> None:
     st.caption(note)
 
 
-def _best(key: str, rows: Sequence[core.Row]) -> core.Row | None:
+def _best(key: str, rows: Sequence[core.Row]) -> float | None:
     lower = HEADS[key][2]
     found = [row for row in rows if row.figures[key]]
     if lower is None or len(found) < 2 or len({row.bench for row in rows}) > 1:
         return None
-    return (min if lower else max)(found, key=lambda row: row.figures[key].value)
+    return (min if lower else max)(row.figures[key].value for row in found)
 
 
-def _cell(row: core.Row, key: str, best: core.Row | None) -> str:
+def _cell(row: core.Row, key: str, best: float | None) -> str:
     figure = row.figures[key]
     if figure is None:
         return "<td>–</td>"
-    return f"<td><b>★ {figure}</b></td>" if row is best else f"<td>{figure}</td>"
+    return f"<td><b>★ {figure}</b></td>" if figure.value == best else f"<td>{figure}</td>"
 
 
 def _tests(opened: Sequence[core.Contender]) -> None:
