@@ -67,6 +67,7 @@ def test_a_brush_shows_its_images_and_an_image_shows_its_point(page, own_home, u
         page.mouse.move(*corner, steps=6)
     page.mouse.up()
     page.get_by_text(f"{len(expected)} images selected").wait_for()
+    page.locator(".ueo-thumb").nth(len(expected) - 1).wait_for()
     titles = page.locator(".ueo-thumb").evaluate_all("cards => cards.map(c => c.title)")
     assert set(titles) == {names[i] for i in expected}
     # And back: the image that is clicked is ringed, and no other.
