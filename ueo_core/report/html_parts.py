@@ -216,7 +216,7 @@ def _cards(opened: Inspection, part: Part, images: Sequence[int]) -> list[str]:
     cards = []
     for i in images:
         before, after = (opened.classes[part.answer[s][i]] for s in SIDES)
-        sure = {s: f"{100 * part.confidence[s][i]:.0f} %" for s in SIDES}
+        sure = {s: f"{100 * part.confidence[s][i]:.0f}&nbsp;%" for s in SIDES}
         truth = int(part.truth[i])
         lines = [
             f"<b>{escape(after)}</b> {sure['after']}",

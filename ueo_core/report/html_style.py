@@ -16,7 +16,7 @@ h3 { font-size: 1rem; margin: .3rem 0; } p { margin: .4rem 0; } .soft, figcaptio
 .verdict.better { border-color: var(--green); } .verdict.worse { border-color: var(--unknown); }
 .verdict.mixed { border-color: var(--mark); } .verdict b { font-size: 1.08rem; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 1.2rem; }
-figure { margin: 0; } svg { width: 100%; height: auto; display: block; }
+.two > :only-child { max-width: 560px; } figure { margin: 0; } svg { width: 100%; height: auto; display: block; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem; }
 th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--grid); vertical-align: top; }
 th:first-child, .facts td { text-align: left; } thead th { font-weight: 650; } tbody th { font-weight: 450; }
