@@ -12,8 +12,8 @@ from .conftest import PATIENCE, serve
 pytestmark = pytest.mark.browser
 
 
-def until_text(page, pattern: str) -> None:
-    page.wait_for_function(f"/{pattern}/.test(document.body.innerText)", timeout=PATIENCE)
+def until_text(page, pattern: str, patience: int = PATIENCE) -> None:
+    page.wait_for_function(f"/{pattern}/.test(document.body.innerText)", timeout=patience)
 
 
 def fits(page) -> bool:
@@ -33,7 +33,7 @@ def test_rivals_join_the_comparison_and_the_address_keeps_it(page, own_home):
         page.keyboard.press("Escape")
         page.wait_for_url(re.compile(r"runs=.*%2C.*%2C|runs=.*,.*,"))
         # A true run on 40 tiny images: it appears under way, and joins by itself when it is done.
-        until_text(page, "InfoMax · seed 0|InfoMax\\s+0")
+        until_text(page, "InfoMax · seed 0|InfoMax\\s+0", 4 * PATIENCE)
         made = [f for f in core.runs_root().iterdir() if f.name not in ("a", "b")]
         assert len(made) == 1
         assert core.RunFolder(made[0]).settings == run_of(a).settings.changed(method="infomax")
