@@ -12,7 +12,7 @@ from ueo_core.cli.options import build
 from ueo_core.commandline import command_line, options
 from ueo_core.datasets import Dataset
 from ueo_core.presets import PRESETS, preset
-from ueo_core.settings import TRAINED_PARTS, Settings
+from ueo_core.settings import MODES, PRECISIONS, TRAINED_PARTS, Settings
 
 POOL = {"n": 9, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
 SAMPLE = {"kind": "sample", "shift": "open", "seed": 4, "domain": "sketch"}
@@ -39,6 +39,8 @@ def parse(line: str):
     flip=st.booleans(),
     crop_scale=st.floats(0.05, 1),
     chunk=st.none() | st.integers(1, 64),
+    mode=st.sampled_from(MODES),
+    precision=st.sampled_from(PRECISIONS),
     seed=st.integers(0, 2**32 - 1),
     temperature=st.sampled_from(["scaled", "released"]),
 )

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ueo_core import memory, precision
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.errors import UserError
 from ueo_core.losses import Batch, Loss, build
@@ -65,29 +66,57 @@ def check_pool(n: int) -> None:
 def _backward(
     model: AdaptedCLIP,
     images: Tensor,
+    text: Tensor | None,
     loss_of: Callable[[Tensor, Tensor], Loss],
-    chunk: int | None,
+    settings: Settings,
 ) -> Loss:
     """Loss and gradients of one batch, exact for any chunk. loss_of: image and text features → loss
 
-    The loss is not additive over parts of a batch. With a chunk smaller than the batch:
-    features of all parts without gradient, the loss on the whole (B, D), dL/df, then each
-    part again with gradient against its share of dL/df (as GradCache does).
+    text: (C, D) features where the prompt does not train, else None. The loss is not additive
+    over parts of a batch. With a chunk smaller than the batch: features of all parts without
+    gradient, the loss on the whole (B, D), dL/df, then each part again with gradient against
+    its share of dL/df (as GradCache does).
     """
+
+    def encoded(part: Tensor) -> Tensor:
+        with precision.towers(settings.precision, model.device):
+            return model.encode_image(part)
+
+    if text is None:
+        with precision.towers(settings.precision, model.device):
+            text = model.encode_text()
+    chunk = settings.chunk
     if chunk is None or chunk >= len(images):
-        loss = loss_of(model.encode_image(images), model.encode_text())
+        loss = loss_of(encoded(images), text)
         loss.total.backward()
         return loss
     with torch.no_grad():
-        features = torch.cat([model.encode_image(part) for part in images.split(chunk)])
+        features = torch.cat([encoded(part) for part in images.split(chunk)])
     features.requires_grad_()
-    loss = loss_of(features, model.encode_text())
+    loss = loss_of(features, text)
     loss.total.backward()
     for part, grad in zip(images.split(chunk), features.grad.split(chunk), strict=True):
-        again = model.encode_image(part)
+        again = encoded(part)
         if again.requires_grad:
             again.backward(grad)
     return loss
+
+
+def fitting_chunk(
+    model: AdaptedCLIP, views: Views, settings: Settings, total: int | None
+) -> int | None:
+    """How many images' activations fit into `total` bytes of memory; None: a whole batch's.
+
+    Found by looking at what autograd keeps of one image and of two: no step is tried, and the
+    same machine, model and settings always give the same answer.
+    """
+    image = views.evaluation([0])
+
+    def held(n: int) -> int:
+        with precision.towers(settings.precision, model.device):
+            return memory.saved_bytes(lambda: model.tower(torch.cat([image] * n)))
+
+    return memory.largest_chunk(settings.batch_size, held(2) - held(1), total)
 
 
 def adapt(
@@ -116,6 +145,13 @@ def adapt(
     optimizer = torch.optim.SGD(parameters, lr=settings.lr)
     sizes = split_epoch(n, settings.batch_size)
     steps = steps_in_all(n, settings)
+    if model.device.type == "cpu":
+        memory.keep_freed()
+    if settings.chunk is None:
+        total = memory.memory_of(model.device)
+        settings = settings.changed(chunk=fitting_chunk(model, views, settings, total))
+    # Where the prompt does not train, its features are the same at every step.
+    fixed_text = None if model.context.requires_grad else model.encode_text()
     try:
         for step in range(done, steps):
             began = time.perf_counter()
@@ -135,7 +171,10 @@ def adapt(
                 return objective(Batch(features, text, model.logit_scale, confidence[at], at))
 
             loss = Loss(
-                *(float(v.detach()) for v in _backward(model, images, loss_of, settings.chunk))
+                *(
+                    float(v.detach())
+                    for v in _backward(model, images, fixed_text, loss_of, settings)
+                )
             )
             if not math.isfinite(loss.total):
                 raise FloatingPointError(f"the loss of step {step + 1} is not finite")
@@ -155,3 +194,4 @@ def adapt(
         for p in parameters:
             p.requires_grad_(False)
             p.grad = None
+        memory.give_back()

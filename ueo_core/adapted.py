@@ -14,6 +14,7 @@ from ueo_core.backbones import Backbone, text_tower
 from ueo_core.errors import UserError
 from ueo_core.images.files import write_bytes
 from ueo_core.prompts import Prompts
+from ueo_core.tails import tail_of
 
 NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
 CONTEXT = "context"  # the context vectors' name in a delta
@@ -43,9 +44,18 @@ class AdaptedCLIP(nn.Module):
     `context` (M, W), shared by all classes and initialised with the embeddings of the
     prompt's M tokens, and the weight and bias of every normalisation layer of the image
     tower, found by type. Source: UEO's paper, Sec. 3; CoOp for the context vectors.
+
+    In quick mode only the norms behind the tower's last frozen point train, and `encode_image`
+    is given the activations there (views.Kept) instead of images; the delta stays the same.
     """
 
-    def __init__(self, backbone: Backbone, classes: list[str], prompt: str = "a photo of a"):
+    def __init__(
+        self,
+        backbone: Backbone,
+        classes: list[str],
+        prompt: str = "a photo of a",
+        mode: str = "full",
+    ):
         super().__init__()
         check_names(backbone, classes, prompt)
         self.backbone = backbone
@@ -68,6 +78,7 @@ class AdaptedCLIP(nn.Module):
             for kind, value in (("weight", module.weight), ("bias", module.bias))
             if value is not None
         }
+        self.tail = tail_of(self.visual) if mode == "quick" else None
         self.original = {k: v.detach().clone() for k, v in self.delta().items()}
         self.visual.eval()
 
@@ -80,16 +91,30 @@ class AdaptedCLIP(nn.Module):
         return dict(self._affine)
 
     def select(self, trained: str) -> list[nn.Parameter]:
-        """Let one of settings.TRAINED_PARTS train and freeze the rest. → the parameters that train"""
+        """Let one of settings.TRAINED_PARTS train and freeze the rest. → the parameters that train
+
+        In quick mode, of the norms those behind the last frozen point.
+        """
+        behind = self.tail and {id(p) for norm in self.tail.norms for p in norm.parameters()}
+        norms = {k: v for k, v in self._affine.items() if behind is None or id(v) in behind}
+        if trained == "affine" and not norms:
+            raise UserError(
+                f"Quick mode: {self.backbone.name} has no norm that it could train alone; "
+                "train the prompt as well, or choose the full mode."
+            )
         self.context.requires_grad_(trained != "affine")
-        for name, value in self._affine.items():
+        for name, value in norms.items():
             named = any(part in name for part in ("bn", "ln"))
             value.requires_grad_(trained != "prompt" and (named or trained != "as-released"))
-        return [p for p in (self.context, *self._affine.values()) if p.requires_grad]
+        return [p for p in (self.context, *norms.values()) if p.requires_grad]
+
+    def tower(self, images: Tensor) -> Tensor:
+        """Features as the tower gives them. (B, 3, S, S), or kept activations → (B, D)"""
+        return self.tail(images) if self.tail else self.visual(images)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Unit features of normalised images. (B, 3, S, S) → (B, D)"""
-        return F.normalize(self.visual(images).float(), dim=-1)
+        """Unit features of normalised images. (B, 3, S, S), or kept activations → (B, D)"""
+        return F.normalize(self.tower(images).float(), dim=-1)
 
     def encode_text(self) -> Tensor:
         """Unit features of all class prompts with the current context. → (C, D)"""

@@ -16,7 +16,7 @@ from ueo_core.images import Subset
 from ueo_core.runs.scoring import PROBE
 from ueo_core.schedule import steps_in_all
 from ueo_core.settings import Settings
-from ueo_core.views import Views
+from ueo_core.views import Kept, Views
 
 PROBE_STEPS = 3  # timed, after one that warms up
 PROBE_IMAGES = 32  # forward only
@@ -38,8 +38,13 @@ class Estimate:
 
 
 def forward_images(dataset: Dataset, settings: Settings) -> int:
-    """How many images a run encodes outside its steps: all before and after, a probe an epoch."""
+    """How many images a run encodes outside its steps: all before and after, a probe an epoch.
+
+    In quick mode each image passes the tower once, and what comes after is next to nothing.
+    """
     pool, holdout = dataset.pool["n"], dataset.holdout["n"] if dataset.holdout else 0
+    if settings.mode == "quick":
+        return pool + holdout
     return 2 * (pool + holdout) + min(PROBE, holdout or pool) * settings.epochs
 
 
@@ -55,7 +60,6 @@ def estimate_time(
     check()
     model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt)
     pool = dataset.images("pool", backbone.store_side)
-    views = Views(pool, backbone, settings.crop_scale, settings.flip)
     first = Subset(pool, range(min(PROBE_IMAGES, len(pool))))
     few = Views(first, backbone, settings.crop_scale, settings.flip)
     features = image_features(model, few)  # the first call allocates
@@ -63,9 +67,15 @@ def estimate_time(
     image_features(model, few)
     image_seconds = (time.perf_counter() - began) / len(few)
     check()
+    if settings.mode == "quick":
+        model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt, settings.mode)
+        batch = Subset(pool, range(min(settings.batch_size, len(pool))))
+        views = Kept(Views(batch, backbone), model, settings.precision)
+    else:
+        views = Views(pool, backbone, settings.crop_scale, settings.flip)
     # Equal weights and repeated features: what they are does not change how long a step takes.
-    confidence = torch.ones(len(pool))
-    start = features[torch.arange(len(pool)) % len(few)]
+    confidence = torch.ones(len(views))
+    start = features[torch.arange(len(views)) % len(few)]
     times = []
     probe = adapt(model, views, confidence, settings, start=start)
     for step in itertools.islice(probe, 1 + PROBE_STEPS):

@@ -28,6 +28,11 @@ PRESETS: dict[str, Preset] = {
         "Weights without CLIP's logit scale and the norms that the released script trains: close to InfoMax.",
         lambda s: {"weight_temperature": "released", "trained": "as-released"},
     ),
+    "one-pass": Preset(
+        "Quick mode",
+        "One pass over the images, then only the prompt and the last norms train: for who has no GPU.",
+        lambda s: {"mode": "quick"},
+    ),
     "prompt": Preset(
         "Prompt only",
         "Trains the prompt's context vectors and leaves the image tower as it is: an ablation.",

@@ -12,6 +12,8 @@ WEIGHT_TEMPERATURES = ("scaled", "released")
 # the four of RN50's downsampling branches.
 TRAINED_PARTS = ("both", "prompt", "affine", "as-released")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+MODES = ("full", "quick")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,11 @@ class Settings:
     flip: bool = True  # mirror half of the training views
     seed: int = 0  # order of the images, crops and flips
     device: str = "auto"  # one of DEVICES; auto: CUDA, then MPS, then CPU
-    chunk: int | None = None  # images in memory at once (exact two-pass step); None: whole batch
+    chunk: int | None = None  # images in memory at once (exact two-pass step); None: as many as fit
+    # One of MODES. quick: only the prompt and the norms behind the tower's last frozen point
+    # train, on activations of the plain view that are computed once: another, weaker method.
+    mode: str = "full"
+    precision: str = "float32"  # of the training steps' matrix products; one of PRECISIONS
     # Later legs of a finished run that was trained on: (steps done before, epochs). Each has a
     # cosine of its own from `lr` to 0; see schedule.legs.
     extensions: tuple[tuple[int, int], ...] = ()
@@ -48,6 +54,8 @@ class Settings:
         _one_of("weight temperature", self.weight_temperature, WEIGHT_TEMPERATURES)
         _one_of("trained part", self.trained, TRAINED_PARTS)
         _one_of("device", self.device, DEVICES)
+        _one_of("mode", self.mode, MODES)
+        _one_of("precision", self.precision, PRECISIONS)
         _in_range("epochs", self.epochs, 1, 10_000)
         _in_range("batch size", self.batch_size, 2, 65_536)
         _in_range("learning rate", self.lr, 0, 100)

@@ -9,7 +9,11 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
+from ueo_core.adapted import AdaptedCLIP
 from ueo_core.backbones import Backbone
+from ueo_core.errors import UserError
+from ueo_core.memory import SHARE, memory_of
+from ueo_core.precision import towers
 
 BICUBIC = InterpolationMode.BICUBIC
 
@@ -78,6 +82,68 @@ class Views:
             mirror = g.random() < 0.5
             views.append(view.flip(-1) if mirror and self.flip else view)
         return self._finish(views)
+
+
+class Kept:
+    """Stands in for Views in quick mode: every image's activations, computed once and kept.
+
+    `training` gives the same rows at every step: there is no augmentation. `on_batch(done)` is
+    told while the tower runs, which it does at the first use.
+    """
+
+    def __init__(self, views: Views, model: AdaptedCLIP, precision: str, on_batch=None):
+        self.views, self.model, self.precision = views, model, precision
+        self.on_batch = on_batch
+        self._rows: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    @property
+    def rows(self) -> Tensor:
+        """Activations of all images, on the model's device. (N, …) float32"""
+        if self._rows is None:
+            self._rows = self._compute()
+        return self._rows
+
+    def _compute(self) -> Tensor:
+        rows, done = None, 0
+        for images in self.views.batches():
+            with towers(self.precision, self.model.device):
+                part = self.model.tail.head(images).float()
+            if rows is None:
+                rows = self._room(part)
+            rows[done : done + len(part)] = part
+            done += len(part)
+            if self.on_batch:
+                self.on_batch(done)
+        return torch.empty(0) if rows is None else rows
+
+    def _room(self, part: Tensor) -> Tensor:
+        """An empty tensor for all images like `part`; UserError when it cannot be held."""
+        need = len(self) * part[0].numel() * part.element_size()
+        total = memory_of(self.model.device)
+        if total is not None and need > SHARE * total:
+            raise UserError(
+                f"Quick mode keeps {need / 1e9:,.1f} GB of activations of {len(self):,} images, and this "
+                f"machine has {total / 1e9:,.1f} GB of memory; take fewer images, or the full mode."
+            )
+        return torch.empty(len(self), *part.shape[1:], device=part.device)
+
+    def evaluation(self, indices: Iterable[int]) -> Tensor:
+        """Activations of some images. → (n, …)"""
+        return self.rows[torch.as_tensor(list(indices), device=self.rows.device)]
+
+    def batches(
+        self, batch_size: int = 128, indices: Sequence[int] | None = None
+    ) -> Iterator[Tensor]:
+        """Activations of all images, or of `indices`, in order, a batch at a time."""
+        rows = self.rows if indices is None else self.evaluation(indices)
+        yield from rows.split(batch_size)
+
+    def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
+        """What `evaluation` gives: nothing is drawn from g."""
+        return self.evaluation(indices)
 
 
 def crop_box(

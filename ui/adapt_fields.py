@@ -82,9 +82,22 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     ),
     "chunk": lambda field: st.number_input(
         "Images in memory at once", min_value=1, max_value=65_536, step=1, key=key(field), value=None,
-        placeholder="the whole batch",
-        help="Fewer need less memory and about half as much time again; the result stays exact. It is "
-        "halved by itself when memory runs out.",
+        placeholder="as many as fit",
+        help="Fewer need less memory and about a third more time; the result stays exact. It is "
+        "chosen from this machine's memory, and halved by itself when that runs out.",
+    ),
+    "mode": _choice(
+        "Mode",
+        "Quick trains the prompt and the norms behind the tower's last frozen point, on activations "
+        "that are computed once, without crops or mirroring: one pass over the images instead of one "
+        "an epoch, for a part of the gain.",
+        {"full": "full (the method)", "quick": "quick (one pass, weaker)"},
+    ),
+    "precision": _choice(
+        "Precision of the training steps",
+        "The matrix products of a step; loss, norms and context vectors are always float32, and so is "
+        "all that is measured. bfloat16 takes less than half the time where the processor has it.",
+        {"auto": "bfloat16 where it pays", "float32": "float32", "bfloat16": "bfloat16"},
     ),
 }  # fmt: skip
 

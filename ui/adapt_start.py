@@ -11,7 +11,17 @@ from ui import shell
 from ui.plain import duration
 
 # What a step's time depends on; passes, rates and seeds only multiply it or leave it.
-_COSTS = ("backbone", "pretrained", "batch_size", "prompt", "trained", "device", "chunk")
+_COSTS = (
+    "backbone",
+    "pretrained",
+    "batch_size",
+    "prompt",
+    "trained",
+    "device",
+    "chunk",
+    "precision",
+    "mode",
+)
 
 
 def draw(dataset: core.Dataset, settings: core.Settings) -> None:

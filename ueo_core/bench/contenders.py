@@ -28,6 +28,7 @@ class Task:
     device: str
     threads: int
     chunk: int | None  # ours; None: chosen by memory
+    precision: str = "float32"  # ours; plain is float32
     photos: str | None = None  # folder, for the whole adaptation
     epochs: int = 1  # of the whole adaptation
 
@@ -184,6 +185,7 @@ class _Ours(_Side):
         self.settings = Settings(
             backbone=task.backbone, pretrained=task.pretrained, batch_size=task.batch,
             epochs=10_000, device=task.device, chunk=task.chunk,
+            precision=task.precision,
         )  # fmt: skip
         views = Views(_Held(self.arrays()), self.backbone)
         self.model = AdaptedCLIP(self.backbone, self.names)

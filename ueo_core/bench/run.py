@@ -92,6 +92,7 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
         ),
         "plain_memory_mb": memory["plain"],
         "memory_mb": memory["ours"],
+        "precision": task.precision,
         "device": task.device,
         "threads": task.threads,
         "rounds": rounds,

@@ -14,7 +14,8 @@ def bench(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         raise UserError(f"{args.threads} threads: there is no such number; give 1 or more.")
     common = Task(
         backbone="", pretrained=None, classes=0, batch=args.batch_size, device=args.device,
-        threads=args.threads or run.threads_here(), chunk=args.chunk, epochs=args.epochs,
+        threads=args.threads or run.threads_here(), chunk=args.chunk,
+        precision=args.precision, epochs=args.epochs,
     )  # fmt: skip
     todo = run.tasks(
         [args.backbone] if args.backbone else run.BACKBONES,

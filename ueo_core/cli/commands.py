@@ -42,6 +42,8 @@ TRAINING = [
     "crop_scale",
     "flip",
     "chunk",
+    "precision",
+    "mode",
 ]
 
 

@@ -10,7 +10,14 @@ from ueo_core.methods import DEFAULT_VARIANTS, RUNNABLE, VARIANTS
 from ueo_core.paper import CATEGORY_SHIFTS
 from ueo_core.presets import DEFAULT_PRESET, PRESETS
 from ueo_core.scores import DEFAULT_SCORE, SCORES
-from ueo_core.settings import DEVICES, DRAWINGS_PRESETS, TRAINED_PARTS, WEIGHT_TEMPERATURES
+from ueo_core.settings import (
+    DEVICES,
+    DRAWINGS_PRESETS,
+    MODES,
+    PRECISIONS,
+    TRAINED_PARTS,
+    WEIGHT_TEMPERATURES,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,7 +65,19 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-flip", dest="flip", action="store_false", default=None, help="never mirror"
     )
-    parser.add_argument("--chunk", type=int, help="images in memory at once (exact)")
+    parser.add_argument(
+        "--chunk", type=int, help="images in memory at once (exact); default: as many as fit"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        help="quick: prompt and last norms only, on activations computed once",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the training steps; auto: bfloat16 where it pays",
+    )
 
 
 def add_comparison(parser: argparse.ArgumentParser, seeds: int, first_seed: int) -> None:
@@ -258,6 +277,7 @@ def build() -> Parser:
     p.add_argument("--device", choices=DEVICES, default="auto")
     p.add_argument("--threads", type=int, help="default: every core")
     p.add_argument("--chunk", type=int, help="images in memory at once, ours")
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help="ours; plain: float32")
     p.add_argument(
         "--whole", action="store_true", help="from a folder of 12-megapixel photos to its result"
     )

@@ -21,7 +21,7 @@ from ueo_core.runs.failures import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
 from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.thresholds import mixture_threshold
-from ueo_core.views import Views
+from ueo_core.views import Kept, Views
 
 PROBE = 256  # images scored after every epoch; the whole sets only at the end
 CANARIES = 8  # images whose answer is followed
@@ -45,11 +45,18 @@ class Scorer:
         self.sets = {"pool": pool} | ({"holdout": holdout} if holdout else {})
         self.labels = folder.labels()
         self.batch = BATCH
+        self._views: dict[str, Views | Kept] = {}
 
-    def views(self, name: str) -> Views:
-        """The evaluation and training views of `pool` or `holdout`."""
-        s = self.settings
-        return Views(self.sets[name], self.model.backbone, s.crop_scale, s.flip)
+    def views(self, name: str) -> Views | Kept:
+        """The evaluation and training views of `pool` or `holdout`; in quick mode, what is kept."""
+        if name not in self._views:
+            s, images = self.settings, self.sets[name]
+            views = Views(images, self.model.backbone, s.crop_scale, s.flip)
+            if self.model.tail:
+                tell = lambda done: self.phase("reading", done, len(images))  # noqa: E731
+                views = Kept(views, self.model, s.precision, tell)
+            self._views[name] = views
+        return self._views[name]
 
     def truth(self, name: str) -> np.ndarray:
         """Class index, OOD or UNLABELED of every image of `pool` or `holdout`."""

@@ -85,7 +85,8 @@ class Worker:
         """Go on until the run is finished, halted or stopped. → the cause for the state table"""
         self.phase("loading")
         backbone = self.cache.get(self.settings)
-        self.model = AdaptedCLIP(backbone, self.classes, self.settings.prompt)
+        s = self.settings
+        self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
         try:
             cause = self._carry_out(backbone)
         except Halted:

@@ -1,0 +1,85 @@
+"""Memory: what autograd keeps, what fits, and that glibc can be told to keep and to give back."""
+
+import sys
+
+import pytest
+import torch
+
+from tests.conftest import Arrays
+from tests.test_adapt import delta_after, ready, settings
+from ueo_core import memory
+from ueo_core.adapt import fitting_chunk
+from ueo_core.views import Views
+
+
+def test_saved_bytes_are_those_of_the_backward_pass():
+    x = torch.ones(1000, requires_grad=True)
+    assert memory.saved_bytes(lambda: x.sigmoid()) == 4000  # keeps its result
+    assert memory.saved_bytes(lambda: x + 1) == 0
+    assert memory.saved_bytes(lambda: x.sigmoid().exp()) == 8000
+    y = torch.ones(1000)
+    assert memory.saved_bytes(lambda: (y * x).sum()) == 4000  # y alone: x is a parameter
+    assert memory.saved_bytes(lambda: torch.stack([(y * x).sum(), (y * x).sum()])) == 4000
+
+
+def test_the_largest_chunk_fills_its_share():
+    assert memory.largest_chunk(64, 100, None) is None
+    assert memory.largest_chunk(64, 100, 12_800) is None
+    assert memory.largest_chunk(64, 100, 12_799) == 63
+    assert memory.largest_chunk(64, 100, 1_000) == 5
+    assert memory.largest_chunk(64, 100, 10) == 1
+    assert memory.largest_chunk(64, 0, 10) is None  # no image is held: only the prompt trains
+
+
+def test_this_machines_memory_is_told():
+    found = memory.memory_of(torch.device("cpu"))
+    assert found is None or found > 10**8
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+def test_glibc_can_be_told_to_keep_and_to_give_back():
+    try:
+        assert memory.keep_freed() is (memory._libc("mallopt") is not None)
+        block = torch.ones(64, 1_000_000)  # 256 MB
+        del block
+    finally:
+        memory.give_back()
+
+
+def test_a_small_machine_is_given_parts_and_the_same_result(tiny, monkeypatch):
+    model, views, weights = ready(tiny)
+    chosen = settings(batch_size=6)
+    whole = delta_after(model, views, weights, chosen)
+    model.reset()
+    model.select("both")
+    two, three = (
+        memory.saved_bytes(lambda n=n: model.visual(views.evaluation(range(n)))) for n in (2, 3)
+    )
+    one = three - two
+    small = int(2 * 2.5 * one)
+    assert fitting_chunk(model, views, chosen, None) is None
+    assert fitting_chunk(model, views, chosen, small) == 2
+    monkeypatch.setattr(memory, "memory_of", lambda device: small)
+    sizes = []
+    encode = type(model).encode_image
+    monkeypatch.setattr(
+        type(model), "encode_image", lambda self, x: sizes.append(len(x)) or encode(self, x)
+    )
+    parts = delta_after(model, views, weights, chosen)
+    assert set(sizes) == {2} and len(sizes) == 2 * 2 * (6 // 2) * 2
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name], atol=2e-5, rtol=1e-4)
+
+
+def test_prompt_only_holds_no_image_and_affine_only_no_text(tiny):
+    model, views, weights = ready(tiny)
+    model.select("prompt")
+    assert fitting_chunk(model, views, settings(), 1) is None
+    texts = []
+    encode = type(model).encode_text
+    try:
+        type(model).encode_text = lambda self: texts.append(1) or encode(self)
+        delta_after(model, Views(Arrays(12), tiny), weights, settings(trained="affine", epochs=3))
+    finally:
+        type(model).encode_text = encode
+    assert texts == [1]  # once for all steps
