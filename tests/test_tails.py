@@ -5,13 +5,16 @@ import pytest
 import torch
 from torch import nn
 
+import ueo_core as core
 from tests.conftest import Arrays
 from tests.test_adapt import CLASSES, delta_after, ready, same, settings
+from tests.test_datasets import take_in
 from ueo_core import backbones, memory
 from ueo_core.adapt import image_features
-from ueo_core.adapted import AdaptedCLIP
+from ueo_core.adapted import AdaptedCLIP, read_delta
 from ueo_core.errors import UserError
-from ueo_core.tails import Tail, tail_of
+from ueo_core.runs.worker import execute, open_images
+from ueo_core.tails import ClassTokenTail, Tail, tail_of
 from ueo_core.views import Kept, Views
 
 
@@ -79,6 +82,37 @@ def test_it_is_deterministic_and_resumes_bit_for_bit(tiny):
     model, kept = quick(tiny)
     model.load_delta(half)
     assert same(first, delta_after(model, kept, weights, settings(), done=3))
+
+
+def test_a_whole_quick_run_passes_each_image_once_and_predicts_as_the_whole_model_does(
+    tiny_files, monkeypatch
+):
+    config, weights = (str(p) for p in tiny_files["vit"])
+    chosen = core.Settings(
+        backbone=config,
+        pretrained=weights,
+        epochs=3,
+        batch_size=4,
+        lr=5.0,
+        device="cpu",
+        mode="quick",
+    )
+    pool, test = take_in([f"{i}.png" for i in range(6)]), take_in(["t/7.png", "t/8.png"])
+    passed = []
+    head = ClassTokenTail.head
+    monkeypatch.setattr(
+        ClassTokenTail, "head", lambda self, x: passed.append(len(x)) or head(self, x)
+    )
+    run = core.create_run(core.runs_root() / "r", chosen, ["key", "fish"], pool, holdout=test)
+    assert execute(run)["state"] == "finished"
+    assert sum(passed) == 6 + 2
+    delta, _ = read_delta(run.path / "delta.safetensors")
+    whole = AdaptedCLIP(backbones.load(config, weights, "cpu"), ["key", "fish"])
+    assert any(not torch.equal(v, delta[k]) for k, v in whole.delta().items())
+    whole.load_delta(delta)
+    views = Views(open_images(pool, whole.backbone.store_side), whole.backbone)
+    cosines = image_features(whole, views) @ whole.encode_text().detach().T
+    torch.testing.assert_close(run.tensors("adapted")["pool_cosines"], cosines, atol=1e-5, rtol=0)
 
 
 def test_kept_rows_are_asked_for_in_any_order(tiny):
