@@ -139,6 +139,8 @@ def adapt(
     check_pool(n)
     if done and METHODS[settings.method].memory:
         raise ValueError(f"{settings.method} has a memory that no checkpoint holds")
+    if settings.mode == "quick" and model.tail is None:
+        raise UserError("Quick mode: it is for single runs alone; leave the mode out here.")
     confidence = confidence.to(model.device)
     objective = build(settings, None if start is None else start.to(model.device))
     parameters = model.select(settings.trained)

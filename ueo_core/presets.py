@@ -29,8 +29,8 @@ PRESETS: dict[str, Preset] = {
         lambda s: {"weight_temperature": "released", "trained": "as-released"},
     ),
     "one-pass": Preset(
-        "Quick mode",
-        "One pass over the images, then only the prompt and the last norms train: for who has no GPU.",
+        "One pass",
+        "Quick mode: one pass over the images, then only the prompt and the last norms train: for who has no GPU.",
         lambda s: {"mode": "quick"},
     ),
     "prompt": Preset(
