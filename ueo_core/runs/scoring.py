@@ -212,6 +212,8 @@ class Scorer:
         save_delta(
             self.folder.path / DELTA,
             self.model.delta(),
-            describe(self.model, self.folder.config, result),
+            describe(
+                self.model, self.folder.config | {"settings": self.settings.to_json()}, result
+            ),
         )
         write_json(self.folder.path / "result.json", result)
