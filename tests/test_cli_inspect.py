@@ -94,7 +94,7 @@ def test_labels_given_by_hand_give_the_estimates_of_the_page(run):
         labels.give(i, int(truth[i]))
     save_hand_labels(folder, labels)
     _, found, _ = run("inspect", folder.path)
-    expected = core.estimate(part, labels, "mcm")
+    expected = core.estimate_by_hand(part, labels, "mcm")
     assert found["verdict"]["headline"] == judge_by_hand(expected).headline
     assert found["estimates"]["n"] == 20
     assert found["estimates"]["unknown"] == vars(expected.unknown)

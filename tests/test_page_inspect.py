@@ -10,7 +10,7 @@ import torch
 from tests.pages import app, at, button, clean  # noqa: F401
 from tests.run_folders import CLASSES, SCALE, cosines_of, features_of, labels_of, write_run
 from ueo_core.metrics import evaluate, truth_from_labels
-from ueo_core.report.hand_estimates import estimate, judge_by_hand
+from ueo_core.report.hand_estimates import estimate_by_hand, judge_by_hand
 from ueo_core.report.hand_labels import load_hand_labels
 from ueo_core.report.inspection import read_inspection
 from ueo_core.report.separation import threshold_at_tpr
@@ -165,7 +165,7 @@ def test_a_few_labels_by_hand_make_a_verdict_and_can_be_taken_back(app):  # noqa
         key = int(truth[image]) + 1 if truth[image] >= 0 else 0
         clean(page.button(key=f"inspect.label.{key}").click().run())
     assert all(truth[i] == label for i, label in given.items())
-    found = estimate(part, load_hand_labels(folder, part), "mcm")
+    found = estimate_by_hand(part, load_hand_labels(folder, part), "mcm")
     boxes = plain([*page.info, *page.success, *page.error])
     assert judge_by_hand(found).headline in boxes and "Nobody knows" not in boxes
     after = found.right["after"]

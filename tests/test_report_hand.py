@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from tests.run_folders import CLASSES, write_run
 from ueo_core.metrics import OOD, UNLABELED, accuracy, auc
 from ueo_core.report import hand_labels as hand
-from ueo_core.report.hand_estimates import effective, estimate, judge_by_hand
+from ueo_core.report.hand_estimates import effective, estimate_by_hand, judge_by_hand
 from ueo_core.report.inspection import Part, read_inspection
 from ueo_core.report.verdict import Interval
 
@@ -98,7 +98,7 @@ def test_labels_lie_apart_survive_and_can_be_taken_back():
 def test_values_are_weighted_counts_and_scikit_learns_auc():
     truth, part = world(200, 4, (1, 2), 0.3, 1)
     labels = labelled(truth, part, 63)
-    found = estimate(part, labels, "msp")
+    found = estimate_by_hand(part, labels, "msp")
     images, given, stratum = labels.usable()
     n_h = np.bincount(stratum)
     assert sorted(n_h) == [12, 12, 13, 13, 13]
@@ -122,7 +122,7 @@ def test_values_are_weighted_counts_and_scikit_learns_auc():
 
 def test_equal_weights_give_the_exact_interval():
     truth, part = world(100, 3, (1, 2), 0.3, 2)
-    found = estimate(part, labelled(truth, part, 50), "mcm")
+    found = estimate_by_hand(part, labelled(truth, part, 50), "mcm")
     k = 50 - found.n_known
     expected = binomtest(k, 50).proportion_ci(method="exact")
     assert found.unknown.low == pytest.approx(100 * expected.low)
@@ -133,17 +133,17 @@ def test_equal_weights_give_the_exact_interval():
 
 def test_too_few_labels_give_no_number():
     truth, part = world(100, 3, (1, 2), 0.3, 2)
-    assert estimate(part, labelled(truth, part, 9), "mcm") is None
+    assert estimate_by_hand(part, labelled(truth, part, 9), "mcm") is None
     alike = np.zeros_like(truth)
-    found = estimate(part, labelled(alike, part, 10), "mcm")
+    found = estimate_by_hand(part, labelled(alike, part, 10), "mcm")
     assert found.auc is None and found.right is not None
-    nobody = estimate(part, labelled(np.full_like(truth, OOD), part, 10), "mcm")
+    nobody = estimate_by_hand(part, labelled(np.full_like(truth, OOD), part, 10), "mcm")
     assert nobody.right is None and judge_by_hand(nobody).kind == "unlabelled"
 
 
 def test_agreement_of_all_labels_is_not_certainty():
     truth, part = world(100, 3, (40, 40), 0.3, 2)
-    found = estimate(part, labelled(truth, part, 20), "mcm")
+    found = estimate_by_hand(part, labelled(truth, part, 20), "mcm")
     assert found.right["after"].value == 100 and found.right["after"].low < 90
     assert found.auc["after"].value == 100 and found.auc["after"].low < 90
     assert found.difference.low < 0 < found.difference.high
@@ -152,12 +152,12 @@ def test_agreement_of_all_labels_is_not_certainty():
 
 def test_the_verdict_follows_the_interval_of_the_difference():
     truth, part = world(300, 3, (0, 9), 0.2, 3)
-    assert judge_by_hand(estimate(part, labelled(truth, part, 60), "mcm")).kind == "better"
+    assert judge_by_hand(estimate_by_hand(part, labelled(truth, part, 60), "mcm")).kind == "better"
     part.cosines["before"][:], part.cosines["after"][:] = (
         part.cosines["after"].copy(), part.cosines["before"].copy(),
     )  # fmt: skip
     worse = Part("pool", {}, part.truth, part.cosines, 20.0)
-    verdict = judge_by_hand(estimate(worse, labelled(truth, worse, 60), "mcm"))
+    verdict = judge_by_hand(estimate_by_hand(worse, labelled(truth, worse, 60), "mcm"))
     assert verdict.kind == "worse" and "it did harm here" in verdict.headline
 
 
@@ -170,7 +170,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_say(classes, skill, unkno
     hits: dict[str, list[bool]] = {}
     for seed in range(150):
         truth, part = world(400, classes, skill, unknown, seed)
-        found, known = estimate(part, labelled(truth, part, n, seed), "mcm"), truth >= 0
+        found, known = estimate_by_hand(part, labelled(truth, part, n, seed), "mcm"), truth >= 0
         right = {s: 100 * (part.answer[s][known] == truth[known]).mean() for s in part.cosines}
         checks: list[tuple[str, Interval, float]] = [
             ("unknown", found.unknown, 100 * (~known).mean()),

@@ -52,7 +52,7 @@ _PUBLIC = {
     "ueo_core.protocol_table": ("csv_text", "markdown", "summary"),
     "ueo_core.protocol_study": (
         "DRAWINGS",
-        "MOST_SEEDS",
+        "MOST_STUDY_SEEDS",
         "Study",
         "carry_out_study",
         "gains",
@@ -109,7 +109,7 @@ _PUBLIC = {
     ),
     "ueo_core.report.gallery": ("best_answers", "gallery_views", "truth_sentence"),
     "ueo_core.report.groups": ("COLOURED", "colourings", "frequent_classes", "map_groups"),
-    "ueo_core.report.hand_estimates": ("FEWEST", "Estimates", "estimate", "judge_by_hand"),
+    "ueo_core.report.hand_estimates": ("FEWEST", "Estimates", "estimate_by_hand", "judge_by_hand"),
     "ueo_core.report.hand_labels": (
         "UNCLEAR",
         "HandLabels",
@@ -149,7 +149,7 @@ _PUBLIC = {
     ),
     "ueo_core.runs.desk": ("Seat",),
     "ueo_core.runs.notices": ("Notice", "mark_seen", "notices"),
-    "ueo_core.runs.rivals": ("MOST_SEEDS", "Rival", "queue_rivals", "rivals"),
+    "ueo_core.runs.rivals": ("MOST_RIVAL_SEEDS", "Rival", "queue_rivals", "rivals"),
     "ueo_core.runs.start": ("default_title", "start_run"),
     "ueo_core.scores": ("DEFAULT_SCORE", "SCORES"),
     "ueo_core.series": ("decimated",),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # it imports torch, and a page lists studies before torch is 
 
 DRAWINGS = "drawings"  # the built-in problem, in place of a dataset
 TEST_SHARE = 0.5  # of every class of a dataset, kept out of the pool
-MOST_SEEDS = 20
+MOST_STUDY_SEEDS = 20
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _rivals(bases: list[str], labels: dict[str, str]) -> None:
         format_func=lambda m: core.METHODS[m].title, key="compare.methods",
     )  # fmt: skip
     seeds = st.number_input(
-        "Seeds of every method", 1, core.MOST_SEEDS, 1, key="compare.seeds",
+        "Seeds of every method", 1, core.MOST_RIVAL_SEEDS, 1, key="compare.seeds",
         help="Counted from the run's own; means and deviations come from them.",
     )  # fmt: skip
     try:

@@ -16,7 +16,7 @@ NONE = "none of them"
 def _estimated(opened, part: str, score: str, path: str, stamp: int):
     """The estimates from the labels in the file as it was at `stamp`."""
     part = opened.parts[part]
-    return core.estimate(part, core.load_hand_labels(core.RunFolder(path), part), score)
+    return core.estimate_by_hand(part, core.load_hand_labels(core.RunFolder(path), part), score)
 
 
 def estimates(opened: core.Inspection, part: core.Part, score: str) -> core.Estimates | None:

@@ -129,7 +129,7 @@ def _choices() -> core.Study:
         format_func=lambda m: core.VARIANTS[m].title, key="protocol.methods",
     )  # fmt: skip
     one, two, _ = st.columns([1, 1, 2])
-    seeds = one.number_input("Seeds", 1, core.MOST_SEEDS, SOME, key="protocol.seeds")
+    seeds = one.number_input("Seeds", 1, core.MOST_STUDY_SEEDS, SOME, key="protocol.seeds")
     epochs = two.number_input(
         "Epochs", 1, 1000, core.Settings.for_backbone(name).epochs, key=f"protocol.epochs.{name}",
         help="Passes over the pool. Another number than the usual one holds for every method that trains.",

@@ -7,7 +7,7 @@ from ueo_core.errors import UserError
 from ueo_core.metrics import evaluate
 from ueo_core.report.checkpoints import checkpoint_steps, score_checkpoints, unscored_steps
 from ueo_core.report.classes import class_changes
-from ueo_core.report.hand_estimates import Estimates, estimate, judge_by_hand
+from ueo_core.report.hand_estimates import Estimates, estimate_by_hand, judge_by_hand
 from ueo_core.report.hand_labels import load_hand_labels
 from ueo_core.report.inspection import Inspection, Part, read_inspection
 from ueo_core.report.separation import threshold_effect
@@ -72,7 +72,7 @@ def _score(folder: RunFolder, step: int, tick) -> None:
 
 
 def _by_hand(folder: RunFolder, part: Part, score: str) -> Estimates | None:
-    return estimate(part, load_hand_labels(folder, part), score)
+    return estimate_by_hand(part, load_hand_labels(folder, part), score)
 
 
 def _metrics(opened: Inspection, part: Part, score: str) -> dict | None:

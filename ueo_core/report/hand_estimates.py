@@ -42,7 +42,7 @@ class Estimates:
     p_value: float  # exact sign test of gained against lost, two-sided
 
 
-def estimate(part: Part, labels: HandLabels, score: str) -> Estimates | None:
+def estimate_by_hand(part: Part, labels: HandLabels, score: str) -> Estimates | None:
     """Estimates for the whole set; None below `FEWEST` labels, or while a stratum has none."""
     images, truth, stratum = labels.usable()
     n_h = np.bincount(stratum, minlength=len(labels.sizes))

@@ -13,7 +13,7 @@ from ueo_core.images.files import write_whole
 from ueo_core.methods import METHODS
 from ueo_core.offered import Offer, read_offer
 from ueo_core.report import html_parts as parts
-from ueo_core.report.hand_estimates import estimate, judge_by_hand
+from ueo_core.report.hand_estimates import estimate_by_hand, judge_by_hand
 from ueo_core.report.hand_labels import load_hand_labels
 from ueo_core.report.html_style import STYLE
 from ueo_core.report.inspection import Inspection, read_inspection
@@ -77,7 +77,7 @@ def _verdict(folder: RunFolder, opened: Inspection) -> Verdict:
     """As on Inspect: by the labels, else by those that a person gave to a sample."""
     part = opened.parts[opened.default]
     if not part.labelled:
-        by_hand = estimate(part, load_hand_labels(folder, part), DEFAULT_SCORE)
+        by_hand = estimate_by_hand(part, load_hand_labels(folder, part), DEFAULT_SCORE)
         if by_hand:
             return judge_by_hand(by_hand)
     return judge(part, DEFAULT_SCORE, opened.classes)

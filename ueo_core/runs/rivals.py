@@ -12,7 +12,7 @@ from ueo_core.runs.job import create_run
 from ueo_core.runs.manager import Manager
 from ueo_core.settings import Settings
 
-MOST_SEEDS = 10
+MOST_RIVAL_SEEDS = 10
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Rival:
 
 def rivals(manager: Manager, run: str, methods: Iterable[str], seeds: int) -> list[Rival]:
     """What `queue_rivals` would see to, without doing it: `seeds` seeds from the run's own on."""
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise UserError(f"seeds: {seeds} is out of range; choose 1 to {MOST_SEEDS}.")
+    if not 1 <= seeds <= MOST_RIVAL_SEEDS:
+        raise UserError(f"seeds: {seeds} is out of range; choose 1 to {MOST_RIVAL_SEEDS}.")
     base = manager.folder(run)
     config, settings = base.config, base.settings
     there = {}
