@@ -30,6 +30,7 @@ _PUBLIC = {
     "ueo_core.estimate": ("Estimate", "estimate_time"),
     "ueo_core.export_folders": ("Sorted", "sorted_zip"),
     "ueo_core.export_snippet": ("snippet",),
+    "ueo_core.guard": ("signs",),
     "ueo_core.home": ("runs_root", "store_root", "studio_home"),
     "ueo_core.images": (
         "IntakeReport",

@@ -20,7 +20,7 @@ from ueo_core.views import Views
 
 # Streams of randomness, so that order and augmentation are functions of (seed, place) alone
 # and a resumed run draws what an undisturbed one would have drawn.
-ORDER, VIEW = 1, 2
+ORDER, VIEW, CROPS = 1, 2, 3
 
 
 @dataclass(frozen=True)

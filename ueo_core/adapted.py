@@ -124,6 +124,10 @@ class AdaptedCLIP(nn.Module):
         """The adapted part by name: what training changes, and all that is saved. Live tensors."""
         return {CONTEXT: self.context.data} | {k: v.data for k, v in self._affine.items()}
 
+    def delta_copy(self) -> dict[str, Tensor]:
+        """The adapted part as it is now, in tensors of its own."""
+        return {k: v.detach().clone() for k, v in self.delta().items()}
+
     @torch.no_grad()
     def load_delta(self, delta: dict[str, Tensor]) -> None:
         """Put a delta in place; UserError when its names or shapes are not this model's."""
@@ -138,9 +142,20 @@ class AdaptedCLIP(nn.Module):
         for name, value in own.items():
             value.copy_(delta[name])
 
+    def load_between(self, share: float, end: dict[str, Tensor]) -> None:
+        """Put a point of the line from zero-shot (share 0) to the delta `end` (share 1) in place."""
+        start = self.original
+        self.load_delta({k: start[k] + share * (v - start[k]) for k, v in end.items()})
+
     def reset(self) -> None:
         """Back to the zero-shot model."""
         self.load_delta(self.original)
+
+    def change(self) -> float:
+        """Relative change ‖v − v₀‖ / ‖v₀‖ of all adapted parameters together."""
+        pairs = [(v, self.original[k]) for k, v in self.delta().items()]
+        moved = sum(float((v - start).square().sum()) for v, start in pairs)
+        return (moved / max(1e-12, sum(float(s.square().sum()) for _, s in pairs))) ** 0.5
 
     def change_by_layer(self) -> dict[str, float]:
         """Relative change ‖v − v₀‖ / ‖v₀‖ of the context and of each layer's affine pair."""

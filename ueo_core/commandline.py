@@ -20,8 +20,8 @@ def options(settings: Settings) -> list[str]:
         value = getattr(settings, name)
         if value == getattr(preset, name):
             continue
-        if name == "flip":  # a switch: mirroring is the preset
-            words.append("--no-flip")
+        if name in ("flip", "guard"):  # switches that are on in every preset
+            words.append(f"--no-{name}")
         else:
             words += [f"--{name.replace('_', '-')}", str(value)]
     return words

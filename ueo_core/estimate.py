@@ -12,6 +12,7 @@ from ueo_core import backbones
 from ueo_core.adapt import adapt, image_features
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.datasets import Dataset
+from ueo_core.guard import rate_hint
 from ueo_core.images import Subset
 from ueo_core.runs.scoring import PROBE
 from ueo_core.schedule import steps_in_all
@@ -30,6 +31,12 @@ class Estimate:
     image_seconds: float  # one image, forward only
     device: str
     measured_steps: int
+    change_per_rate: float  # relative change of the trained parameters by one step at rate 1
+
+    def rate_hint(self, dataset: Dataset, settings: Settings) -> str:
+        """A sentence on a learning rate that looks too low or too high, else nothing."""
+        steps = steps_in_all(dataset.pool["n"], settings)
+        return rate_hint(self.change_per_rate * settings.lr, steps)
 
     def run_seconds(self, dataset: Dataset, settings: Settings) -> float:
         """A whole run, without loading the model: its steps and the scoring around them."""
@@ -76,10 +83,11 @@ def estimate_time(
     # Equal weights and repeated features: what they are does not change how long a step takes.
     confidence = torch.ones(len(views))
     start = features[torch.arange(len(views)) % len(few)]
-    times = []
+    times, rates = [], 0.0
     probe = adapt(model, views, confidence, settings, start=start)
     for step in itertools.islice(probe, 1 + PROBE_STEPS):
         times.append(step.seconds)
+        rates += step.lr
         check()
     times = times[1:] or times
     return Estimate(
@@ -87,4 +95,5 @@ def estimate_time(
         image_seconds=image_seconds,
         device=str(model.device),
         measured_steps=len(times),
+        change_per_rate=model.change() / rates if rates else 0.0,
     )

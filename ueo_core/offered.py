@@ -25,7 +25,8 @@ if TYPE_CHECKING:  # the page lists what there is before torch is loaded
     from ueo_core.adapted import AdaptedCLIP
 
 FORMAT = "ueo-studio-delta-1"
-DELTA = "delta.safetensors"
+DELTA = "delta.safetensors"  # the last epoch, always
+GUARDED = "guarded.safetensors"  # what the guard would offer in its place, where it would
 
 
 def describe(model: "AdaptedCLIP", config: dict, result: dict) -> dict:
@@ -78,6 +79,11 @@ class Offer:
         return self.metadata["threshold"]
 
     @property
+    def guard(self) -> dict | None:
+        """The guard's choice, see `guard.Choice`; None where it was off."""
+        return self.metadata.get("guard")
+
+    @property
     def title(self) -> str:
         return str(self.metadata.get("title") or self.path.parent.name)
 
@@ -87,9 +93,15 @@ class Offer:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
-def read_offer(source: Path, backbone: str | None = None, pretrained: str | None = None) -> Offer:
+def read_offer(
+    source: Path,
+    backbone: str | None = None,
+    pretrained: str | None = None,
+    guarded: bool = False,
+) -> Offer:
     """The adapted model of a run's folder or of a delta file.
 
+    Of a run: its last epoch, or with `guarded` what the guard has chosen, which may be the same.
     backbone, pretrained: where the model is on this machine, if it is not where the run had it.
     UserError when there is none, it has no result yet, or the file is no delta of the studio.
     """
@@ -101,7 +113,8 @@ def read_offer(source: Path, backbone: str | None = None, pretrained: str | None
             raise UserError(
                 f"Run “{source}”: it is {folder.state['state']} and has no result yet; resume it first."
             )
-        source, run = source / DELTA, source
+        guarded = guarded and (source / GUARDED).is_file()
+        source, run = source / (GUARDED if guarded else DELTA), source
     metadata = _metadata(source)
     here = {"backbone": backbone, "pretrained": pretrained}
     try:

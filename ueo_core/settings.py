@@ -44,6 +44,9 @@ class Settings:
     # train, on activations of the plain view that are computed once: another, weaker method.
     mode: str = "full"
     precision: str = "float32"  # of the training steps' matrix products; one of PRECISIONS
+    guard: bool = (
+        True  # see whether the last epoch looks worse than zero-shot, and offer the better
+    )
     # Later legs of a finished run that was trained on: (steps done before, epochs). Each has a
     # cosine of its own from `lr` to 0; see schedule.legs.
     extensions: tuple[tuple[int, int], ...] = ()

@@ -74,6 +74,11 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     "flip": lambda field: st.toggle(
         "Mirror half of the views", key=key(field), help="Off where left and right mean something.",
     ),
+    "guard": lambda field: st.toggle(
+        "Look for harm at the end", key=key(field),
+        help="Shows some images again in other crops. Where the adapted model is no surer of them than "
+        "zero-shot was, a point between the two, or zero-shot itself, is offered for use.",
+    ),
     "seed": _number("Seed", "Order of the images, crops and mirroring follow from it.", 0, 2**32 - 1, 1),
     "device": _choice(
         "Device",

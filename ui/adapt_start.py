@@ -118,3 +118,5 @@ def _measured(key: str, dataset: core.Dataset, settings: core.Settings, waiting:
             f"model: {job.result.step_seconds:.2g} s a step, measured on {job.result.measured_steps} "
             "real steps."
         )
+        if hint := job.result.rate_hint(dataset, settings):
+            st.warning(hint, icon=":material/speed:")

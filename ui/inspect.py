@@ -17,7 +17,7 @@ from ui import inspect_state as state
 from ui.inspect_classes import show_classes, show_confusion
 from ui.inspect_gallery import show_gallery
 from ui.plain import escaped, markdown
-from ui.verdict import inspection, judged, show_verdict
+from ui.verdict import inspection, judged, show_guard, show_verdict
 
 SETS = {"holdout": "Test set", "pool": "Pool (adapted on)"}
 STYLE = """<style>
@@ -49,6 +49,8 @@ def show(run: str) -> None:
     if by_hand:
         verdict = core.judge_by_hand(by_hand)
     show_verdict(verdict)
+    if step == opened.final:
+        show_guard(opened)
     if part.labelled:
         _figures(opened, part, score, verdict)
     elif by_hand:

@@ -8,7 +8,7 @@ from ui import live_panels as panels
 from ui import live_view
 from ui.plain import markdown
 from ui.shell import dark, manager, viewer
-from ui.verdict import inspection, judged, show_verdict
+from ui.verdict import inspection, judged, show_guard, show_verdict
 
 TICK, WATCH = 1.0, 2.0  # seconds
 UNDER_WAY = ("queued", "running", "stopping", "paused")  # paused: another viewer may resume it
@@ -71,6 +71,8 @@ def _tick(run: str, ticking: bool) -> None:
     _progress(now, view)
     panels.draw(now, facts, view, "dark" if dark() else "light")
     with st.container():
+        for sign in core.signs(now.evaluations) if now.state in ("running", "paused") else ():
+            st.caption(f":material/gpp_maybe: {sign.sentence}")
         for note in now.notes[-5:]:
             st.caption(f":material/info: {markdown(note)}")
     with st.container():
@@ -108,6 +110,7 @@ def _message(now: core.Snapshot, facts: panels.Facts) -> None:
             st.caption(f":material/info: {markdown(now.reason)}")
         opened = inspection(now.run)
         show_verdict(judged(opened, opened.default, core.DEFAULT_SCORE))
+        show_guard(opened)
         st.page_link(
             "pages/4_Inspect.py",
             label="**Inspect what changed**",

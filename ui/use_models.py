@@ -40,10 +40,21 @@ def chosen() -> core.Offer | None:
                 st.button("Take it out", type="primary", on_click=_take_out, args=(picked[6:],))
     kind, _, id = picked.partition(":")
     try:
-        return core.read_offer(shell.manager().folder(id).path) if kind == "run" else deltas[id]
+        if kind != "run":
+            return deltas[id]
+        offer = core.read_offer(shell.manager().folder(id).path)
+        return _guarded(offer) if offer.guard and offer.guard["share"] < 1 else offer
     except core.UserError as error:
         shell.problem(error)
         return None
+
+
+def _guarded(offer: core.Offer) -> core.Offer:
+    """The guard's choice, unless a person prefers the last epoch."""
+    st.warning(markdown(offer.guard["reason"]), icon=":material/gpp_maybe:")
+    if st.toggle("Use what the guard offers", value=True, key=f"use.guarded.{offer.run.name}"):
+        return core.read_offer(offer.run, guarded=True)
+    return offer
 
 
 def _wanted(titles: dict[str, str]) -> str:

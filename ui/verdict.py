@@ -42,6 +42,19 @@ def judged(opened: core.Inspection, part: str, score: str) -> core.Verdict:
     return core.judge(opened.parts[part], score, opened.classes)
 
 
+def show_guard(opened: core.Inspection) -> None:
+    """What the guard says of the last epoch, from no label; nothing where it was off."""
+    if opened.guard is None:
+        return
+    fine = opened.guard["share"] == 1
+    icon = ":material/verified_user:" if fine else ":material/gpp_maybe:"
+    where = "" if fine else " On the Use page and with `--guarded`."
+    (st.caption if fine else st.warning)(
+        f"{icon if fine else ''} **Without labels:** {markdown(opened.guard['reason'])}{where}",
+        **({} if fine else {"icon": icon}),
+    )
+
+
 def show_verdict(verdict: core.Verdict) -> None:
     """The headline in a coloured box and the sentences in it, what got worse first."""
     box, icon = BOXES[verdict.kind]

@@ -41,6 +41,7 @@ TRAINING = [
     "prompt",
     "crop_scale",
     "flip",
+    "guard",
     "chunk",
     "precision",
     "mode",
@@ -102,9 +103,13 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     scoring, notes = scoring_only(args, store, images, classes, tick)
     folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
-    if scoring and data["state"] == "finished":
-        data["metrics"] = json.loads((folder.path / "result.json").read_text())["metrics"]
-        for part, scores in data["metrics"].items():
+    if data["state"] == "finished":
+        result = json.loads((folder.path / "result.json").read_text())
+        data["guard"] = result["guard"]
+        lines += [f"guard: {result['guard']['reason']}"] if result["guard"] else []
+        if scoring:
+            data["metrics"] = result["metrics"]
+        for part, scores in result["metrics"].items():
             lines += [f"on the {part}, last epoch:", *score_lines(scores)]
     return [*notes, *lines], data
 
@@ -190,7 +195,7 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
     if args.score not in SCORES:
         raise UserError(f"Score “{args.score}”: not known; choose one of {', '.join(SCORES)}.")
     offer = offer_of(args)
-    images, _, cosines = ask(args, offer, tick, zero_shot=True)
+    images, _, cosines = ask(args, offer, tick, rivals=True)
     classes, scale = offer.classes, offer.logit_scale
     labels, mapping = labels_of(images, args.labels, classes)
     truth = truth_from_labels(labels, classes)
@@ -210,6 +215,7 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
     }
     data["temperature"] = SCORES[args.score].temperature(scale)
     data["suggestions"] = mapping.suggestions
+    data["guard"] = offer.guard
     lines = [
         f"{data['n_id']} ID and {data['n_ood']} OOD images; {args.score} ({data['temperature']})",
         *score_lines({which: data[which] for which in cosines}),

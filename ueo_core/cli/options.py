@@ -80,6 +80,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_guarded(parser: argparse.ArgumentParser) -> None:
+    """Which of a run's two models is meant."""
+    parser.add_argument(
+        "--guarded",
+        action="store_true",
+        help="the model that the guard chose, where that is not the last epoch",
+    )
+
+
 def add_comparison(parser: argparse.ArgumentParser, seeds: int, first_seed: int) -> None:
     """What is compared, how often, and where the rows are kept."""
     parser.add_argument(
@@ -155,6 +164,13 @@ def build() -> Parser:
         help="of SOURCE, for scoring only: CSV (path,label), or its subfolders' names",
     )
     add_training(p)
+    p.add_argument(
+        "--no-guard",
+        dest="guard",
+        action="store_false",
+        default=None,
+        help="do not look for harm at the end",
+    )
 
     p = commands.add_parser(
         "resume", parents=[common], help="go on with an interrupted run, or train a finished one on"
@@ -211,6 +227,8 @@ def build() -> Parser:
     p.add_argument("source", type=Path, metavar="SOURCE")
     p.add_argument("--csv", type=Path, required=True, metavar="FILE")
 
+    add_guarded(p)
+
     p = commands.add_parser("report", parents=[common], help="a run as one HTML file to mail")
     p.add_argument("run", type=Path, metavar="RUN")
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
@@ -227,6 +245,7 @@ def build() -> Parser:
         "--to", type=Path, required=True, metavar="PATH",
         help="file to write, or a folder that is there; folders: a .zip or a new folder",
     )  # fmt: skip
+    add_guarded(p)
     p.add_argument(
         "--images", dest="source", type=Path, metavar="SOURCE",
         help="csv, folders: these images in place of the run's own",

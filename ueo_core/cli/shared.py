@@ -12,20 +12,33 @@ from ueo_core.offered import Offer, read_offer
 
 def offer_of(args: argparse.Namespace) -> Offer:
     """The adapted model that RUN names: a run's folder or a delta file."""
-    return read_offer(args.run, args.backbone, args.pretrained)
+    guarded = getattr(args, "guarded", False)  # `evaluate` scores both and has no such option
+    return read_offer(args.run, args.backbone, args.pretrained, guarded)
 
 
-def ask(args: argparse.Namespace, offer: Offer, tick: Ticker, zero_shot: bool = False):
-    """Images of a source and their cosines. → images, report, {"zero_shot", "adapted": (N, C)}"""
+def ask(args: argparse.Namespace, offer: Offer, tick: Ticker, rivals: bool = False):
+    """Images of a source and their cosines. → images, report, {"adapted": (N, C)}
+
+    rivals: "zero_shot" as well, and "guarded" where the guard of a run offers another model
+    than its last epoch, which `offer` then has to be.
+    """
     from ueo_core.predict import cosines, fitted
 
     model = fitted(offer, args.device)
     images, report = take_in(args.source, Store(args.store, model.backbone.store_side), tick)
     told = lambda n: tick(f"{n} of {len(images)} images scored")  # noqa: E731
     found = {"adapted": cosines(model, images, told)}
-    if zero_shot:
-        model.reset()
-        found = {"zero_shot": cosines(model, images, told)} | found
+    if not rivals:
+        return images, report, found
+    last = model.delta_copy()
+    model.reset()
+    found = {"zero_shot": cosines(model, images, told)} | found
+    share = offer.guard["share"] if offer.run and offer.guard else 1.0
+    if share == 0:
+        found["guarded"] = found["zero_shot"]
+    elif share < 1:
+        model.load_between(share, last)
+        found["guarded"] = cosines(model, images, told)
     return images, report, found
 
 

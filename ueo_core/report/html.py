@@ -116,6 +116,7 @@ def _facts(opened: Inspection, offer: Offer, now: Snapshot, folder: RunFolder) -
         "Prompt": f"{about['prompt']} {{class}}.",
         "Images": f"{data.get('name', '')}: {data.get('n', 0):,}, fingerprint {data.get('fingerprint', '')[:16]}",
         "Steps": f"{opened.step} of {opened.steps}, {now.seconds:.0f} s of adapting; the last step is reported",
+        "Guard, without labels": opened.guard["reason"] if opened.guard else "off",
         "Settings": ", ".join(
             f"{k} {v}" for k, v in settings.items() if k not in ("backbone", "pretrained", "prompt")
         ),

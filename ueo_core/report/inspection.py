@@ -84,6 +84,7 @@ class Inspection:
     steps: int  # that the settings asked for
     final: int  # the last step that was done: what the run offers
     parts: dict[str, Part]  # the labelled test set first, where there is one
+    guard: dict | None = None  # the guard's choice, see guard.Choice; None where it was off
 
     @property
     def default(self) -> str:
@@ -152,6 +153,7 @@ def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
         steps=folder.state["steps"] or final,
         final=final,
         parts=parts,
+        guard=metadata.get("guard"),
     )
 
 

@@ -21,6 +21,7 @@ PHASES = {
     "adapting": "Adapting",
     "pausing": "Pausing after this step",
     "scoring": "Scoring every image with the adapted model",
+    "checking": "Looking for harm: the same images in other crops",
 }
 
 

@@ -12,11 +12,12 @@ from torch import Tensor
 from ueo_core.adapt import image_features
 from ueo_core.adapted import AdaptedCLIP, save_delta
 from ueo_core.answers import Answers
+from ueo_core.guarding import examine
 from ueo_core.images import ImageSet
 from ueo_core.memory import release_memory
 from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.objectives import confidence_weights
-from ueo_core.offered import DELTA, describe
+from ueo_core.offered import DELTA, GUARDED, describe
 from ueo_core.runs.failures import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
 from ueo_core.scores import DEFAULT_SCORE, SCORES
@@ -188,32 +189,58 @@ class Scorer:
         return event
 
     def finish(self, step: int) -> None:
-        """Score all images after the last step; write the delta, predictions and metrics."""
+        """Score all images after the last step; write the delta, predictions and metrics.
+
+        Where the guard chose another model than the last epoch, that is written beside it.
+        """
         # Without a step the adapted model is the zero-shot one.
         final = self.encode_all("scoring") if step else self._before()
         self.folder.save_tensors("adapted", final)
+        last = self.model.delta_copy()
+        models, result = {"zero_shot": self.zero, "adapted": final}, {"step": step}
+        choice = None
+        if self.settings.guard and step:
+            choice = examine(
+                self.model, self.views("pool"), self.zero["pool_cosines"], final["pool_cosines"],
+                self.settings.seed, self.batch, lambda n, total: self.phase("checking", n, total),
+            )  # fmt: skip
+        result["guard"] = choice.to_json() if choice else None
+        if choice and choice.share < 1:
+            self.model.load_between(choice.share, last)
+            models["guarded"] = self.encode_all("scoring") if choice.share else self._before()
+        result["metrics"] = self._metrics(models)
+        self.folder.path.joinpath(GUARDED).unlink(missing_ok=True)  # of a run trained on since
+        if "guarded" in models:
+            self._save(GUARDED, models["guarded"], result)
+            self.model.load_delta(last)
+        result = self._save(DELTA, final, result)
         pool = final["pool_cosines"].numpy()
-        threshold = mixture_threshold(SCORES[DEFAULT_SCORE].compute(pool, 1.0))
-        result = {"step": step, "score": DEFAULT_SCORE, "threshold": threshold, "metrics": {}}
+        answers = Answers(self.sets["pool"].names, pool, self.classes, self.model.logit_scale)
+        answers.write_csv(self.folder.path / "predictions.csv", result["threshold"])
+        write_json(self.folder.path / "result.json", result)
+
+    def _metrics(self, models: dict[str, dict[str, Tensor]]) -> dict:
+        """{set: {model: metrics}} of the sets that have labels."""
+        found = {}
         for name in self.sets:
             truth = self.truth(name)
             if (truth != UNLABELED).any():
-                result["metrics"][name] = {
+                found[name] = {
                     which: evaluate(
                         source[f"{name}_cosines"].numpy(),
                         truth,
                         self.classes,
                         self.model.logit_scale,
                     )
-                    for which, source in (("zero_shot", self.zero), ("adapted", final))
+                    for which, source in models.items()
                 }
-        answers = Answers(self.sets["pool"].names, pool, self.classes, self.model.logit_scale)
-        answers.write_csv(self.folder.path / "predictions.csv", threshold)
-        save_delta(
-            self.folder.path / DELTA,
-            self.model.delta(),
-            describe(
-                self.model, self.folder.config | {"settings": self.settings.to_json()}, result
-            ),
-        )
-        write_json(self.folder.path / "result.json", result)
+        return found
+
+    def _save(self, file: str, scored: dict[str, Tensor], result: dict) -> dict:
+        """Write the model as it is, with the threshold that fits it. → the result with that"""
+        scores = SCORES[DEFAULT_SCORE].compute(scored["pool_cosines"].numpy(), 1.0)
+        result = result | {"score": DEFAULT_SCORE, "threshold": mixture_threshold(scores)}
+        config = self.folder.config | {"settings": self.settings.to_json()}
+        metadata = describe(self.model, config, result)
+        save_delta(self.folder.path / file, self.model.delta(), metadata)
+        return result

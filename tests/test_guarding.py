@@ -1,0 +1,101 @@
+"""The guard's look at a model, and what a run keeps of its choice."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import Arrays
+from tests.small_runs import make, store  # noqa: F401 (fixtures)
+from ueo_core import guard
+from ueo_core.adapt import image_features
+from ueo_core.adapted import AdaptedCLIP, read_delta
+from ueo_core.guarding import examine
+from ueo_core.offered import DELTA, GUARDED, read_offer
+from ueo_core.runs.worker import execute
+from ueo_core.views import Views
+
+CLASSES = ["dog", "cat", "house"]
+
+
+def cosines(model, views):
+    return image_features(model, views) @ model.encode_text().detach().T
+
+
+def moved(tiny, by: float):
+    """A model away from zero-shot. → model, views, cosines before, cosines after"""
+    model, views = AdaptedCLIP(tiny, CLASSES), Views(Arrays(12), tiny)
+    before = cosines(model, views)
+    g = torch.Generator().manual_seed(0)
+    end = {k: v + by * torch.randn(v.shape, generator=g) for k, v in model.delta_copy().items()}
+    model.load_delta(end)
+    return model, views, before, cosines(model, views)
+
+
+def test_the_points_of_the_line(tiny):
+    model, _, _, _ = moved(tiny, 0.1)
+    end = model.delta_copy()
+    for share in (0.0, 0.25, 1.0):
+        model.load_between(share, end)
+        for name, value in model.delta().items():
+            start = model.original[name]
+            assert torch.allclose(value, start + share * (end[name] - start), atol=1e-7)
+
+
+def test_the_model_is_left_at_its_last_epoch(tiny):
+    model, views, before, after = moved(tiny, 0.3)
+    end = model.delta_copy()
+    examine(model, views, before, after, seed=1, batch=5)
+    assert all(torch.equal(v, end[k]) for k, v in model.delta().items())
+
+
+def test_a_model_that_did_not_move_has_zero_shots_evidence_and_gives_way_to_it(tiny):
+    model, views, before, after = moved(tiny, 0.0)
+    choice = examine(model, views, before, after, seed=1, batch=5)
+    assert choice.share == 0
+    assert all(e == choice.evidence["0"] for e in choice.evidence.values())
+
+
+def test_the_evidence_is_what_the_crops_say(tiny):
+    model, views, before, after = moved(tiny, 0.3)
+    choice = examine(model, views, before, after, seed=1, batch=12)
+    chosen = np.arange(12)  # all of a small pool
+    with torch.no_grad():
+        text = model.encode_text()
+        again = [
+            (
+                model.encode_image(views.training(chosen, np.random.default_rng([1, 3, draw, 0])))
+                @ text.T
+            ).argmax(1)
+            for draw in range(guard.DRAWS)
+        ]
+    expected = guard.consistency(after.argmax(1).numpy(), torch.stack(again).numpy(), 3)
+    assert choice.evidence["1"]["consistency"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_run_keeps_the_choice_and_the_model_that_it_offers(make):  # noqa: F811
+    folder = make()
+    assert execute(folder)["state"] == "finished"
+    result = json.loads((folder.path / "result.json").read_text())
+    share = result["guard"]["share"]
+    last, about = read_delta(folder.path / DELTA)
+    assert about["guard"] == result["guard"]
+    # The last epoch is what the last checkpoint holds, whatever the guard says.
+    kept = folder.checkpoint(folder.checkpoints()[-1])
+    assert all(torch.equal(last[k], kept[k]) for k in kept)
+    assert (folder.path / GUARDED).is_file() == (share < 1)
+    if share < 1:
+        start, end = folder.checkpoint(0), kept
+        offered, _ = read_delta(read_offer(folder.path, guarded=True).path)
+        for name, value in offered.items():
+            between = start[name] + share * (end[name] - start[name])
+            assert torch.allclose(value, between, atol=1e-6)
+    assert read_offer(folder.path).path.name == DELTA
+
+
+def test_without_the_guard_nothing_is_looked_at(make):  # noqa: F811
+    folder = make(guard=False)
+    execute(folder)
+    assert json.loads((folder.path / "result.json").read_text())["guard"] is None
+    assert not (folder.path / GUARDED).exists()
