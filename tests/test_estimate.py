@@ -6,6 +6,7 @@ import torch
 import ueo_core as core
 from tests.test_datasets import take_in
 from ueo_core.errors import UserError
+from ueo_core.guard import DRAWS
 from ueo_core.estimate import Estimate, estimate_time, forward_images
 from ueo_core.machine import this_machine
 from ueo_core.runs.worker import execute
@@ -37,12 +38,16 @@ def test_counts_are_those_of_a_real_run(dataset, settings, monkeypatch):
         return real(self, images)
 
     monkeypatch.setattr(AdaptedCLIP, "encode_image", counted)
+    # Where the guard goes on looking depends on what it sees; a look is counted below.
+    settings = settings.changed(guard=False)
     run = core.create_run(core.runs_root() / "r", settings, ["key", "fish"], dataset.pool,
                           holdout=dataset.holdout)  # fmt: skip
     assert execute(run)["state"] == "finished"
     assert seen["forward"] == forward_images(dataset, settings)
     assert seen["step"] == 2 * 6
-    measured = Estimate(step_seconds=10, image_seconds=1, device="cpu", measured_steps=1)
+    with_guard = forward_images(dataset, settings.changed(guard=True))
+    assert with_guard - seen["forward"] == 2 * DRAWS * dataset.pool["n"]
+    measured = Estimate(10, 1, "cpu", measured_steps=1, change_per_rate=1e-3)
     assert measured.run_seconds(dataset, settings) == run.state["steps"] * 10 + seen["forward"]
 
 
@@ -78,3 +83,11 @@ def test_the_machine_names_what_is_here():
     assert {b["name"] for b in machine.backbones} >= {"drawings-resnet", "RN50-quickgelu"}
     assert all(b["available"] for b in machine.here)
     assert len(machine.here) <= len(machine.backbones)
+
+
+def test_a_rate_too_low_or_too_high_is_hinted_at_before_the_run(dataset, settings):
+    measured = estimate_time(dataset, settings)
+    assert measured.change_per_rate > 0
+    assert "hardly anything" in measured.rate_hint(dataset, settings.changed(lr=1e-12))
+    assert "Take a lower rate" in measured.rate_hint(dataset, settings.changed(lr=100))
+    assert not measured.rate_hint(dataset, settings.changed(lr=0.1 / measured.change_per_rate / 12))
