@@ -6,8 +6,8 @@ import torch
 import ueo_core as core
 from tests.test_datasets import take_in
 from ueo_core.errors import UserError
-from ueo_core.guard import DRAWS
 from ueo_core.estimate import Estimate, estimate_time, forward_images
+from ueo_core.guard import DRAWS
 from ueo_core.machine import this_machine
 from ueo_core.runs.worker import execute
 

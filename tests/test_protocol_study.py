@@ -112,7 +112,9 @@ def test_sizes_of_the_drawings_are_those_of_the_problem():
 
 def test_the_time_counts_missing_rows_alone():
     study = on(dataset(), shifts=("closed",), epochs=2)
-    probe = Estimate(step_seconds=3.0, image_seconds=0.1, device="cpu", measured_steps=3, change_per_rate=0.01)
+    probe = Estimate(
+        step_seconds=3.0, image_seconds=0.1, device="cpu", measured_steps=3, change_per_rate=0.01
+    )
     # Zero-shot and UEO encode 15 + 20 images each; UEO takes one step (15 images) in each of 2 epochs.
     assert study_seconds(study, probe, []) == pytest.approx(2 * 35 * 0.1 + 2 * 3.0)
     there = [{"shift": "closed", "seed": 0, "method": "ueo"}]
