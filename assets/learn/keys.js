@@ -1,22 +1,15 @@
-// Presenters' remotes send Page keys; the story's buttons listen to the arrows.
+// Presenters' remotes send Page keys; in the story these press its two buttons.
 
-const ARROWS = { PageDown: "ArrowRight", PageUp: "ArrowLeft" };
-let listening = null;
+const BUTTONS = { PageDown: ".st-key-learn-next button", PageUp: ".st-key-learn-back button" };
 
 export default function () {
-  if (!listening) {
-    listening = (e) => {
-      const key = ARROWS[e.key];
-      const target = e.composedPath()[0];
-      if (!key || e.ctrlKey || e.metaKey || target.closest?.("input, textarea, select, [role=slider]")) return;
-      e.preventDefault();
-      document.dispatchEvent(new KeyboardEvent("keydown", { key, code: key, bubbles: true }));
-      document.dispatchEvent(new KeyboardEvent("keyup", { key, code: key, bubbles: true }));
-    };
-    document.addEventListener("keydown", listening);
-  }
-  return () => {
-    document.removeEventListener("keydown", listening);
-    listening = null;
+  const listen = (e) => {
+    const button = BUTTONS[e.key] && document.querySelector(BUTTONS[e.key]);
+    if (!button || e.ctrlKey || e.metaKey || e.altKey) return;
+    if (e.composedPath()[0].closest?.("input, textarea, select, [role=slider]")) return;
+    e.preventDefault();
+    if (!e.repeat) button.click();
   };
+  document.addEventListener("keydown", listen);
+  return () => document.removeEventListener("keydown", listen);
 }
