@@ -61,7 +61,14 @@ _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stMainBlockContainer"] { max-width: none; padding: 0.6rem 2rem 0.5rem; }
 [data-testid="stVerticalBlock"] { gap: 0.55rem; }
-.st-key-learn-title { display: none; } /* the list of scenes says it as well */
+[data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
+.st-key-learn-title { display: none; } /* the list of scenes is the title: one row less */
+.st-key-learn-scene { min-width: min(31rem, 100%); }
+.st-key-learn-scene input { font-size: 1.3rem; font-weight: 650; }
+@media (max-height: 800px) {
+  p.learn-lead { font-size: 1.1rem; line-height: 1.4; }
+  p.learn-do { font-size: 1.05rem; margin: 0.1rem 0; }
+}
 """
 
 

@@ -52,7 +52,7 @@ def hills(link: Link, say) -> None:
             (line.threshold, f"{line.kept:.0f} % →"),
         ),
         key="learn.hills",
-        height=round(430 * link.scale**0.5),
+        height=430,  # with the line's slider on a projector of 768 lines
         alt=f"Two hills of scores, known and unknown; AUC {now.auc:.0f} percent. The line keeps "
         f"{line.kept:.0f} percent of the known and lets {line.passed:.0f} percent of the strangers in.",
     )

@@ -38,7 +38,7 @@ class Canvas {
     const em = this.em();
     // As large as the panel and the screen allow; see settle().
     const high = ((this.room - 3.4 * em) * 2) / Math.sqrt(3) || 0;
-    const side = Math.max(9 * em, Math.min(width - 2.4 * em, Math.max(11 * em, high)));
+    const side = Math.max(9 * em, Math.min(width - 2.4 * em, Math.max(9.5 * em, high)));
     const left = (width - side) / 2;
     const top = 1.7 * em;
     const tall = (side * Math.sqrt(3)) / 2;

@@ -10,6 +10,15 @@ export default function () {
     e.preventDefault();
     if (!e.repeat) button.click();
   };
+  // A button that was clicked keeps the focus, and with it the Space key that plays.
+  const release = (e) => {
+    const button = e.composedPath().find((n) => n.matches?.(".stButton button, .triangle button"));
+    if (button && e.detail) button.blur();
+  };
   document.addEventListener("keydown", listen);
-  return () => document.removeEventListener("keydown", listen);
+  document.addEventListener("click", release);
+  return () => {
+    document.removeEventListener("keydown", listen);
+    document.removeEventListener("click", release);
+  };
 }

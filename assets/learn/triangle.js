@@ -189,7 +189,10 @@ class Triangle extends Canvas {
     // Keys that a focused control needs itself are left to it.
     const target = e.composedPath()[0];
     if (e.ctrlKey || e.metaKey || e.altKey || !this.data.show.play) return;
-    if (target.closest?.("input:not([type=range]), textarea, select, button, [contenteditable=true]")) return;
+    if (target.closest?.("input:not([type=range]), textarea, select, button, [contenteditable=true]")) {
+      if (e.key !== " " || target.getAttribute("aria-pressed") !== "true") return;
+      target.blur(); // the preset has been chosen: now Space plays
+    }
     const act = {
       " ": () => this.toggle(),
       ".": () => this.go(Math.floor(this.at) + 1),

@@ -23,12 +23,27 @@ def count(page) -> str:
     return page.locator(".count").inner_text()
 
 
+def fits(page) -> None:
+    """Until nothing of the scene lies outside of the screen."""
+    page.wait_for_function(
+        "() => { const m = document.querySelector('[data-testid=stMain]'); "
+        "return m.scrollHeight <= m.clientHeight && m.scrollWidth <= m.clientWidth; }"
+    )
+
+
 def test_the_whole_story_by_keyboard_alone(page, app_url):
-    page.goto(f"{app_url}/Learn")
-    for title in TITLES[:-1]:
-        heading(page, title)
-        page.wait_for_selector(".learn-do", timeout=PATIENCE)
-        page.keyboard.press("PageDown")  # what a presenter's remote sends
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(f"{app_url}/Learn?present=1")
+    for i, title in enumerate(TITLES):
+        page.wait_for_function(
+            "t => document.querySelector('.st-key-learn-scene input')?.value === t",
+            arg=title.replace(" ·", f" of {len(TITLES)} ·"),
+        )
+        page.wait_for_selector(".learn-do")
+        fits(page)
+        if i < len(TITLES) - 1:
+            page.keyboard.press("PageDown")  # what a presenter's remote sends
+    page.keyboard.press("f")
     heading(page, TITLES[-1])
     page.keyboard.press("ArrowLeft")
     heading(page, TITLES[-2])
@@ -116,10 +131,7 @@ def test_while_presenting_a_triangle_fits_on_the_screen(page, app_url, size):
     page.keyboard.press("f")
     page.wait_for_url("**present=1*")
     page.locator("[data-testid=stSidebar]").wait_for(state="hidden")
-    page.wait_for_function(
-        "() => { const m = document.querySelector('[data-testid=stMain]'); "
-        "return m.scrollHeight <= m.clientHeight && m.scrollWidth <= m.clientWidth; }"
-    )
+    fits(page)
     assert page.locator("canvas.simplex").first.bounding_box()["height"] > 0.2 * size[1]
     page.keyboard.press("f")
     page.locator("[data-testid=stSidebar]").wait_for()
