@@ -45,10 +45,10 @@ def test_out_of_memory_halves_the_chunk_and_stays_exact(make, monkeypatch):  # n
     execute(plain)
     real = worker.adapt
 
-    def small_device(model, views, confidence, chosen, done=0):
+    def small_device(model, views, confidence, chosen, *more):
         if chosen.chunk is None or chosen.chunk > 2:
             raise torch.OutOfMemoryError("too large")
-        yield from real(model, views, confidence, chosen, done)
+        yield from real(model, views, confidence, chosen, *more)
 
     monkeypatch.setattr(worker, "adapt", small_device)
     assert execute(tight)["state"] == "finished"
@@ -73,17 +73,17 @@ def test_a_step_that_did_not_fit_is_taken_again_from_where_it_was(make, monkeypa
     execute(plain)
     real, full = worker.adapt, [True]
 
-    def once(model, views, confidence, chosen, done=0):
-        for step in real(model, views, confidence, chosen, done):
+    def once(*given):
+        for step in real(*given):
             if step.step == 5 and full[0]:
                 full[0] = False
                 raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
             yield step
 
     # The fifth step has been taken when this raises: undo it, as if it had not fitted.
-    def undone(model, views, confidence, chosen, done=0):
+    def undone(model, *more):
         try:
-            for step in once(model, views, confidence, chosen, done):
+            for step in once(model, *more):
                 kept = {k: v.clone() for k, v in model.delta().items()}
                 yield step
         except RuntimeError:
