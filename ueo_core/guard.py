@@ -93,18 +93,18 @@ def choose(look: Callable[[float], Evidence]) -> Choice:
 
 def _reason(share: float, zero: Evidence, last: Evidence) -> str:
     crops = (
-        f"Crops of an image get its answer {100 * last.consistency:.0f} % of the way from chance to always, "
-        f"where zero-shot had {100 * zero.consistency:.0f} %"
+        "Shown other crops of an image, the model repeats its answer in "
+        f"{100 * last.consistency:.0f} % beyond chance (zero-shot: {100 * zero.consistency:.0f} %)"
     )
     if share == 1:
-        return f"{crops}: the adapted model has grown surer of what it sees."
+        return f"{crops}: nothing speaks against the adapted model."
     if last.spread < KEPT_SPREAD * zero.spread:
         crops = (
             f"The answers have narrowed to {100 * last.spread / max(zero.spread, 1e-9):.0f} % of their spread "
             "over the classes"
         )
     elif last.consistency >= zero.consistency:
-        crops += ", which is within chance"
+        crops += ", no more than chance can explain"
     what = (
         "the zero-shot model is offered instead of the last epoch"
         if share == 0
