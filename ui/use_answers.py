@@ -93,14 +93,14 @@ def answers(what: core.Asked, said: core.Answers, limit: float) -> None:
             format_func=str.capitalize,
         )  # fmt: skip
         name = st.selectbox(
-            "Answer", [None, *range(len(said.classes))], key="use.class", width=220,
-            format_func=lambda i: "every class" if i is None else said.classes[i],
+            "Answer", range(-1, len(said.classes)), key="use.class", width=220,
+            format_func=lambda i: "every class" if i < 0 else said.classes[i],
         )  # fmt: skip
         order = st.selectbox(
             "Order", list(ORDERS), format_func=ORDERS.get, key="use.order", width=200
         )
     keep = {"all": np.ones(len(said), bool), "known": ~unknown, "unknown": unknown}[which]
-    if name is not None:
+    if name >= 0:
         keep = keep & (said.answer == name)
     found = np.flatnonzero(keep)
     if order != "name":
@@ -119,7 +119,7 @@ def answers(what: core.Asked, said: core.Answers, limit: float) -> None:
 
 
 def _card(what: core.Asked, said: core.Answers, unknown, i: int) -> str:
-    answer, sure = escaped(said.classes[said.answer[i]]), f"{100 * said.confidence[i]:.0f} %"
+    answer, sure = escaped(said.classes[said.answer[i]]), f"{100 * said.confidence[i]:.0f}&nbsp;%"
     lines = [f'<span class="tag">{answer}</span> {sure}']
     if unknown[i]:
         lines = [

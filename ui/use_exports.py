@@ -13,7 +13,7 @@ _BROWSER_MB = 500  # a download is held in the server's memory; larger ones are 
 def images(offer: core.Offer, what: core.Asked, said: core.Answers, threshold: float) -> None:
     """Downloads of the images shown, at the threshold chosen."""
     st.subheader("Take the answers away")
-    left, right = st.columns(2, gap="large", border=True)
+    left, right = st.columns(2, border=True)
     with left:
         st.markdown(
             f"**Predictions as a table.** {len(said):,} rows: image, answer, confidence, score, and "
@@ -76,7 +76,7 @@ def _zipped(made: core.Sorted) -> None:
 def model(offer: core.Offer) -> None:
     """Downloads of the model: the delta, the script that uses it, the report."""
     st.subheader("Take the model away")
-    cells = st.columns(3, gap="large", border=True)
+    cells = st.columns(3, border=True)
     with cells[0]:
         st.markdown(
             f"**The adapted parameters** ({offer.path.stat().st_size / 1e3:,.0f} kB, safetensors), with "

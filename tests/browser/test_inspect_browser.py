@@ -118,7 +118,7 @@ def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url
     )  # fmt: skip
     assert execute(folder)["state"] == "finished"
     page.goto(f"{url}/Inspect?run=r")
-    page.get_by_text("2: final").wait_for()
+    page.get_by_text("2: final").first.wait_for()
     page.get_by_role("slider").first.press("ArrowLeft")
     page.get_by_role("button", name="Score this checkpoint").click()
     page.get_by_text("the model after step 1, not the final one").wait_for()

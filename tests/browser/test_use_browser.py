@@ -12,6 +12,8 @@ import ueo_core as core
 from tests.deltas import CLASSES, write_delta
 from ueo_core.jobs import Job
 
+from .conftest import PATIENCE
+
 pytestmark = pytest.mark.browser
 
 
@@ -32,7 +34,8 @@ def test_from_a_delta_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
         pixels = g.integers(0, 256, (80, 90, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "new" / f"{i}.png")
     page.goto(f"{fresh_url}/Use?delta={id}")
-    page.get_by_role("radio", name="Folder").click()
+    page.get_by_role("radio", name="Folder").click(timeout=3 * PATIENCE)  # the server's first page
+    page.get_by_text("Drag a folder here").wait_for()
     page.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(tmp_path / "new")
     page.locator(".ueo-thumb img").nth(2).wait_for()
     said = core.answers_of(core.brought_in()[id], core.asked(core.brought_in()[id])[0])
