@@ -8,7 +8,7 @@ import ueo_core as core
 from tests.run_folders import CLASSES, image_set, write_run
 from ueo_core.runs.worker import execute
 
-from .conftest import serve
+from .conftest import PATIENCE, serve
 
 pytestmark = pytest.mark.browser
 
@@ -121,7 +121,8 @@ def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url
     page.get_by_text("2: final").first.wait_for()
     page.get_by_role("slider").first.press("ArrowLeft")
     page.get_by_role("button", name="Score this checkpoint").click()
-    page.get_by_text("the model after step 1, not the final one").wait_for()
+    # The server loads the model for it, which takes its time on a busy machine.
+    page.get_by_text("the model after step 1, not the final one").wait_for(timeout=3 * PATIENCE)
     assert (folder.path / "scored" / "000001.safetensors").exists()
     page.get_by_role("tab", name="Map").click()
     page.get_by_role("radio", name="t-SNE").click()
