@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,3 +175,27 @@ def test_csv_has_one_line_a_row_with_the_numbers():
     assert [line["acc"] for line in lines] == ["60.0", "64.0"]
     assert lines[0]["auc"] == "" and lines[1]["pool_auc"] == "71.5"
     assert lines[1]["note"] == "diverged: x" and flat(rows[0])["pool_acc"] == 60.0
+
+
+@pytest.mark.parametrize("tiny", ["resnet"], indirect=True)
+def test_every_world_starts_from_zero_shot_whatever_its_classes(
+    tiny, images, tmp_path, monkeypatch
+):
+    """A world with other classes gets a model of its own; what the last one learned must be gone."""
+    first = plan_of(images, ("zero-shot", "infomax"), epochs=2, lr=0.5)
+    other = labelled_folder(images, "photos", ["tree", "zebra", "cat"])
+    second = folder_plan(
+        other, ("open-partial",), (1,), ("zero-shot", "infomax"), first.settings, first.given
+    )
+    made = []
+    real = AdaptedCLIP.__init__
+
+    def noted(self, *args):
+        real(self, *args)
+        made.append(self)
+
+    monkeypatch.setattr(AdaptedCLIP, "__init__", noted)
+    carry_out(replace(first, worlds=(*first.worlds, *second.worlds)), tiny, tmp_path / "both")
+    assert [m.classes for m in made] == [CLASSES, ["tree", "zebra", "cat"]]
+    one, two = (m.original for m in made)
+    assert all((one[name] == two[name]).all() for name in one)

@@ -216,6 +216,8 @@ class _Work:
         what = f"{world.shift}, seed {world.seed}"
         self._tell(0, f"{what}: images")
         case = world.make()
+        if self.model:
+            self.model.reset()  # the next one takes the tower as zero-shot as it finds it
         if self.model is None or tuple(self.model.classes) != case.classes:
             self.model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
         zero = {
