@@ -47,13 +47,13 @@ def looked(by_share):
     return look, asked
 
 
-def test_the_last_epoch_is_taken_when_it_is_surer_and_nothing_else_is_looked_at():
-    look, asked = looked({0.0: (0.5, 0.9), 1.0: (0.5 + MARGIN, 0.9)})
+def test_the_last_epoch_is_taken_when_nothing_speaks_against_it_and_no_more_is_looked_at():
+    look, asked = looked({0.0: (0.5, 0.9), 1.0: (0.5, 0.9)})
     assert choose(look).share == 1 and asked == [0.0, 1.0]
 
 
 def test_the_farthest_point_that_is_surer_is_taken_else():
-    by_share = {0.0: (0.5, 0.9), 1.0: (0.4, 0.9), 0.75: (0.5, 0.9), 0.5: (0.56, 0.9)}
+    by_share = {0.0: (0.5, 0.9), 1.0: (0.4, 0.9), 0.75: (0.5 + MARGIN / 2, 0.9), 0.5: (0.56, 0.9)}
     look, asked = looked(by_share)
     choice = choose(look)
     assert choice.share == 0.5 and asked == [0.0, 1.0, 0.75, 0.5]
@@ -62,7 +62,7 @@ def test_the_farthest_point_that_is_surer_is_taken_else():
 
 
 def test_zero_shot_stays_when_nothing_is_surer():
-    look, _ = looked(dict.fromkeys((0.0, 0.25, 0.5, 0.75, 1.0), (0.5, 0.9)))
+    look, _ = looked({0.0: (0.5, 0.9)} | dict.fromkeys((0.25, 0.5, 0.75, 1.0), (0.49, 0.9)))
     choice = choose(look)
     assert choice.share == 0 and "zero-shot model is offered" in choice.reason
 

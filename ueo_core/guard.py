@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGES, DRAWS = 320, 2  # images asked again, and how often each
-MARGIN = 0.02  # of consistency that an adapted model has to gain; two draws differ by about this
+MARGIN = 0.02  # of consistency that a point between has to gain; two draws differ by about this
 KEPT_SPREAD = 0.9  # share of the zero-shot answers' spread over the classes that has to be left
 SHARES = (
     1.0,
@@ -69,19 +69,19 @@ class Choice:
 
 
 def choose(look: Callable[[float], Evidence]) -> Choice:
-    """The last epoch where the evidence is for it, else the farthest point where it is, else zero-shot.
+    """The last epoch unless the evidence is against it; else the farthest point that it is for.
 
-    look(share): the evidence on the model at that share of the way; points between are only
-    looked at where the last epoch falls short.
+    The last epoch has to be as consistent as zero-shot; a point between, which nobody asked for,
+    more than chance can explain. Where there is none, zero-shot. look(share): the evidence on
+    the model at that share of the way; points between are only looked at when they are needed.
     """
     found = {0.0: look(0.0)}
     zero = found[0.0]
 
     def speaks_for(share: float) -> bool:
         found[share] = now = look(share)
-        return (
-            now.consistency >= zero.consistency + MARGIN and now.spread >= KEPT_SPREAD * zero.spread
-        )
+        needed = zero.consistency + (0 if share == 1 else MARGIN)
+        return now.consistency >= needed and now.spread >= KEPT_SPREAD * zero.spread
 
     share = next((s for s in SHARES if speaks_for(s)), 0.0)
     evidence = {
@@ -103,8 +103,6 @@ def _reason(share: float, zero: Evidence, last: Evidence) -> str:
             f"The answers have narrowed to {100 * last.spread / max(zero.spread, 1e-9):.0f} % of their spread "
             "over the classes"
         )
-    elif last.consistency >= zero.consistency:
-        crops += ", no more than chance can explain"
     what = (
         "the zero-shot model is offered instead of the last epoch"
         if share == 0

@@ -76,7 +76,7 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     ),
     "guard": lambda field: st.toggle(
         "Look for harm at the end", key=key(field),
-        help="Shows some images again in other crops. Where the adapted model is no surer of them than "
+        help="Shows some images again in other crops. Where the adapted model is less sure of them than "
         "zero-shot was, a point between the two, or zero-shot itself, is offered for use.",
     ),
     "seed": _number("Seed", "Order of the images, crops and mirroring follow from it.", 0, 2**32 - 1, 1),
