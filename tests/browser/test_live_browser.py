@@ -65,7 +65,9 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
         page.reload()
         until_step(page, first)
         # A pause freezes the counter, a step moves it by one.
-        page.get_by_role("button", name="Pause").first.click()
+        page.get_by_role("button", name="Pause").first.click(
+            timeout=2 * PATIENCE
+        )  # a closed window holds on
         until_text(page, "Paused")
         page.wait_for_timeout(1500)  # the tick that said so may still be drawing the counter
         halted = page.evaluate(STEP)
