@@ -17,7 +17,7 @@ from ueo_core.report.classes import (
 from ueo_core.report.gallery import VIEWS, best_answers, gallery_views, truth_sentence
 from ueo_core.report.histograms import data_range, digits, hills, histogram
 from ueo_core.report.inspection import Part
-from ueo_core.report.separation import roc_points, threshold_at_tpr, threshold_effect
+from ueo_core.report.separation import effect_rows, roc_points, threshold_at_tpr, threshold_effect
 
 g = np.random.default_rng(0)
 TRUTH = np.r_[g.integers(0, 3, 60), np.full(25, OOD), np.full(5, UNLABELED)]
@@ -156,3 +156,18 @@ def test_hills_are_densities():
     np.testing.assert_allclose(
         found.density["a"], gaussian_kde(a, width / a.std(ddof=1))(found.x), atol=1e-9
     )
+
+
+def test_effect_rows_are_the_effects_in_words():
+    effect = threshold_effect([0.9, 0.8, 0.2, 0.7], 0.5, [0, 1, 0, 0], [0, 0, 1, OOD])
+    rows = dict(effect_rows({"before": effect, "after": effect}, 4))
+    assert rows["Accepted (coverage), of 4"] == ["3 (75.0 %)"] * 2
+    assert rows["Called unknown, of 4"][0] == "1 (25.0 %)"
+    assert rows["Known accepted (TPR), of 3"][0] == "2 (66.7 %)"
+    assert rows["Unknown accepted (FPR), of 1"][0] == "1 (100.0 %)"
+    assert rows["Right answers among the accepted"][0] == "33.3 %"
+    bare = threshold_effect([0.9, 0.2], 0.5, [0, 1], [UNLABELED, UNLABELED])
+    assert [name for name, _ in effect_rows({"after": bare}, 2)] == [
+        "Accepted (coverage), of 2",
+        "Called unknown, of 2",
+    ]

@@ -136,7 +136,12 @@ _PUBLIC = {
     "ueo_core.report.maps": ("Map", "pca_map"),
     "ueo_core.report.pictures": ("picture_jpeg",),
     "ueo_core.report.selection": ("selection_csv",),
-    "ueo_core.report.separation": ("roc_points", "threshold_at_tpr", "threshold_effect"),
+    "ueo_core.report.separation": (
+        "effect_rows",
+        "roc_points",
+        "threshold_at_tpr",
+        "threshold_effect",
+    ),
     "ueo_core.report.tsne": ("compute_tsne", "tsne_map"),
     "ueo_core.report.verdict": ("Verdict", "judge"),
     "ueo_core.runs": (

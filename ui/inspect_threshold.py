@@ -130,28 +130,9 @@ def _consequences(part, scores, thresholds, verdict) -> None:
 
 
 def _table(effects: dict, n: int) -> str:
-    def share(value: float | None) -> str:
-        return "–" if value is None else f"{value:.1f} %"
-
-    def count(part: int | None, rate: float | None) -> str:
-        return "–" if rate is None else f"{part:,} ({share(rate)})"
-
-    one = effects["after"]
-    rows = {
-        f"Accepted (coverage), of {n:,}": lambda e: count(e.accepted, e.coverage),
-        f"Called unknown, of {n:,}": lambda e: count(e.rejected, 100 - e.coverage),
-    }
-    if one.known is not None:
-        rows |= {
-            f"Known accepted (TPR), of {one.known:,}": lambda e: count(e.known_accepted, e.tpr),
-            f"Unknown accepted (FPR), of {one.unknown:,}": lambda e: count(
-                e.unknown_accepted, e.fpr
-            ),
-            "Right answers among the accepted": lambda e: share(e.accuracy),
-        }
     body = "".join(
-        f"<tr><th>{escaped(name)}</th>{''.join(f'<td>{make(e)}</td>' for e in effects.values())}</tr>"
-        for name, make in rows.items()
+        f"<tr><th>{escaped(name)}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+        for name, row in core.effect_rows(effects, n)
     )
     return (
         '<table class="ueo-table"><thead><tr><th></th><th>Before</th><th>After</th></tr></thead>'

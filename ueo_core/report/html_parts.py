@@ -15,7 +15,7 @@ from ueo_core.report.gallery import gallery_views
 from ueo_core.report.histograms import histogram
 from ueo_core.report.inspection import Inspection, Part
 from ueo_core.report.live import decimated
-from ueo_core.report.separation import Effect, roc_points, threshold_effect
+from ueo_core.report.separation import Effect, effect_rows, roc_points, threshold_effect
 from ueo_core.report.verdict import Verdict
 from ueo_core.runs.snapshot import Snapshot
 from ueo_core.scores import DEFAULT_SCORE, SCORES
@@ -110,27 +110,9 @@ def separation(opened: Inspection, part: Part, limits: dict[str, float], verdict
 
 
 def _effects(effects: dict[str, Effect], n: int) -> str:
-    def count(part: int | None, rate: float | None) -> str:
-        return "–" if rate is None else f"{part:,} ({rate:.1f} %)"
-
-    one = effects["after"]
-    rows = {
-        f"Accepted, of {n:,}": lambda e: count(e.accepted, e.coverage),
-        f"Called unknown, of {n:,}": lambda e: count(e.rejected, 100 - e.coverage),
-    }
-    if one.known is not None:
-        rows |= {
-            f"Known accepted (TPR), of {one.known:,}": lambda e: count(e.known_accepted, e.tpr),
-            f"Unknown accepted (FPR), of {one.unknown:,}": lambda e: count(
-                e.unknown_accepted, e.fpr
-            ),
-            "Right answers among the accepted": lambda e: (
-                "–" if e.accuracy is None else f"{e.accuracy:.1f} %"
-            ),
-        }
     cells = [
-        f"<tr><th>{name}</th>{''.join(f'<td>{make(e)}</td>' for e in effects.values())}</tr>"
-        for name, make in rows.items()
+        f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
+        for name, row in effect_rows(effects, n)
     ]
     return _table(("", "Before", "After"), cells)
 

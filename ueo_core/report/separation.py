@@ -1,5 +1,6 @@
 """Known against unknown: ROC, thresholds, and what a threshold means in counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,34 @@ def threshold_effect(score, threshold: float, answer, truth) -> Effect:
         fpr=_percent((accept & unknown).sum(), unknown.sum()),
         accuracy=_percent((taken & (answer == truth)).sum(), taken.sum()),
     )
+
+
+def effect_rows(effects: Mapping[str, Effect], n: int) -> list[tuple[str, list[str]]]:
+    """What thresholds do, as the rows of a table: a name, and a cell for each of `effects`.
+
+    n: images of the set. The rows on known and unknown images are there where labels are.
+    """
+
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.1f} %"
+
+    def count(part: int | None, rate: float | None) -> str:
+        return "–" if rate is None else f"{part:,} ({share(rate)})"
+
+    one = next(iter(effects.values()))
+    rows = {
+        f"Accepted (coverage), of {n:,}": lambda e: count(e.accepted, e.coverage),
+        f"Called unknown, of {n:,}": lambda e: count(e.rejected, 100 - e.coverage),
+    }
+    if one.known is not None:
+        rows |= {
+            f"Known accepted (TPR), of {one.known:,}": lambda e: count(e.known_accepted, e.tpr),
+            f"Unknown accepted (FPR), of {one.unknown:,}": lambda e: count(
+                e.unknown_accepted, e.fpr
+            ),
+            "Right answers among the accepted": lambda e: share(e.accuracy),
+        }
+    return [(name, [make(e) for e in effects.values()]) for name, make in rows.items()]
 
 
 def roc_points(score, truth, points: int = ROC_POINTS) -> tuple[NDArray, NDArray] | None:
