@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ueo_core.classes import check_class_names
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN, problem
+from ueo_core.drawings.stored import ingest_problem
 from ueo_core.errors import UserError
 from ueo_core.home import runs_root, store_root, studio_home
 from ueo_core.images import ImageSet, SetInfo, Store, as_classes, folder_labels
@@ -216,27 +217,15 @@ def sample_dataset(
         # Another version of the studio may have drawn another problem under this name.
         if kept.raw_labels()["pool"] == list(chosen.pool):
             return kept
-    drawn: dict[str, list[tuple[str, bytes]]] = {"pool": [], "test": []}
-    for done, (part, name, png) in enumerate(chosen.files(), start=1):
-        drawn[part].append((name, png))
-        if progress:
-            progress(done, len(chosen))
-    store = Store(store_root(), TEACHING_SIDE)
     title = f"Drawings, {domain}: {shift}, seed {seed}"
-    sets = {}
-    for part, files in drawn.items():
-        report = store.ingest_files(files, name=f"{title} ({part})")
-        sets[part] = store.open(report.set_id)
-    noun = {f"{i:04d}.png": label for i, label in enumerate(chosen.pool)}
+    store = Store(store_root(), TEACHING_SIDE)
+    sets, labels = ingest_problem(chosen, store, title, progress)
     return create_dataset(
         title,
         reference(store, sets["pool"]),
         holdout=reference(store, sets["test"]),
         classes=chosen.classes,
-        labels={
-            "pool": [noun[name] for name in sets["pool"].names],
-            "holdout": [name.partition("/")[0] for name in sets["test"].names],
-        },
+        labels={"pool": labels["pool"], "holdout": labels["test"]},
         labels_from="sample",
         origin={"kind": "sample", "shift": shift, "seed": seed, "domain": domain},
         id=id,

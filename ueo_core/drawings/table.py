@@ -7,7 +7,8 @@ import numpy as np
 
 from ueo_core import backbones
 from ueo_core.drawings.sample import SHIFTS, Problem, problem
-from ueo_core.images import ImageSet, Store, folder_labels
+from ueo_core.drawings.stored import ingest_problem
+from ueo_core.images import Store
 from ueo_core.metrics import truth_from_labels
 from ueo_core.protocol import Plan, Progress, World, carry_out
 from ueo_core.protocol_table import write_table
@@ -15,25 +16,9 @@ from ueo_core.settings import Settings
 from ueo_core.shifts import Case, Part
 
 
-def ingest_problem(chosen: Problem, store: Store) -> dict[str, ImageSet]:
-    """Draw a built-in problem into a store. → {"pool": image set, "test": image set}"""
-    parts: dict[str, list[tuple[str, bytes]]] = {"pool": [], "test": []}
-    for part, name, png in chosen.files():
-        parts[part].append((name, png))
-    return {
-        part: store.open(store.ingest_files(files, name=f"{chosen.domain} {part}").set_id)
-        for part, files in parts.items()
-    }
-
-
 def drawn_case(chosen: Problem, store: Store) -> Case:
     """A problem as a case: every pool image is trained on, every test image tested on."""
-    sets = ingest_problem(chosen, store)
-    nouns = {f"{i:04d}.png": noun for i, noun in enumerate(chosen.pool)}
-    labels = {
-        "pool": [nouns[name] for name in sets["pool"].names],
-        "test": folder_labels(sets["test"]),
-    }
+    sets, labels = ingest_problem(chosen, store, chosen.domain)
     parts = {
         part: Part(images, np.arange(len(images)), truth_from_labels(labels[part], chosen.classes))
         for part, images in sets.items()

@@ -1,0 +1,33 @@
+"""A built-in problem drawn into the image store, with the labels that only scoring reads."""
+
+from collections.abc import Callable
+
+from ueo_core.drawings.sample import Problem
+from ueo_core.images import ImageSet, Store, folder_labels
+
+
+def ingest_problem(
+    chosen: Problem,
+    store: Store,
+    title: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, ImageSet], dict[str, list[str | None]]]:
+    """Draw pool and test set into a store. → image sets and nouns of their images, by part
+
+    title: of the sets, for a person; progress(drawn, in all).
+    """
+    drawn: dict[str, list[tuple[str, bytes]]] = {"pool": [], "test": []}
+    for done, (part, name, png) in enumerate(chosen.files(), start=1):
+        drawn[part].append((name, png))
+        if progress:
+            progress(done, len(chosen))
+    sets = {
+        part: store.open(store.ingest_files(files, name=f"{title} ({part})").set_id)
+        for part, files in drawn.items()
+    }
+    nouns = {f"{i:04d}.png": noun for i, noun in enumerate(chosen.pool)}
+    labels = {
+        "pool": [nouns[name] for name in sets["pool"].names],
+        "test": folder_labels(sets["test"]),
+    }
+    return sets, labels
