@@ -9,7 +9,7 @@ import ueo_core as core
 from .conftest import PATIENCE, serve
 
 pytestmark = pytest.mark.browser
-STEP = "() => Number((document.body.innerText.match(/step ([\\d,]+) of/) || [0, '0'])[1])"
+STEP = "() => Number((document.body.innerText.match(/step ([\\d,]+) of/) || [0, '0'])[1].replaceAll(',', ''))"
 
 
 def paused_run(home) -> str:
@@ -82,7 +82,7 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
         page.get_by_role("button", name="Stop and keep").first.click()
         page.get_by_text("Inspect what changed").first.click()
         page.wait_for_url(re.compile(f"Inspect.*run={run}"))
-        until_text(page, "The images")
+        page.get_by_role("tab", name="Classes").click()
         open_a_cell(page)
         for width, height in ((1920, 1080), (1024, 768)):
             page.set_viewport_size({"width": width, "height": height})
