@@ -39,7 +39,7 @@ def make(store, tiny_files, tmp_path):
     }  # fmt: skip
 
     def build(name="run", labels=True, root=tmp_path, **changes) -> RunFolder:
-        return create_run(
+        folder = create_run(
             root / name,
             Settings(**base | changes),
             CLASSES,
@@ -47,6 +47,8 @@ def make(store, tiny_files, tmp_path):
             holdout=reference(images, sets["test"]),
             holdout_labels=folder_labels(sets["test"]) if labels else None,
         )
+        folder.update(threads=1)  # the same sums here, in a manager's thread and in a process
+        return folder
 
     return build
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from tests.small_runs import CLASSES, delta_of, make, same, store, story  # noqa: F401
 from ueo_core.adapted import read_delta
@@ -217,3 +218,20 @@ def test_what_cannot_be_queued_up_says_why(make):  # noqa: F811
     with pytest.raises(UserError, match="further epochs 0 is out of range"):
         queue_up(folder, 0)
     assert folder.state["state"] == "finished"
+
+
+def test_a_run_keeps_the_number_of_threads_that_it_began_with(make):  # noqa: F811
+    """Sums depend on it: the app and the command line would end a run with other last bits."""
+    folder, before = make(), torch.get_num_threads()
+    folder.update(threads=None)
+    try:
+        torch.set_num_threads(2)
+        control = Control()
+        control.pause.set()
+        assert execute(folder, control)["threads"] == 2
+        torch.set_num_threads(1)
+        folder.move("resume")
+        assert execute(folder)["state"] == "finished"
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

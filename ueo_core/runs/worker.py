@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from ueo_core.adapt import Step, adapt, check_pool
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.backbones import Backbone
@@ -273,10 +275,14 @@ def _carry_out(folder: RunFolder, control: Control, emit: Emit, cache: ModelCach
         emit({"kind": "state", "state": state})
         return state
 
+    # Sums depend on how many threads share them: whoever goes on with a run, the app or the
+    # command line, takes as many as it began with, or it would not end alike to the last bit.
+    threads = folder.state.get("threads") or torch.get_num_threads()
+    torch.set_num_threads(threads)
     if folder.state["state"] == "stopping":
         control.stop.set()
     else:
-        move("start", phase="loading", reason="")
+        move("start", phase="loading", reason="", threads=threads)
     worker = Worker(folder, control, emit, cache)
     cause = worker.run()
     state = folder.state
