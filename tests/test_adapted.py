@@ -72,6 +72,18 @@ def test_only_context_and_norms_train(tiny):
     assert not any(p.requires_grad for p in tiny.model.parameters())
 
 
+def test_the_next_model_begins_as_zero_shot_whatever_the_last_one_learned(tiny):
+    before = {k: v.clone() for k, v in tiny.model.state_dict().items()}
+    first = AdaptedCLIP(tiny, CLASSES)
+    for value in first.select("both"):
+        value.data += 0.5
+    assert first.change() > 0
+    second = AdaptedCLIP(tiny, CLASSES[:2])
+    assert second.change() == 0
+    assert all((v == before[k]).all() for k, v in tiny.model.state_dict().items())
+    assert not any(p.requires_grad for p in tiny.model.parameters())
+
+
 def test_delta_survives_a_file_and_reset_undoes_it(tiny, tmp_path):
     model = AdaptedCLIP(tiny, CLASSES)
     before = {k: v.clone() for k, v in model.delta().items()}

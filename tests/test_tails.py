@@ -135,7 +135,7 @@ def test_more_than_fits_is_refused_with_the_way_out(tiny, monkeypatch):
 def test_a_tower_without_a_cut_trains_the_prompt_alone(tiny):
     assert type(tail_of(nn.Identity())) is Tail and tail_of(nn.Identity()).norms == []
     model, views, weights = ready(tiny)
-    with pytest.raises(UserError, match="single runs"):
+    with pytest.raises(ValueError, match="made for it"):
         delta_after(model, views, weights, settings(mode="quick"))
     model.tail = Tail(model.visual)
     assert model.select("both") == [model.context]

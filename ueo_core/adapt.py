@@ -140,7 +140,7 @@ def adapt(
     if done and METHODS[settings.method].memory:
         raise ValueError(f"{settings.method} has a memory that no checkpoint holds")
     if settings.mode == "quick" and model.tail is None:
-        raise UserError("Quick mode: it is for single runs alone; leave the mode out here.")
+        raise ValueError("quick mode trains a model and views that were made for it")
     confidence = confidence.to(model.device)
     objective = build(settings, None if start is None else start.to(model.device))
     parameters = model.select(settings.trained)

@@ -8,15 +8,13 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from ueo_core.backbones import Backbone, text_tower
+from ueo_core.backbones import Backbone, norm_affine, text_tower
 from ueo_core.errors import UserError
 from ueo_core.images.files import write_bytes
 from ueo_core.prompts import Prompts
 from ueo_core.tails import tail_of
 
-NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
 CONTEXT = "context"  # the context vectors' name in a delta
 
 
@@ -39,6 +37,9 @@ def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
 
 class AdaptedCLIP(nn.Module):
     """CLIP for a list of classes, with trainable context vectors and normalisation affine.
+
+    It begins as the zero-shot model, whatever the backbone's last user left in the tower that all
+    share: one at a time.
 
     Parameters that train (float32, everything else frozen, the network in eval mode):
     `context` (M, W), shared by all classes and initialised with the embeddings of the
@@ -71,15 +72,12 @@ class AdaptedCLIP(nn.Module):
             len(backbone.tokenizer.encode(prompt)),
         )
         self.context = nn.Parameter(self._prompts.first_context)  # (M, W), a float32 master
-        self._affine = {
-            f"visual.{path}.{kind}" if path else f"visual.{kind}": value
-            for path, module in self.visual.named_modules()
-            if isinstance(module, NORMS)
-            for kind, value in (("weight", module.weight), ("bias", module.bias))
-            if value is not None
-        }
+        self._affine = norm_affine(self.visual)
         self.tail = tail_of(self.visual) if mode == "quick" else None
-        self.original = {k: v.detach().clone() for k, v in self.delta().items()}
+        self.original = {CONTEXT: self.context.detach().clone()} | backbone.affine
+        # The tower may hold what an earlier model has learned, and what that was training.
+        self.reset()
+        self.visual.requires_grad_(False)
         self.visual.eval()
 
     @property

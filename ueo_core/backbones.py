@@ -13,7 +13,8 @@ from pathlib import Path
 
 import open_clip
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ueo_core.errors import UserError
 from ueo_core.fingerprint import weights_fingerprint
@@ -31,9 +32,16 @@ SUGGESTED_TAG = "openai"
 HUB = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
 
 
+NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
+
+
 @dataclass(frozen=True)
 class Backbone:
-    """A loaded open_clip model, frozen and in eval mode, with what belongs to it."""
+    """A loaded open_clip model, frozen and in eval mode, with what belongs to it.
+
+    Adapted models share its image tower and change that tower's norms: `affine` is a copy of
+    their weights and biases as they came.
+    """
 
     name: str  # as resolved: the -quickgelu name where the weights want it
     pretrained: str  # tag, file, or "assets"
@@ -45,6 +53,7 @@ class Backbone:
     logit_scale: float  # s in z = s · cos
     fingerprint: str  # tells these weights from others, see fingerprint.py
     architecture: dict | None  # open_clip's config of a model that open_clip does not list
+    affine: dict[str, Tensor]  # of the untouched model, by the names of `norm_affine`
 
     @property
     def store_side(self) -> int:
@@ -150,7 +159,19 @@ def prepare(built: Stock, device: torch.device) -> Backbone:
         logit_scale=float(model.logit_scale.exp()),
         fingerprint=fingerprint,
         architecture=built.architecture,
+        affine={k: v.detach().clone() for k, v in norm_affine(model.visual).items()},
     )
+
+
+def norm_affine(visual: nn.Module) -> dict[str, nn.Parameter]:
+    """Weight and bias of every normalisation layer of an image tower, by name. Live tensors."""
+    return {
+        f"visual.{path}.{kind}" if path else f"visual.{kind}": value
+        for path, module in visual.named_modules()
+        if isinstance(module, NORMS)
+        for kind, value in (("weight", module.weight), ("bias", module.bias))
+        if value is not None
+    }
 
 
 def _unknown_model(name: str) -> UserError:

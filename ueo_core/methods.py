@@ -128,6 +128,13 @@ VARIANTS: dict[str, Variant] = {
     "ueo-no-marginal": Variant(
         "UEO, no marginal term", "ueo", {"trade": 0.0}, about="Nothing spreads the mean prediction."
     ),
+    "ueo-quick": Variant(
+        "UEO, quick mode", "ueo", {"mode": "quick"},
+        about="Prompt and last norms only, on activations computed once, without crops.",
+    ),
+    "ueo-bfloat16": Variant(
+        "UEO, bfloat16", "ueo", {"precision": "bfloat16"}, about="Half-width products in the training steps.",
+    ),
     "ueo-oracle": Variant(
         "UEO, oracle weights", "ueo", oracle=True,
         about="Weights 1[ID] + 0.001 from the labels: the upper bound, which nobody without labels reaches.",

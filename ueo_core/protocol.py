@@ -37,7 +37,7 @@ from ueo_core.protocol_table import write_table
 from ueo_core.schedule import steps_in_all
 from ueo_core.settings import DRAWINGS_PRESETS, Settings
 from ueo_core.shifts import Case, LabelledFolder
-from ueo_core.views import Pixels, Views
+from ueo_core.views import Kept, Pixels, Views
 
 BACKWARD = 3  # a training image costs about as much as three that are only encoded
 SMALL = 40  # images' worth of time of a method on cached features
@@ -83,7 +83,8 @@ class Plan:
         if method is None or method.on_features:
             return SMALL
         settings = self.settings_for(name, world)
-        return BACKWARD * world.pool * settings.epochs + world.pool + world.test
+        passes = 1 if settings.mode == "quick" else BACKWARD * settings.epochs
+        return passes * world.pool + world.pool + world.test
 
 
 Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
@@ -184,14 +185,10 @@ class _Work:
         todo = {w: [n for x, n in wanted if x is w and self._read(w, n) is None]
                 for w in self.plan.worlds}  # fmt: skip
         self.total = sum(self.plan.cost(n, w) for w, names in todo.items() for n in names)
-        try:
-            for world, names in todo.items():
-                if names:
-                    self._world(world, names)
-                    self._write_table(wanted)
-        finally:
-            if self.model:
-                self.model.reset()  # the backbone may be shared
+        for world, names in todo.items():
+            if names:
+                self._world(world, names)
+                self._write_table(wanted)
         return self._write_table(wanted)
 
     def _path(self, world: World, name: str) -> Path:
@@ -216,8 +213,6 @@ class _Work:
         what = f"{world.shift}, seed {world.seed}"
         self._tell(0, f"{what}: images")
         case = world.make()
-        if self.model:
-            self.model.reset()  # the next one takes the tower as zero-shot as it finds it
         if self.model is None or tuple(self.model.classes) != case.classes:
             self.model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
         zero = {
@@ -300,9 +295,14 @@ class _Work:
         if variant.oracle:
             weights = oracle_weights(torch.from_numpy(case.pool.truth >= 0))
         views = Views(case.pool.subset, self.backbone, settings.crop_scale, settings.flip)
-        steps = steps_in_all(len(case.pool), settings)
+        steps, effort = steps_in_all(len(case.pool), settings), BACKWARD
+        if settings.mode == "quick":
+            model = AdaptedCLIP(self.backbone, model.classes, settings.prompt, settings.mode)
+            views = Kept(views, model, settings.precision, lambda done: self._tell(0, what))
+            effort = 0
         for step in adapt(model, views, weights, settings, start=pool):
-            self._tell(BACKWARD * len(step.batch), f"{what}: step {step.step} of {steps}")
+            self._tell(effort * len(step.batch), f"{what}: step {step.step} of {steps}")
+        self.model.load_delta(model.delta_copy())  # of quick mode's, which reads no images
         if settings.trained != "prompt":
             pool, test = self._adapted(case, what)
         return self._cosines(test), self._cosines(pool)

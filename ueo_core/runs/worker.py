@@ -90,15 +90,12 @@ class Worker:
         s = self.settings
         self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
         try:
-            cause = self._carry_out(backbone)
+            return self._carry_out(backbone)
         except Halted:
-            cause = "halt"
+            return "halt"
         except BaseException:
-            self.cache.clear()  # a broken device or a half-changed model is not used again
+            self.cache.clear()  # a broken device is not used again
             raise
-        # The backbone is cached and shared with the next run: leave it as it came.
-        self.model.reset()
-        return cause
 
     def _carry_out(self, backbone: Backbone) -> str:
         self.pool = open_images(self.config["pool"], backbone.store_side)
