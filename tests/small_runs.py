@@ -1,5 +1,6 @@
 """Runs of a tiny model on a dozen images: real ones, over in a blink."""
 
+import shutil
 import time
 
 import numpy as np
@@ -28,10 +29,16 @@ def store(tmp_path_factory):
     return store, {p: store.open(store.ingest(folder / p).set_id) for p in ("pool", "test")}
 
 
+def forget(store) -> None:
+    """Whoever runs next measures its images anew."""
+    shutil.rmtree(store[0].root / "features", ignore_errors=True)
+
+
 @pytest.fixture
 def make(store, tiny_files, tmp_path):
     """Makes a queued run of six steps; keyword arguments change its settings."""
     images, sets = store
+    forget(store)
     config, weights = tiny_files["vit"]
     base = {
         "backbone": str(config), "pretrained": str(weights), "epochs": 2, "batch_size": 5,

@@ -99,6 +99,17 @@ def test_resumed_from_a_delta_ends_bit_for_bit_alike(tiny, at):
     assert same(whole, delta_after(model, views, weights, settings(), done=at))
 
 
+def test_views_drawn_ahead_are_those_of_their_step(tiny):
+    """As on a CUDA device, where the next ones are queued behind the step."""
+    model, views, weights = ready(tiny)
+    whole = delta_after(model, views, weights, settings())
+    model.reset()
+    views.ahead, drawn, real = True, [], views.training
+    views.training = lambda batch, g: drawn.append(len(batch)) or real(batch, g)
+    assert same(whole, delta_after(model, views, weights, settings()))
+    assert len(drawn) == steps_in_all(12, settings())
+
+
 @pytest.mark.parametrize("chunk", [1, 2, 4])
 def test_chunking_is_exact(tiny, chunk):
     model, views, weights = ready(tiny)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.pages import ROOT
-from tests.small_runs import delta_of, make, same, store, story  # noqa: F401
+from tests.small_runs import delta_of, forget, make, same, store, story  # noqa: F401
 
 pytestmark = pytest.mark.long
 
@@ -21,10 +21,11 @@ def python(*argv, **options) -> subprocess.Popen:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
-def test_killed_twenty_times_it_ends_bit_for_bit_the_same(make):  # noqa: F811
+def test_killed_twenty_times_it_ends_bit_for_bit_the_same(make, store):  # noqa: F811
     whole, killed = make("whole", epochs=60), make("killed", epochs=60)
     done, told = [], []
     for kills, folder in ((0, whole), (20, killed)):
+        forget(store)
         host = python("-m", "tests.kill_host", folder.path, 7, kills)
         out, error = host.communicate(timeout=500)
         assert host.returncode == 0, error

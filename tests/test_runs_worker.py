@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from tests.small_runs import CLASSES, delta_of, make, same, store, story  # noqa: F401
+from tests.small_runs import CLASSES, delta_of, forget, make, same, store, story  # noqa: F401
 from ueo_core.adapted import read_delta
 from ueo_core.errors import UserError
 from ueo_core.runs import Control, read_snapshot
@@ -145,9 +145,10 @@ def test_killed_after_any_event_it_ends_the_same(make):  # noqa: F811
 
 
 @pytest.mark.parametrize("phase", ["measuring", "scoring"])
-def test_a_pause_does_not_wait_for_all_images(make, phase):  # noqa: F811
+def test_a_pause_does_not_wait_for_all_images(make, store, phase):  # noqa: F811
     whole, halted, control = make("whole"), make("halted"), Control(why="Enough.")
     execute(whole)
+    forget(store)
 
     def pause(event):
         if event.get("phase") == phase:

@@ -29,6 +29,20 @@ def test_training_views_follow_their_generator(tiny):
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
+def test_pixels_that_stay_on_the_device_are_read_once_as_far_as_there_is_room(tiny):
+    images, plain = Arrays(4), Views(Arrays(4), tiny)
+    views, asked = Views(images, tiny), []
+    assert views.room == 0 and not views.ahead  # on a processor they stay in the store
+    real = images.pixels
+    images.pixels = lambda i: asked.append(i) or real(i)
+    views.room = 2 * images.arrays[0].nbytes + 5
+    for seed in (0, 1):
+        expected = plain.training(range(4), np.random.default_rng(seed))
+        assert torch.equal(views.training(range(4), np.random.default_rng(seed)), expected)
+    assert torch.equal(views.evaluation([1, 3]), plain.evaluation([1, 3]))
+    assert asked == [0, 1, 2, 3, 2, 3, 3] and views.room == 5
+
+
 def test_without_crop_and_flip_a_square_image_is_only_resized(tiny):
     views = Views(Arrays(2, size=(64, 64)), tiny, crop_scale=1.0, flip=False)
     g = np.random.default_rng(0)

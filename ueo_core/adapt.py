@@ -154,37 +154,40 @@ def adapt(
         settings = settings.changed(chunk=fitting_chunk(model, views, settings, total))
     # Where the prompt does not train, its features are the same at every step.
     fixed_text = None if model.context.requires_grad else model.encode_text()
+    drawn = None
+
+    def draw(step: int) -> tuple[np.ndarray, Tensor]:
+        """The indices of a step's batch, and its training views."""
+        epoch, place = divmod(step, len(sizes))
+        order = np.random.default_rng([settings.seed, ORDER, epoch]).permutation(n)
+        first = sum(sizes[:place])
+        batch = order[first : first + sizes[place]]
+        return batch, views.training(batch, np.random.default_rng([settings.seed, VIEW, step]))
+
     try:
         for step in range(done, steps):
             began = time.perf_counter()
-            epoch, place = divmod(step, len(sizes))
-            order = np.random.default_rng([settings.seed, ORDER, epoch]).permutation(n)
-            first = sum(sizes[:place])
-            batch = order[first : first + sizes[place]]
-            g = np.random.default_rng([settings.seed, VIEW, step])
             lr = learning_rate(step, n, settings)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.zero_grad()
-            images = views.training(batch, g)
+            batch, images = drawn or draw(step)
             at = torch.from_numpy(batch).to(model.device)
 
             def loss_of(features: Tensor, text: Tensor, at: Tensor = at) -> Loss:
                 return objective(Batch(features, text, model.logit_scale, confidence[at], at))
 
-            loss = Loss(
-                *(
-                    float(v.detach())
-                    for v in _backward(model, images, fixed_text, loss_of, settings)
-                )
-            )
+            found = _backward(model, images, fixed_text, loss_of, settings)
+            # The device may still be at it; reading the loss waits for it.
+            drawn = draw(step + 1) if views.ahead and step + 1 < steps else None
+            loss = Loss(*(float(v.detach()) for v in found))
             if not math.isfinite(loss.total):
                 raise FloatingPointError(f"the loss of step {step + 1} is not finite")
             optimizer.step()
             yield Step(
                 step=step + 1,
                 steps=steps,
-                epoch=epoch + 1,
+                epoch=step // len(sizes) + 1,
                 loss=loss.total,
                 entropy=loss.entropy,
                 marginal=loss.marginal,

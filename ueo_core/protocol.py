@@ -1,7 +1,6 @@
 """The paper's protocol: several methods on the same images, in the same worlds, over seeds.
 
 OUT/protocol.json      what is compared on what; another protocol is refused there
-OUT/features/*         zero-shot features of an image set, computed once for all
 OUT/rows/*.json        one a method, world and seed; what is there is not done again
 OUT/table.{json,csv,md}  rewritten after every row
 
@@ -18,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ueo_core.adapt import adapt, image_features
@@ -38,6 +36,7 @@ from ueo_core.schedule import steps_in_all
 from ueo_core.settings import DRAWINGS_PRESETS, Settings
 from ueo_core.shifts import Case, LabelledFolder
 from ueo_core.views import Kept, Pixels, Views
+from ueo_core.zero_shot import zero_shot_features
 
 BACKWARD = 3  # a training image costs about as much as three that are only encoded
 SMALL = 40  # images' worth of time of a method on cached features
@@ -231,19 +230,11 @@ class _Work:
             self._tell(self.plan.cost(name, world), what)
 
     def _zero_shot(self, images: ImageSet, what: str) -> Tensor:
-        """Unit features of a whole set, from OUT where they are. → (N, D)"""
-        path = self.out / "features" / f"{images.fingerprint[:32]}.safetensors"
+        """Unit features of a whole set, once for all worlds. → (N, D)"""
         if images.fingerprint not in self.features:
-            if path.is_file():
-                self.features[images.fingerprint] = load_file(path)["features"]
-            else:
-                self.model.reset()
-                found = self._encode(images, f"{what}: zero-shot features")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                beside = path.with_suffix(".part")
-                save_file({"features": found}, beside)
-                beside.replace(path)
-                self.features[images.fingerprint] = found
+            self.model.reset()
+            encode = lambda: self._encode(images, f"{what}: zero-shot features")  # noqa: E731
+            self.features[images.fingerprint], _ = zero_shot_features(images, self.backbone, encode)
         return self.features[images.fingerprint]
 
     def _encode(self, images: Pixels, what: str) -> Tensor:

@@ -16,6 +16,7 @@ from ueo_core.memory import SHARE, memory_of
 from ueo_core.precision import towers
 
 BICUBIC = InterpolationMode.BICUBIC
+KEPT_SHARE = 0.25  # of a device's memory that the pixels of one image set may take
 
 
 class Pixels(Protocol):
@@ -30,8 +31,9 @@ class Pixels(Protocol):
 class Views:
     """Normalised model inputs of a set of images.
 
-    Views are made on the CPU from uint8 pixels with torchvision's antialiased bicubic
-    resize and then moved to the model's device.
+    Views are made from uint8 pixels with torchvision's antialiased bicubic resize. On a CUDA device
+    the pixels go there once and stay, as far as they fit, and are cropped and resized there: a
+    processor makes some hundred views a second, and such a device wants thousands.
     """
 
     def __init__(
@@ -43,13 +45,27 @@ class Views:
         self.device = next(backbone.model.parameters()).device
         self.crop_scale = crop_scale
         self.flip = flip
+        self.made_on = self.device if self.device.type == "cuda" else torch.device("cpu")
+        # While such a device computes, the next views can be queued behind; a processor would
+        # gain nothing, for it draws and computes with the same cores.
+        self.ahead = self.made_on.type == "cuda"
+        total = memory_of(self.device) if self.ahead else None
+        self.room = 0 if total is None else int(KEPT_SHARE * total)  # bytes left for pixels
+        self._held: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.images)
 
     def _pixels(self, i: int) -> Tensor:
+        """Image i where views are made. → (3, H, W) uint8"""
+        if i in self._held:
+            return self._held[i]
         # A copy, because the store's memory map is read-only and torch wants to own it.
-        return torch.from_numpy(np.array(self.images.pixels(i))).permute(2, 0, 1)
+        image = torch.from_numpy(np.array(self.images.pixels(i))).permute(2, 0, 1).to(self.made_on)
+        if image.nbytes <= self.room:
+            self.room -= image.nbytes
+            self._held[i] = image
+        return image
 
     def _finish(self, views: list[Tensor]) -> Tensor:
         batch = torch.stack(views).to(self.device).float().div_(255)
@@ -90,6 +106,8 @@ class Kept:
     `training` gives the same rows at every step: there is no augmentation. `on_batch(done)` is
     told while the tower runs, which it does at the first use.
     """
+
+    ahead = False  # there is nothing to draw
 
     def __init__(self, views: Views, model: AdaptedCLIP, precision: str, on_batch=None):
         self.views, self.model, self.precision = views, model, precision

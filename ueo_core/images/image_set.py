@@ -33,6 +33,7 @@ class ImageSet:
         self.fingerprint: str = manifest["fingerprint"]
         self.short_side = short_side  # pixels, what `pixels` aims at
         self.stored_sides: list[int] = list(manifest["short_sides"])
+        self.features = objects.root.parent / "features" / self.id  # what models kept of it
         self.names: list[str] = [image["name"] for image in images]
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ store/
   objects/…              content-addressed pixels, see objects.py and packs.py
   sets/<id>.json         manifest: names, hashes, sizes, aliases and the intake's report
   sets/<id>.used         its time stamp is the last use
+  features/<id>/         what models saw in its images, see zero_shot.py
   hashes/<source>.json   (name, size, time stamps) -> content hash: re-adding reads nothing
   working/<random>       held by a running intake; prune.lock by a running prune
 """
@@ -123,7 +124,7 @@ class Store:
 
     def delete(self, set_id: str) -> None:
         """Forget a set; its images stay until `prune`. Raises `UserError` when unknown."""
-        self.open(set_id)
+        shutil.rmtree(self.open(set_id).features, ignore_errors=True)
         for ending in ("json", "used"):
             (self.root / "sets" / f"{set_id}.{ending}").unlink(missing_ok=True)
 

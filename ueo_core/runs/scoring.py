@@ -3,6 +3,7 @@
 Labels are read here alone, to score what is done. The loop is handed the confidences.
 """
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -23,6 +24,7 @@ from ueo_core.runs.folder import RunFolder, write_json
 from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.thresholds import mixture_threshold
 from ueo_core.views import Kept, Views
+from ueo_core.zero_shot import zero_shot_features
 
 PROBE = 256  # images scored after every epoch; the whole sets only at the end
 CANARIES = 8  # images whose answer is followed
@@ -46,6 +48,7 @@ class Scorer:
         self.sets = {"pool": pool} | ({"holdout": holdout} if holdout else {})
         self.labels = folder.labels()
         self.batch = BATCH
+        self.seconds = 0.0  # that encoding every image took the last time
         self._views: dict[str, Views | Kept] = {}
 
     def views(self, name: str) -> Views | Kept:
@@ -68,7 +71,7 @@ class Scorer:
         """Zero-shot cosines of all images and the pool's fixed confidences, once per run. → (N,)"""
         zero = self.folder.tensors("zero_shot")
         if zero is None:
-            zero = self.encode_all("measuring")
+            zero = self.encode_all("measuring", untouched=True)
             zero["confidence"] = confidence_weights(
                 zero["pool_cosines"], self.model.logit_scale, self.settings.weight_temperature
             )
@@ -77,14 +80,26 @@ class Scorer:
         self._choose_probe()
         return zero["confidence"]
 
-    def encode_all(self, phase: str) -> dict[str, Tensor]:
-        """Features and cosines of every image under the model as it is now, by set."""
+    def encode_all(self, phase: str, untouched: bool = False) -> dict[str, Tensor]:
+        """Features and cosines of every image under the model as it is now, by set.
+
+        untouched: it is the zero-shot model, whose features the store may have already.
+        """
         total, done = sum(map(len, self.sets.values())), 0
-        text, found = self._text(), {}
+        text, found, self.seconds = self._text(), {}, 0.0
         for name, images in self.sets.items():
-            features = self._features(
-                self.views(name), lambda n, before=done: self.phase(phase, before + n, total)
-            )
+
+            def encode(name: str = name, before: int = done) -> Tensor:
+                return self._features(
+                    self.views(name), lambda n: self.phase(phase, before + n, total)
+                )
+
+            if untouched and not self.model.tail:  # quick mode passes all images anyway
+                features, seconds = zero_shot_features(images, self.model.backbone, encode)
+            else:
+                began = time.perf_counter()
+                features, seconds = encode(), time.perf_counter() - began
+            self.seconds += seconds
             done += len(images)
             found[f"{name}_features"] = features
             found[f"{name}_cosines"] = features @ text.T
@@ -122,16 +137,16 @@ class Scorer:
         spread = doubt[np.linspace(0, len(doubt) // 2, num=min(CANARIES, len(doubt)), dtype=int)]
         self.canaries = sorted({int(i) for i in spread})
 
-    def beginning(self, steps: int, seconds: float) -> dict:
+    def beginning(self, steps: int) -> dict:
         """The event that opens a run: the weights, and the pool's labels for colour alone.
 
-        seconds: that measuring took, which is what scoring will take at the end.
+        `seconds` is what measuring took, and what scoring will take at the end.
         """
         truth = self.truth("pool")
         return {
             "kind": "start",
             "steps": steps,
-            "seconds": round(seconds, 3),
+            "seconds": round(self.seconds, 3),
             "weights": [round(float(w), 5) for w in self.zero["confidence"]],
             # Colour for the viewer's histogram; training is given confidences alone.
             "ood": [None if t == UNLABELED else bool(t == OOD) for t in truth]

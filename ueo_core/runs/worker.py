@@ -102,22 +102,21 @@ class Worker:
         holdout = open_images(self.config["holdout"], backbone.store_side)
         check_pool(len(self.pool))
         self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
-        began = time.perf_counter()
         self.confidence = self.scorer.measure()
-        self._begin(time.perf_counter() - began)
+        self._begin()
         cause = self._adapt()
         if cause == "finish":
             self.scorer.finish(self.done)
         return cause
 
-    def _begin(self, seconds: float) -> None:
+    def _begin(self) -> None:
         """What every run has before its first step; a kill may have come between any two of them."""
         checkpoints = self.folder.checkpoints()
         self.folder.rewind(checkpoints[-1] if checkpoints else 0)
         kinds = {e["kind"] for e in self.folder.events()}
         if "start" not in kinds:
             steps = steps_in_all(len(self.pool), self.settings)
-            self.record(self.scorer.beginning(steps, seconds))
+            self.record(self.scorer.beginning(steps))
         if "evaluation" not in kinds:
             self.record(self.scorer.evaluation(0))
         if not checkpoints:
