@@ -56,7 +56,15 @@ class Contender:
         return self._ask("whole")
 
     def peak_memory_mb(self) -> float | None:
-        return self._ask("memory")
+        return self._ask("peak_memory_mb")
+
+    def flops(self) -> int:
+        """Floating-point operations of one step, matrix products and convolutions."""
+        return self._ask("flops")
+
+    def matrix_peak(self) -> float:
+        """Operations a second that the device reaches in a large matrix product, as measured."""
+        return self._ask("matrix_peak")
 
     def close(self) -> None:
         self._process.terminate()
@@ -87,8 +95,8 @@ def _serve(pipe, side: str, task: Task) -> None:
         pipe.send("ready")
         while True:
             what = pipe.recv()
-            if what == "memory":
-                pipe.send(contestant.peak_memory_mb())
+            if what in ("peak_memory_mb", "flops", "matrix_peak"):
+                pipe.send(getattr(contestant, what)())
                 continue
             wall, cpu = time.perf_counter(), time.process_time()
             getattr(contestant, what)()
@@ -132,6 +140,29 @@ class _Side:
         from ueo_core.runs.worker import peak_memory_mb
 
         return peak_memory_mb()
+
+    def flops(self) -> int:
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counted:
+            self.step()
+        return counted.get_total_flops()
+
+    def matrix_peak(self) -> float:
+        """In the numbers that the steps compute in; the best of several products."""
+        from ueo_core.precision import in_force
+
+        torch = self.torch
+        n = 8192 if self.device.type == "cuda" else 2048
+        dtype = getattr(torch, in_force(self.task.precision, self.device))
+        a, best = torch.randn(n, n, device=self.device, dtype=dtype), float("inf")
+        for _ in range(6):
+            self.wait()
+            began = time.perf_counter()
+            a @ a
+            self.wait()
+            best = min(best, time.perf_counter() - began)
+        return 2 * n**3 / best
 
     def wait(self) -> None:
         """Until the device has done what it was given."""

@@ -71,11 +71,14 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
                     wall[side].append(seconds)
                     cpu[side].append(worked)
         memory = {side: contenders[side].peak_memory_mb() for side in SIDES}
+        if what == "step":
+            tell(f"{label}: the machine's own peak")
+            work, peak = contenders["ours"].flops(), contenders["ours"].matrix_peak()
     finally:
         for contender in contenders.values():
             contender.close()
     plain, ours = (statistics.median(wall[side]) for side in SIDES)
-    return {
+    row = {
         "backbone": task.backbone,
         "pretrained": task.pretrained or ("assets" if "drawings" in task.backbone else "random"),
         "classes": task.classes,
@@ -97,6 +100,11 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
         "threads": task.threads,
         "rounds": rounds,
     }
+    if what == "step":
+        # Of what is computed: parts of a batch that are encoded twice count twice.
+        row |= {"gflop": round(work / 1e9, 2), "peak_gflops": round(peak / 1e9, 1),
+                "peak_share": round(100 * work / ours / peak, 1)}  # fmt: skip
+    return row
 
 
 def rows(todo: Iterable[Task], rounds: int, photos: int | None, tell: Tell) -> Iterator[dict]:
@@ -110,8 +118,8 @@ def rows(todo: Iterable[Task], rounds: int, photos: int | None, tell: Tell) -> I
 def markdown(found: list[dict]) -> list[str]:
     """The rows as a Markdown table."""
     lines = [
-        "| backbone | classes | what | plain s | ours s | ratio | CPU ratio | plain MB | ours MB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| backbone | classes | what | plain s | ours s | ratio | CPU ratio | plain MB | ours MB | of peak |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in found:
         low, high = row["spread"]
@@ -119,6 +127,7 @@ def markdown(found: list[dict]) -> list[str]:
             f"| {row['backbone']} | {row['classes']} | {row['what']} of {row['batch']} | "
             f"{row['plain_seconds']:.2f} | {row['seconds']:.2f} ({low:.2f}–{high:.2f}) | "
             f"{row['ratio']:.1f}× | {row['cpu_ratio']:.1f}× | "
-            f"{row['plain_memory_mb'] or 0:,.0f} | {row['memory_mb'] or 0:,.0f} |"
+            f"{row['plain_memory_mb'] or 0:,.0f} | {row['memory_mb'] or 0:,.0f} | "
+            f"{f'{share:.0f} %' if (share := row.get('peak_share')) else ''} |"
         )
     return lines
