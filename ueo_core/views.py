@@ -105,6 +105,10 @@ class Views:
             views.append(view.flip(-1) if mirror and self.flip else view)
         return self._finish(views)
 
+    def crops(self, indices: Sequence[int], key: tuple[int, ...]) -> Tensor:
+        """Training views that `key` alone decides. → (n, 3, S, S)"""
+        return self.training(indices, np.random.default_rng(key))
+
 
 class Kept:
     """Stands in for Views in quick mode: every image's activations, computed once and kept.
@@ -119,6 +123,7 @@ class Kept:
         self.views, self.model, self.precision = views, model, precision
         self.on_batch = on_batch
         self._rows: Tensor | None = None
+        self._crops: dict[tuple[int, ...], Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.views)
@@ -168,6 +173,13 @@ class Kept:
     def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
         """What `evaluation` gives: nothing is drawn from g."""
         return self.evaluation(indices)
+
+    def crops(self, indices: Sequence[int], key: tuple[int, ...]) -> Tensor:
+        """Activations of other crops, which only the guard asks for: computed once a key. → (n, …)"""
+        if key not in self._crops:
+            with towers(self.precision, self.model.device):
+                self._crops[key] = self.model.tail.head(self.views.crops(indices, key)).float()
+        return self._crops[key]
 
 
 def crop_box(
