@@ -36,6 +36,10 @@ class Asked:
         """UserError when they were deleted from the store."""
         return Store(Path(self.reference["store"])).open(self.reference["set"])
 
+    def report(self) -> IntakeReport:
+        """What the store said when it took them in. UserError when they were deleted from it."""
+        return Store(Path(self.reference["store"])).report(self.reference["set"])
+
 
 def asked(offer: Offer) -> list[Asked]:
     """What the model has answered for: newly classified sets, the newest first, then a run's own."""
