@@ -5,11 +5,12 @@ import streamlit as st
 import ueo_core as core
 from ui import live, live_view
 from ui.plain import markdown
-from ui.shell import bootstrap, manager, parameter, set_parameter, teaching_note
+from ui.shell import bootstrap, manager, news, parameter, set_parameter, teaching_note
 
 bootstrap("Live")
 
 run = live.chosen_run(parameter("run"))
+news(but=run)
 if run is None:
     st.title("Live")
     live.no_run()

@@ -86,13 +86,13 @@ def test_the_address_chooses_panels_and_steps(app):  # noqa: F811
     assert len(clean(page.run()).get("echarts_chart")) == 1
 
 
-def test_while_another_window_steers_no_button_can_be_pressed(app):  # noqa: F811
+def test_while_another_browser_steers_no_button_can_be_pressed(app):  # noqa: F811
     write_run("r", state="paused", reason="Paused.")
     desk = shell.manager().desk
     desk.watch("teacher")
     page = at(app, "3_Live", run="r")
     assert all(button(page, label).disabled for label in LABELS.values())
-    assert "another window has the controls" in text(page)
+    assert "another browser has the controls" in text(page)
     desk.hand_over("teacher")
     clean(button(clean(page.run()), "Take the controls").click().run())
     assert not button(page, "Resume").disabled
@@ -111,6 +111,20 @@ def test_waiting_runs_are_listed_and_moved(app, monkeypatch):  # noqa: F811
     assert manager.queue() == ["b", "a"]
     page.button(key="live.out.a").click().run()
     assert manager.queue() == ["b"] and manager.snapshot("a").state == "paused"
+
+
+def test_beside_a_run_the_others_are_told(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)
+    for name, state in (("a", "paused"), ("b", "failed"), ("c", "finished")):
+        write_run(name, state=state, title=f"Run {name}", reason="Because.")
+    manager.submit(write_run("d", state="queued", title="Run d"))
+    card = at(app, "3_Live", run="d").sidebar  # of the run shown itself there is no word
+    assert "**A run failed**" in [m.value for m in card.markdown] and card.text[0].value == "Run b"
+    assert card.caption[0].value == "Also 1 paused, 1 finished and not yet seen"
+    card = at(app, "3_Live", run="c").sidebar
+    assert "**Waiting**" in [m.value for m in card.markdown] and card.text[0].value == "Run d"
+    assert card.caption[0].value == "Also 1 failed, 1 paused"
 
 
 def test_a_finished_run_is_trained_on_from_the_page(app, monkeypatch):  # noqa: F811

@@ -121,13 +121,13 @@ def test_only_who_has_the_controls_acts(manager, make):  # noqa: F811
         lambda: manager.act(run, "pause", viewer="pupil"),
         lambda: manager.reorder(run, 1, viewer="pupil"),
     ):
-        with pytest.raises(UserError, match="Another window steers"):
+        with pytest.raises(UserError, match="Another browser steers"):
             click()
     assert manager.snapshot(run).state == "running"
     manager.desk.hand_over("teacher")
     manager.act(run, "pause", viewer="pupil")
     wait(manager, run, "paused")
-    with pytest.raises(UserError, match="Another window steers"):
+    with pytest.raises(UserError, match="Another browser steers"):
         manager.act(run, "resume", viewer="teacher")
 
 

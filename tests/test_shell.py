@@ -13,6 +13,8 @@ import pytest
 import ueo_core as core
 import ui
 from tests.pages import ROOT
+from tests.run_folders import write_run
+from ueo_core.runs import STATES
 from ueo_core.runs.notices import RECENT, mark_seen, notices
 from ui import plain, shell
 
@@ -48,15 +50,6 @@ def test_another_home_has_another_manager(monkeypatch, tmp_path):
     assert shell.manager().root == tmp_path / "other" / "runs"
 
 
-def _succeeds(code: str) -> None:
-    """Run code in an interpreter of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_way_to_the_first_paint_imports_no_torch():
     """Every module of Start and the shell, as the page imports and uses them."""
     code = (
@@ -66,16 +59,11 @@ def test_the_way_to_the_first_paint_imports_no_torch():
         "heavy = {'torch', 'open_clip', 'sklearn', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    _succeeds(code)
-
-
-def test_the_use_page_comes_up_without_scikit_learn():
-    code = (
-        "import sys\nfrom ui import use\n"
-        "heavy = {'torch', 'open_clip', 'sklearn'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    _succeeds(code)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 def test_notices_tell_state_progress_and_whether_it_was_seen():
@@ -91,6 +79,33 @@ def test_notices_tell_state_progress_and_whether_it_was_seen():
     time.sleep(0.02)
     folder.set_state("queued")  # a new state is news again
     assert not notices(manager)[0].seen and notices(manager)[0].under_way
+
+
+def test_the_sidebar_tells_of_the_most_urgent_run_but_not_of_the_one_shown(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(type(shell.manager()), "_work", lambda self: None)  # nobody takes them up
+    for name, state in (("a", "paused"), ("b", "finished"), ("c", "failed"), ("d", "finished")):
+        write_run(name, state=state)
+    mark_seen(shell.manager().folder("d"))
+    shell.manager().submit(write_run("e", state="queued"))
+    for but in (None, "e", "c"):
+        drawn.append([(n.run, n.state) for n in shell._worth_a_word(but)])
+    assert drawn[0] == [("e", "queued"), ("c", "failed"), ("a", "paused"), ("b", "finished")]
+    assert drawn[1] == drawn[0][1:]
+    assert drawn[2] == [drawn[0][0], *drawn[0][2:]]
+    assert set(shell._NEWS) == set(STATES)
+
+
+def test_a_browser_is_known_again_under_every_mask_of_its_cookie():
+    first, again, other = (
+        "2|af09120f|225cb247ff988339791f061094827b5b|1795549917",
+        "2|5ff65a28|d2a3fa600f67cb1e89e04e37647d337c|1795549917",
+        "2|5ff65a28|d2a3fa600f67cb1e89e04e37647d337d|1795549917",
+    )
+    assert shell._browser(first) == shell._browser(again) == "8d55a04850919136d616141f3b8b6954"
+    assert shell._browser(other) != shell._browser(first)
+    for nothing in (None, "", "plain", "2|zz|00|0", "2|00||0", "a|b|c|d|e", "2||00|1"):
+        assert shell._browser(nothing) is None
 
 
 def test_a_damaged_run_hides_no_other():

@@ -77,7 +77,7 @@ def desk(seat: core.Seat) -> None:
             )  # fmt: skip
         else:
             st.caption(
-                ":material/visibility: You are watching: another window has the controls and can hand "
+                ":material/visibility: You are watching: another browser has the controls and can hand "
                 "them over."
             )
 
@@ -90,7 +90,12 @@ def queue(steers: bool) -> None:
     st.markdown("**Waiting runs**, first in first out")
     for place, run in enumerate(waiting):
         with st.container(horizontal=True, vertical_alignment="center", key=f"live-queue-{place}"):
-            st.text(f"{place + 1}. {manager().snapshot(run).title}", width=420)
+            st.page_link(
+                "pages/3_Live.py",
+                label=markdown(f"{place + 1}. {manager().snapshot(run).title}"),
+                query_params={"run": run},
+                width=330,
+            )
             for label, icon, places, can in (
                 ("Earlier", ":material/arrow_upward:", -1, place > 0),
                 ("Later", ":material/arrow_downward:", 1, place < len(waiting) - 1),
@@ -104,12 +109,6 @@ def queue(steers: bool) -> None:
                 disabled=not (steers and "cancel" in manager().snapshot(run).actions),
                 on_click=_act, args=(run, "cancel"),
             )  # fmt: skip
-            st.page_link(
-                "pages/3_Live.py",
-                label="Look",
-                icon=":material/visibility:",
-                query_params={"run": run},
-            )
 
 
 def _move(run: str, places: int) -> None:

@@ -19,6 +19,7 @@ PRESENT = """<style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
 [data-testid="stMainBlockContainer"] { max-width: none; padding-top: 4rem; }
 [data-testid="stCaptionContainer"] p { font-size: 1.2rem; }
+.st-key-live-grid-20 [data-testid="stMarkdownContainer"] strong { font-size: 1.45rem; }
 .ueo-thumb { width: 10.5rem; font-size: 1.1rem; }
 </style>"""
 SETS = {"pool": "pool", "holdout": "test set"}

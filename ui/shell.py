@@ -6,6 +6,8 @@ import sys
 import threading
 import types
 import uuid
+from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 import streamlit as st
@@ -29,6 +31,14 @@ PAGES = (
 # that there is one worker thread a process, whatever happens to the code above it.
 _PROCESS = "_ueo_studio_process"
 _COOKIE = "_streamlit_xsrf"  # the server's own, random, one a browser
+_NEWS = {  # state → of the one run that is named, and of the others; the most urgent first
+    "running": ("Adapting now", "adapting"),
+    "stopping": ("Stopping now", "stopping"),
+    "queued": ("Waiting", "waiting"),
+    "failed": ("A run failed", "failed"),
+    "paused": ("A run is paused", "paused"),
+    "finished": ("A run finished", "finished and not yet seen"),
+}
 SIDEBAR = 230  # pixels
 _NEW_MODULES = 200  # so many more since the last freeze mean that something heavy was imported
 
@@ -57,12 +67,12 @@ def bootstrap(title: str) -> None:
     )
     st.html(_STYLE)
     with st.sidebar:
-        st.html('<div class="ueo-brand">UEO <span>Studio</span></div>')
+        _brand(title)
         for path, label, icon, keep in PAGES:
             if (ROOT / path).is_file():
                 st.page_link(path, label=label, icon=icon, query_params=_kept(keep))
-        if title != "Live":
-            _news()
+    if title != "Live":  # which run that one shows is known later
+        news()
     _freeze_imports()
 
 
@@ -88,11 +98,37 @@ def jobs() -> core.Jobs:
         return process.jobs
 
 
+def news(but: str | None = None) -> None:
+    """A card in the sidebar on the runs under way, and on those that halted or ended unseen.
+
+    but: the run that the page shows anyway.
+    """
+    found = _worth_a_word(but)
+    with st.sidebar:
+        if any(n.under_way for n in found):
+            st.fragment(_news_card, run_every=2.0, key="ueo.news")(but)
+        elif found:
+            _news_card(but)
+
+
 def viewer() -> str:
     """Who looks, for the controls: a browser by its cookie, so that a refresh is the same viewer."""
-    return st.context.cookies.get(_COOKIE) or st.session_state.setdefault(
+    return _browser(st.context.cookies.get(_COOKIE)) or st.session_state.setdefault(
         "ueo.viewer", uuid.uuid4().hex
     )
+
+
+def _browser(cookie: str | None) -> str | None:
+    """The token in the cookie, `2|mask|token under the mask|time`; None where there is none.
+
+    Every page load masks the same token anew, so the cookie's text tells no browser from another.
+    """
+    try:
+        _, mask, masked, _ = (cookie or "").split("|")
+        mask, masked = bytes.fromhex(mask), bytes.fromhex(masked)
+    except ValueError:
+        return None
+    return bytes(b ^ m for b, m in zip(masked, cycle(mask), strict=False)).hex() or None
 
 
 def shutdown() -> None:
@@ -180,43 +216,47 @@ def teaching_note(backbone: str) -> None:
             )
 
 
+def _brand(title: str) -> None:
+    """The name above the links. With it a page, and another run on Live, begins at its top: the
+    browser would keep the place where the page before it was left."""
+    place = plain.escaped(f"{title} {(_kept('run') or {}).get('run') if title == 'Live' else ''}")
+    st.html(
+        f'<div class="ueo-brand" data-place="{place}">UEO <span>Studio</span></div>'
+        "<script>document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)</script>",
+        unsafe_allow_javascript=True,
+    )
+
+
 def _kept(name: str | None) -> dict[str, str] | None:
     """The query parameters that a link to a page should carry on."""
     value = st.query_params.get(name) or st.session_state.get(f"ueo.{name}") if name else None
     return {name: value} if value else None
 
 
-def _news() -> None:
-    """A card on the run under way, and on the newest one that ended without being seen."""
-    runs = core.notices(manager())
-    if any(n.under_way for n in runs):
-        st.fragment(_news_card, run_every=2.0, key="ueo.news")()
-    elif runs:
-        _news_card()
+def _worth_a_word(but: str | None) -> list[core.Notice]:
+    """The runs under way and those not yet seen as they are, the most urgent first."""
+    found = [n for n in core.notices(manager()) if n.run != but and (n.under_way or not n.seen)]
+    return sorted(found, key=lambda n: list(_NEWS).index(n.state))
 
 
-def _news_card() -> None:
-    runs = core.notices(manager())
-    under_way = [n for n in runs if n.under_way]
-    ended = [n for n in runs if not n.under_way and not n.seen]
-    for notice in (under_way or ended)[:1]:
-        with st.container(border=True, key="ueo-news"):
-            if notice.under_way:
-                waiting = len(under_way) - 1
-                st.markdown(f"**{'Waiting' if notice.state == 'queued' else 'Adapting now'}**")
-                st.progress(_live_share(notice))
-                if waiting:
-                    st.caption(f"{waiting} more in the queue")
-            else:
-                word = {"finished": "finished", "failed": "failed", "paused": "is paused"}
-                st.markdown(f"**A run {word[notice.state]}**")
-            st.text(notice.title)
-            st.page_link(
-                "pages/3_Live.py" if notice.state != "finished" else "pages/4_Inspect.py",
-                label="Watch it" if notice.under_way else "Look at it",
-                icon=":material/arrow_forward:",
-                query_params={"run": notice.run},
-            )
+def _news_card(but: str | None) -> None:
+    found = _worth_a_word(but)
+    if not found:
+        return
+    notice, others = found[0], Counter(_NEWS[n.state][1] for n in found[1:])
+    with st.container(border=True, key="ueo-news"):
+        st.markdown(f"**{_NEWS[notice.state][0]}**")
+        if notice.state in ("running", "stopping"):
+            st.progress(_live_share(notice))
+        st.text(notice.title)
+        st.page_link(
+            "pages/3_Live.py" if notice.state != "finished" else "pages/4_Inspect.py",
+            label="Watch it" if notice.under_way else "Look at it",
+            icon=":material/arrow_forward:",
+            query_params={"run": notice.run},
+        )
+        if others:
+            st.caption("Also " + ", ".join(f"{n} {word}" for word, n in others.items()))
 
 
 def _live_share(notice: core.Notice) -> float:

@@ -50,7 +50,7 @@ class Desk:
         """Take the controls; UserError while another viewer has them."""
         if not (seat := self.watch(viewer)).steers and not seat.free:
             raise UserError(
-                "Another window steers the runs: ask there to hand the controls over, or close it and "
+                "Another browser steers the runs: ask there to hand the controls over, or close it and "
                 f"wait {GONE_AFTER:.0f} seconds."
             )
         with self._lock:
