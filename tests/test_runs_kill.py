@@ -1,14 +1,17 @@
-"""A process that is killed loses nothing: the run resumes to the same end."""
+"""A process that is killed or told to end loses nothing: the run resumes to the same end."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from tests.pages import ROOT
 from tests.small_runs import delta_of, forget, make, same, store, story  # noqa: F401
+from ueo_core.runs import RunFolder
 
 pytestmark = pytest.mark.long
 
@@ -38,3 +41,41 @@ def test_killed_twenty_times_it_ends_bit_for_bit_the_same(make, store):  # noqa:
     assert (whole.path / "predictions.csv").read_bytes() == (
         killed.path / "predictions.csv"
     ).read_bytes()
+
+
+def told_to_end(number: int, run: RunFolder, *argv) -> None:
+    """Run a command until it has taken some steps, and tell it to end."""
+    before = run.state["step"] if (run.path / "state.json").exists() else 0
+    host = python("-m", "ueo_core", *argv)
+    try:
+        deadline = time.monotonic() + 120
+        while not any(e["kind"] == "step" and e["step"] > before + 2 for e in run.events()):
+            assert host.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        host.send_signal(number)
+        _, told = host.communicate(timeout=60)
+    finally:
+        host.kill()
+    assert host.returncode == 130 and "can be resumed" in told and "Traceback" not in told
+    state = run.state
+    assert state["state"] == "paused" and "resume to go on" in state["reason"]
+    assert before < state["step"] < state["steps"]
+    assert run.checkpoints()[-1] == state["step"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
+def test_told_to_end_the_command_line_leaves_a_checkpoint(tiny_files, store, tmp_path):  # noqa: F811
+    config, weights = tiny_files["vit"]
+    pool = store[0].root.parent / "pool"
+    adapt = (
+        "adapt", pool, "--classes", "dog,cat,house", "--backbone", config, "--pretrained", weights,
+        "--epochs", 60, "--batch-size", 5, "--lr", 0.01, "--device", "cpu", "--out",
+    )  # fmt: skip
+    whole, told = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "told")
+    told_to_end(signal.SIGINT, told, *adapt, told.path)
+    told_to_end(signal.SIGTERM, told, "resume", told.path)
+    for argv in (("resume", told.path), (*adapt, whole.path)):
+        host = python("-m", "ueo_core", *argv)
+        _, error = host.communicate(timeout=300)
+        assert host.returncode == 0, error
+    assert same(delta_of(whole), delta_of(told)) and story(whole) == story(told)

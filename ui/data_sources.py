@@ -5,19 +5,18 @@ import uuid
 import streamlit as st
 
 import ueo_core as core
-from ui import data_intake, shell, uploads
+from ui import data_intake, shell
 
 KINDS = {
+    "sample": ":material/draw: Built-in sample",
     "folder": ":material/folder: Folder",
     "zip": ":material/folder_zip: Zip file",
     "path": ":material/computer: Path on this machine",
-    "sample": ":material/draw: Built-in sample",
 }
 
 
 def draw() -> None:
     """The intake under way, or the sources to choose from."""
-    uploads.ready()
     if data_intake.draw():
         return
     empty = not core.list_datasets()
@@ -95,29 +94,27 @@ def _own(kind: str, prefix: str, side: int, holdout_of: str | None = None) -> No
     if kind == "path":
         _path(prefix, side, holdout_of)
     elif kind == "zip":
-        _upload("zip", prefix, side, holdout_of)
+        _upload("Drag a zip file here, or choose one", False, ["zip"], prefix, side, holdout_of)
     else:
-        _upload("folder", prefix, side, holdout_of)
-        most = st.get_option("server.maxUploadSize")
+        label = "Drag a folder here, or choose one"
+        _upload(label, "directory", None, prefix, side, holdout_of)
         st.caption(
-            f"Subfolders are fine. For more than {most:,} MB take a path on this machine: what is uploaded "
-            "passes through its memory."
+            "Subfolders are fine. For more than a few thousand photos a zip or a path is faster."
         )
 
 
-def _upload(kind: str, prefix: str, side: int, holdout_of: str | None) -> None:
+def _upload(
+    label: str, multiple, types: list[str] | None, prefix: str, side: int, holdout_of: str | None
+) -> None:
     # A new key empties the widget, and with it the server's memory, once the files are on disk.
-    key = f"{prefix}.{st.session_state.setdefault(f'{prefix}.upload', uuid.uuid4().hex)}"
-    if kind == "zip":
-        one = st.file_uploader("Drag a zip file here, or choose one", ["zip"], key=key)
-        given = [one] if one else []
-    else:
-        given = uploads.uploader("Drag a folder here, or choose one", True, key)
+    key = st.session_state.setdefault(f"{prefix}.upload", uuid.uuid4().hex)
+    given = st.file_uploader(label, types, accept_multiple_files=multiple, key=f"{prefix}.{key}")
     if not given:
         return
     try:
         with st.spinner("Moving the files to the studio's disk …"):
-            spooled = core.spool([(file.name, file) for file in given])
+            files = given if isinstance(given, list) else [given]
+            spooled = core.spool([(file.name, file) for file in files])
     except core.UserError as error:
         shell.problem(error)
         return

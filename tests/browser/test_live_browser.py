@@ -6,80 +6,68 @@ import pytest
 
 import ueo_core as core
 
-from .conftest import PATIENCE, serve
+from .conftest import serve
+from .live import (
+    STEP,
+    charts_kept,
+    keep_charts,
+    paused_run,
+    press,
+    until_step,
+    until_text,
+    until_ticks,
+)
 
 pytestmark = pytest.mark.browser
-STEP = "() => Number((document.body.innerText.match(/step ([\\d,]+) of/) || [0, '0'])[1].replaceAll(',', ''))"
-
-
-def paused_run(home) -> str:
-    """A small problem of the built-in kind, ready to be resumed; far too long to end by itself."""
-    problem = core.problem(seed=11)
-    store, files = core.Store(core.store_root(), 105), {"pool": [], "test": []}
-    for part, name, png in problem.files():
-        if len(files[part]) < 120:
-            files[part].append((name, png))
-    sets = {k: store.open(store.ingest_files(v, name=k).set_id) for k, v in files.items()}
-    folder = core.create_run(
-        core.runs_root() / "night",
-        core.Settings.for_backbone("drawings-resnet", epochs=2000, batch_size=30, device="cpu"),
-        list(problem.classes),
-        core.reference(store, sets["pool"]),
-        holdout=core.reference(store, sets["test"]),
-        holdout_labels=[name.split("/")[0] for name in sets["test"].names],
-    )
-    folder.set_state("paused", reason="Ready.")
-    return folder.id
-
-
-def until_step(page, least: int) -> int:
-    page.wait_for_function(f"({STEP})() >= {least}", timeout=PATIENCE)
-    return page.evaluate(STEP)
-
-
-def until_text(page, pattern: str) -> None:
-    page.wait_for_function(f"/{pattern}/.test(document.body.innerText)", timeout=PATIENCE)
+TOP = "document.querySelector('[data-testid=stMain]').scrollTop"
 
 
 def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
-    run = paused_run(own_home)
+    run = paused_run().id
     with serve(own_home) as (url, _):
         page.set_viewport_size({"width": 1920, "height": 1080})
         page.goto(f"{url}/Live?run={run}")
         until_text(page, "Ready\\.")
-        page.get_by_role("button", name="Resume").first.click()
+        press(page, "Resume")
         first = until_step(page, 5)
-        page.wait_for_function(
-            "document.querySelectorAll('[class*=st-key-live] canvas').length >= 5"
-        )
-        page.evaluate("window.kept = [...document.querySelectorAll('[class*=st-key-live] canvas')]")
-        # The charts are the same elements while the numbers move on, over more than 20 ticks.
-        page.wait_for_timeout(22_000)
-        assert until_step(page, first + 5) > first
-        assert page.evaluate("window.kept.every((canvas) => canvas.isConnected)")
-        # A second viewer and a refresh see the same run, further on.
+        keep_charts(page)
+        # What was zoomed into, and the open box in which it was done, stay while the run moves on.
+        page.get_by_role("button", name="View").click()
+        end = page.get_by_role("slider").last
+        end.focus()
+        page.keyboard.press("Home")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url(re.compile("steps=0-1(&|$)"))
+        until_ticks(page, 20)
+        assert charts_kept(page)
+        assert end.is_visible()
+        assert page.get_by_role("button", name="Steps 0 to 1").count() == 1
+        page.keyboard.press("Escape")
+        # A refresh keeps the view and the controls; a second window sees the same run.
+        page.reload()
+        page.get_by_role("button", name="Steps 0 to 1").wait_for()
         second = page.context.new_page()
         second.goto(f"{url}/Live?run=latest")
         assert until_step(second, first) >= first
         second.close()
-        page.reload()
         until_step(page, first)
-        # A pause freezes the counter, a step moves it by one.
-        page.get_by_role("button", name="Pause").first.click(
-            timeout=2 * PATIENCE
-        )  # a closed window holds on
-        until_text(page, "Paused")
+        # A pause freezes the counter, a step moves it by one: by keyboard, on the projector too.
+        page.goto(f"{url}/Live?run={run}&present=1")
+        until_step(page, first)
+        page.get_by_role("button", name="Pause").and_(page.locator(":enabled")).wait_for()
+        page.keyboard.press("p")
+        until_text(page, "Paused\\.")
+        page.get_by_role("button", name="Step", exact=False).and_(
+            page.locator(":enabled")
+        ).first.wait_for()
         page.wait_for_timeout(1500)  # the tick that said so may still be drawing the counter
         halted = page.evaluate(STEP)
         page.wait_for_timeout(3000)
         assert page.evaluate(STEP) == halted
-        page.get_by_role("button", name="Step", exact=False).and_(
-            page.locator(":enabled")
-        ).first.wait_for()
         page.keyboard.press("s")
         assert until_step(page, halted + 1) == halted + 1
-        until_text(page, "Paused")
-        page.get_by_role("button", name="Stop and keep").first.click()
+        until_text(page, "Paused\\.")
+        press(page, "Stop and keep")
         page.get_by_text("Inspect what changed").first.click()
         page.wait_for_url(re.compile(f"Inspect.*run={run}"))
         page.get_by_role("tab", name="Classes").click()
@@ -89,6 +77,53 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
             page.wait_for_timeout(500)
             main = "document.querySelector('[data-testid=stMain]')"
             assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth"), width
+
+
+def test_of_two_browsers_one_steers_until_it_hands_over(page, own_home):
+    run = paused_run().id
+    with serve(own_home) as (url, _):
+        page.goto(f"{url}/Live?run={run}")
+        press(page, "Resume")
+        until_step(page, 1)
+        page.reload()  # the same browser: it keeps the controls, and counts once
+        until_step(page, 1)
+        others = page.context.browser.new_context()
+        others.set_default_timeout(60_000)
+        other = others.new_page()
+        other.goto(f"{url}/Live?run=latest")
+        other.get_by_text("another browser has the controls").wait_for()
+        until_step(other, 1)
+        assert other.get_by_role("button", name="Pause").first.is_disabled()
+        page.get_by_text("You have the controls; 1 other watches").wait_for()
+        page.get_by_role("button", name="Hand over").click()
+        other.get_by_role("button", name="Take the controls").click()
+        page.get_by_text("another browser has the controls").wait_for()
+        press(other, "Pause")
+        until_text(page, "Paused\\.")
+        others.close()
+
+
+def test_a_run_started_at_the_foot_of_adapt_is_seen_from_its_top(page, own_home):
+    folder = paused_run()
+    config = folder.config
+    dataset = core.create_dataset("mine", config["pool"], classes=config["classes"])
+    with serve(own_home) as (url, _):
+        page.set_viewport_size({"width": 1024, "height": 500})
+        page.goto(f"{url}/Adapt?data={dataset.id}")
+        page.get_by_role("button", name="Start").scroll_into_view_if_needed()
+        assert page.evaluate(TOP) > 0
+        press(page, "Start")
+        page.wait_for_url("**/Live?run=*")
+        until_step(page, 1)
+        assert page.evaluate(TOP) == 0
+        # Meanwhile the sidebar speaks of the other run, and the way there begins at the top as well.
+        page.get_by_text("A run is paused").wait_for()
+        page.mouse.move(600, 300)
+        page.mouse.wheel(0, 700)
+        page.wait_for_function(f"{TOP} > 0")
+        page.get_by_role("link", name="Look at it").click()
+        until_text(page, "Ready\\.")
+        assert page.evaluate(TOP) == 0
 
 
 def open_a_cell(page) -> None:

@@ -1,0 +1,69 @@
+"""What the browser tests of the Live page share: a run to steer, and how to wait for what it shows."""
+
+import ueo_core as core
+
+from .conftest import PATIENCE
+
+STEP = "() => Number((document.body.innerText.match(/step ([\\d,]+) of/) || [0, '0'])[1].replaceAll(',', ''))"
+CHARTS = "[...document.querySelectorAll('[class*=st-key-live] canvas')]"
+
+
+def paused_run(epochs: int = 2000) -> core.RunFolder:
+    """A small problem of the built-in kind, ready to be resumed; by default it does not end by itself."""
+    problem = core.problem(seed=11)
+    store, files = core.Store(core.store_root(), 105), {"pool": [], "test": []}
+    for part, name, png in problem.files():
+        if len(files[part]) < 120:
+            files[part].append((name, png))
+    sets = {k: store.open(store.ingest_files(v, name=k).set_id) for k, v in files.items()}
+    folder = core.create_run(
+        core.runs_root() / "night",
+        core.Settings.for_backbone("drawings-resnet", epochs=epochs, batch_size=30, device="cpu"),
+        list(problem.classes),
+        core.reference(store, sets["pool"]),
+        holdout=core.reference(store, sets["test"]),
+        holdout_labels=[name.split("/")[0] for name in sets["test"].names],
+    )
+    # One thread, so that the server and a command line on any machine come to the same end.
+    folder.set_state("paused", reason="Ready.", threads=1)
+    return folder
+
+
+def press(page, label: str) -> None:
+    """Press a button as soon as it can be pressed."""
+    page.get_by_role("button", name=label).and_(page.locator(":enabled")).first.click()
+
+
+def until_step(page, least: int) -> int:
+    """Wait for a step. → the step shown then, which may be a later one"""
+    page.wait_for_function(f"({STEP})() >= {least}", timeout=PATIENCE)
+    return page.evaluate(STEP)
+
+
+def until_text(page, pattern: str) -> None:
+    page.wait_for_function(f"/{pattern}/.test(document.body.innerText)", timeout=PATIENCE)
+
+
+def keep_charts(page) -> None:
+    """Remember the page's charts; see `charts_kept`."""
+    page.wait_for_function(f"{CHARTS}.length >= 5", timeout=PATIENCE)
+    page.evaluate(f"window.kept = {CHARTS}")
+
+
+def charts_kept(page) -> bool:
+    """Whether all the charts remembered are still the same elements."""
+    return page.evaluate("window.kept.every((canvas) => canvas.isConnected)")
+
+
+def until_ticks(page, count: int) -> None:
+    """Wait until the counter has been seen to move so many times: as often, charts were drawn anew."""
+    page.evaluate(
+        f"""() => {{
+          window.moves = 0; window.last = ({STEP})(); clearInterval(window.counting);
+          window.counting = setInterval(() => {{
+            const step = ({STEP})();
+            if (step !== window.last) {{ window.last = step; window.moves += 1; }}
+          }}, 100);
+        }}"""
+    )
+    page.wait_for_function(f"window.moves >= {count}", timeout=2 * PATIENCE)

@@ -1,0 +1,56 @@
+"""A server that is killed or told to end, in a real browser: the run says so, goes on, and ends alike."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.small_runs import delta_of, same
+
+from .conftest import ROOT, serve
+from .live import paused_run, press, until_step, until_text
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
+
+@pytest.mark.timeout(900)
+def test_killed_and_told_to_end_it_is_resumed_to_the_same_end(page, own_home):
+    folder = paused_run(epochs=40)
+    whole = type(folder)(own_home / "whole")
+    shutil.copytree(folder.path, whole.path)
+    address, step = f"/Live?run={folder.id}", 0
+    for number, reason in (
+        (signal.SIGKILL, "Interrupted: the app was closed or the computer went down"),
+        (signal.SIGINT, "The app was closed: resume to go on"),
+        (signal.SIGTERM, "The app was closed: resume to go on"),
+    ):
+        with serve(own_home) as (url, process):
+            page.goto(url + address)
+            press(page, "Resume")
+            until_step(page, step + 6)
+            process.send_signal(number)
+            process.wait(60)
+        state = folder.state
+        if number == signal.SIGKILL:
+            assert state["state"] == "running"  # as the kill left it
+        else:
+            assert state["state"] == "paused" and folder.checkpoints()[-1] == state["step"] > step
+        step = folder.checkpoints()[-1]
+        with serve(own_home) as (url, _):
+            page.goto(url + address)
+            until_text(page, reason)
+            shown = until_step(page, step)  # a kill may leave steps behind the last checkpoint
+            assert shown == step or number == signal.SIGKILL
+    with serve(own_home) as (url, _):
+        page.goto(url + address)
+        press(page, "Resume")
+        page.get_by_text("Inspect what changed").first.wait_for(timeout=180_000)
+    subprocess.run(
+        [sys.executable, "-m", "ueo_core", "resume", str(whole.path)], cwd=ROOT, check=True,
+        capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300,
+    )  # fmt: skip
+    assert folder.state["step"] == whole.state["step"] == 160
+    assert same(delta_of(folder), delta_of(whole))

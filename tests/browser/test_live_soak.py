@@ -1,0 +1,48 @@
+"""A long watch leaves the memory of server and tab as it was. UEO_SOAK_SECONDS=600 for ten minutes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .conftest import serve
+from .live import charts_kept, keep_charts, paused_run, press, until_step
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+SAMPLES = 13
+
+
+def memory(chrome, server: int) -> tuple[float, float, float]:
+    """→ resident memory of the server, JavaScript heap of the tab after a collection, both in MB, and
+    the number of its DOM nodes"""
+    chrome.send("HeapProfiler.collectGarbage")
+    found = {m["name"]: m["value"] for m in chrome.send("Performance.getMetrics")["metrics"]}
+    pages = int(Path(f"/proc/{server}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, found["JSHeapUsedSize"] / 1e6, found["Nodes"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system tells no memory here")
+@pytest.mark.timeout(1800)
+def test_a_long_watch_leaves_memory_flat(page, own_home):
+    seconds = float(os.environ.get("UEO_SOAK_SECONDS", "45"))
+    run = paused_run(epochs=20_000 // 4)
+    with serve(own_home) as (url, process):
+        page.goto(f"{url}/Live?run={run.id}")
+        press(page, "Resume")
+        until_step(page, 20)  # loaded, and everything drawn a few times
+        keep_charts(page)
+        chrome = page.context.new_cdp_session(page)
+        chrome.send("Performance.enable")
+        found = []
+        for i in range(SAMPLES):
+            if i:
+                page.wait_for_timeout(1000 * seconds / (SAMPLES - 1))
+            found.append(memory(chrome, process.pid))
+            print(f"{i * seconds / (SAMPLES - 1):5.0f} s, server, tab, nodes:", *found[-1])
+        assert charts_kept(page)
+    server, tab, nodes = zip(*found, strict=True)
+    # The curves fill up to their cap in the first minutes; thereafter nothing may grow.
+    minutes = seconds / 60
+    assert server[-1] - server[0] < 40 + 4 * minutes
+    assert tab[-1] - tab[0] < 6 + 0.6 * minutes
+    assert nodes[-1] < 1.1 * nodes[0] + 200
