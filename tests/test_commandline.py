@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import ueo_core as core
+from tests.test_protocol_study import dataset as labelled_dataset
+from tests.test_protocol_study import drawn
+from tests.test_protocol_study import on as study_on
 from ueo_core.classes import read_class_names
 from ueo_core.cli.commands import settings_of
 from ueo_core.cli.options import build
-from ueo_core.commandline import command_line, options
+from ueo_core.commandline import command_line, options, study_commands
 from ueo_core.datasets import Dataset
 from ueo_core.presets import PRESETS, preset
 from ueo_core.settings import MODES, PRECISIONS, TRAINED_PARTS, Settings
@@ -92,3 +96,34 @@ def test_a_preset_changes_what_it_says_and_nothing_else(name, backbone):
     }[name]  # fmt: skip
     if name == "quick":
         assert preset(name, backbone).epochs == round(base.epochs / 3)
+
+
+def study(**values):
+    return drawn(methods=("zero-shot", "ueo"), seeds=3, **values)
+
+
+def test_a_protocol_of_drawings_is_the_table_command_of_its_worlds():
+    lines = study_commands(study(shifts=("closed", "open"), lr=0.25)).splitlines()
+    for line, shift in zip(lines, ("closed", "open"), strict=True):
+        args = parse(line)
+        assert (args.command, args.shift, args.domain) == ("table", shift, "night")
+        assert (args.backbones, args.methods) == ("drawings-resnet", "zero-shot,ueo")
+        assert (args.seeds, args.first_seed, args.epochs, args.lr) == (3, 0, 1, 0.25)
+    (line,) = study_commands(study(shifts=("closed", "partial", "open", "open-partial"))).split(
+        "\n"
+    )
+    assert parse(line).shift == "all" and parse(line).lr is None
+
+
+def test_a_protocol_of_a_dataset_names_its_classes_and_where_its_labels_are():
+    found = labelled_dataset()
+    args = parse(study_commands(study_on(found, shifts=("open",), pretrained="a b.safetensors")))
+    assert (args.command, str(args.source), args.shift) == ("protocol", "FOLDER", "open")
+    assert read_class_names(args.classes) == ["ant", "bee", "cow"]
+    assert (args.pretrained, args.epochs) == ("a b.safetensors", 1)
+    assert parse(study_commands(study_on(found, shifts=("open",), by_share=True))).classes is None
+    held = core.create_dataset(
+        "held", found.pool, classes=("ant", "bee"), holdout=found.pool,
+        labels={"pool": None, "holdout": found.raw_labels()["pool"]},
+    )  # fmt: skip
+    assert str(parse(study_commands(study_on(held, shifts=("open",)))).source) == "TEST"

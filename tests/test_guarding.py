@@ -14,7 +14,7 @@ from ueo_core.adapted import AdaptedCLIP, read_delta
 from ueo_core.guarding import examine
 from ueo_core.offered import DELTA, GUARDED, read_offer
 from ueo_core.runs.worker import execute
-from ueo_core.views import Views
+from ueo_core.views import Kept, Views
 
 CLASSES = ["dog", "cat", "house"]
 
@@ -71,6 +71,28 @@ def test_the_evidence_is_what_the_crops_say(tiny):
         ]
     expected = guard.consistency(after.argmax(1).numpy(), torch.stack(again).numpy(), 3)
     assert choice.evidence["1"]["consistency"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_in_quick_mode_the_crops_are_real_and_pass_the_tower_once(tiny):
+    model, images = AdaptedCLIP(tiny, CLASSES, mode="quick"), Views(Arrays(12), tiny)
+    kept = Kept(images, model, "float32")
+    before = cosines(model, kept)
+    # Features on which most images fall between two classes, where a crop can tip the answer.
+    model.load_delta({k: v + 0.4 * torch.randn_like(v) for k, v in model.delta_copy().items()})
+    after, passed, real = cosines(model, kept), [], model.tail.head
+    model.tail.head = lambda views: passed.append(len(views)) or real(views)
+    end = model.delta_copy()
+    choice = examine(model, kept, before, after, seed=1, batch=12)
+    assert passed == [12] * guard.draws_of("quick")
+    whole = AdaptedCLIP(tiny, CLASSES)
+    for share, cos in (("0", before), ("1", after)):
+        whole.load_between(float(share), end)
+        with torch.no_grad():
+            crops = whole.encode_image(images.crops(range(12), (1, 3, 0, 0)))
+            again = (crops @ whole.encode_text().T).argmax(1)
+        expected = guard.consistency(cos.argmax(1).numpy(), again.numpy()[None], 3)
+        assert choice.evidence[share]["consistency"] == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_run_keeps_the_choice_and_the_model_that_it_offers(make):  # noqa: F811

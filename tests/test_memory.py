@@ -36,14 +36,49 @@ def test_this_machines_memory_is_told():
     assert found is None or found > 10**8
 
 
+@pytest.fixture
+def told(monkeypatch):
+    """What glibc is told, in order."""
+    found = []
+    monkeypatch.setattr(memory, "_tell", found.append)
+    return found
+
+
+def test_freed_memory_is_kept_until_the_last_one_is_out(told):
+    cpu = torch.device("cpu")
+    with memory.kept(cpu):
+        with memory.kept(cpu):
+            pass
+        assert memory._AS_BEFORE not in told
+    assert told == [memory._KEEP, memory._KEEP, memory._AS_BEFORE]
+    with pytest.raises(KeyError), memory.kept(cpu):
+        raise KeyError
+    assert told[-2:] == [memory._KEEP, memory._AS_BEFORE]
+
+
+def test_what_is_released_in_between_does_not_end_the_keeping(told):
+    with memory.kept(torch.device("cpu")):
+        memory.release_memory()
+        assert told == [memory._KEEP, memory._AS_BEFORE, memory._KEEP]
+    memory.release_memory()
+    assert told[-1] == memory._AS_BEFORE
+
+
+def test_a_device_with_an_allocator_of_its_own_is_left_alone(told):
+    with memory.kept(torch.device("meta")):
+        pass
+    assert told == []
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
-def test_glibc_can_be_told_to_keep_and_to_give_back():
+def test_glibc_takes_every_option():
+    mallopt = memory._libc("mallopt")
+    if mallopt is None:
+        pytest.skip("another C library")
     try:
-        assert memory.keep_freed() is (memory._libc("mallopt") is not None)
-        block = torch.ones(64, 1_000_000)  # 256 MB
-        del block
+        assert all(mallopt(option, value) for option, value in memory._KEEP)
     finally:
-        memory.give_back()
+        assert all(mallopt(option, value) for option, value in memory._AS_BEFORE)
 
 
 def test_a_small_machine_is_given_parts_and_the_same_result(tiny, monkeypatch):

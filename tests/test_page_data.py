@@ -205,6 +205,19 @@ def test_deleting_and_cleaning_up(app, dataset):  # noqa: F811
     assert core.Store(core.store_root()).sets() == []
 
 
+def test_an_unused_set_can_stay(app, dataset):  # noqa: F811
+    store = core.Store(core.store_root())
+    kept = store.ingest_files([("a.png", png(1)), ("b.png", png(2))], name="kept").set_id
+    gone = store.ingest_files([("c.png", png(3)), ("d.png", png(4))], name="gone").set_id
+    at(app, "1_Data", data=dataset.id).toggle(key="data.store").set_value(True).run()
+    (unused,) = clean(app).multiselect
+    assert set(unused.value) == {kept, gone}  # and not the dataset's own
+    assert any("kept · 2 images · 0.0 MB" in option for option in unused.options)
+    unused.set_value([gone]).run()
+    button(clean(app), "Delete what nothing uses").click().run()
+    assert {info.id for info in store.sets()} == {dataset.pool["set"], kept}
+
+
 def test_a_dead_link_says_so(app, dataset):  # noqa: F811
     at(app, "1_Data", data="gone")
     assert "not here any more" in app.warning[0].value

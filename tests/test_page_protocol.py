@@ -74,6 +74,24 @@ def test_a_new_protocol_runs_in_the_background_and_is_shown(app, small_sample): 
     }  # fmt: skip
 
 
+def test_a_protocol_is_deleted_with_its_results(app):  # noqa: F811
+    study = kept(VALUES)
+    page = at(app, "5_Compare", view="protocol", protocol=study.id)
+    assert "Delete it with its 6 results?" in plain(page.markdown)
+    page.button(key="protocol.delete").click().run()
+    assert core.studies() == [] and not study.folder.exists()
+    assert "protocol" not in clean(page).query_params and not page.warning
+
+
+def test_the_command_line_follows_the_choices(app):  # noqa: F811
+    page = at(app, "5_Compare", view="protocol")
+    page.number_input(key="protocol.lr.drawings-resnet").set_value(0.25).run()
+    (code,) = clean(page).code
+    assert "ueo_core table --domain night" in code.value and code.value.endswith(
+        "--lr 0.25 --out comparison"
+    )
+
+
 def test_an_unknown_protocol_is_said_and_a_failed_job_is_a_sentence(app, monkeypatch):  # noqa: F811
     page = at(app, "5_Compare", view="protocol", protocol="nowhere")
     assert "there is none of that name" in plain(page.warning)

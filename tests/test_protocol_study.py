@@ -8,12 +8,13 @@ from tests.pages import small_sample  # noqa: F401
 from tests.run_folders import image_set
 from ueo_core.errors import UserError
 from ueo_core.estimate import Estimate
-from ueo_core.images.files import read_json
+from ueo_core.images.files import read_json, write_json
 from ueo_core.jobs import Cancelled, Job
 from ueo_core.protocol_study import (
     DRAWINGS,
     Study,
     carry_out_study,
+    delete_study,
     gains,
     keep_study,
     marks_of,
@@ -61,6 +62,9 @@ def test_more_methods_worlds_and_seeds_are_the_same_study_other_settings_are_not
     assert len({s.id for s in others} | {drawn().id}) == 5
     assert drawn(epochs=core.Settings.for_backbone("drawings-resnet").epochs).chosen == {}
     assert drawn(epochs=3).settings.epochs == 3
+    fast = drawn(lr=0.25)
+    assert fast.id != drawn().id and fast.settings.lr == 0.25 and "rate 0.25" in fast.title
+    assert fast.chosen == {"epochs": 1, "lr": 0.25} and drawn().chosen == {"epochs": 1}
 
 
 def test_a_changed_label_or_class_makes_another_study():
@@ -143,6 +147,15 @@ def test_studies_are_found_again_newest_first_and_damage_is_passed_over(own_home
     (broken / "study.json").write_text("{}")
     assert studies() == [drawn(epochs=4), drawn()]
     assert study_rows(drawn()) == [] and missing_rows(drawn(), []) == 4
+
+
+def test_a_deleted_study_is_gone_with_its_rows_and_no_other_is():
+    keep_study(drawn())
+    keep_study(drawn(lr=0.25))
+    write_json(drawn().folder / "out" / "rows" / "open-0-ueo.json", {"method": "ueo"})
+    delete_study(drawn())
+    assert studies() == [drawn(lr=0.25)] and not drawn().folder.exists()
+    delete_study(drawn())  # another session was faster
 
 
 def test_a_cancelled_study_goes_on_from_its_rows(small_sample):  # noqa: F811

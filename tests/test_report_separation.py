@@ -15,7 +15,7 @@ from ueo_core.report.classes import (
     wilson,
 )
 from ueo_core.report.gallery import VIEWS, best_answers, gallery_views, truth_sentence
-from ueo_core.report.histograms import data_range, digits, hills, histogram
+from ueo_core.report.histograms import counts_below, data_range, digits, hills, histogram
 from ueo_core.report.inspection import Part
 from ueo_core.report.separation import effect_rows, roc_points, threshold_at_tpr, threshold_effect
 
@@ -130,6 +130,12 @@ def test_galleries_pick_what_they_say():
     }  # fmt: skip
     unlabelled = Part("pool", {}, np.full(4, UNLABELED), cosines, 10.0)
     assert set(gallery_views(unlabelled)) == {"unknown", "flipped", "least", "most"}
+
+
+def test_below_a_limit_counts_as_the_threshold_does():
+    values = np.array([0.3, 0.1, 0.3, 0.7])
+    limits = [0.0, 0.1, 0.3, 0.31, 0.7, 1.0]
+    assert counts_below(values, limits) == [int((values < limit).sum()) for limit in limits]
 
 
 def test_histograms_span_the_data_and_lose_nothing():

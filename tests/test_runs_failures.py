@@ -6,7 +6,7 @@ import json
 import pytest
 import torch
 
-from tests.small_runs import delta_of, make, manager, same, store, story, wait  # noqa: F401
+from tests.small_runs import delta_of, forget, make, manager, same, store, story, wait  # noqa: F401
 from ueo_core.adapt import image_features
 from ueo_core.images import ImageSet
 from ueo_core.images.image_set import missing
@@ -98,12 +98,13 @@ def test_a_step_that_did_not_fit_is_taken_again_from_where_it_was(make, monkeypa
         torch.testing.assert_close(delta_of(tight)[name], value, atol=2e-5, rtol=1e-4)
 
 
-def test_out_of_memory_while_measuring_takes_fewer_images_at_once(make, monkeypatch):  # noqa: F811
+def test_out_of_memory_while_measuring_takes_fewer_images_at_once(make, store, monkeypatch):  # noqa: F811
     plain, tight = make("plain"), make("tight")
     execute(plain)
+    forget(store)
     sizes = []
 
-    def small_device(model, views, batch_size=128, *more):
+    def small_device(model, views, batch_size, *more):
         sizes.append(batch_size)
         if batch_size > 4:
             raise torch.OutOfMemoryError("too large")
@@ -111,7 +112,7 @@ def test_out_of_memory_while_measuring_takes_fewer_images_at_once(make, monkeypa
 
     monkeypatch.setattr(scoring, "image_features", small_device)
     assert execute(tight)["state"] == "finished"
-    assert sizes[:6] == [128, 64, 32, 16, 8, 4] and set(sizes[6:]) == {4}
+    assert sizes[:4] == [32, 16, 8, 4] and set(sizes[4:]) == {4}
     for name, value in delta_of(plain).items():
         torch.testing.assert_close(delta_of(tight)[name], value, atol=2e-5, rtol=1e-4)
 

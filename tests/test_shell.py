@@ -50,6 +50,15 @@ def test_another_home_has_another_manager(monkeypatch, tmp_path):
     assert shell.manager().root == tmp_path / "other" / "runs"
 
 
+def _succeeds(code: str) -> None:
+    """Run code in an interpreter of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_way_to_the_first_paint_imports_no_torch():
     """Every module of Start and the shell, as the page imports and uses them."""
     code = (
@@ -59,11 +68,16 @@ def test_the_way_to_the_first_paint_imports_no_torch():
         "heavy = {'torch', 'open_clip', 'sklearn', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    _succeeds(code)
+
+
+def test_the_use_page_comes_up_without_scikit_learn():
+    code = (
+        "import sys\nfrom ui import use\n"
+        "heavy = {'torch', 'open_clip', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    _succeeds(code)
 
 
 def test_notices_tell_state_progress_and_whether_it_was_seen():

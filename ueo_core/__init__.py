@@ -12,7 +12,7 @@ __version__ = "1.0.0"  # written into every delta and report
 _PUBLIC = {
     "ueo_core.answers": ("Answers",),
     "ueo_core.classes": ("parse_class_names", "read_class_names"),
-    "ueo_core.commandline": ("command_line", "use_commands"),
+    "ueo_core.commandline": ("command_line", "study_commands", "use_commands"),
     "ueo_core.datasets": (
         "Dataset",
         "create_dataset",
@@ -56,6 +56,7 @@ _PUBLIC = {
         "MOST_STUDY_SEEDS",
         "Study",
         "carry_out_study",
+        "delete_study",
         "gains",
         "keep_study",
         "marks_of",
@@ -119,7 +120,7 @@ _PUBLIC = {
         "load_hand_labels",
         "save_hand_labels",
     ),
-    "ueo_core.report.histograms": ("data_range", "digits", "histogram"),
+    "ueo_core.report.histograms": ("counts_below", "data_range", "digits", "histogram"),
     "ueo_core.report.html": ("html_report",),
     "ueo_core.report.inspection": ("Inspection", "Part", "read_features", "read_inspection"),
     "ueo_core.report.live": (

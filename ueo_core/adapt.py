@@ -1,5 +1,6 @@
 """The adaptation loop: one generator of step records, no thread, no file, no screen, no label."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ueo_core import memory, precision
 from ueo_core.adapted import AdaptedCLIP
@@ -40,18 +41,20 @@ class Step:
 
 @torch.no_grad()
 def image_features(
-    model: AdaptedCLIP, views: Views, batch_size: int = 128, on_batch=None, indices=None
+    model: AdaptedCLIP, views: Views, batch_size: int | None = None, on_batch=None, indices=None
 ) -> Tensor:
     """Unit features of all evaluation views, or of `indices`, on the CPU. → (N, D)
 
-    `on_batch(done)` is told and may raise to leave early.
+    batch_size: None takes what suits the device; `on_batch(done)` is told and may raise to leave
+    early.
     """
     parts, done = [], 0
-    for images in views.batches(batch_size, indices):
-        parts.append(model.encode_image(images).cpu())
-        done += len(images)
-        if on_batch:
-            on_batch(done)
+    with memory.kept(model.device):
+        for images in views.batches(batch_size, indices):
+            parts.append(model.encode_image(images).cpu())
+            done += len(images)
+            if on_batch:
+                on_batch(done)
     return torch.cat(parts) if parts else torch.empty(0)
 
 
@@ -119,6 +122,17 @@ def fitting_chunk(
     return memory.largest_chunk(settings.batch_size, held(2) - held(1), total)
 
 
+@contextlib.contextmanager
+def _training(parameters: list[nn.Parameter]) -> Iterator[None]:
+    """Freezes them again in the end, whichever way that comes."""
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(False)
+            p.grad = None
+
+
 def adapt(
     model: AdaptedCLIP,
     views: Views,
@@ -147,13 +161,6 @@ def adapt(
     optimizer = torch.optim.SGD(parameters, lr=settings.lr)
     sizes = split_epoch(n, settings.batch_size)
     steps = steps_in_all(n, settings)
-    if model.device.type == "cpu":
-        memory.keep_freed()
-    if settings.chunk is None:
-        total = memory.memory_of(model.device)
-        settings = settings.changed(chunk=fitting_chunk(model, views, settings, total))
-    # Where the prompt does not train, its features are the same at every step.
-    fixed_text = None if model.context.requires_grad else model.encode_text()
     drawn = None
 
     def draw(step: int) -> tuple[np.ndarray, Tensor]:
@@ -164,7 +171,12 @@ def adapt(
         batch = order[first : first + sizes[place]]
         return batch, views.training(batch, np.random.default_rng([settings.seed, VIEW, step]))
 
-    try:
+    with _training(parameters), memory.kept(model.device):
+        if settings.chunk is None:
+            total = memory.memory_of(model.device)
+            settings = settings.changed(chunk=fitting_chunk(model, views, settings, total))
+        # Where the prompt does not train, its features are the same at every step.
+        fixed_text = None if model.context.requires_grad else model.encode_text()
         for step in range(done, steps):
             began = time.perf_counter()
             lr = learning_rate(step, n, settings)
@@ -195,8 +207,3 @@ def adapt(
                 seconds=time.perf_counter() - began,
                 batch=tuple(int(i) for i in batch),
             )
-    finally:
-        for p in parameters:
-            p.requires_grad_(False)
-            p.grad = None
-        memory.give_back()

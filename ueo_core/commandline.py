@@ -3,11 +3,15 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from ueo_core.datasets import Dataset
-from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN
+from ueo_core.datasets import Dataset, open_dataset
+from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.offered import DELTA, Offer
 from ueo_core.settings import Settings
+
+if TYPE_CHECKING:  # it loads scikit-learn
+    from ueo_core.protocol_study import Study
 
 PROGRAM = "python -m ueo_core"
 
@@ -65,6 +69,30 @@ def use_commands(offer: Offer) -> str:
     if offer.run is not None:
         lines.append(["report", model, "--out", "report.html"])
     return "\n".join(map(_line, lines))
+
+
+def study_commands(study: "Study", out: str = "comparison") -> str:
+    """What a protocol of Compare does, one command a line, into one folder.
+
+    Uploaded images stand as FOLDER, a test set as TEST. UserError where the dataset is gone.
+    """
+    every = set(study.shifts) == set(SHIFTS)
+    chosen = [w for name, value in study.chosen.items() for w in (f"--{name}", str(value))]
+    if study.drawn:
+        on = ["table", "--domain", study.marks, "--backbones", study.backbone, "--first-seed", "0"]
+    else:
+        from ueo_core.protocol_study import measured_part
+
+        dataset = open_dataset(study.data)
+        held = measured_part(dataset) == "holdout"
+        on = ["protocol", "TEST" if held else dataset.origin.get("path", "FOLDER")]
+        on += [] if study.by_share else ["--classes", ",".join(dataset.classes)]
+        on += ["--backbone", study.backbone]
+        on += ["--pretrained", study.pretrained] if study.pretrained else []
+    end = ["--methods", ",".join(study.methods), "--seeds", str(study.seeds), *chosen, "--out", out]
+    return "\n".join(
+        _line([*on, "--shift", shift, *end]) for shift in (("all",) if every else study.shifts)
+    )
 
 
 def _adapt(

@@ -12,7 +12,7 @@ from ueo_core import backbones
 from ueo_core.adapt import adapt, image_features
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.datasets import Dataset
-from ueo_core.guard import DRAWS, IMAGES, rate_hint
+from ueo_core.guard import IMAGES, draws_of, rate_hint
 from ueo_core.images import Subset
 from ueo_core.runs.scoring import PROBE
 from ueo_core.schedule import steps_in_all
@@ -47,14 +47,14 @@ class Estimate:
 def forward_images(dataset: Dataset, settings: Settings) -> int:
     """How many images a run encodes outside its steps: all before and after, a probe an epoch.
 
-    In quick mode each image passes the tower once, and what comes after is next to nothing. The
-    guard looks at zero-shot and the last epoch; where it goes on looking it takes longer.
+    In quick mode each image passes the tower once, the guard's crops too, and what comes after is
+    next to nothing. Else the guard looks at zero-shot and the last epoch, or longer where it goes on.
     """
     pool, holdout = dataset.pool["n"], dataset.holdout["n"] if dataset.holdout else 0
-    guard = 2 * DRAWS * min(IMAGES, pool) if settings.guard else 0
+    guard = draws_of(settings.mode) * min(IMAGES, pool) if settings.guard else 0
     if settings.mode == "quick":
         return pool + holdout + guard
-    return 2 * (pool + holdout) + min(PROBE, holdout or pool) * settings.epochs + guard
+    return 2 * guard + 2 * (pool + holdout) + min(PROBE, holdout or pool) * settings.epochs
 
 
 def estimate_time(

@@ -25,6 +25,11 @@ SHARES = (
 )  # of the way from zero-shot (0) to the last epoch (1), the last first
 
 
+def draws_of(mode: str) -> int:
+    """How often each image is asked again. Once in quick mode, or the guard would cost more than the run."""
+    return 1 if mode == "quick" else DRAWS
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is seen of a model without labels."""

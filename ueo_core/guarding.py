@@ -9,13 +9,13 @@ from torch import Tensor
 from ueo_core import guard
 from ueo_core.adapt import CROPS, image_features
 from ueo_core.adapted import AdaptedCLIP
-from ueo_core.views import Views
+from ueo_core.views import Kept, Views
 
 
 @torch.no_grad()
 def examine(
     model: AdaptedCLIP,
-    views: Views,
+    views: Views | Kept,
     zero_shot: Tensor,
     last: Tensor,
     seed: int,
@@ -29,6 +29,7 @@ def examine(
     """
     chosen = np.sort(np.random.default_rng([seed, CROPS]).permutation(len(views))[: guard.IMAGES])
     end, known, looks = model.delta_copy(), {0.0: zero_shot, 1.0: last}, 0
+    draws = guard.draws_of("quick" if model.tail else "full")
 
     def look(share: float) -> guard.Evidence:
         nonlocal looks
@@ -39,22 +40,15 @@ def examine(
         else:
             cosines = image_features(model, views, batch, indices=chosen) @ text.T
         again = []
-        for draw in range(guard.DRAWS):
-            # Seeded by place, so that every model is asked about the same crops.
-            answers = [
-                (
-                    model.encode_image(
-                        views.training(
-                            chosen[i : i + batch], np.random.default_rng([seed, CROPS, draw, i])
-                        )
-                    ).cpu()
-                    @ text.T
-                ).argmax(1)
-                for i in range(0, len(chosen), batch)
-            ]
+        for draw in range(draws):
+            answers = []
+            for i in range(0, len(chosen), batch):
+                # Seeded by place, so that every model is asked about the same crops.
+                crops = views.crops(chosen[i : i + batch], (seed, CROPS, draw, i))
+                answers.append((model.encode_image(crops).cpu() @ text.T).argmax(1))
             again.append(torch.cat(answers).numpy())
             looks += 1
-            told(looks, guard.DRAWS * (1 + len(guard.SHARES)))
+            told(looks, draws * (1 + len(guard.SHARES)))
         return guard.Evidence(
             guard.consistency(cosines.argmax(1).numpy(), np.stack(again), len(model.classes)),
             guard.spread((cosines * model.logit_scale).softmax(1).numpy()),

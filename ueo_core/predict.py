@@ -42,11 +42,10 @@ def cosines(
     model: AdaptedCLIP,
     images: Pixels,
     on_batch: Callable[[int], None] | None = None,
-    batch_size: int = 128,
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
     on_batch: told how many images are done; it may raise to leave early.
     """
-    features = image_features(model, Views(images, model.backbone), batch_size, on_batch)
+    features = image_features(model, Views(images, model.backbone), on_batch=on_batch)
     return (features @ model.encode_text().cpu().T).numpy()

@@ -27,6 +27,7 @@ from ueo_core.baselines.upl import upl
 from ueo_core.errors import UserError
 from ueo_core.images import ImageSet, Subset
 from ueo_core.images.files import read_json, write_json
+from ueo_core.memory import kept
 from ueo_core.methods import METHODS, VARIANTS, Variant, oracle_weights
 from ueo_core.metrics import evaluate, harmonic_mean
 from ueo_core.objectives import confidence_weights
@@ -136,7 +137,8 @@ def carry_out(
     """
     try:
         _open(plan, backbone, out)
-        return _Work(plan, backbone, out, progress, check).rows()
+        with kept(next(backbone.model.parameters()).device):
+            return _Work(plan, backbone, out, progress, check).rows()
     except OSError as error:
         raise UserError(
             f"Folder “{out}”: it cannot be written ({error.strerror or error}); free some space or "

@@ -6,6 +6,7 @@ studio_home()/protocols/<id>/out/         what `protocol.carry_out` keeps; it go
 
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -50,18 +51,26 @@ class Study:
     methods: tuple[str, ...]  # keys of VARIANTS
     seeds: int  # 0 … seeds − 1
     epochs: int  # of the methods that train in the loop
+    lr: float | None = None  # their learning rate; None: the usual one of the backbone
 
     @property
     def id(self) -> str:
         """The same for the same images and settings: more methods, worlds or seeds join its rows."""
-        kept = (self.data, self.marks, self.by_share, self.backbone, self.pretrained, self.epochs)
+        kept = [self.data, self.marks, self.by_share, self.backbone, self.pretrained, self.epochs]
+        kept += [] if self.lr is None else [self.lr]
         return sha256(json.dumps(kept).encode()).hexdigest()[:12]
 
     @property
     def title(self) -> str:
         share = ", the paper's share of classes" if self.by_share else ""
         epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
-        return f"{self.data_title}{share} · {self.backbone} · {epochs}"
+        rate = "" if self.lr is None else f" · rate {self.lr:g}"
+        return f"{self.data_title}{share} · {Path(self.backbone).name} · {epochs}{rate}"
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is of the Drawings."""
+        return self.data == DRAWINGS
 
     @property
     def folder(self) -> Path:
@@ -80,8 +89,9 @@ class Study:
     @property
     def chosen(self) -> dict:
         """The settings that a person changed; no method's own defaults replace them."""
-        usual = Settings.for_backbone(self.backbone).epochs
-        return {} if self.epochs == usual else {"epochs": self.epochs}
+        usual = Settings.for_backbone(self.backbone)
+        chosen = {"epochs": self.epochs, "lr": usual.lr if self.lr is None else self.lr}
+        return {name: value for name, value in chosen.items() if value != getattr(usual, name)}
 
     @property
     def settings(self) -> Settings:
@@ -143,7 +153,7 @@ def world_sizes(study: Study) -> list[Sizes]:
     """How many images every world has, of the first seed. UserError for a world that cannot be."""
     found = []
     for shift in study.shifts:
-        if study.data == DRAWINGS:
+        if study.drawn:
             drawn = problem(shift, 0, study.marks)
             strange = sum(noun not in drawn.classes for noun in drawn.pool)
             found.append(
@@ -177,7 +187,7 @@ def study_seconds(study: Study, measured: "Estimate", rows: Sequence[dict]) -> f
 
 def probed(study: Study) -> Dataset:
     """The images on which the time of a step is measured: the study's, or the built-in problem's."""
-    return sample_dataset() if study.data == DRAWINGS else open_dataset(study.data)
+    return sample_dataset() if study.drawn else open_dataset(study.data)
 
 
 def carry_out_study(study: Study, job: Job) -> list[dict]:
@@ -193,7 +203,7 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
         job.what = what
         job.progress(place * total + done, places * total)
 
-    if study.data == DRAWINGS:
+    if study.drawn:
         for place, shift in enumerate(study.shifts):
             drawings_rows(
                 [study.backbone], shift, seeds, study.marks, study.methods, out, study.chosen,
@@ -221,6 +231,12 @@ def keep_study(study: Study) -> None:
         raise UserError(
             f"Protocol: its folder {study.folder} cannot be written ({error.strerror}); free some space."
         ) from error
+
+
+def delete_study(study: Study) -> None:
+    """Forget a study and its rows; half deleted, it is not found any more."""
+    (study.folder / "study.json").unlink(missing_ok=True)
+    shutil.rmtree(study.folder, ignore_errors=True)
 
 
 def studies() -> list[Study]:

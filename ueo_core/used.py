@@ -16,7 +16,6 @@ from ueo_core.offered import Offer
 from ueo_core.runs.folder import RunFolder
 from ueo_core.taking_in import Spooled, ingest_path, ingest_spooled, roots
 
-_BATCH = 32  # images between two looks at whether the job was cancelled
 # Which images a run itself scored.
 PARTS = {"pool": "the pile it was adapted to", "holdout": "its test set"}
 # short side in pixels → the image set's reference, None without a usable image; the report
@@ -36,6 +35,10 @@ class Asked:
     def images(self) -> ImageSet:
         """UserError when they were deleted from the store."""
         return Store(Path(self.reference["store"])).open(self.reference["set"])
+
+    def report(self) -> IntakeReport:
+        """What the store said when it took them in. UserError when they were deleted from it."""
+        return Store(Path(self.reference["store"])).report(self.reference["set"])
 
 
 def asked(offer: Offer) -> list[Asked]:
@@ -107,7 +110,7 @@ def _classify(job: Job, offer: Offer, take: Take) -> str:
         job.check()
         job.progress(done, len(images))
 
-    found = cosines(model, images, on_batch, _BATCH)
+    found = cosines(model, images, on_batch)
     return _keep(offer, images, reference, len(report.skipped), found)
 
 

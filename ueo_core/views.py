@@ -19,6 +19,11 @@ BICUBIC = InterpolationMode.BICUBIC
 KEPT_SHARE = 0.25  # of a device's memory that the pixels of one image set may take
 
 
+def encoded_at_once(device: torch.device) -> int:
+    """Images of a batch that is only encoded: on a CPU, more are slower for their memory alone."""
+    return 32 if device.type == "cpu" else 256
+
+
 class Pixels(Protocol):
     """All that training may know of images: how many, and their pixels. No names, no labels."""
 
@@ -81,9 +86,10 @@ class Views:
         )
 
     def batches(
-        self, batch_size: int = 128, indices: Sequence[int] | None = None
+        self, batch_size: int | None = None, indices: Sequence[int] | None = None
     ) -> Iterator[Tensor]:
         """The evaluation views of all images, or of `indices`, in order, a batch at a time."""
+        batch_size = batch_size or encoded_at_once(self.device)
         indices = range(len(self)) if indices is None else indices
         for start in range(0, len(indices), batch_size):
             yield self.evaluation(indices[start : start + batch_size])
@@ -99,6 +105,10 @@ class Views:
             views.append(view.flip(-1) if mirror and self.flip else view)
         return self._finish(views)
 
+    def crops(self, indices: Sequence[int], key: tuple[int, ...]) -> Tensor:
+        """Training views that `key` alone decides. → (n, 3, S, S)"""
+        return self.training(indices, np.random.default_rng(key))
+
 
 class Kept:
     """Stands in for Views in quick mode: every image's activations, computed once and kept.
@@ -113,6 +123,7 @@ class Kept:
         self.views, self.model, self.precision = views, model, precision
         self.on_batch = on_batch
         self._rows: Tensor | None = None
+        self._crops: dict[tuple[int, ...], Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.views)
@@ -153,15 +164,22 @@ class Kept:
         return self.rows[torch.as_tensor(list(indices), device=self.rows.device)]
 
     def batches(
-        self, batch_size: int = 128, indices: Sequence[int] | None = None
+        self, batch_size: int | None = None, indices: Sequence[int] | None = None
     ) -> Iterator[Tensor]:
         """Activations of all images, or of `indices`, in order, a batch at a time."""
         rows = self.rows if indices is None else self.evaluation(indices)
-        yield from rows.split(batch_size)
+        yield from rows.split(batch_size or encoded_at_once(rows.device))
 
     def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
         """What `evaluation` gives: nothing is drawn from g."""
         return self.evaluation(indices)
+
+    def crops(self, indices: Sequence[int], key: tuple[int, ...]) -> Tensor:
+        """Activations of other crops, which only the guard asks for: computed once a key. → (n, …)"""
+        if key not in self._crops:
+            with towers(self.precision, self.model.device):
+                self._crops[key] = self.model.tail.head(self.views.crops(indices, key)).float()
+        return self._crops[key]
 
 
 def crop_box(

@@ -110,10 +110,9 @@ def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13, first:
 
 
 def bar_chart(
-    edges: Sequence[float], counts: dict[str, Sequence[int]], name: str, digits: int,
-    size: int = 13, mark: float | None = None, colour: str = AFTER,
-) -> dict:  # fmt: skip
-    """Stacked histogram. mark: a threshold, drawn as a line."""
+    edges: Sequence[float], counts: dict[str, Sequence[int]], name: str, digits: int, size: int = 13
+) -> dict:
+    """Stacked histogram."""
     edges = np.asarray(edges, float)
     centres = (edges[:-1] + edges[1:]) / 2
     series = []
@@ -128,7 +127,7 @@ def bar_chart(
                 "data": [int(v) for v in values],
                 "itemStyle": {"color": UNKNOWN, "decal": STRIPES}
                 if hatched
-                else {"color": KNOWN if len(counts) > 1 else colour},
+                else {"color": KNOWN if len(counts) > 1 else AFTER},
             }
         )
     options = frame(
@@ -146,22 +145,8 @@ def bar_chart(
         yAxis=axis("images", size, vertical=True, minInterval=1),
         series=series,
     )
-    if len(series) == 1 and mark is None:
+    if len(series) == 1:
         options["legend"] = {"show": False}
-    if mark is not None:
-        # A second, hidden value axis carries the line to where the threshold is, within a bar too.
-        options["xAxis"] = [
-            options["xAxis"],
-            {"type": "value", "min": float(edges[0]), "max": float(edges[-1]), "show": False},
-        ]
-        at = float(np.clip(mark, edges[0], edges[-1]))
-        height = 1.05 * max((sum(bar) for bar in zip(*counts.values(), strict=True)), default=1)
-        series.append(
-            line(
-                f"threshold {mark:.{digits}f}", [(at, 0), (at, height)], PURPLE, width=3,
-                xAxisIndex=1, symbol="none", silent=True, z=5,
-            )
-        )  # fmt: skip
     return options
 
 

@@ -132,13 +132,10 @@ def _mapping(dataset: core.Dataset, part: str) -> None:
             dataset.changed(accepted=tuple(sorted(kept)))
             st.rerun()
     resolved = mapped.resolve(dataset.accepted)
+    open_ones = {n: like for n, like in mapped.suggestions.items() if not resolved[n]}
     rows = [
-        {
-            "Label": name,
-            "Images": counts[name],
-            "Counts as": resolved[name] or "unknown (OOD)",
-            "Looks like": "" if resolved[name] else mapped.suggestions.get(name, ""),
-        }
+        {"Label": name, "Images": counts[name], "Counts as": resolved[name] or "unknown (OOD)"}
+        | ({"Looks like": open_ones.get(name, "")} if open_ones else {})
         for name in sorted(counts)
     ]
     known = sum(counts[n] for n in counts if resolved[n])

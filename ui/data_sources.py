@@ -5,18 +5,19 @@ import uuid
 import streamlit as st
 
 import ueo_core as core
-from ui import data_intake, shell
+from ui import data_intake, shell, uploads
 
 KINDS = {
-    "sample": ":material/draw: Built-in sample",
     "folder": ":material/folder: Folder",
     "zip": ":material/folder_zip: Zip file",
     "path": ":material/computer: Path on this machine",
+    "sample": ":material/draw: Built-in sample",
 }
 
 
 def draw() -> None:
     """The intake under way, or the sources to choose from."""
+    uploads.ready()
     if data_intake.draw():
         return
     empty = not core.list_datasets()
@@ -94,27 +95,29 @@ def _own(kind: str, prefix: str, side: int, holdout_of: str | None = None) -> No
     if kind == "path":
         _path(prefix, side, holdout_of)
     elif kind == "zip":
-        _upload("Drag a zip file here, or choose one", False, ["zip"], prefix, side, holdout_of)
+        _upload("zip", prefix, side, holdout_of)
     else:
-        label = "Drag a folder here, or choose one"
-        _upload(label, "directory", None, prefix, side, holdout_of)
+        _upload("folder", prefix, side, holdout_of)
+        most = st.get_option("server.maxUploadSize")
         st.caption(
-            "Subfolders are fine. For more than a few thousand photos a zip or a path is faster."
+            f"Subfolders are fine. For more than {most:,} MB take a path on this machine: what is uploaded "
+            "passes through its memory."
         )
 
 
-def _upload(
-    label: str, multiple, types: list[str] | None, prefix: str, side: int, holdout_of: str | None
-) -> None:
+def _upload(kind: str, prefix: str, side: int, holdout_of: str | None) -> None:
     # A new key empties the widget, and with it the server's memory, once the files are on disk.
-    key = st.session_state.setdefault(f"{prefix}.upload", uuid.uuid4().hex)
-    given = st.file_uploader(label, types, accept_multiple_files=multiple, key=f"{prefix}.{key}")
+    key = f"{prefix}.{st.session_state.setdefault(f'{prefix}.upload', uuid.uuid4().hex)}"
+    if kind == "zip":
+        one = st.file_uploader("Drag a zip file here, or choose one", ["zip"], key=key)
+        given = [one] if one else []
+    else:
+        given = uploads.uploader("Drag a folder here, or choose one", True, key)
     if not given:
         return
     try:
         with st.spinner("Moving the files to the studio's disk …"):
-            files = given if isinstance(given, list) else [given]
-            spooled = core.spool([(file.name, file) for file in files])
+            spooled = core.spool([(file.name, file) for file in given])
     except core.UserError as error:
         shell.problem(error)
         return

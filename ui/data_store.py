@@ -33,20 +33,28 @@ def draw() -> None:
         ],
         hide_index=True,
     )
+    chosen = list(idle)
+    if unused:
+        titles = {i.id: f"{i.name} · {i.n:,} images · {i.bytes / 1e6:,.1f} MB" for i in unused}
+        chosen = st.multiselect(
+            "Sets that no dataset, run or answer uses; take out what shall stay", list(titles),
+            default=list(titles), format_func=titles.get, key=f"data.unused.{'.'.join(titles)}",
+        )  # fmt: skip
     st.button(
         "Delete what nothing uses", icon=":material/cleaning_services:", on_click=_clean,
-        disabled=not (unused or usage.unreferenced),
-        help="Image sets that no dataset and no run refers to, and files that belong to no set.",
+        args=(chosen,), disabled=not (chosen or usage.unreferenced),
+        help="The sets above, and files that belong to no set.",
     )  # fmt: skip
     if told := st.session_state.pop("data.cleaned", None):
         (st.success if told[0] else shell.problem)(told[1])
 
 
-def _clean() -> None:
+def _clean(chosen: list[str]) -> None:
     store = core.Store(core.store_root())
     try:
-        for info in core.unused_sets(store):
-            store.delete(info.id)
+        for info in core.unused_sets(store):  # another session may use one by now
+            if info.id in chosen:
+                store.delete(info.id)
         told = True, f"{store.prune() / 1e6:,.1f} MB freed."
     except core.UserError as error:
         told = False, str(error)

@@ -7,10 +7,10 @@ import ueo_core as core
 from ui import charts
 from ui import inspect_state as state
 from ui.plain import escaped
+from ui.threshold_chart import threshold_chart
 from ui.why import titled
 
 SIDES = ("before", "after")
-STEPS = 400  # positions of the slider
 
 
 def show(opened: core.Inspection, part: core.Part, score: str, verdict) -> None:
@@ -48,37 +48,23 @@ def _set(opened, part, score: str, values: dict[str, float]) -> None:
 
 def _side(opened, part, side, score, now: float, limits) -> float:
     values = part.scores(score)[side]
-    low, high = limits or core.data_range(values)
-    digits = core.digits(low, high)
-    step = (high - low) / STEPS
-    key = f"inspect.{opened.run}.{part.name}.{score}.{side}"
-    # What is kept is what counts: the slider's range may have changed with the axis or the model.
-    st.session_state[key] = float(np.clip(now, low, high + step))
-    st.markdown(f"**{sides(opened)[side]}**")
-    place = st.container()
-    threshold = st.slider(
-        "Threshold: an image with a lower score counts as unknown",
-        low, high + step, step=step, format=f"%.{digits}f", key=key,
-        on_change=lambda: state.set_threshold(opened, part, score, side, st.session_state[key]),
-    )  # fmt: skip
     groups = {"images": values}
     if part.labelled:
         groups = {"known": values[part.truth >= 0], "unknown": values[part.truth == core.OOD]}
         groups = {k: v for k, v in groups.items() if len(v)}
-    bars = core.histogram(groups, limits=limits)
-    with place:
-        st.echarts_chart(
-            charts.bar_chart(
-                bars.edges, bars.counts, _title(score, opened.logit_scale), digits, mark=threshold,
-                colour=charts.AFTER if side == "after" else charts.BEFORE,
-            ),
-            key=f"{key}.chart", height=320,
-            alt=f"Histogram of the score {side} adaptation, with the threshold.",
-        )  # fmt: skip
-        st.caption(
-            f"Range shown: {low:.{digits}f} to {high:.{digits}f}, "
-            f"{'the same on both sides' if limits else 'exactly the data of this side'}."
-        )
+    low, high = limits or core.data_range(values)
+    digits = core.digits(low, high)
+    st.markdown(f"**{sides(opened)[side]}**")
+    threshold = threshold_chart(
+        groups, (low, high), now, f"inspect.{opened.run}.{part.name}.{score}.{side}",
+        _title(score, opened.logit_scale),
+        lambda value: state.set_threshold(opened, part, score, side, value),
+        charts.AFTER if side == "after" else charts.BEFORE,
+    )  # fmt: skip
+    st.caption(
+        f"Drag the line, or the slider. Range shown: {low:.{digits}f} to {high:.{digits}f}, "
+        f"{'the same on both sides' if limits else 'exactly the data of this side'}."
+    )
     return threshold
 
 

@@ -83,6 +83,19 @@ def _new() -> None:
         )  # fmt: skip
         if left:
             _estimate(study, rows)
+    _command(study)
+
+
+def _command(study: core.Study) -> None:
+    with st.expander(
+        "The same from the command line", icon=":material/terminal:", key="protocol.command"
+    ):
+        st.code(core.study_commands(study), language="bash", wrap_lines=True)
+        if not study.drawn:
+            st.caption(
+                "FOLDER or TEST is where these images lie on your disk, one subfolder a class: the "
+                "command reads labels from the folders alone."
+            )
 
 
 def _choices() -> core.Study:
@@ -128,15 +141,21 @@ def _choices() -> core.Study:
         "Methods", list(core.VARIANTS), selection_mode="multi", default=list(FIRST),
         format_func=lambda m: core.VARIANTS[m].title, key="protocol.methods",
     )  # fmt: skip
-    one, two, _ = st.columns([1, 1, 2])
+    one, two, three, _ = st.columns(4)
+    usual = core.Settings.for_backbone(name)
     seeds = one.number_input("Seeds", 1, core.MOST_STUDY_SEEDS, SOME, key="protocol.seeds")
     epochs = two.number_input(
-        "Epochs", 1, 1000, core.Settings.for_backbone(name).epochs, key=f"protocol.epochs.{name}",
+        "Epochs", 1, 1000, usual.epochs, key=f"protocol.epochs.{name}",
         help="Passes over the pool. Another number than the usual one holds for every method that trains.",
+    )  # fmt: skip
+    lr = three.number_input(
+        "Learning rate", 0.0, 100.0, usual.lr, 1e-4, "%.6f", key=f"protocol.lr.{name}",
+        help="SGD's peak. Another one than the backbone's usual holds for every method that trains.",
     )  # fmt: skip
     return core.Study(
         data, title, marks, by_share, name, weights, tuple(s for s in possible if s in shifts),
         tuple(m for m in core.VARIANTS if m in methods), int(seeds), int(epochs),
+        None if lr == usual.lr else lr,
     )  # fmt: skip
 
 
@@ -187,6 +206,12 @@ def _start(study: core.Study) -> None:
         )
 
 
+def _delete(study: core.Study) -> None:
+    core.delete_study(study)
+    jobs().forget(f"protocol-{study.id}")
+    set_parameter("protocol", None)
+
+
 # One study
 
 
@@ -210,6 +235,12 @@ def _shown(study: core.Study) -> None:
             )
     if rows:
         protocol_result.show(study, rows)
+    if not (job and job.running):
+        with st.popover("Delete this protocol", icon=":material/delete:"):
+            st.markdown(f"Delete it with its {len(rows)} results? The images stay where they are.")
+            st.button(
+                "Delete it", type="primary", key="protocol.delete", on_click=_delete, args=(study,)
+            )
 
 
 def _progress(study: core.Study, known: int) -> None:

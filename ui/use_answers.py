@@ -4,11 +4,11 @@ import numpy as np
 import streamlit as st
 
 import ueo_core as core
-from ui import charts, gallery, thumbs
+from ui import gallery, thumbs
 from ui.plain import escaped
+from ui.threshold_chart import threshold_chart
 from ui.verdict import inspection
 
-STEPS = 400  # positions of the slider
 ROWS = 10_000  # shown in the table; the CSV has all
 ORDERS = {"doubt": "least sure first", "sure": "surest first", "name": "by name"}
 
@@ -16,12 +16,15 @@ ORDERS = {"doubt": "least sure first", "sure": "surest first", "name": "by name"
 def threshold(offer: core.Offer, what: core.Asked, said: core.Answers) -> float:
     """Draw the scores and a slider over them. → the threshold"""
     st.subheader("What counts as unknown")
-    low, high = core.data_range(np.append(said.score, offer.threshold))
-    digits, step = core.digits(low, high), (high - low) / STEPS
+    limits = core.data_range(np.append(said.score, offer.threshold))
     key = f"use.threshold.{offer.digest[:12]}.{what.id}"
-    st.session_state.setdefault(key, float(offer.threshold))
-    st.session_state[key] = float(np.clip(st.session_state[key], low, high + step))
     left, right = st.columns([3, 2], gap="large")
+    with left:
+        chosen = threshold_chart(
+            {"images": said.score}, limits, st.session_state.get(key, offer.threshold), key,
+            core.SCORES[core.DEFAULT_SCORE].title, lambda value: _set(key, value),
+            help=f"On the score MCM ({core.SCORES[core.DEFAULT_SCORE].temperature(offer.logit_scale)}).",
+        )  # fmt: skip
     with right:
         st.markdown("An image whose score is below the threshold is called **unknown**.")
         with st.container(horizontal=True):
@@ -36,28 +39,16 @@ def threshold(offer: core.Offer, what: core.Asked, said: core.Answers) -> float:
                     "Accept 95 % of the known", icon=":material/percent:", on_click=_set, args=(key, at),
                     help="By the run's labelled images.",
                 )  # fmt: skip
-        chosen = st.slider(
-            "Threshold", low, high + step, step=step, format=f"%.{digits}f", key=key,
-            help=f"On the score MCM ({core.SCORES[core.DEFAULT_SCORE].temperature(offer.logit_scale)}).",
-        )  # fmt: skip
         unknown = int(said.unknown(chosen).sum())
         with st.container(horizontal=True):
             st.metric("Images", f"{len(said):,}")
             st.metric("Known", f"{len(said) - unknown:,}")
             st.metric("Unknown", f"{unknown:,}")
-        if abs(chosen - offer.threshold) < step:
+        if chosen == float(offer.threshold):
             st.caption(
                 "This is the run's own threshold: **a guess**, made without labels. Look at the images on "
                 "both sides of it."
             )
-    with left:
-        bars = core.histogram({"images": said.score}, limits=(low, high))
-        st.echarts_chart(
-            charts.bar_chart(
-                bars.edges, bars.counts, core.SCORES[core.DEFAULT_SCORE].title, digits, mark=chosen
-            ),
-            key="use-scores", height=300, alt="Histogram of the scores with the threshold.",
-        )  # fmt: skip
     return chosen
 
 

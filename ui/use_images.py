@@ -5,7 +5,7 @@ import uuid
 import streamlit as st
 
 import ueo_core as core
-from ui import shell
+from ui import shell, uploads
 from ui.plain import markdown
 from ui.work import show_job
 
@@ -20,6 +20,7 @@ KINDS = {
 def chosen(offer: core.Offer) -> core.Asked | None:
     """The image set to show; None while the first is being classified or there is none yet."""
     st.subheader("Images")
+    uploads.ready()
     there = {a.id: a for a in core.asked(offer)}
     running = show_job(JOB, "use.waiting", done=_classified, failed="use.problem")
     if not running:
@@ -52,11 +53,20 @@ def chosen(offer: core.Offer) -> core.Asked | None:
                 )
                 st.button("Forget them", type="primary", on_click=core.forget, args=(offer, what))
     if what.skipped:
-        st.caption(
-            f":material/info: {what.skipped:,} file{'s' * (what.skipped != 1)} of {markdown(what.title)} "
-            "could not be used, and so got no answer."
-        )
+        _skipped(what)
     return what
+
+
+def _skipped(what: core.Asked) -> None:
+    """The files without an answer, each with its reason."""
+    files = f"{what.skipped:,} file{'s' * (what.skipped != 1)} of {markdown(what.title)}"
+    with st.expander(f"{files} could not be used, and so got no answer", icon=":material/info:"):
+        try:
+            found = what.report().skipped
+        except core.UserError as error:
+            shell.problem(error)
+            return
+        st.dataframe([{"File": s.name, "Why": s.reason} for s in found], hide_index=True)
 
 
 def _classified(id: str) -> None:
@@ -73,10 +83,9 @@ def _new(offer: core.Offer) -> None:
         return
     # A new key empties the widget, and with it the server's memory, once the files are on disk.
     key = st.session_state.setdefault("use.upload", uuid.uuid4().hex)
-    given = st.file_uploader(
-        "Drag photos or a zip here" if kind == "files" else "Drag a folder here, or choose one",
-        accept_multiple_files=True if kind == "files" else "directory", key=f"use.{kind}.{key}",
-    )  # fmt: skip
+    folder = kind == "folder"
+    label = "Drag a folder here, or choose one" if folder else "Drag photos or a zip here"
+    given = uploads.uploader(label, folder, f"use.{kind}.{key}")
     st.caption("They stay on this machine, and are only asked about: nothing is learned from them.")
     if not given:
         return

@@ -1,5 +1,7 @@
 """The plain verdict on a run, the same on Live and Inspect."""
 
+from __future__ import annotations  # what these functions pass on loads scikit-learn: seconds
+
 from functools import lru_cache
 
 import streamlit as st

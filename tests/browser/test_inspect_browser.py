@@ -1,6 +1,7 @@
 """Inspect in a real browser: brushing both ways, labelling by keyboard alone, a checkpoint on request."""
 
 import json
+import re
 
 import pytest
 
@@ -80,6 +81,31 @@ def test_a_brush_shows_its_images_and_an_image_shows_its_point(page, own_home, u
     page.locator(f'.ueo-thumb[title="{names[other]}"]').focus()
     page.keyboard.press("Enter")
     page.wait_for_function(f"() => ({RING})() === {other}")
+
+
+def test_the_threshold_is_dragged_on_the_histogram_itself(page, own_home, url):
+    folder = write_run("r")
+    scores = core.read_inspection(folder).parts["pool"].scores(core.DEFAULT_SCORE)["after"]
+    page.goto(f"{url}/Inspect?run=r")
+    after = page.locator("svg:has(.handle)").nth(1)
+    after.scroll_into_view_if_needed()
+    mark, plot = after.locator(".mark").bounding_box(), after.bounding_box()
+    x, y = mark["x"], plot["y"] + plot["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(plot["x"] + 0.75 * plot["width"], y, steps=5)
+    said = after.locator(".label").text_content()  # while it is held
+    page.mouse.up()
+    limit, below = re.fullmatch(r"threshold ([\d.]+) · (\d+) of 80 below", said).groups()
+    near = sorted(int((scores < float(limit) + d).sum()) for d in (-1e-5, 0, 1e-5))  # as rounded
+    assert near[0] <= int(below) <= near[-1] and int(below) != 80
+    # Python has heard it: the slider and what follows from the threshold say the same.
+    page.get_by_test_id("stSliderThumbValue").get_by_text(limit, exact=True).wait_for()
+    row = page.locator(".ueo-table tr", has_text="Called unknown").locator("td").last
+    row.get_by_text(f"{below} (").wait_for()
+    # And by the keyboard, from there.
+    page.keyboard.press("End")
+    row.get_by_text("80 (100.0 %)").wait_for()
 
 
 def test_an_image_of_the_gallery_leads_to_its_place_on_the_map(page, own_home, url):

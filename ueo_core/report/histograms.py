@@ -55,6 +55,11 @@ def histogram(
     return Bars(edges, {k: np.histogram(v, edges)[0] for k, v in groups.items()})
 
 
+def counts_below(values: NDArray, limits: NDArray) -> list[int]:
+    """How many values lie below each of the limits."""
+    return np.searchsorted(np.sort(values), limits, side="left").tolist()
+
+
 def hills(groups: dict[str, NDArray], points: int = HILL_POINTS) -> Hills:
     """Gaussian kernel densities (Silverman's rule) of every group over one axis.
 

@@ -87,7 +87,7 @@ def _about(opened: Inspection, offer: Offer) -> str:
     part = opened.parts[opened.default]
     made = time.strftime("%d %B %Y", time.localtime(offer.metadata.get("created", time.time())))
     found = (
-        f"CLIP ({offer.metadata['backbone']}) adapted by {METHODS[opened.method].title} to "
+        f"CLIP ({Path(offer.metadata['backbone']).name.removesuffix('.json')}) adapted by {METHODS[opened.method].title} to "
         f"{opened.parts['pool'].reference['n']:,} unlabeled images for {len(opened.classes)} classes, "
         f"{made}. Scored on {SETS[part.name]}: {len(part):,} images"
     )

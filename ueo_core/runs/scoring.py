@@ -23,12 +23,11 @@ from ueo_core.runs.failures import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
 from ueo_core.scores import DEFAULT_SCORE, SCORES
 from ueo_core.thresholds import mixture_threshold
-from ueo_core.views import Kept, Views
+from ueo_core.views import Kept, Views, encoded_at_once
 from ueo_core.zero_shot import zero_shot_features
 
 PROBE = 256  # images scored after every epoch; the whole sets only at the end
 CANARIES = 8  # images whose answer is followed
-BATCH = 128  # images encoded at once
 Phase = Callable[[str, int, int], None]  # name of the phase, images done, images in all
 
 
@@ -47,7 +46,7 @@ class Scorer:
         self.settings, self.classes = folder.settings, model.classes
         self.sets = {"pool": pool} | ({"holdout": holdout} if holdout else {})
         self.labels = folder.labels()
-        self.batch = BATCH
+        self.batch = encoded_at_once(model.device)
         self.seconds = 0.0  # that encoding every image took the last time
         self._views: dict[str, Views | Kept] = {}
 

@@ -16,7 +16,7 @@ from ueo_core.adapted import AdaptedCLIP
 from ueo_core.backbones import Backbone
 from ueo_core.errors import UserError
 from ueo_core.images import ImageSet, Store
-from ueo_core.memory import release_memory
+from ueo_core.memory import kept, release_memory
 from ueo_core.methods import METHODS
 from ueo_core.runs.control import Control
 from ueo_core.runs.failures import out_of_memory, sentence
@@ -90,7 +90,8 @@ class Worker:
         s = self.settings
         self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
         try:
-            return self._carry_out(backbone)
+            with kept(self.model.device):  # for all that a run does, not for each part anew
+                return self._carry_out(backbone)
         except Halted:
             return "halt"
         except BaseException:
