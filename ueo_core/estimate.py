@@ -11,9 +11,11 @@ import torch
 from ueo_core import backbones
 from ueo_core.adapt import adapt, image_features
 from ueo_core.adapted import AdaptedCLIP
+from ueo_core.backbones import Backbone
 from ueo_core.datasets import Dataset
 from ueo_core.guard import IMAGES, draws_of, rate_hint
 from ueo_core.images import Subset
+from ueo_core.memory import kept
 from ueo_core.runs.scoring import PROBE
 from ueo_core.schedule import steps_in_all
 from ueo_core.settings import Settings
@@ -67,6 +69,13 @@ def estimate_time(
     """
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     check()
+    with kept(next(backbone.model.parameters()).device):  # as a run does
+        return _probe(dataset, settings, backbone, check)
+
+
+def _probe(
+    dataset: Dataset, settings: Settings, backbone: Backbone, check: Callable[[], None]
+) -> Estimate:
     model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt)
     pool = dataset.images("pool", backbone.store_side)
     first = Subset(pool, range(min(PROBE_IMAGES, len(pool))))
