@@ -11,6 +11,7 @@ from ui import (
     data_sources,
     data_store,
     shell,
+    uploads,
 )
 
 shell.bootstrap("Data")
@@ -38,3 +39,4 @@ if dataset:
     with report:
         data_report.draw(dataset)
 data_store.draw()
+uploads.ready()

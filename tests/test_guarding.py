@@ -14,6 +14,7 @@ from ueo_core.adapted import AdaptedCLIP, read_delta
 from ueo_core.guarding import examine
 from ueo_core.offered import DELTA, GUARDED, read_offer
 from ueo_core.runs.worker import execute
+from ueo_core.used import answers_of, asked
 from ueo_core.views import Kept, Views
 
 CLASSES = ["dog", "cat", "house"]
@@ -113,6 +114,22 @@ def test_a_run_keeps_the_choice_and_the_model_that_it_offers(make):  # noqa: F81
             between = start[name] + share * (end[name] - start[name])
             assert torch.allclose(value, between, atol=1e-6)
     assert read_offer(folder.path).path.name == DELTA
+
+
+def test_what_the_guard_offers_answers_for_itself(make, monkeypatch):  # noqa: F811
+    chosen = guard.Choice(0.0, "worse", {})
+    monkeypatch.setattr("ueo_core.runs.scoring.examine", lambda *a, **k: chosen)
+    folder = make()
+    execute(folder)
+    for guarded, name in ((True, "zero_shot"), (False, "adapted")):
+        offer = read_offer(folder.path, guarded=guarded)
+        (pool,) = [a for a in asked(offer) if a.id == "pool"]
+        expected = folder.tensors(name)["pool_cosines"].numpy()
+        assert np.array_equal(answers_of(offer, pool).cosines, expected)
+    (
+        folder.path / "guarded_answers.safetensors"
+    ).unlink()  # no answers rather than the last epoch's
+    assert "pool" not in {a.id for a in asked(read_offer(folder.path, guarded=True))}
 
 
 def test_without_the_guard_nothing_is_looked_at(make):  # noqa: F811

@@ -304,16 +304,20 @@ def test_uploads_go_by_the_same_rules(store, tmp_path):
             ("notes.txt", b"hello"),
             ("more.zip", zipped([("dog/d.png", png(6)), ("/abs.png", png(7))])),
             ("broken.zip", b"PK\x03\x04 nothing"),
+            ("half.zip", b"\0" * 99),
+            ("a picture.zip", png(8)),  # content decides
         ],
         name="Upload of today",
     )
     assert names_of(store, report) == [
-        "c (2).png", "c.png", "more/dog/d.png", "photos/cat/b.png", "photos/dog/a.png"
+        "a picture.zip", "c (2).png", "c.png", "more/dog/d.png", "photos/cat/b.png", "photos/dog/a.png"
     ]  # fmt: skip
     assert report.name == "Upload of today"
     assert {s.name for s in report.skipped} == {
-        "../../x.png", "photos/.DS_Store", "notes.txt", "more//abs.png", "broken.zip"
+        "../../x.png", "photos/.DS_Store", "notes.txt", "more//abs.png", "broken.zip",
+        "half.zip",
     }  # fmt: skip
+    assert "named a zip, but it is none" in {s.name: s.reason for s in report.skipped}["half.zip"]
 
 
 def test_one_uploaded_zip_is_the_source_and_stays_open(store):

@@ -66,6 +66,23 @@ def test_without_labels_nothing_pretends_to_know(app):  # noqa: F811
     assert len(page.get("bidi_component")) == 2  # the two histograms; no ROC
 
 
+def test_a_cell_of_too_many_classes_for_a_matrix_is_chosen(app, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("ui.inspect_classes.MATRIX", 2)
+    folder = write_run("r")
+    part = read_inspection(folder).parts["pool"]
+    page = at(app, "4_Inspect", run="r")
+    page.session_state["inspect.tab"] = "Classes"
+    page.run()
+    page.selectbox(key="inspect.pairs.r.pool.truth").set_value(0).run()
+    assert {row["it is"] for _, row in clean(page).dataframe[1].value.iterrows()} == {CLASSES[0]}
+    page.selectbox(key="inspect.pairs.r.pool.answer").set_value(1).run()
+    for side in ("before", "after"):
+        n = int(((part.truth == 0) & (part.answer[side] == 1)).sum())
+        assert f"{n} of “{CLASSES[0]}”, answered “{CLASSES[1]}” {side} adaptation" in plain(
+            clean(page).markdown
+        )
+
+
 def test_an_unfinished_run_is_a_sentence(app):  # noqa: F811
     write_run("r", state="paused")
     assert "it is paused and has no result yet" in plain(at(app, "4_Inspect", run="r").info)

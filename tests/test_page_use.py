@@ -1,10 +1,14 @@
 """Use: the answers on the page are the run's, the threshold moves them, what is taken away is theirs."""
 
 import io
+import json
 import os
 
 import numpy as np
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import ueo_core as core
 from tests.deltas import write_delta
@@ -153,3 +157,31 @@ def test_commands_name_the_model(app):  # noqa: F811
     folder = write_run("r")
     shown = [c.value for c in at(app, "6_Use", run="r").code]
     assert any(f"predict {folder.path} FOLDER" in c and "report" in c for c in shown)
+
+
+def test_the_guards_choice_answers_until_a_person_wants_the_last_epoch(app):  # noqa: F811
+    folder = write_run("r")
+    delta = folder.path / "delta.safetensors"
+    with safe_open(delta, "pt") as file:
+        about, tensors = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    about["guard"] = json.dumps(
+        {"share": 0.0, "reason": "Fewer answers are repeated.", "evidence": {}}
+    )
+    save_file(tensors, delta, about)
+    save_file({"context": torch.ones(2)}, folder.path / "guarded.safetensors", about)
+    folder.save_tensors(
+        "guarded_answers", {"pool_cosines": folder.tensors("zero_shot")["pool_cosines"]}
+    )
+    unknown = {
+        name: int(
+            Answers([], folder.tensors(name)["pool_cosines"].numpy(), CLASSES, SCALE)
+            .unknown(THRESHOLD).sum()
+        )
+        for name in ("zero_shot", "adapted")
+    }  # fmt: skip
+    assert unknown["zero_shot"] != unknown["adapted"]
+    page = at(app, "6_Use", run="r")
+    assert page.warning[0].value.startswith("Fewer answers are repeated")
+    assert metrics(page)["Unknown"] == str(unknown["zero_shot"])
+    page.toggle(key="use.guarded.r").set_value(False).run()
+    assert metrics(clean(page))["Unknown"] == str(unknown["adapted"])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # the page lists what there is before torch is loaded
 FORMAT = "ueo-studio-delta-1"
 DELTA = "delta.safetensors"  # the last epoch, always
 GUARDED = "guarded.safetensors"  # what the guard would offer in its place, where it would
+GUARDED_ANSWERS = "guarded_answers"  # its cosines of the run's images
 
 
 def describe(model: "AdaptedCLIP", config: dict, result: dict) -> dict:
@@ -82,6 +83,16 @@ class Offer:
     def guard(self) -> dict | None:
         """The guard's choice, see `guard.Choice`; None where it was off."""
         return self.metadata.get("guard")
+
+    @property
+    def guarded(self) -> bool:
+        """Whether this is the guard's choice in place of the last epoch."""
+        return self.path.name == GUARDED
+
+    @property
+    def own_answers(self) -> Path:
+        """Where a run keeps the cosines of its own images under this very model."""
+        return self.path.parent / f"{GUARDED_ANSWERS if self.guarded else 'adapted'}.safetensors"
 
     @property
     def title(self) -> str:

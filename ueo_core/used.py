@@ -50,7 +50,7 @@ def asked(offer: Offer) -> list[Asked]:
             shown = (about[k] for k in ("title", "reference", "created", "skipped"))
             found.append(Asked(id, *shown))
     found.sort(key=lambda a: -a.created)
-    if offer.run is not None:
+    if offer.run is not None and (not offer.guarded or offer.own_answers.is_file()):
         config = RunFolder(offer.run).config
         for part, about in PARTS.items():
             if config.get(part):
@@ -64,7 +64,7 @@ def answers_of(offer: Offer, what: Asked) -> Answers:
     names = what.images().names
     own = what.id in PARTS
     folder = offer.path.parent
-    path = folder / "adapted.safetensors" if own else kept.path(folder, what.id)
+    path = offer.own_answers if own else kept.path(folder, what.id)
     try:
         with safe_open(path, "numpy") as file:
             cosines = file.get_tensor(f"{what.id}_cosines" if own else kept.COSINES)

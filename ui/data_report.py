@@ -42,7 +42,7 @@ def account(dataset: core.Dataset, part: str) -> core.IntakeReport:
     )
     if report.limited:
         st.caption("Some files were kept out by a limit. To raise one, start the app with it:")
-        st.code(f"{core.LIMITS_EXAMPLE} streamlit run app.py", language="bash")
+        st.code(f"{core.LIMITS_EXAMPLE} streamlit run app.py", language="bash", wrap_lines=True)
     rows = [{"What": "skipped", "File": s.name, "Why": s.reason} for s in report.skipped]
     rows += [
         {"What": "duplicate", "File": name, "Why": f"the same file as {same}"}

@@ -17,7 +17,6 @@ KINDS = {
 
 def draw() -> None:
     """The intake under way, or the sources to choose from."""
-    uploads.ready()
     if data_intake.draw():
         return
     empty = not core.list_datasets()

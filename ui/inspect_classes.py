@@ -128,22 +128,42 @@ def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
 
 def _pairs(opened, part, names: dict[int, str]) -> None:
     """Too many classes for a matrix: its cells that are not right, as a table to click in."""
-    pairs = core.confused_pairs(part.answer["before"], part.answer["after"], part.truth)
     st.caption(
         f"{len(opened.classes)} classes are too many for a matrix: these are its cells that are not "
-        "right, the fullest after adaptation first. Click a row to see its images."
+        "right, the fullest after adaptation first. Click a row to see its images, or choose a cell."
     )
+    place = f"inspect.pairs.{opened.run}.{part.name}"
+    left, right = st.columns(2)
+    truth = left.selectbox(
+        "It is", list(names), format_func=names.get, index=None, placeholder="anything",
+        key=f"{place}.truth",
+    )  # fmt: skip
+    answer = right.selectbox(
+        "Answered", range(len(opened.classes)), format_func=opened.classes.__getitem__, index=None,
+        placeholder="anything", key=f"{place}.answer",
+    )  # fmt: skip
+    if truth is not None and answer is not None:
+        _both(opened, part, truth, answer)
+        return
+    pairs = [
+        pair
+        for pair in core.confused_pairs(part.answer["before"], part.answer["after"], part.truth)
+        if truth in (None, pair[0]) and answer in (None, pair[1])
+    ]
     event = st.dataframe(
         [
             {"it is": names[row], "answered": opened.classes[column], "before": b, "after": a}
             for row, column, b, a in pairs
         ],
-        hide_index=True, height=380, key=f"inspect.pairs.{opened.run}.{part.name}",
+        hide_index=True, height=380, key=f"{place}.{truth}.{answer}",
         on_select="rerun", selection_mode="single-row",
     )  # fmt: skip
-    for place in event["selection"]["rows"]:
-        if place < len(pairs):
-            row, column, *counts = pairs[place]
-            for side, count in zip(("before", "after"), counts, strict=True):
-                if count:
-                    _cell(opened, part, side, row, column)
+    for index in event["selection"]["rows"]:
+        if index < len(pairs):
+            _both(opened, part, *pairs[index][:2])
+
+
+def _both(opened, part, truth: int, answer: int) -> None:
+    """The images of one cell before and after adaptation."""
+    for side in ("before", "after"):
+        _cell(opened, part, side, truth, answer)

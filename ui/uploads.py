@@ -18,7 +18,7 @@ _PACK = st.components.v2.component(
 
 
 def ready() -> None:
-    """Near the top of a page with uploaders: whoever chooses files at once is served as well."""
+    """At the end of a page with uploaders: whoever is faster than a new uploader is served as well."""
     _pack("ueo.pack")
 
 

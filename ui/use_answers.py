@@ -62,12 +62,13 @@ def _accepting_known(offer: core.Offer) -> float | None:
         return None
     try:
         opened = inspection(offer.run.name)
+        part = opened.parts[opened.default]
+        own = next((a for a in core.asked(offer) if a.id == part.name), None)
+        if not part.n_id or own is None:
+            return None
+        return core.threshold_at_tpr(core.answers_of(offer, own).score, part.truth)
     except core.UserError:
         return None
-    part = opened.parts[opened.default]
-    if not part.n_id:
-        return None
-    return core.threshold_at_tpr(part.scores(core.DEFAULT_SCORE)["after"], part.truth)
 
 
 def answers(what: core.Asked, said: core.Answers, limit: float) -> None:

@@ -20,7 +20,6 @@ KINDS = {
 def chosen(offer: core.Offer) -> core.Asked | None:
     """The image set to show; None while the first is being classified or there is none yet."""
     st.subheader("Images")
-    uploads.ready()
     there = {a.id: a for a in core.asked(offer)}
     running = show_job(JOB, "use.waiting", done=_classified, failed="use.problem")
     if not running:

@@ -102,7 +102,7 @@ def about(offer: core.Offer) -> None:
         f"{markdown(str(meta['backbone']))} · {method.title if method else offer.settings.method}, step "
         f"{meta.get('step', '?')} · {len(offer.classes)} classes: {markdown(classes)}"
     )
-    if offer.run is None:
+    if offer.run is None or offer.guarded:  # the verdict is on the last epoch
         return
     try:
         opened = inspection(offer.run.name)

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from ueo_core.errors import UserError
 
 from .archives import list_zip
+from .decode import sniff
 from .entries import Entry, Source
 from .folders import list_folder
 from .limits import Limits, Refused
@@ -85,6 +86,8 @@ def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
                 list_zip(source, file, printable(raw), limits, names, prefix)
             except UserError as error:
                 source.skip(safe, str(error))
+        elif safe.casefold().endswith(".zip") and not _starts_as_image(opener):
+            source.skip(safe, "named a zip, but it is none: damaged, or not copied to its end")
         else:
             source.entries.append(Entry(names.take(safe), opener, size))
     return source
@@ -141,4 +144,12 @@ def _starts_as_zip(opener: Callable[[], BinaryIO]) -> bool:
         with opener() as file:
             return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
     except OSError:
+        return False
+
+
+def _starts_as_image(opener: Callable[[], BinaryIO]) -> bool:
+    try:
+        with opener() as file:
+            return bool(sniff(file.read(32)))
+    except (OSError, Refused):
         return False

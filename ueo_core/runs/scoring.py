@@ -18,7 +18,7 @@ from ueo_core.images import ImageSet
 from ueo_core.memory import release_memory
 from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.objectives import confidence_weights
-from ueo_core.offered import DELTA, GUARDED, describe
+from ueo_core.offered import DELTA, GUARDED, GUARDED_ANSWERS, describe
 from ueo_core.runs.failures import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
 from ueo_core.scores import DEFAULT_SCORE, SCORES
@@ -225,7 +225,11 @@ class Scorer:
         result["metrics"] = self._metrics(models)
         self.folder.path.joinpath(GUARDED).unlink(missing_ok=True)  # of a run trained on since
         if "guarded" in models:
-            self._save(GUARDED, models["guarded"], result)
+            found = models["guarded"]
+            self.folder.save_tensors(
+                GUARDED_ANSWERS, {k: v for k, v in found.items() if k.endswith("_cosines")}
+            )
+            self._save(GUARDED, found, result)
             self.model.load_delta(last)
         result = self._save(DELTA, final, result)
         pool = final["pool_cosines"].numpy()
