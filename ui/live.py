@@ -87,8 +87,9 @@ def _header(now: core.Snapshot, view: live_view.View) -> None:
         st.markdown(f"## {markdown(now.title)}", width="content")
         st.badge(title, icon=icon, color=colour)
         st.space("stretch")
-        live_view.choices(view, now)
-        live_view.present_button(view)
+        with st.container(horizontal=True, width="content"):  # a narrow page wraps both or none
+            live_view.choices(view, now)
+            live_view.present_button(view)
 
 
 def _message(now: core.Snapshot, facts: panels.Facts) -> None:

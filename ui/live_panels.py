@@ -20,6 +20,9 @@ PRESENT = """<style>
 [data-testid="stMainBlockContainer"] { max-width: none; padding-top: 4rem; }
 [data-testid="stCaptionContainer"] p { font-size: 1.2rem; }
 .st-key-live-grid-20 [data-testid="stMarkdownContainer"] strong { font-size: 1.45rem; }
+@media (min-width: 1400px) {
+  .st-key-live-controls p, [data-testid="stProgress"] p { font-size: 1.25rem; }
+}
 .ueo-thumb { width: 10.5rem; font-size: 1.1rem; }
 </style>"""
 SETS = {"pool": "pool", "holdout": "test set"}
