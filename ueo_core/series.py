@@ -15,8 +15,8 @@ def decimated(series: Sequence[dict], keys: Sequence[str] = TERMS, points: int =
         return list(series)
     buckets = max(1, (points - 2) // (2 * len(keys)))
     kept = {0, n - 1}
+    values = np.array([[item[key] for key in keys] for item in series])  # (n, keys)
     for part in np.array_split(np.arange(n), buckets):
-        for key in keys:
-            values = [series[i][key] for i in part]
-            kept |= {int(part[np.argmin(values)]), int(part[np.argmax(values)])}
+        own = values[part]
+        kept.update(part[own.argmin(0)].tolist(), part[own.argmax(0)].tolist())
     return [series[i] for i in sorted(kept)]

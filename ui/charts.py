@@ -79,6 +79,7 @@ def loss_chart(series: Sequence[dict], steps: int, size: int = 13, first: int = 
     of = lambda key: [(p["step"], p[key]) for p in series]  # noqa: E731
     return frame(
         size,
+        animation=False,  # it grows by a few points a tick: moving them costs more than it shows
         xAxis=axis("step", size, min=first, max=max(first + 1, steps), minInterval=1),
         yAxis=axis("", size, vertical=True, scale=True),
         series=[

@@ -14,6 +14,9 @@ from ui.why import titled
 HEIGHT = 300
 SMALL, LARGE = 13, 20  # text of charts on a desk and on a projector, pixels
 LARGE_HEIGHT = 430
+# Points of a curve, on some 450 pixels. What a tick sends, Streamlit looks through value by value
+# while the training waits: 1,500 points took a third of it.
+CURVE = 400
 STYLE = thumbs.STYLE
 PRESENT = """<style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
@@ -102,7 +105,7 @@ def _loss(panel: Panel) -> None:
     _chart(
         panel,
         "loss",
-        charts.loss_chart(core.decimated(panel.shown.series), last, size, first),
+        charts.loss_chart(core.decimated(panel.shown.series, points=CURVE), last, size, first),
         "Line chart of the loss, the weighted entropy of each image and the entropy of the mean.",
     )
     method = core.METHODS[about.settings.method]

@@ -8,9 +8,9 @@ import numpy as np
 
 from ueo_core.report.histograms import Bars, Hills, hills, histogram
 from ueo_core.runs.snapshot import Snapshot
-from ueo_core.series import POINTS, decimated
+from ueo_core.series import decimated
 
-COLUMNS = 60  # evaluations shown in the map of parameter change
+COLUMNS, SIGNS = 40, 150  # evaluations shown in the map of parameter change; in the curves
 ID, OOD, ALL = "known", "unknown", "all images"
 
 PHASES = {
@@ -87,7 +87,7 @@ def progress_signs(snapshot: Snapshot, classes: int) -> dict[str, list[tuple[int
     With labels ACC, AUC and HM. Without: the share that still answers as zero-shot, the
     spread of answers over the classes, and the mean doubt, H(p) as a share of log C.
     """
-    events = decimated(snapshot.evaluations, ("agreement",), POINTS // 3)
+    events = decimated(snapshot.evaluations, ("agreement",), SIGNS)
     if has_labels(snapshot):
         names = {"ACC": "acc", "AUC": "auc", "HM": "hm"}
         found = {
