@@ -64,6 +64,14 @@ def test_scale_of_the_weights_does_not_matter(batch):
     assert float(ueo(z, 50 * w)) == pytest.approx(float(ueo(z, w)), abs=1e-6)
 
 
+def test_several_batches_at_once_are_each_batch_alone(batch):
+    z, w = (torch.tensor(v, dtype=torch.float32) for v in batch)
+    both = terms(torch.stack([z, z.flip(0) * 2]), torch.stack([w, w]))
+    for i, alone in enumerate((terms(z, w), terms(z.flip(0) * 2, w))):
+        assert float(both.entropy[i]) == pytest.approx(float(alone.entropy), abs=1e-6)
+        assert float(both.marginal[i]) == pytest.approx(float(alone.marginal), abs=1e-6)
+
+
 def test_one_image_gives_no_loss_and_no_gradient():
     x = torch.randn(1, 6, requires_grad=True)
     loss = ueo(x, torch.tensor([0.4]))

