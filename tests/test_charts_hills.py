@@ -27,8 +27,5 @@ def test_step_0_is_dashed_and_hollow_beside_now():
     assert "areaStyle" in now and "areaStyle" not in then and "markPoint" not in then
 
 
-def test_a_mark_stands_at_its_score_and_nothing_is_drawn_of_no_hills():
-    spec = charts.hill_chart(None, mark=(0.25, "here"))
-    (only,) = spec["series"]
-    assert only["markLine"]["data"] == [{"xAxis": 0.25}]
+def test_nothing_is_drawn_of_no_hills():
     assert charts.hill_chart(None)["series"] == []

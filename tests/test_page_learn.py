@@ -106,6 +106,11 @@ def test_every_control_can_be_hidden(learn, place):
             assert not any(v for k, v in data["show"].items())
         if element.proto.component_name == "ueo_learn_cards":
             assert not json.loads(element.proto.json)["guessing"]
+        if element.proto.component_name in ("ueo_learn_hills", "ueo_learn_lens"):
+            assert not json.loads(element.proto.json)["movable"]
+        if element.proto.component_name == "ueo_learn_symbols":
+            data = json.loads(element.proto.json)
+            assert not data["choosable"] and not data["leads"]
 
 
 def test_the_room_guesses_and_the_strangers_are_revealed(learn):
@@ -120,11 +125,19 @@ def test_the_room_guesses_and_the_strangers_are_revealed(learn):
     assert (state(app).ticks, state(app).reveal, state(app).draw) == (0, 0, 1)
 
 
-def test_the_line_moves_and_the_sentence_with_it(learn):
-    app = learn(scene="hills")
-    clean(app.slider(key="learn.line").set_value(50).run())
+def test_a_link_sets_the_line_and_the_sentence_with_it(learn):
+    app = learn(scene="hills", line="50")
     words = "".join(h.proto.body for h in app.get("html") if "learn-lead" in h.proto.body)
-    assert "The line keeps 50 % of the known drawings" in words
+    data = sent(app, "ueo_learn_hills")
+    assert data["place"] == 50 and data["movable"] and len(data["lines"]) == 101
+    assert f'<span data-tie="line">{data["lines"][50]["words"]}</span>' in words
+
+
+def test_a_link_sets_the_temperature_of_the_lens(learn):
+    data = sent(learn(view="image", zoom="3"), "ueo_learn_lens")
+    assert data["temperatures"][data["place"]] == pytest.approx(3, rel=0.03)
+    assert sent(learn(view="image", zoom="99"), "ueo_learn_lens")["place"] == 60
+    assert [side["title"] for side in data["sides"]] == ["Zero-shot"]
 
 
 def test_an_exercise_opens_the_triangle_with_its_setting(learn):
@@ -133,10 +146,13 @@ def test_an_exercise_opens_the_triangle_with_its_setting(learn):
     assert (state(app).view, state(app).knobs.trade) == ("triangle", 0.0)
 
 
-def test_a_symbol_leads_to_its_scene(learn):
+def test_a_link_sets_the_symbol_and_its_look(learn):
     app = learn(view="formula", symbol="q")
-    clean(app.button(key="learn.symbol.scene").click().run())
-    assert (state(app).view, state(app).scene) == ("story", "weights")
+    data = sent(app, "ueo_learn_symbols")
+    chosen = data["symbols"][data["chosen"]]
+    assert (chosen["key"], chosen["scene"]) == ("q", SCENES["weights"].title)
+    shown = sent(app, "ueo_learn_triangle")["look"]
+    assert shown == chosen["look"] and shown["dots"] == "q"
 
 
 def test_a_dropped_file_that_is_no_image_is_answered_in_a_sentence(learn):

@@ -151,13 +151,11 @@ def bar_chart(
     return options
 
 
-def hill_chart(
-    found, size: int = 13, name: str = "MCM score, T = 1", mark: tuple[float, str] | None = None
-) -> dict:
+def hill_chart(found, size: int = 13) -> dict:
     """Hills: now filled, at step 0 dashed; known and unknown by colour and by symbol at the top.
 
     found: Hills, or None while there are none; its groups are "known", "strangers", or
-    "step 0 · known" and the like. mark: a line at a score, and what stands above it.
+    "step 0 · known" and the like.
     """
     x, density = ([0, 1], {}) if found is None else (found.x, found.density)
     series = []
@@ -179,28 +177,16 @@ def hill_chart(
                 **({"markPoint": top} if now else {}),
             )
         )  # fmt: skip
-    if mark is not None:
-        series.append(line("the line", [], PURPLE) | {"markLine": upright(*mark, size)})
     return frame(
         size,
         xAxis=axis(
-            name, size, min=float(x[0]), max=float(x[-1]),
+            "MCM score, T = 1", size, min=float(x[0]), max=float(x[-1]),
             axisLabel={"formatter": "{value}", "showMinLabel": False, "showMaxLabel": False},
         ),
         yAxis={"type": "value", "show": False, "min": 0},
         series=series,
         tooltip={"show": False},
     )  # fmt: skip
-
-
-def upright(at: float, text: str, size: int = 13) -> dict:
-    """A line across a chart at a value of its x axis, as ECharts' markLine."""
-    return {
-        "symbol": "none", "silent": True, "animation": False,
-        "lineStyle": {"color": PURPLE, "width": 3, "type": "solid"},
-        "label": {"formatter": text, "fontSize": size},
-        "data": [{"xAxis": round(float(at), 6)}],
-    }  # fmt: skip
 
 
 def change_chart(

@@ -14,9 +14,15 @@ _KEYS = st.components.v2.component(
     "ueo_learn_keys",
     js=(ROOT / "assets" / "learn" / "keys.js").read_text(encoding="utf-8"),
 )
+TITLES = {
+    "triangle": "Three classes, sixty images, ten trained numbers",
+    "image": "One image, from cosines to weight",
+    "formula": "The formula, symbol by symbol",
+    "exercises": "Exercises",
+}  # the story's scenes have their own
 BASE = 17  # pixels, the theme's base size
-KEYS = """**Keys.** ← → or a remote's page keys: scenes · Space: play or pause · . and , : one step on or back ·
-0: back to the start · B: another batch, eight others · V: reveal · 1–8: guess a stranger · A S E G P: the live
+KEYS = """**Keys.** ← → or a remote's page keys: scenes · Space: play or pause · . and , : one step on or back, the line, the
+temperature · 0: back to the start · B: another batch, eight others · V: reveal · 1–8: guess a stranger · A S E G P: the live
 run · K L: another drawing · F: present or leave"""
 
 
@@ -33,6 +39,8 @@ def _page() -> None:
     st.html(_style(link))
     _KEYS(key="learn.keys", height=1)
     _menu(link)
+    if link.view in TITLES and not link.present:
+        st.markdown(f"## {TITLES[link.view]}")
     {
         "story": learn_story.show,
         "triangle": _triangle,
@@ -94,6 +102,8 @@ def _menu(link: Link) -> None:
             )
         if link.view == "story" and state.shown(link, "scenes"):
             learn_story.steps(link)
+        if link.view in TITLES and link.present:  # in this row: the height is the picture's
+            st.markdown(f"## {TITLES[link.view]}")
         st.space("stretch")
         if state.shown(link, "present"):
             st.button(
@@ -131,7 +141,6 @@ def _share(link: Link) -> None:
 
 
 def _triangle(link: Link) -> None:
-    st.markdown("## Three classes, sixty images, ten trained numbers")
     st.fragment(_playground, key="learn.playground")()
 
 

@@ -6,13 +6,6 @@ from ui.charts import KNOWN
 from ui.plain import escaped
 
 STYLE = """<style>
-.learn-bars { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: 0.15rem 0.6rem; align-items: center; font-variant-numeric: tabular-nums; }
-.learn-bars .track { height: 0.85rem; background: rgba(128,128,128,0.16); border-radius: 0.3rem; overflow: hidden; }
-.learn-bars .fill { display: block; height: 100%; border-radius: 0.3rem; }
-.learn-bars .top { font-weight: 700; }
-.learn-sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0.5rem 2rem; }
-.learn-sides h4 { margin: 0; padding: 0.2rem 0; }
-.learn-sides p { margin: 0.5rem 0 0.2rem; font-size: 0.9rem; opacity: 0.8; }
 .learn-squares { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: 1.5rem; max-width: 62rem; }
 .learn-squares figure { margin: 0; }
 .learn-squares .all { position: relative; aspect-ratio: 1; background: rgba(0,114,178,0.28); border-radius: 0.3rem; }
@@ -45,19 +38,6 @@ def card(png: bytes, place: int, answer: str, sure: float, truth: str | None) ->
         f"<span>{place} · CLIP says</span><b>{escaped(answer)}</b><span>{100 * sure:.0f} % sure</span>"
         f'<span class="sure"><i style="width:{100 * sure:.0f}%"></i></span><span class="tick"></span></span>'
     )
-
-
-def bars(rows: list[tuple[str, float, str]], top: float, colour: str, strong: int) -> str:
-    """Horizontal bars. rows: (name, value ≥ 0, text); top: the full width; strong: row in bold."""
-    cells = []
-    for i, (name, value, text) in enumerate(rows):
-        bold = ' class="top"' if i == strong else ""
-        width = 100 * min(1.0, max(0.0, value / top)) if top > 0 else 0
-        cells.append(
-            f'<span{bold}>{escaped(name)}</span><span class="track"><span class="fill" '
-            f'style="width:{width:.1f}%;background:{colour}"></span></span><span{bold}>{text}</span>'
-        )
-    return f'<div class="learn-bars">{"".join(cells)}</div>'
 
 
 def squares(counts: list[tuple[str, float, str]]) -> str:

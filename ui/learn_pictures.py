@@ -10,6 +10,16 @@ from ui.learn_cards import squares
 from ui.shell import ROOT
 
 BACKBONE = "drawings-resnet"
+_FOLDER = ROOT / "assets" / "learn"
+_HILLS = st.components.v2.component(
+    "ueo_learn_hills",
+    html=(_FOLDER / "hills.html").read_text(encoding="utf-8"),
+    css=(_FOLDER / "plot.css").read_text(encoding="utf-8"),
+    js="\n".join(
+        (_FOLDER / n).read_text(encoding="utf-8")
+        for n in ("marks.js", "plot.js", "slide.js", "hills.js")
+    ),
+)
 
 
 @st.cache_resource(show_spinner="Opening the teaching model: a few seconds, once …", max_entries=2)
@@ -37,34 +47,21 @@ def seen_all():
 
 def hills(link: Link, say) -> None:
     """The two hills and a line that can be moved. say: takes the sentences' numbers."""
-    from ueo_core.learn.drawn import draw_line, two_hills
     from ueo_core.learn.numbers import of_hills
+    from ueo_core.learn.pictures import hills as picture
 
     now = seen_all()
-    line = draw_line(now, link.line)
     say(of_hills(now, link.line))
-    size = round(15 * link.scale)
-    st.echarts_chart(
-        charts.hill_chart(
-            two_hills(now),
-            size,
-            "score: fits its best class (MCM, T = 1)",
-            (line.threshold, f"{line.kept:.0f} % →"),
-        ),
+    _HILLS(
         key="learn.hills",
-        height=430,  # with the line's slider on a projector of 768 lines
-        alt=f"Two hills of scores, known and unknown; AUC {now.auc:.0f} percent. The line keeps "
-        f"{line.kept:.0f} percent of the known and lets {line.passed:.0f} percent of the strangers in.",
+        data=picture(now) | {"place": state.sent().line, "movable": state.shown(link, "line")},
+        on_now_change=_moved_line,
     )
-    if state.shown(link, "line"):
-        st.slider(
-            "Known drawings that fall below the line, %",
-            0,
-            100,
-            key=state.key("line"),
-            on_change=state.take,
-            args=("line",),
-        )
+
+
+def _moved_line() -> None:
+    now = st.session_state["learn.hills"].now or {}
+    state.note(settled=True, line=min(max(int(now.get("place", 0)), 0), 100))
 
 
 def moved(link: Link, say) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from ueo_core.learn import SWITCHES, Link, parameters, parse
 
 KEPT = ("run", "data")  # query parameters of other pages that this one passes on
-WIDGETS = ("view", "scene", "size", "line", "temperature", "symbol")
+WIDGETS = ("view", "scene", "size")
 _WRITTEN = "learn.written"  # the parameters as this page last wrote them
 _LINK = "learn.link"
 _SENT = "learn.sent"

@@ -67,10 +67,12 @@ def _numbers(link: Link) -> dict:
 def _say(link: Link, fields: dict, where=st) -> None:
     """The scene's sentences with their numbers, and the one thing to do."""
     scene = SCENES[link.scene]
-    text = " ".join(sentence.text.format_map(fields) for sentence in scene.sentences)
-    where.html(
-        f'<p class="learn-lead">{escaped(text)}</p><p class="learn-do">☞ {escaped(scene.do)}</p>'
+    # Each in a span of its own, for the picture whose script says it anew while a hand moves it.
+    text = " ".join(
+        f'<span data-tie="{sentence.tie}">{escaped(sentence.text.format_map(fields))}</span>'
+        for sentence in scene.sentences
     )
+    where.html(f'<p class="learn-lead">{text}</p><p class="learn-do">☞ {escaped(scene.do)}</p>')
 
 
 def steps(link: Link) -> None:

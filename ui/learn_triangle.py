@@ -70,7 +70,8 @@ def show(link: Link, look: Look, with_knobs: bool = False, with_presets: bool = 
         "presets": _presets() if with_presets and state.shown(link, "presets") else [],
         "show": {
             "play": state.shown(link, "play"),
-            "look": state.shown(link, "look"),
+            # Presented, a symbol of the formula decides what is shown, and the height is the picture's.
+            "look": state.shown(link, "look") and not (link.view == "formula" and link.present),
             "batch": state.shown(link, "seed"),
             "drag": state.shown(link, "drag"),
             "large": bool(link.present),

@@ -1,5 +1,7 @@
 """The formula linked to the picture, the glossary, the paper, the exercises."""
 
+from dataclasses import asdict
+
 import streamlit as st
 
 from ueo_core.learn import SCENES, Link
@@ -8,12 +10,48 @@ from ueo_core.learn.link import parse
 from ui import learn_state as state
 from ui import learn_triangle
 from ui.learn_story import go
+from ui.shell import ROOT, dark
+
+_FOLDER = ROOT / "assets" / "learn"
+_SYMBOLS = st.components.v2.component(
+    "ueo_learn_symbols",
+    html=(_FOLDER / "symbols.html").read_text(encoding="utf-8"),
+    css=(_FOLDER / "symbols.css").read_text(encoding="utf-8"),
+    js="\n".join((_FOLDER / n).read_text(encoding="utf-8") for n in ("marks.js", "symbols.js")),
+)
 
 
 def formula(link: Link) -> None:
-    """Choose a symbol: the picture shows what it is."""
-    st.markdown("## The formula, symbol by symbol")
-    st.fragment(_symbols, key="learn.symbols")()
+    """Choose a symbol, by its button or in the formula: the picture shows what it is."""
+    st.html(_marks(link))
+    looks = [{k: v for k, v in asdict(s.look).items() if k != "methods"} for s in SYMBOLS.values()]
+    _SYMBOLS(
+        key="learn.symbols",
+        data={
+            "symbols": [
+                {
+                    "key": key,
+                    "plain": s.plain,
+                    "name": s.name,
+                    "means": s.means,
+                    "picture": s.picture,
+                    "scene": SCENES[s.scene].title,
+                    "look": look,
+                }
+                for (key, s), look in zip(SYMBOLS.items(), looks, strict=True)
+            ],
+            "chosen": list(SYMBOLS).index(link.symbol),
+            "choosable": state.shown(link, "symbols"),
+            "leads": state.shown(link, "to-scene"),
+        },
+        on_now_change=_said,
+    )
+    left, right = st.columns([1, 1.6], gap="large")
+    with left.container(key="learn-formula"):
+        st.latex(written(LOSS))
+        st.latex(written(*PARTS))
+    with right:
+        learn_triangle.show(link, SYMBOLS[link.symbol].look)
     st.markdown("### Words")
     with st.container(key="learn-glossary"):
         for word, meaning in GLOSSARY.items():
@@ -22,47 +60,39 @@ def formula(link: Link) -> None:
     st.markdown(PAPER)
 
 
-def _symbols() -> None:
-    link = state.load()
-    if link.view != "formula":
-        st.rerun()  # a button in here led elsewhere
-    if state.shown(link, "symbols"):
-        st.pills(
-            "Which symbol?",
-            list(SYMBOLS),
-            format_func=lambda k: f"${SYMBOLS[k].tex}$ {SYMBOLS[k].name}",
-            key=state.key("symbol"),
-            on_change=_take_symbol,
-            width="stretch",
-        )
-    symbol = SYMBOLS[link.symbol]
-    st.latex(written((LOSS,), link.symbol))
-    left, right = st.columns([1, 1.25], gap="large")
-    with left:
-        st.markdown(f"### ${symbol.tex}$: {symbol.name}")
-        st.markdown(f"{symbol.means}\n\n**In the picture.** {symbol.picture}")
-        if state.shown(link, "to-scene"):
-            st.button(
-                f"Scene: {SCENES[symbol.scene].title}",
-                icon=":material/arrow_forward:",
-                key="learn.symbol.scene",
-                on_click=go,
-                args=(symbol.scene,),
-            )
-        st.latex(written(PARTS, link.symbol))
-    with right:
-        learn_triangle.show(link, symbol.look)
+def _marks(link: Link) -> str:
+    """Style of the formula's boxes: none to be seen but the chosen symbol's. See `written`."""
+    box = '.st-key-learn-formula{} .katex [style*="rgb(0, 0, {}"]'
+    chosen = [
+        box.format(f'[data-chosen="{number}"]', f"{number})")
+        for number in range(1, len(SYMBOLS) + 1)
+    ]
+    # Before the page's script has come to say which one it is.
+    first = list(SYMBOLS).index(link.symbol) + 1
+    chosen.append(box.format(":not([data-chosen])", f"{first})"))
+    hot = "#FF8A3D" if dark() else "#B44A00"
+    pointer = "pointer" if state.shown(link, "symbols") else "auto"
+    return (
+        f"<style>{box.format('', '')} {{ color: inherit !important; "
+        f"border-color: transparent !important; cursor: {pointer}; }}\n"
+        f"{', '.join(chosen)} {{ color: {hot} !important; border-color: {hot} !important; }}</style>"
+    )
 
 
-def _take_symbol() -> None:
-    """Another symbol brings its own look of the picture."""
-    state.take("symbol")
-    state.change(**state.OWN_LOOK)
+def _said() -> None:
+    """Another symbol brings its own look of the picture; its scene is one button away."""
+    now = st.session_state["learn.symbols"].now or {}
+    symbol = now.get("symbol")
+    if symbol not in SYMBOLS:
+        return
+    if now.get("go"):
+        go(SYMBOLS[symbol].scene)
+    else:
+        state.change(symbol=symbol, **state.OWN_LOOK)
 
 
 def exercises(link: Link) -> None:
     """Questions with the answers folded away, each with a setting to try it on."""
-    st.markdown("## Exercises")
     st.caption("Answer first, then try it in the triangle, then unfold.")
     for number, exercise in enumerate(EXERCISES, 1):
         with st.container(border=True):

@@ -44,3 +44,6 @@ function brightness(colour) {
     : hex.match(/[\d.]+/g).map(Number);
   return (parts[0] + parts[1] + parts[2]) / 3;
 }
+
+const isDark = (host) =>
+  brightness(getComputedStyle(host).getPropertyValue("--st-background-color").trim() || "#fff") < 128;

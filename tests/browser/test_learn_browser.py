@@ -86,9 +86,57 @@ def test_the_mouse_reaches_the_views_beside_the_toolbar(page, app_url):
     page.get_by_role("button", name="Try it").first.wait_for()
     page.get_by_role("radio", name="Formula and words").click()
     heading(page, "The formula, symbol by symbol")
-    page.get_by_role("radio", name="weight in term two").click()
+    page.get_by_role("button", name="weight in term two").click()
     page.wait_for_url("**symbol=q*")
-    page.get_by_role("heading", name="weight in term two").wait_for()
+    page.locator(".means", has_text="weight in term two").wait_for()
+    # A symbol is chosen in the formula itself, too, and the triangle shows what it is.
+    symbol = page.locator('.st-key-learn-formula [style*="rgb(0, 0, 8)"]').first.bounding_box()
+    page.mouse.click(symbol["x"] + symbol["width"] / 2, symbol["y"] + symbol["height"] / 2)
+    page.locator(".means", has_text="mean prediction").wait_for()
+    page.wait_for_url("**symbol=pbar*")
+    assert page.locator("select.dots").input_value() == "q"
+    page.get_by_role("button", name="Scene: Term two").click()
+    heading(page, TITLES[4])
+
+
+def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
+    page.goto(f"{app_url}/Learn?scene=hills")
+    picture = page.locator("svg.picture")
+    picture.locator(".handle").wait_for(state="attached")
+    box = picture.bounding_box()
+    words = page.locator(".learn-lead [data-tie=line]")
+    before = words.inner_text()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    held = words.inner_text()
+    assert held != before  # at once, while the hand still holds it
+    page.mouse.up()
+    page.wait_for_url("**line=*")
+    page.keyboard.press(".")
+    page.wait_for_function(
+        "t => document.querySelector('.learn-lead [data-tie=line]').innerText !== t", arg=held
+    )
+    moved = words.inner_text()
+    below = 100 - int(moved.split("keeps ")[1].split(" %")[0])
+    page.wait_for_url(lambda url: f"line={below}" in url or f"line={below + 1}" in url)
+    page.reload()
+    picture.locator(".handle").wait_for(state="attached")
+    assert words.inner_text() == moved
+
+
+def test_the_temperature_is_turned_without_an_answer_from_afar(page, app_url):
+    page.goto(f"{app_url}/Learn?view=image")
+    page.locator(".lens .bars").first.wait_for()
+    assert page.locator(".slide output").inner_text() == "T = 1.00"
+    before = page.locator(".lens .sides").inner_text()
+    page.keyboard.press(".")
+    assert page.locator(".slide output").inner_text() != "T = 1.00"
+    assert page.locator(".lens .sides").inner_text() != before
+    page.wait_for_url("**zoom=1.0*")
+    turned = page.locator(".lens .sides").inner_text()
+    page.reload()
+    page.locator(".lens .bars").first.wait_for()
+    assert page.locator(".lens .sides").inner_text() == turned
 
 
 def test_a_dot_is_dragged_and_put_back(page, app_url):

@@ -64,8 +64,8 @@ class Sweep:
     auc: NDArray[np.float64]  # (T,) AUC of the max softmax as a score, percent; NaN without both
 
 
-def sweep(cosines: NDArray, truth: NDArray, scale: float, n: int = 25) -> Sweep:
-    """Weights and AUC from T = 1 to T = s. cosines (N, C); truth (N,) for the AUC alone."""
+def sweep(cosines: NDArray, truth: NDArray, scale: float, n: int = 61) -> Sweep:
+    """Weights and AUC from T = 1 to T = s at n places. cosines (N, C); truth (N,) for the AUC alone."""
     temperatures = np.geomspace(1, scale, n)
     rows = torch.as_tensor(np.asarray(cosines, np.float32))
     c = rows.shape[1]

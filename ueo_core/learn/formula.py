@@ -21,6 +21,7 @@ class Symbol:
     """A symbol of the formula and what it is in the triangle."""
 
     tex: str
+    plain: str  # the same as HTML, for a button
     name: str
     means: str
     picture: str  # where to see it
@@ -31,6 +32,7 @@ class Symbol:
 SYMBOLS: dict[str, Symbol] = {
     "p": Symbol(
         "p_i",
+        "<i>p<sub>i</sub></i>",
         "prediction",
         "The model's probabilities over the classes for image i; they sum to one.",
         "One dot. The nearer to a corner, the larger that class's probability.",
@@ -39,6 +41,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "f": Symbol(
         "f_i",
+        "<i>f<sub>i</sub></i>",
         "image feature",
         "The image tower's vector for image i, of length one.",
         "Not drawn itself: it decides, together with the class vectors, where the dot lies.",
@@ -47,6 +50,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "t": Symbol(
         "t_c",
+        "<i>t<sub>c</sub></i>",
         "class vector",
         "The text tower's vector for the sentence of class c, of length one.",
         "One for each corner. Moving them moves every dot at once.",
@@ -55,6 +59,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "s": Symbol(
         "s",
+        "<i>s</i>",
         "logit scale",
         "What cosines are multiplied with before softmax: 100 in OpenAI's CLIP, 8 in this triangle.",
         "It stretches the cloud of dots towards the corners.",
@@ -63,6 +68,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "H": Symbol(
         "H(p_i)",
+        "<i>H</i>(<i>p<sub>i</sub></i>)",
         "entropy",
         "Doubt: 0 when one class has it all, log C when all are alike.",
         "The shading: dark in the middle, none in the corners.",
@@ -71,6 +77,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "w": Symbol(
         r"\tilde w_i",
+        "<i>w̃<sub>i</sub></i>",
         "weight in term one",
         "The zero-shot confidence w of image i, fixed before training, over the sum of all.",
         "The size of a dot. Known images weigh more, unless strangers look as sure.",
@@ -79,6 +86,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "q": Symbol(
         "q_i",
+        "<i>q<sub>i</sub></i>",
         "weight in term two",
         "The inverse 1/w over the sum of all: doubtful images speak for the mean.",
         "The size of a dot, the other way round.",
@@ -87,6 +95,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "pbar": Symbol(
         r"\bar p",
+        "<i>p̄</i>",
         "mean prediction",
         "The predictions averaged with the weights q.",
         "The star. Term two keeps it in the middle.",
@@ -95,6 +104,7 @@ SYMBOLS: dict[str, Symbol] = {
     ),
     "trade": Symbol(
         r"\lambda",
+        "<i>λ</i>",
         "trade-off",
         "How much term two counts against term one. One, unless someone says otherwise.",
         "The length of term two's arrows. At 0 nothing keeps the dots apart.",
@@ -104,14 +114,12 @@ SYMBOLS: dict[str, Symbol] = {
 }
 
 
-def written(formulas: tuple[str, ...], chosen: str) -> str:
-    """Formulas as LaTeX, one a line; the chosen symbol stands out by a box and by its colour."""
-    text = r" \\[0.4em] ".join(f.replace(" = ", " &= ", 1) for f in formulas)
-    for key, symbol in SYMBOLS.items():
-        tex = symbol.tex
-        if key == chosen:
-            tex = rf"\textcolor{{#D55E00}}{{\boxed{{{tex}}}}}"
-        text = text.replace(f"«{key}»", tex)
+def written(*formulas: str) -> str:
+    """Formulas as LaTeX, one a line. Every symbol is boxed, in a colour of its own that no eye can tell
+    from black: by it the page finds what was clicked, and shows the box of the chosen one alone."""
+    text = r" \\[0.2em] ".join(f.replace(" = ", " &= ", 1) for f in formulas)
+    for number, (key, symbol) in enumerate(SYMBOLS.items(), 1):
+        text = text.replace(f"«{key}»", rf"\textcolor{{#{number:06x}}}{{\boxed{{{symbol.tex}}}}}")
     return rf"\begin{{aligned}} {text} \end{{aligned}}"
 
 

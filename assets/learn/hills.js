@@ -1,0 +1,46 @@
+// The two hills and a line to move.
+
+const HILLS = [["known", 0, "circle"], ["strangers", 3, "triangle"]]; // name, index into COLOURS, mark
+
+class Hills extends Slide {
+  constructor(root) {
+    super(root, ".hills", ["svg.picture"]);
+  }
+
+  get places() {
+    return this.data.lines.map((line) => line.threshold);
+  }
+
+  fill() {
+    this.$(".legend").innerHTML = HILLS.map(
+      ([name, c, mark]) => `<li><svg width="1em" height="1em" viewBox="-8 -8 16 16" fill="${this.colours[c]}" aria-hidden="true"><path d="${MARKS[mark]}"/></svg>${name}</li>`
+    ).join("");
+  }
+
+  draw() {
+    const { data } = this;
+    const svg = this.$("svg.picture");
+    const width = this.whole.clientWidth;
+    const em = emOf();
+    const now = data.lines[this.place];
+    const room = roomFor(svg, this.whole, em);
+    const top = Math.max(...HILLS.flatMap(([name]) => data.density[name]));
+    const [low, high] = [data.x[0], data.x.at(-1)];
+    svg.of = plot(svg, {
+      width,
+      height: Math.max(14 * em, Math.min(room, 0.62 * width)),
+      em,
+      x: { low, high, name: data.name, ticks: ticks(low, high, width / (7 * em)) },
+      y: { low: 0, high: top },
+      curves: HILLS.map(([name, c, mark]) => ({ points: data.x.map((x, i) => [x, data.density[name][i]]), colour: this.colours[c], mark, fill: true, dash: name === "strangers" ? `${0.7 * em} ${0.25 * em}` : "" })),
+      line: { at: Math.min(Math.max(now.threshold, low), high), text: `${now.kept} % of the known →` },
+    });
+    svg.classList.toggle("movable", data.movable);
+    svg.setAttribute("aria-label", `Two hills of scores, known and strangers. ${now.words}`);
+    const words = document.querySelector('.learn-lead [data-tie="line"]');
+    if (words && words.textContent !== now.words) words.textContent = now.words;
+    this.$("input").value = this.$("output").textContent = this.place;
+  }
+}
+
+export default mounting(Hills);

@@ -1,0 +1,70 @@
+// A picture with one place that a hand moves: by its slider, along its plots, or with the . and , keys.
+// Python has computed what every place shows; only where the hand let go is told back.
+
+const views = new WeakMap();
+
+// The mount function of a component that draws such a picture.
+const mounting = (Kind) => (component) => {
+  const { parentElement: root } = component;
+  let view = views.get(root);
+  if (!view) views.set(root, (view = new Kind(root)));
+  view.update(component.data, component.setStateValue);
+  return () => {
+    view.end();
+    views.delete(root);
+  };
+};
+
+class Slide {
+  // whole, plots: selectors of the box around everything and of the SVGs in it
+  constructor(root, whole, plots) {
+    this.$ = (name) => root.querySelector(name);
+    this.host = root.host ?? root;
+    this.whole = this.$(whole);
+    const input = this.$("input");
+    input.oninput = () => this.move(Number(input.value), false);
+    input.onchange = () => this.move(Number(input.value), true);
+    for (const name of plots)
+      draggable(this.$(name), (pixel, settled) => this.data.movable && this.move(this.nearest(this.$(name).of(pixel)), settled));
+    // The page's own keys (← → scenes) are not for whoever moves a slider.
+    root.addEventListener("keydown", (e) => e.target.type === "range" && /^(Arrow|Page|Home|End)/.test(e.key) && e.stopPropagation());
+    this.onkey = (e) => {
+      const by = { ".": 1, ",": -1 }[e.key];
+      if (by && this.data.movable && forPage(e)) this.move(this.place + by, true);
+    };
+    document.addEventListener("keydown", this.onkey);
+    this.resize = new ResizeObserver(() => this.data && this.whole.clientWidth && this.draw());
+    this.resize.observe(this.whole);
+  }
+
+  end() {
+    document.removeEventListener("keydown", this.onkey);
+    this.resize.disconnect();
+    clearTimeout(this.telling);
+  }
+
+  update(data, tell) {
+    this.tell = tell;
+    this.data = data;
+    // Python's place counts when Python has chosen it, not when it repeats an older one.
+    if (this.asked !== data.place) this.asked = this.place = data.place;
+    this.colours = isDark(this.host) ? COLOURS.dark : COLOURS.light;
+    this.$(".slide").hidden = !data.movable;
+    this.$("input").max = this.places.length - 1;
+    this.fill();
+    if (this.whole.clientWidth) this.draw();
+  }
+
+  // Index of the place nearest to a value of the plots' x axis.
+  nearest(value) {
+    const far = this.places.map((v) => Math.abs(v - value));
+    return far.indexOf(Math.min(...far));
+  }
+
+  move(place, settled) {
+    this.place = Math.min(Math.max(place, 0), this.places.length - 1);
+    this.draw();
+    clearTimeout(this.telling);
+    if (settled) this.telling = setTimeout(() => this.tell("now", { id: Date.now() + Math.random(), place: this.place }), 300);
+  }
+}

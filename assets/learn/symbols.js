@@ -1,0 +1,71 @@
+// The symbols of the formula: one is chosen, by its button or in the formula itself. What it means
+// is written beside it, and the triangle is told to show what it is in the picture.
+
+const FORMULA = ".st-key-learn-formula"; // drawn by Streamlit; each symbol in a colour of its own, see written()
+const views = new WeakMap();
+
+export default function (component) {
+  const { parentElement: root } = component;
+  let view = views.get(root);
+  if (!view) views.set(root, (view = new Symbols(root)));
+  view.update(component.data, component.setStateValue);
+  return () => {
+    document.removeEventListener("click", view.onclick);
+    views.delete(root);
+  };
+}
+
+class Symbols {
+  constructor(root) {
+    this.host = root.host ?? root;
+    this.$ = (name) => root.querySelector(name);
+    this.$(".scene").onclick = () => this.say({ go: true });
+    this.onclick = (e) => {
+      const spot = e.target.closest?.(`${FORMULA} .katex [style*="rgb(0, 0, "]`);
+      const number = Number(spot?.style.color.match(/^rgb\(0, 0, (\d+)\)$/)?.[1]);
+      if (number && this.data.choosable) this.choose(number - 1);
+    };
+    document.addEventListener("click", this.onclick);
+  }
+
+  update(data, tell) {
+    this.tell = tell;
+    this.data = data;
+    this.host.style.setProperty("--hot", isDark(this.host) ? "#FF8A3D" : "#B44A00");
+    if (this.asked !== data.chosen) this.asked = this.chosen = data.chosen;
+    const pills = this.$(".pills");
+    pills.hidden = !data.choosable;
+    if (!pills.children.length)
+      pills.replaceChildren(
+        ...data.symbols.map(({ plain, name }, i) => {
+          const button = document.createElement("button");
+          button.type = "button";
+          button.innerHTML = `${plain} ${name}`;
+          button.onclick = () => this.choose(i);
+          return button;
+        })
+      );
+    this.$(".scene").hidden = !data.leads;
+    this.show();
+  }
+
+  choose(i) {
+    this.chosen = i;
+    this.show();
+    document.dispatchEvent(new CustomEvent("ueo-learn-look", { detail: this.data.symbols[i].look }));
+    this.say({});
+  }
+
+  say(more) {
+    this.tell("now", { id: Date.now() + Math.random(), symbol: this.data.symbols[this.chosen].key, ...more });
+  }
+
+  show() {
+    const { plain, name, means, picture, scene } = this.data.symbols[this.chosen];
+    [...this.$(".pills").children].forEach((b, i) => b.setAttribute("aria-pressed", i === this.chosen));
+    this.$(".means").innerHTML = `<b>${plain}: ${name}.</b> ${means} <b>In the picture:</b> ${picture}`;
+    this.$(".scene").textContent = `→ Scene: ${scene}`;
+    const formula = document.querySelector(FORMULA);
+    if (formula) formula.dataset.chosen = this.chosen + 1;
+  }
+}
