@@ -65,13 +65,22 @@ html {{ font-size: {size} !important; }}
   [data-testid="stMainBlockContainer"] {{ padding-top: 1.1rem; }}
 }}
 [data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
-.st-key-learn-glossary {{ columns: 24rem auto; display: block; }}
+.st-key-learn-glossary {{ columns: 24rem auto; column-gap: 2.5rem; display: block; }}
 .st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
-{_BARE if bare else ""}{_PRESENT if link.present else ""}</style>"""
+{_BARE if bare else ""}{_PRESENT if link.present else _DESK}</style>"""
 
 
 _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 [data-testid="stExpandSidebarButton"] { display: none; }
+"""
+_DESK = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
+  .st-key-learn-view { order: -2; }
+  .st-key-learn-present { order: -1; }
+}
+@media (max-width: 640px) { /* Back and Next side by side below the list of scenes */
+  .st-key-learn-view { order: -2; }
+  .st-key-learn-scene { order: -1; }
+}
 """
 _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stMainBlockContainer"] { max-width: none; padding: 0.6rem 2rem 0.5rem; }

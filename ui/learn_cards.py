@@ -6,7 +6,7 @@ from ui.charts import KNOWN
 from ui.plain import escaped
 
 STYLE = """<style>
-.learn-squares { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: 1.5rem; max-width: 62rem; }
+.learn-squares { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: 1.2rem 1rem; max-width: 62rem; }
 .learn-squares figure { margin: 0; }
 .learn-squares .all { position: relative; aspect-ratio: 1; background: rgba(0,114,178,0.28); border-radius: 0.3rem; }
 .learn-squares .trained { position: absolute; left: 0.8rem; top: 0.8rem; aspect-ratio: 1; background: #D55E00; }

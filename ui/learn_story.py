@@ -72,6 +72,7 @@ def _say(link: Link, fields: dict, where=st) -> None:
         f'<span data-tie="{sentence.tie}">{escaped(sentence.text.format_map(fields))}</span>'
         for sentence in scene.sentences
     )
+    text = text.replace(" %", "\u00a0%")  # a number keeps its sign
     where.html(f'<p class="learn-lead">{text}</p><p class="learn-do">☞ {escaped(scene.do)}</p>')
 
 

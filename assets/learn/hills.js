@@ -38,7 +38,7 @@ class Hills extends Slide {
     svg.classList.toggle("movable", data.movable);
     svg.setAttribute("aria-label", `Two hills of scores, known and strangers. ${now.words}`);
     const words = document.querySelector('.learn-lead [data-tie="line"]');
-    if (words && words.textContent !== now.words) words.textContent = now.words;
+    if (words && words.textContent !== together(now.words)) words.textContent = together(now.words);
     this.$("input").value = this.$("output").textContent = this.place;
   }
 }

@@ -16,7 +16,7 @@ class Lens extends Slide {
     const { data } = this;
     const last = data.temperatures.at(-1);
     this.$(".slide span").textContent = `Temperature T of the softmax: 1 is scaled (logits × ${Math.round(last)}), ${last.toFixed(1)} is released (plain cosines)`;
-    this.$(".words").textContent = data.words;
+    this.$(".words").textContent = together(data.words);
     this.$(".sides").replaceChildren(...data.sides.map((side) => this.side(side)));
     this.$(".legend").innerHTML = Object.entries(DASHES)
       .map(([name, dash]) => `<li><svg width="2em" height="0.5em" viewBox="0 0 34 8" aria-hidden="true"><path d="M0 4H34" stroke="${this.colours[0]}" stroke-width="3" stroke-dasharray="${dash.map((d) => 17 * d)}"/></svg>${name}</li>`)

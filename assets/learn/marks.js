@@ -47,3 +47,6 @@ function brightness(colour) {
 
 const isDark = (host) =>
   brightness(getComputedStyle(host).getPropertyValue("--st-background-color").trim() || "#fff") < 128;
+
+// A number keeps its percent sign on its line.
+const together = (words) => words.replaceAll(" %", "\u00a0%");

@@ -284,7 +284,7 @@ class Triangle extends Canvas {
       set(".loss", `loss ${(one - lambda * two).toFixed(2).replace("-", "−")}`);
       set(".acc", `ACC ${data.acc[m][k].toFixed(0)} %`);
       set(".auc", data.auc ? `AUC ${data.auc[m][k].toFixed(0)} %` : "AUC: no strangers");
-      set(".words", data.words[m][k]);
+      set(".words", together(data.words[m][k]));
       panel.querySelector(".simplex").classList.toggle("loose", this.loose());
       panel.querySelector(".simplex").setAttribute("aria-label", `${data.alt} Step ${k}. ${data.words[m][k]}`);
       this.drawCurve(panel.querySelector(".curve"), m, k);

@@ -117,7 +117,7 @@ def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
         "t => document.querySelector('.learn-lead [data-tie=line]').innerText !== t", arg=held
     )
     moved = words.inner_text()
-    below = 100 - int(moved.split("keeps ")[1].split(" %")[0])
+    below = 100 - int(moved.split("keeps ")[1].split("\u00a0%")[0])
     page.wait_for_url(lambda url: f"line={below}" in url or f"line={below + 1}" in url)
     page.reload()
     picture.locator(".handle").wait_for(state="attached")

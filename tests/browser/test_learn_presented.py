@@ -17,6 +17,11 @@ STATUS = "[data-testid=stProgress]"
 TRAINED = 240_000  # milliseconds the live run may take
 
 
+def plain(text: str) -> str:
+    """Text without its non-breaking spaces."""
+    return text.replace("\u00a0", " ")
+
+
 class Presenter:
     """Hands that know keys only."""
 
@@ -42,7 +47,7 @@ class Presenter:
         return self.said()
 
     def said(self) -> str:
-        return self.page.locator(".learn-lead").inner_text()
+        return plain(self.page.locator(".learn-lead").inner_text())
 
     def until(self, css: str, text: str | re.Pattern, timeout: int = PATIENCE) -> str:
         found = self.page.locator(css, has_text=text).first
@@ -56,7 +61,7 @@ class Presenter:
         self.until(".toggle", "Pause")
         self.until(".count", f"step {STEPS} / {STEPS}")
         self.until(".toggle", "Play")
-        return self.page.locator(".panel .words").all_inner_texts()
+        return [plain(words) for words in self.page.locator(".panel .words").all_inner_texts()]
 
     def tab_to(self, name: str) -> None:
         """Move the focus on until it is on the control of this name."""
