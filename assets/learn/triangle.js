@@ -67,7 +67,6 @@ class Triangle extends Canvas {
       for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // a tenth of Uint8Array.from's time
       this.values = new Int16Array(bytes.buffer);
       this.framesOf = data.frames;
-      if (!this.held) this.hand = null; // what was moved by hand has now been computed
     }
     // Python sends its choice again with every run; only a change of it overrules the viewer's.
     if (this.asked !== JSON.stringify([data.look, data.step])) {
@@ -85,6 +84,7 @@ class Triangle extends Canvas {
     this.$(".bar.look").hidden = !data.show.look;
     this.$(".at").max = data.steps;
     this.knobs.update(data);
+    if (!this.held && !this.knobs.busy()) this.hand = null; // what was moved by hand has now been computed
     this.settle();
   }
 
