@@ -66,6 +66,8 @@ html {{ font-size: {size} !important; }}
 }}
 [data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
 .st-key-learn-glossary {{ columns: 24rem auto; column-gap: 2.5rem; display: block; }}
+.st-key-learn-formula {{ container-type: inline-size; }}
+.st-key-learn-formula .katex {{ font-size: min(1.21em, 7cqi); }} /* no line of it is cut off */
 .st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
 {_BARE if bare else ""}{_PRESENT if link.present else _DESK}</style>"""
 

@@ -54,7 +54,7 @@ def show(link: Link) -> None:
 
 def way_there(link: Link, what: str) -> None:
     """Where something needs the live run: a sentence and one button. what: it appears, where."""
-    st.info(f"{what} once the story's live run has taken a step.", icon=":material/info:")
+    st.caption(f"{what} once the story's live run has taken a step.")
     if state.shown(link, "to-live"):
         from ui.learn_story import go
 
@@ -132,7 +132,7 @@ def _start() -> None:
 
 def _act(action: str, steps: int) -> None:
     try:
-        shell.manager().act(current(), action, **({"steps": steps} if steps else {}))
+        shell.manager().act(current(), action, max(1, steps))
     except core.UserError as error:
         # The run went on between the drawing of the button and its click.
         st.toast(str(error))

@@ -84,7 +84,7 @@ def test_a_knob_moves_the_picture_and_keeps_its_place(page, app_url):
 def test_the_mouse_reaches_the_views_beside_the_toolbar(page, app_url):
     page.goto(f"{app_url}/Learn?view=exercises")
     page.get_by_role("button", name="Try it").first.wait_for()
-    page.get_by_role("radio", name="Formula and words").click()
+    page.get_by_role("radio", name="Formula", exact=True).click()
     heading(page, "The formula, symbol by symbol")
     page.get_by_role("button", name="weight in term two").click()
     page.wait_for_url("**symbol=q*")

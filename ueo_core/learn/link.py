@@ -11,7 +11,7 @@ VIEWS = {
     "story": "Story",
     "triangle": "Triangle",
     "image": "One image",
-    "formula": "Formula and words",
+    "formula": "Formula",
     "exercises": "Exercises",
 }
 PRESENTED = 1.35  # how much larger type is while presenting
