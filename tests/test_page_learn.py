@@ -2,13 +2,15 @@
 
 import json
 from dataclasses import fields
+from unittest.mock import create_autospec
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import ueo_core as core
 from tests.pages import ROOT, at, button, clean
 from ueo_core.learn import CONTROLS, PRESETS, SCENES, VIEWS, Knobs
-from ui import shell
+from ui import learn_live, shell
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +156,18 @@ def test_a_link_sets_the_symbol_and_its_look(learn):
     assert (chosen["key"], chosen["scene"]) == ("q", SCENES["weights"].title)
     shown = sent(app, "ueo_learn_triangle")["look"]
     assert shown == chosen["look"] and shown["dots"] == "q"
+
+
+def test_the_live_scene_asks_the_runs_in_their_own_words(monkeypatch):
+    manager = create_autospec(core.Manager, instance=True)
+    monkeypatch.setattr(learn_live.shell, "manager", lambda: manager)
+    monkeypatch.setattr(learn_live, "current", lambda: "a-run")
+    for action, steps in (("step", 6), ("resume", 0)):
+        learn_live._act(action, steps)
+    assert [call.args for call in manager.act.call_args_list] == [
+        ("a-run", "step", 6),
+        ("a-run", "resume", 1),
+    ]
 
 
 def test_a_dropped_file_that_is_no_image_is_answered_in_a_sentence(learn):
