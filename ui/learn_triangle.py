@@ -46,12 +46,14 @@ HANDLES = {  # knob → what kind of control, its label, what it does
     "absent": ("checkbox", "Nobody photographed class C", "Leaves one class without an image."),
     "seed": ("number", "Seed of the batch", "Draws the images; another seed, another batch."),
 }
+_TURNED = "learn.turned"  # names of the knobs that were turned last
 DIGITS = {"share": 0, "sure": 2, "trade": 1, "temperature": 1}
 
 
 def show(link: Link, look: Look, with_knobs: bool = False, with_presets: bool = False) -> None:
     """The triangle of each method in `look` with its play bar, and what the link does not hide."""
-    from ueo_core.learn.payload import payload  # torch: seconds at the first time
+    from ueo_core.learn.ahead import get_ready  # torch: seconds at the first time
+    from ueo_core.learn.payload import payload
 
     asked = state.sent()
     # A mount of its own for every scene: what is left of one must not show up in the next.
@@ -78,6 +80,7 @@ def show(link: Link, look: Look, with_knobs: bool = False, with_presets: bool = 
         },
     }
     _COMPONENT(key=key, data=data, on_now_change=lambda: _noted(key, look))
+    get_ready(link.knobs, st.session_state.get(_TURNED, ()))
 
 
 def _handles(link: Link) -> list[dict]:
@@ -120,9 +123,13 @@ def _noted(key: str, look: Look) -> None:
         "dots": now["dots"] if now.get("dots") in DOTS else look.dots,
     } | {name: bool(now.get(name)) for name in SWITCHES}
     changed = {k: v if v != getattr(look, k) else "" for k, v in chosen.items()}
+    knobs = turned(now.get("knobs") or {}, link.knobs)
+    names = [n for n in Knobs.RANGES if getattr(knobs, n) != getattr(link.knobs, n)]
+    if names:
+        st.session_state[_TURNED] = names
     state.note(
         settled=bool(now.get("settled")),
         step=min(max(int(now.get("step", 0)), 0), STEPS),
-        knobs=turned(now.get("knobs") or {}, link.knobs),
+        knobs=knobs,
         **{k: str(int(v)) if isinstance(v, bool) else v for k, v in changed.items()},
     )
