@@ -6,15 +6,10 @@ from ueo_core.learn import Link
 from ui import learn_pictures
 from ui import learn_state as state
 from ui.learn_cards import card
-from ui.shell import ROOT, jobs
+from ui.learn_script import picture
+from ui.shell import jobs
 
-_FOLDER = ROOT / "assets" / "learn"
-_CARDS = st.components.v2.component(
-    "ueo_learn_cards",
-    html='<div class="whole"><div class="cards"></div></div>',
-    css=(_FOLDER / "cards.css").read_text(encoding="utf-8"),
-    js=(_FOLDER / "cards.js").read_text(encoding="utf-8"),
-)
+_CARDS = picture("cards", "cards.html", ("cards.css",), ("cards.js",))
 
 
 def draw(link: Link, say) -> None:

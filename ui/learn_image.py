@@ -8,19 +8,10 @@ from ueo_core.learn import Link
 from ui import learn_live, learn_pictures
 from ui import learn_state as state
 from ui.learn_cards import image_url
+from ui.learn_script import SLIDING, picture
 from ui.plain import escaped
-from ui.shell import ROOT
 
-_FOLDER = ROOT / "assets" / "learn"
-_LENS = st.components.v2.component(
-    "ueo_learn_lens",
-    html=(_FOLDER / "lens.html").read_text(encoding="utf-8"),
-    css="\n".join((_FOLDER / n).read_text(encoding="utf-8") for n in ("plot.css", "lens.css")),
-    js="\n".join(
-        (_FOLDER / n).read_text(encoding="utf-8")
-        for n in ("marks.js", "plot.js", "slide.js", "lens.js")
-    ),
-)
+_LENS = picture("lens", "lens.html", ("plot.css", "lens.css"), (*SLIDING, "lens.js"))
 
 
 def show(link: Link) -> None:

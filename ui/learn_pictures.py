@@ -7,19 +7,11 @@ from ueo_core.learn import Link
 from ui import charts, learn_live
 from ui import learn_state as state
 from ui.learn_cards import squares
+from ui.learn_script import SLIDING, picture
 from ui.shell import ROOT
 
 BACKBONE = "drawings-resnet"
-_FOLDER = ROOT / "assets" / "learn"
-_HILLS = st.components.v2.component(
-    "ueo_learn_hills",
-    html=(_FOLDER / "hills.html").read_text(encoding="utf-8"),
-    css=(_FOLDER / "plot.css").read_text(encoding="utf-8"),
-    js="\n".join(
-        (_FOLDER / n).read_text(encoding="utf-8")
-        for n in ("marks.js", "plot.js", "slide.js", "hills.js")
-    ),
-)
+_HILLS = picture("hills", "hills.html", ("plot.css",), (*SLIDING, "hills.js"))
 
 
 @st.cache_resource(show_spinner="Opening the teaching model: a few seconds, once …", max_entries=2)
@@ -47,14 +39,15 @@ def seen_all():
 
 def hills(link: Link, say) -> None:
     """The two hills and a line that can be moved. say: takes the sentences' numbers."""
+    from ueo_core.learn import pictures
     from ueo_core.learn.numbers import of_hills
-    from ueo_core.learn.pictures import hills as picture
 
     now = seen_all()
     say(of_hills(now, link.line))
     _HILLS(
         key="learn.hills",
-        data=picture(now) | {"place": state.sent().line, "movable": state.shown(link, "line")},
+        data=pictures.hills(now)
+        | {"place": state.sent().line, "movable": state.shown(link, "line")},
         on_now_change=_moved_line,
     )
 

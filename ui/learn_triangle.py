@@ -12,17 +12,13 @@ from ueo_core.learn import ARROWS, DOTS, KINDS, PRESETS, SWITCHES, Knobs, Link, 
 from ueo_core.learn.knobs import STEPS
 from ueo_core.learn.link import turned
 from ui import learn_state as state
-from ui.shell import ROOT
+from ui.learn_script import picture
 
-_FOLDER = ROOT / "assets" / "learn"
-_COMPONENT = st.components.v2.component(
-    "ueo_learn_triangle",
-    html=(_FOLDER / "triangle.html").read_text(encoding="utf-8"),
-    css=(_FOLDER / "triangle.css").read_text(encoding="utf-8"),
-    js="\n".join(
-        (_FOLDER / name).read_text(encoding="utf-8")
-        for name in ("marks.js", "canvas.js", "knobs.js", "triangle.js")
-    ),
+_COMPONENT = picture(
+    "triangle",
+    "triangle.html",
+    ("triangle.css",),
+    ("mount.js", "marks.js", "canvas.js", "knobs.js", "triangle.js"),
 )
 HANDLES = {  # knob → what kind of control, its label, what it does
     "kind": ("select", "Strangers are", "What the images of no class look like."),

@@ -9,15 +9,12 @@ from ueo_core.learn.formula import EXERCISES, GLOSSARY, LOSS, PAPER, PARTS, SYMB
 from ueo_core.learn.link import parse
 from ui import learn_state as state
 from ui import learn_triangle
+from ui.learn_script import picture
 from ui.learn_story import go
-from ui.shell import ROOT, dark
+from ui.shell import dark
 
-_FOLDER = ROOT / "assets" / "learn"
-_SYMBOLS = st.components.v2.component(
-    "ueo_learn_symbols",
-    html=(_FOLDER / "symbols.html").read_text(encoding="utf-8"),
-    css=(_FOLDER / "symbols.css").read_text(encoding="utf-8"),
-    js="\n".join((_FOLDER / n).read_text(encoding="utf-8") for n in ("marks.js", "symbols.js")),
+_SYMBOLS = picture(
+    "symbols", "symbols.html", ("symbols.css",), ("mount.js", "marks.js", "symbols.js")
 )
 
 

@@ -1,20 +1,6 @@
 // A picture with one place that a hand moves: by its slider, along its plots, or with the . and , keys.
 // Python has computed what every place shows; only where the hand let go is told back.
 
-const views = new WeakMap();
-
-// The mount function of a component that draws such a picture.
-const mounting = (Kind) => (component) => {
-  const { parentElement: root } = component;
-  let view = views.get(root);
-  if (!view) views.set(root, (view = new Kind(root)));
-  view.update(component.data, component.setStateValue);
-  return () => {
-    view.end();
-    views.delete(root);
-  };
-};
-
 class Slide {
   // whole, plots: selectors of the box around everything and of the SVGs in it
   constructor(root, whole, plots) {

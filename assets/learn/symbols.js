@@ -2,18 +2,6 @@
 // is written beside it, and the triangle is told to show what it is in the picture.
 
 const FORMULA = ".st-key-learn-formula"; // drawn by Streamlit; each symbol in a colour of its own, see written()
-const views = new WeakMap();
-
-export default function (component) {
-  const { parentElement: root } = component;
-  let view = views.get(root);
-  if (!view) views.set(root, (view = new Symbols(root)));
-  view.update(component.data, component.setStateValue);
-  return () => {
-    document.removeEventListener("click", view.onclick);
-    views.delete(root);
-  };
-}
 
 class Symbols {
   constructor(root) {
@@ -26,6 +14,10 @@ class Symbols {
       if (number && this.data.choosable) this.choose(number - 1);
     };
     document.addEventListener("click", this.onclick);
+  }
+
+  end() {
+    document.removeEventListener("click", this.onclick);
   }
 
   update(data, tell) {
@@ -69,3 +61,5 @@ class Symbols {
     if (formula) formula.dataset.chosen = this.chosen + 1;
   }
 }
+
+export default mounting(Symbols);

@@ -1,20 +1,7 @@
 // Draws trajectories that Python computed; no formula of the method lives here.
-// One instance per mount; the export runs again whenever its data changes.
 
 const SECONDS = 8; // for the whole run at normal speed
 const SWITCHES = ["star", "trails", "shade"];
-const instances = new WeakMap();
-
-export default function (component) {
-  const { parentElement: root } = component;
-  let view = instances.get(root);
-  if (!view) instances.set(root, (view = new Triangle(root)));
-  view.update(component.data, component.setStateValue);
-  return () => {
-    view.end();
-    instances.delete(root);
-  };
-}
 
 class Triangle extends Canvas {
   constructor(root) {
@@ -392,3 +379,5 @@ class Triangle extends Canvas {
       `entropy ${h.toFixed(2)}; w = ${data.weights[m][lens].toFixed(2)}, 1/w = ${(1 / data.weights[m][lens]).toFixed(2)}.`;
   }
 }
+
+export default mounting(Triangle);
