@@ -67,7 +67,7 @@ html {{ font-size: {size} !important; }}
 [data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
 .st-key-learn-glossary {{ columns: 24rem auto; column-gap: 2.5rem; display: block; }}
 .st-key-learn-formula {{ container-type: inline-size; }}
-.st-key-learn-formula .katex {{ font-size: min(1.21em, 7cqi); }} /* no line of it is cut off */
+.st-key-learn-formula .katex {{ font-size: min(1.21em, 6.2cqi); }} /* no line of it is cut off */
 .st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
 {_BARE if bare else ""}{_PRESENT if link.present else _DESK}</style>"""
 
@@ -76,7 +76,7 @@ _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 [data-testid="stExpandSidebarButton"] { display: none; }
 """
 _DESK = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
-  .st-key-learn-view { order: -2; }
+  .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
   .st-key-learn-present { order: -1; }
 }
 @media (max-width: 640px) { /* Back and Next side by side below the list of scenes */
