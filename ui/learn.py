@@ -56,6 +56,7 @@ def _style(link: Link) -> str:
     if link.present:  # as large as leaves a scene on one screen
         size = f"calc({float(link.size):g} * max({BASE}px, min(1.22vw, 2.15vh)))"
     bare = link.present or not state.shown(link, "nav")
+    extra = _PRESENT if link.present else _STEPS if link.view == "story" else ""
     return f"""<style>
 html {{ font-size: {size} !important; }}
 [data-testid="stMainBlockContainer"] {{ padding-top: 3.6rem; padding-bottom: 1rem; }}
@@ -69,13 +70,13 @@ html {{ font-size: {size} !important; }}
 .st-key-learn-formula {{ container-type: inline-size; }}
 .st-key-learn-formula .katex {{ font-size: min(1.21em, 6.2cqi); }} /* no line of it is cut off */
 .st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
-{_BARE if bare else ""}{_PRESENT if link.present else _DESK}</style>"""
+{_BARE if bare else ""}{extra}</style>"""
 
 
 _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 [data-testid="stExpandSidebarButton"] { display: none; }
 """
-_DESK = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
+_STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
   .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
   .st-key-learn-present { order: -1; }
 }
