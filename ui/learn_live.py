@@ -77,8 +77,9 @@ def _tick(moving: bool) -> None:
     if state.shown(link, "live"):
         _buttons(now, busy)
     _status(now, job)
-    size = round(14 * link.scale)
-    grid = st.grid(3, min_column_width=320, gap="medium", key="learn-live-grid")
+    # Presented, the three stand side by side: their legends must fit above the curves.
+    size = round((11 if link.present else 14) * link.scale)
+    grid = st.grid(3, min_column_width=260, gap="medium", key="learn-live-grid")
     with grid.cell():
         _loss(now, size)
     with grid.cell():
@@ -179,7 +180,7 @@ def _where_it_starts():
 
 
 def _hills(now: core.Snapshot | None, size: int) -> None:
-    st.markdown("**The hills, at step 0 and at the last evaluation**")
+    st.markdown("**The hills, at step 0 and now**")
     found = core.confidence_hills(now) if now else _where_it_starts()
     st.echarts_chart(
         charts.hill_chart(found, size),
