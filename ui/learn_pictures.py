@@ -76,7 +76,8 @@ def moved(link: Link, say) -> None:
     )
     with right:
         if latest:
-            _change_chart(now.change_by_layer(delta), step, round(13 * link.scale))
+            size = round((10 if link.present else 13) * link.scale)
+            _change_chart(now.change_by_layer(delta), step, size)
         else:
             learn_live.way_there(link, "The change of each layer appears here")
 
@@ -107,6 +108,6 @@ def _change_chart(change: dict[str, float], step: int, size: int) -> None:
     st.echarts_chart(
         spec,
         key="learn.change",
-        height=60 + round(1.5 * size * len(names)),
+        height=min(60 + round(1.5 * size * len(names)), 430),  # on a projector of 768 lines
         alt=f"Relative change of each trained layer; largest: {max(names, key=lambda n: change[n])}.",
     )
