@@ -116,9 +116,10 @@ def _classify(job: Job, offer: Offer, take: Take) -> str:
 
 def useless(report: IntakeReport, source: str | None = None) -> UserError:
     """Why nothing can be done with a source of which nothing is usable."""
+    n = len(report.skipped)
     first = f", for example {s.name}: {s.reason}" if (s := next(iter(report.skipped), None)) else ""
     return UserError(
-        f"Source “{source or report.name}”: it holds no usable image ({len(report.skipped)} files "
+        f"Source “{source or report.name}”: it holds no usable image ({n} file{'s' * (n != 1)} "
         f"skipped{first}); choose another."
     )
 

@@ -42,10 +42,10 @@ export default function (component) {
     const stripes = make("pattern", { id: "stripes", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
     stripes.append(make("rect", { width: 6, height: 6, class: "striped" }), make("rect", { width: 2, height: 6, class: "stripe" }));
     svg.append(stripes);
-    for (const [count, text] of ticks(0, most, HEIGHT - BOTTOM - TOP, 44)) {
+    for (const [count] of ticks(0, most, HEIGHT - BOTTOM - TOP, 44)) {
       if (!Number.isInteger(count)) continue;
       svg.append(make("line", { x1: LEFT, x2: width - RIGHT, y1: y(count), y2: y(count), class: "grid" }));
-      svg.append(make("text", { x: LEFT - 8, y: y(count) + 4, "text-anchor": "end" }, text));
+      svg.append(make("text", { x: LEFT - 8, y: y(count) + 4, "text-anchor": "end" }, String(count)));
     }
     for (const [score, text] of ticks(edges[0], high, width - LEFT - RIGHT, 60))
       svg.append(make("text", { x: x(score), y: HEIGHT - BOTTOM + 18, "text-anchor": "middle" }, text));
