@@ -21,7 +21,7 @@ STYLE = thumbs.STYLE
 PRESENT = """<style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
 [data-testid="stMainBlockContainer"] { max-width: none; padding-top: 4rem; }
-[data-testid="stCaptionContainer"] p { font-size: 1.2rem; }
+[data-testid="stCaptionContainer"] p, [data-testid="stAlert"] :is(p, li) { font-size: 1.2rem; }
 .st-key-live-grid-20 [data-testid="stMarkdownContainer"] strong { font-size: 1.45rem; }
 @media (min-width: 1400px) {
   .st-key-live-controls p, [data-testid="stProgress"] p { font-size: 1.25rem; }
