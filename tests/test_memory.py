@@ -91,7 +91,7 @@ def test_a_small_machine_is_given_parts_and_the_same_result(tiny, monkeypatch):
         memory.saved_bytes(lambda n=n: model.visual(views.evaluation(range(n)))) for n in (2, 3)
     )
     one = three - two
-    small = int(2 * 2.5 * one)
+    small = int(2.5 * one / memory.STEP_SHARE)
     assert fitting_chunk(model, views, chosen, None) is None
     assert fitting_chunk(model, views, chosen, small) == 2
     monkeypatch.setattr(memory, "memory_of", lambda device: small)

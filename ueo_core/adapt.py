@@ -119,7 +119,8 @@ def fitting_chunk(
         with precision.towers(settings.precision, model.device):
             return memory.saved_bytes(lambda: model.tower(torch.cat([image] * n)))
 
-    return memory.largest_chunk(settings.batch_size, held(2) - held(1), total)
+    share = memory.STEP_SHARE if model.device.type == "cpu" else memory.SHARE
+    return memory.largest_chunk(settings.batch_size, held(2) - held(1), total, share)
 
 
 @contextlib.contextmanager
