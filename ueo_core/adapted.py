@@ -82,7 +82,7 @@ class AdaptedCLIP(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.visual.parameters()).device
+        return self.backbone.device
 
     def affine(self) -> dict[str, nn.Parameter]:
         """Weight and bias of every normalisation layer of the image tower, by name."""

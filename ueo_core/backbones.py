@@ -56,6 +56,10 @@ class Backbone:
     affine: dict[str, Tensor]  # of the untouched model, by the names of `norm_affine`
 
     @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
     def store_side(self) -> int:
         """Short side at which images are kept, so that the smallest crop never upsamples.
 

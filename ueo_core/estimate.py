@@ -69,7 +69,7 @@ def estimate_time(
     """
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     check()
-    with kept(next(backbone.model.parameters()).device):  # as a run does
+    with kept(backbone.device):  # as a run does
         return _probe(dataset, settings, backbone, check)
 
 

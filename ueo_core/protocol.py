@@ -137,7 +137,7 @@ def carry_out(
     """
     try:
         _open(plan, backbone, out)
-        with kept(next(backbone.model.parameters()).device):
+        with kept(backbone.device):
             return _Work(plan, backbone, out, progress, check).rows()
     except OSError as error:
         raise UserError(

@@ -47,7 +47,7 @@ class Views:
         self.images = images
         self.size = backbone.image_size
         self.mean, self.std = list(backbone.mean), list(backbone.std)
-        self.device = next(backbone.model.parameters()).device
+        self.device = backbone.device
         self.crop_scale = crop_scale
         self.flip = flip
         self.made_on = self.device if self.device.type == "cuda" else torch.device("cpu")

@@ -46,6 +46,6 @@ def zero_shot_features(
 
 
 def _file(images: ImageSet, backbone: Backbone) -> Path:
-    device = next(backbone.model.parameters()).device.type
-    marks = (images.fingerprint[:16], backbone.fingerprint[:16], str(images.short_side), device)
+    marks = (images.fingerprint[:16], backbone.fingerprint[:16], str(images.short_side),
+             backbone.device.type)  # fmt: skip
     return images.features / f"{'-'.join(marks)}.safetensors"
