@@ -76,9 +76,9 @@ def _backward(
     """Loss and gradients of one batch, exact for any chunk. loss_of: image and text features → loss
 
     text: (C, D) features where the prompt does not train, else None. The loss is not additive
-    over parts of a batch. With a chunk smaller than the batch: features of all parts without
-    gradient, the loss on the whole (B, D), dL/df, then each part again with gradient against
-    its share of dL/df (as GradCache does).
+    over parts of a batch. With a chunk smaller than the batch: features of all parts, the loss
+    on the whole (B, D), dL/df, then each part against its share of dL/df (as GradCache does).
+    Only the first part keeps what its backward pass needs; the others are encoded a second time.
     """
 
     def encoded(part: Tensor) -> Tensor:
@@ -93,15 +93,18 @@ def _backward(
         loss = loss_of(encoded(images), text)
         loss.total.backward()
         return loss
+    first, *others = images.split(chunk)
     with torch.no_grad():
-        features = torch.cat([encoded(part) for part in images.split(chunk)])
-    features.requires_grad_()
+        rest = [encoded(part) for part in others]
+    held = encoded(first)
+    features = torch.cat([held.detach(), *rest]).requires_grad_()
     loss = loss_of(features, text)
     loss.total.backward()
-    for part, grad in zip(images.split(chunk), features.grad.split(chunk), strict=True):
-        again = encoded(part)
-        if again.requires_grad:
-            again.backward(grad)
+    if held.requires_grad:
+        own, *grads = features.grad.split(chunk)
+        held.backward(own)
+        for part, grad in zip(others, grads, strict=True):
+            encoded(part).backward(grad)
     return loss
 
 
