@@ -22,7 +22,7 @@ SHARE = 0.5  # of a device's memory that activations may take; weights, images, 
 # Of a CPU's, for a step: glibc's heap grows to about twice what a step holds at once, because a freed
 # block is seldom reused by an aligned one of its own size (RN50: 64 images at once 4.1 s and 11 GB,
 # 32 at once 4.5 s and 6 GB, 16 at once 5.2 s and 4 GB), and other programs want to live, too.
-STEP_SHARE = 0.15
+STEP_SHARE = 0.1
 
 
 def saved_bytes(forward: Callable[[], Tensor]) -> int:
