@@ -1,6 +1,7 @@
 """Live: every state has its sentence, its way out and the buttons of the state table."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -135,3 +136,12 @@ def test_a_finished_run_is_trained_on_from_the_page(app, monkeypatch):  # noqa: 
     page.number_input(key="live.epochs").set_value(3)
     button(page, "Train on").click().run()
     assert manager.queue() == ["r"] and manager.folder("r").settings.extensions == ((4, 3),)
+
+
+def test_a_run_is_looked_at_as_often_as_there_may_be_news(app):  # noqa: F811
+    write_run("r", state="paused")
+    now = replace(shell.manager().snapshot("r"), step=10)
+    assert live.pace(replace(now, seconds=9.0)) == live.TICK
+    assert live.pace(replace(now, seconds=31.0)) == live.SLOW
+    assert live.pace(replace(now, step=0, seconds=0.0)) == live.TICK
+    assert live.pace(replace(now, state="finished", seconds=31.0)) is None

@@ -88,7 +88,7 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     "chunk": lambda field: st.number_input(
         "Images in memory at once", min_value=1, max_value=65_536, step=1, key=key(field), value=None,
         placeholder="as many as fit",
-        help="Fewer need less memory and about a third more time; the result stays exact. It is "
+        help="Fewer need less memory and up to a third more time; the result stays exact. It is "
         "chosen from this machine's memory, and halved by itself when that runs out.",
     ),
     "mode": _choice(

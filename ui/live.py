@@ -1,4 +1,4 @@
-"""The Live page: one fragment that reads a run's snapshot every second, in any state."""
+"""The Live page: one fragment that reads a run's snapshot every second or so, in any state."""
 
 import streamlit as st
 
@@ -11,6 +11,8 @@ from ui.shell import dark, manager, viewer
 from ui.verdict import inspection, judged, show_guard, show_verdict
 
 TICK, WATCH = 1.0, 2.0  # seconds
+# Where a step takes longer than that, a look a second would show nothing new and only slow it.
+SLOW = 3.0
 UNDER_WAY = ("queued", "running", "stopping", "paused")  # paused: another viewer may resume it
 LASTING = ("running", "paused", "stopping")  # those that have a time left
 LOOKS = {  # state → title, icon, colour
@@ -39,27 +41,34 @@ def no_run() -> None:
 
 def show(run: str) -> None:
     """Draw a run and keep it up to date; UserError for an unknown one."""
-    ticking = manager().snapshot(run).state in UNDER_WAY
+    every = pace(manager().snapshot(run))
     seat = manager().desk.watch(viewer())
     view = live_view.current()
     st.html(panels.STYLE + (panels.PRESENT if view.present else ""))
-    st.fragment(_watch, run_every=WATCH, key="live-watch")(run, ticking, seat.steers)
-    st.fragment(_tick, run_every=TICK if ticking else None, key="live")(run, ticking)
+    st.fragment(_watch, run_every=WATCH, key="live-watch")(run, every, seat.steers)
+    st.fragment(_tick, run_every=every, key="live")(run, every)
 
 
-def _watch(run: str, ticking: bool, steered: bool) -> None:
+def pace(now: core.Snapshot) -> float | None:
+    """Seconds between two looks at a run; None for one that has ended."""
+    if now.state not in UNDER_WAY:
+        return None
+    return SLOW if now.seconds > SLOW * now.step > 0 else TICK
+
+
+def _watch(run: str, every: float | None, steered: bool) -> None:
     """A sign of life of this viewer, in any state; the page is drawn anew when its frame has changed."""
     seat = manager().desk.watch(viewer())
-    moved = (manager().snapshot(run).state in UNDER_WAY) != ticking
+    moved = pace(manager().snapshot(run)) != every
     overtaken = st.query_params.get("run") == "latest" and chosen_run("latest") != run
     if moved or overtaken or seat.steers != steered:
         st.rerun()
     controls.desk(seat)
 
 
-def _tick(run: str, ticking: bool) -> None:
+def _tick(run: str, every: float | None) -> None:
     now = manager().snapshot(run)
-    if (now.state in UNDER_WAY) != ticking or st.session_state.pop("live.whole", False):
+    if pace(now) != every or st.session_state.pop("live.whole", False):
         st.rerun()  # once: the page registers this fragment again, with or without its clock
     facts = panels.facts(str(manager().folder(run).path))
     view = live_view.current()
@@ -77,7 +86,7 @@ def _tick(run: str, ticking: bool) -> None:
             st.caption(f":material/info: {markdown(note)}")
     with st.container():
         controls.queue(steers)
-    if not ticking:
+    if every is None:
         core.mark_seen(manager().folder(run))
 
 
