@@ -5,7 +5,8 @@ any is whether a model gives the same answer when it is shown the same image in 
 that generalise do so more often (Deng, Gould & Zheng, *On the Strong Correlation Between Model
 Invariance and Generalization*, NeurIPS 2022). Agreement by chance is taken off (Scott's π, 1955), and
 a model whose answers have narrowed is refused however sure of itself it is: one that answers
-everything alike always agrees with itself.
+everything alike always agrees with itself. Agreement says little of strangers, who are made to agree
+as well; where zero-shot's scores lie in two clear groups, known and strange, these have to stay apart.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +14,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 
 IMAGES, DRAWS = 320, 2  # images asked again, and how often each
 MARGIN = 0.02  # of consistency that a point between has to gain; two draws differ by about this
 KEPT_SPREAD = 0.9  # share of the zero-shot answers' spread over the classes that has to be left
+# From where on scores lie in two groups (evenly strewn ones have 0.75, a single bell 0.64), and how
+# much of that may be lost.
+TWO_GROUPS, LOST = 0.8, 0.05
 SHARES = (
     1.0,
     0.75,
@@ -38,6 +43,7 @@ class Evidence:
         float  # Scott's π of the answers to an image and to crops of it; 1 always, 0 by chance
     )
     spread: float  # entropy of the mean prediction over log C, 0 to 1
+    parted: float  # share of the scores' variance that lies between two groups of them, 0 to 1
 
 
 def consistency(answers: NDArray, again: NDArray, classes: int) -> float:
@@ -61,23 +67,47 @@ def spread(probabilities: NDArray) -> float:
     return float(-(mean * np.log(mean)).sum() / np.log(np.shape(probabilities)[1]))
 
 
+def parted(scores: NDArray) -> float:
+    """How clearly scores lie in two groups: variance between the best two over all of it, 0 to 1.
+
+    scores: (N,). Otsu's η (*A Threshold Selection Method from Gray-Level Histograms*, 1979), which
+    two means in one dimension maximise. 0 where all are alike.
+    """
+    x = np.asarray(scores, np.float64)
+    if len(np.unique(x)) < 2:
+        return 0.0
+    x = ((x - x.mean()) / x.std())[:, None]
+    return 1 - KMeans(2, n_init=10, random_state=0).fit(x).inertia_ / len(x)
+
+
 @dataclass(frozen=True)
 class Choice:
     """What the guard took, and why."""
 
     share: float  # of the way from zero-shot (0) to the last epoch (1)
     reason: str  # for a person
-    evidence: dict[str, dict[str, float]]  # by share: {"consistency", "spread"}
+    evidence: dict[str, dict[str, float]]  # by share: the fields of Evidence
 
     def to_json(self) -> dict:
         return asdict(self)
+
+
+def narrowed(zero: Evidence, now: Evidence) -> bool:
+    """Whether a model answers fewer classes than zero-shot does."""
+    return now.spread < KEPT_SPREAD * zero.spread
+
+
+def mixed(zero: Evidence, now: Evidence) -> bool:
+    """Whether a model no longer keeps apart what were two groups under zero-shot."""
+    return zero.parted >= TWO_GROUPS and now.parted < zero.parted - LOST
 
 
 def choose(look: Callable[[float], Evidence]) -> Choice:
     """The last epoch unless the evidence is against it; else the farthest point that it is for.
 
     The last epoch has to be as consistent as zero-shot; a point between, which nobody asked for,
-    more than chance can explain. Where there is none, zero-shot. look(share): the evidence on
+    more than chance can explain. Neither may narrow the answers, nor mix two groups of scores that
+    zero-shot told apart. Where there is none, zero-shot. look(share): the evidence on
     the model at that share of the way; points between are only looked at when they are needed.
     """
     found = {0.0: look(0.0)}
@@ -86,7 +116,7 @@ def choose(look: Callable[[float], Evidence]) -> Choice:
     def speaks_for(share: float) -> bool:
         found[share] = now = look(share)
         needed = zero.consistency + (0 if share == 1 else MARGIN)
-        return now.consistency >= needed and now.spread >= KEPT_SPREAD * zero.spread
+        return now.consistency >= needed and not narrowed(zero, now) and not mixed(zero, now)
 
     share = next((s for s in SHARES if speaks_for(s)), 0.0)
     evidence = {
@@ -103,10 +133,15 @@ def _reason(share: float, zero: Evidence, last: Evidence) -> str:
     )
     if share == 1:
         return f"{crops}: nothing speaks against the adapted model."
-    if last.spread < KEPT_SPREAD * zero.spread:
+    if narrowed(zero, last):
         crops = (
             f"The answers have narrowed to {100 * last.spread / max(zero.spread, 1e-9):.0f} % of their spread "
             "over the classes"
+        )
+    elif mixed(zero, last):
+        crops = (
+            "Zero-shot's scores lay in two clear groups, known and strange; now these mix "
+            f"({100 * last.parted:.0f} % of the variance lies between them, before {100 * zero.parted:.0f} %)"
         )
     what = (
         "the zero-shot model is offered instead of the last epoch"
