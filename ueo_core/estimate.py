@@ -47,7 +47,7 @@ class Estimate:
 
 
 def forward_images(dataset: Dataset, settings: Settings) -> int:
-    """How many images a run encodes outside its steps: all before and after, a probe an epoch.
+    """How many images a run encodes outside its steps: all before and after, a probe between epochs.
 
     In quick mode each image passes the tower once, the guard's crops too, and what comes after is
     next to nothing. Else the guard looks at zero-shot and the last epoch, or longer where it goes on.
@@ -56,7 +56,7 @@ def forward_images(dataset: Dataset, settings: Settings) -> int:
     guard = draws_of(settings.mode) * min(IMAGES, pool) if settings.guard else 0
     if settings.mode == "quick":
         return pool + holdout + guard
-    return 2 * guard + 2 * (pool + holdout) + min(PROBE, holdout or pool) * settings.epochs
+    return 2 * guard + 2 * (pool + holdout) + min(PROBE, holdout or pool) * (settings.epochs - 1)
 
 
 def estimate_time(

@@ -26,7 +26,7 @@ from ueo_core.thresholds import mixture_threshold
 from ueo_core.views import Kept, Views, encoded_at_once
 from ueo_core.zero_shot import zero_shot_features
 
-PROBE = 256  # images scored after every epoch; the whole sets only at the end
+PROBE = 256  # images scored after every epoch but the last; the whole sets only then
 CANARIES = 8  # images whose answer is followed
 Phase = Callable[[str, int, int], None]  # name of the phase, images done, images in all
 
@@ -49,6 +49,7 @@ class Scorer:
         self.batch = encoded_at_once(model.device)
         self.seconds = 0.0  # that encoding every image took the last time
         self._views: dict[str, Views | Kept] = {}
+        self._final: dict[str, Tensor] | None = None  # all images after the last step, once known
 
     def views(self, name: str) -> Views | Kept:
         """The evaluation and training views of `pool` or `holdout`; in quick mode, what is kept."""
@@ -154,8 +155,8 @@ class Scorer:
             "device": str(self.model.device),
         }
 
-    def evaluation(self, step: int) -> dict:
-        """Scores of the probe at a step, as an event.
+    def evaluation(self, step: int, last: bool = False) -> dict:
+        """Scores of the probe at a step, as an event. last: all images are encoded, for `finish`.
 
         `mcm`: score of each probe image; `agreement`: share (percent) that still answers
         as zero-shot; `entropy`: mean H(p) in nats; `spread`: entropy of the mean
@@ -163,7 +164,10 @@ class Scorer:
         relative parameter change by layer; `canaries`: answers of the followed images.
         With labels also `acc`, `auc`, `hm` in percent.
         """
-        if step:
+        if last:
+            self._final = self.encode_all("scoring")
+            cosines = self._final[f"{self.probe_set}_cosines"][self.probe]
+        elif step:
             features = self._features(self.probe_views, indices=self.probe)
             cosines = features @ self._text().T
         else:
@@ -208,7 +212,7 @@ class Scorer:
         Where the guard chose another model than the last epoch, that is written beside it.
         """
         # Without a step the adapted model is the zero-shot one.
-        final = self.encode_all("scoring") if step else self._before()
+        final = (self._final or self.encode_all("scoring")) if step else self._before()
         self.folder.save_tensors("adapted", final)
         last = self.model.delta_copy()
         models, result = {"zero_shot": self.zero, "adapted": final}, {"step": step}

@@ -214,7 +214,7 @@ class Worker:
             if leaving or measured:
                 self._check_finite()
             if measured:
-                self.record(self.scorer.evaluation(step.step))
+                self.record(self.scorer.evaluation(step.step, last=step.step == steps))
             if leaving or measured:
                 self.folder.save_checkpoint(step.step, self.model.delta())
                 self.folder.update(step=step.step)
