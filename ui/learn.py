@@ -31,6 +31,7 @@ def page() -> None:
 
     All of it is a fragment: turning a scene draws no sidebar, and so answers a third sooner.
     """
+    state.adopt()
     st.fragment(_page, key="learn.page")()
 
 
@@ -77,12 +78,12 @@ _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 [data-testid="stExpandSidebarButton"] { display: none; }
 """
 _STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
-  .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
+  [class*="st-key-learn-view-"] { order: -2; min-width: calc(100% - 9rem); }
   .st-key-learn-present { order: -1; }
 }
 @media (max-width: 640px) { /* Back and Next side by side below the list of scenes */
-  .st-key-learn-view { order: -2; }
-  .st-key-learn-scene { order: -1; }
+  [class*="st-key-learn-view-"] { order: -2; }
+  [class*="st-key-learn-scene-"] { order: -1; }
 }
 """
 _PRESENT = """[data-testid="stHeader"] { display: none; }
@@ -90,8 +91,8 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
 .st-key-learn-title { display: none; } /* the list of scenes is the title: one row less */
-.st-key-learn-scene { min-width: min(31rem, 100%); }
-.st-key-learn-scene input { font-size: 1.3rem; font-weight: 650; }
+[class*="st-key-learn-scene-"] { min-width: min(31rem, 100%); }
+[class*="st-key-learn-scene-"] input { font-size: 1.3rem; font-weight: 650; }
 @media (max-height: 800px) {
   p.learn-lead { font-size: 1.1rem; line-height: 1.4; }
   p.learn-do { font-size: 1.05rem; margin: 0.1rem 0; }
@@ -153,7 +154,7 @@ def _share(link: Link) -> None:
 
 
 def _triangle(link: Link) -> None:
-    st.fragment(_playground, key="learn.playground")()
+    state.fragment(link, _playground, "playground")
 
 
 def _playground() -> None:

@@ -21,7 +21,7 @@ def show(link: Link) -> None:
     except core.UserError as error:
         st.error(str(error))
         return
-    st.fragment(_anatomy, key="learn.anatomy")(stage)
+    state.fragment(link, lambda: _anatomy(stage), "anatomy")
 
 
 def _anatomy(stage) -> None:

@@ -71,7 +71,7 @@ def _tick(moving: bool) -> None:
     now = shell.manager().snapshot(run) if run else None
     busy = bool(job and job.running)
     if (busy or (now is not None and now.state in MOVING)) != moving:
-        st.rerun()  # once: the page registers this fragment again, with or without its clock
+        state.again()  # once: the page registers this fragment again, with or without its clock
     if job and job.error:
         shell.problem(job.error)
     if state.shown(link, "live"):

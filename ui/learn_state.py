@@ -1,6 +1,13 @@
-"""The Learn page's state between the URL, the session and the widgets."""
+"""The Learn page's state between the URL, the session and the widgets.
 
+A browser that is told of a new state goes on speaking from the old one until it has heard: with the
+old address, with the old values of widgets, for a picture that is no more. None of this may turn
+back what was turned meanwhile, or the words of one scene stand above the picture of another.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
+from typing import NoReturn
 
 import streamlit as st
 
@@ -11,21 +18,34 @@ WIDGETS = ("view", "scene", "size")
 _WRITTEN = "learn.written"  # the parameters as this page last wrote them
 _LINK = "learn.link"
 _SENT = "learn.sent"
+_TOLD = "learn.told"  # name of a widget → how often Python has chosen its value
 OWN_LOOK = {"arrows": "", "dots": ""} | dict.fromkeys(
     SWITCHES, ""
 )  # the scene's own, nothing chosen
 
 
 def key(name: str) -> str:
-    """The widget key of a part of the state."""
-    return f"learn.{name}"
+    """The widget key of a part of the state; another one for every value that Python has chosen.
+
+    What the browser still says of the value before is then said of a widget that is no more.
+    """
+    return f"learn.{name}.{st.session_state.get(_TOLD, {}).get(name, 0)}"
 
 
-def load() -> Link:
-    """The state now. A URL that this page did not write (a link, back, forward) overrules it."""
+def adopt() -> None:
+    """Let a URL that this page did not write (a link, back, forward) overrule the state.
+
+    For runs of the whole page, as those three are; whatever is touched on it runs a fragment.
+    """
     now = {k: v for k, v in st.query_params.items() if k not in KEPT}
     if _LINK not in st.session_state or now != st.session_state.get(_WRITTEN):
         put(parse(now))
+    else:
+        _widgets(load())  # whose values are forgotten while another page is shown
+
+
+def load() -> Link:
+    """The state now."""
     return st.session_state[_LINK]
 
 
@@ -37,8 +57,34 @@ def put(link: Link) -> None:
 
 
 def _widgets(link: Link) -> None:
+    told = st.session_state.setdefault(_TOLD, dict.fromkeys(WIDGETS, 0))
     for name in WIDGETS:
-        st.session_state[key(name)] = getattr(link, name)
+        if st.session_state.get(key(name)) != getattr(link, name):
+            st.session_state.pop(key(name), None)
+            told[name] += 1
+            st.session_state[key(name)] = getattr(link, name)
+
+
+def fragment(link: Link, draw: Callable[[], None], name: str) -> None:
+    """Draw a part of the page in a fragment of its own. link: what the page around is drawn for.
+
+    A picture touched and the page turned in one breath arrive as one message, which runs the
+    touched fragment alone: then the page has to follow.
+    """
+
+    def part() -> None:
+        now = load()
+        if (now.view, now.scene) != (link.view, link.scene):
+            again()
+        draw()
+
+    st.fragment(part, key=f"learn.{name}")()
+
+
+def again() -> NoReturn:
+    """Draw the whole page anew, from the state and not from the address that the browser had."""
+    write(load())
+    st.rerun()
 
 
 def change(**values) -> None:

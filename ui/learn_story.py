@@ -23,7 +23,7 @@ def show(link: Link) -> None:
         _say(link, learn_live.fields())
         learn_live.show(link)
         return
-    st.fragment(_scene, key=f"learn.scene.{link.scene}")()
+    state.fragment(link, _scene, "scene")
     if scene.picture == "triangle" and state.shown(link, "all-knobs") and not link.present:
         st.button(
             "All knobs",

@@ -52,8 +52,7 @@ def show(link: Link, look: Look, with_knobs: bool = False, with_presets: bool = 
     from ueo_core.learn.payload import payload
 
     asked = state.sent()
-    # A mount of its own for every scene: what is left of one must not show up in the next.
-    key = f"learn.triangle.{link.view}.{link.scene if link.view == 'story' else ''}"
+    key = _key(link)
     data = payload(link.knobs, look.methods) | {
         "look": {"arrows": asked.arrows or look.arrows, "dots": asked.dots or look.dots}
         | {
@@ -77,6 +76,11 @@ def show(link: Link, look: Look, with_knobs: bool = False, with_presets: bool = 
     }
     _COMPONENT(key=key, data=data, on_now_change=lambda: _noted(key, look))
     get_ready(link.knobs, st.session_state.get(_TURNED, ()))
+
+
+def _key(link: Link) -> str:
+    """A mount of its own for every scene: what is left of one must not show up in the next."""
+    return f"learn.triangle.{link.view}.{link.scene if link.view == 'story' else ''}"
 
 
 def _handles(link: Link) -> list[dict]:
@@ -114,6 +118,8 @@ def _noted(key: str, look: Look) -> None:
     station of the browser's Back button.
     """
     now, link = _said(key), state.load()
+    if key != _key(link):  # said as the scene was turned: the next one has a batch of its own
+        return
     chosen = {
         "arrows": now["arrows"] if now.get("arrows") in ARROWS else look.arrows,
         "dots": now["dots"] if now.get("dots") in DOTS else look.dots,

@@ -1,5 +1,7 @@
 """The Learn page in a real browser: presented by keyboard alone, played, shared, on a phone."""
 
+import time
+
 import pytest
 
 from tests.browser.conftest import PATIENCE
@@ -36,7 +38,7 @@ def test_the_whole_story_by_keyboard_alone(page, app_url):
     page.goto(f"{app_url}/Learn?present=1")
     for i, title in enumerate(TITLES):
         page.wait_for_function(
-            "t => document.querySelector('.st-key-learn-scene input')?.value === t",
+            "t => document.querySelector('[class*=st-key-learn-scene-] input')?.value === t",
             arg=title.replace(" ·", f" of {len(TITLES)} ·"),
         )
         page.wait_for_selector(".learn-do")
@@ -47,6 +49,88 @@ def test_the_whole_story_by_keyboard_alone(page, app_url):
     heading(page, TITLES[-1])
     page.keyboard.press("ArrowLeft")
     heading(page, TITLES[-2])
+
+
+class Line:
+    """The connection between page and server, on which the server's words can be held back."""
+
+    def __init__(self, page):
+        self.held, self.holding, self.sent, self.page = [], False, 0, page
+        page.route_web_socket("**/_stcore/stream", self._route)
+
+    def _route(self, to_page):
+        self.to_page, server = to_page, to_page.connect_to_server()
+
+        def from_page(message):
+            self.sent += 1
+            server.send(message)
+
+        to_page.on_message(from_page)
+        server.on_message(lambda m: self.held.append(m) if self.holding else to_page.send(m))
+
+    def until(self, come) -> None:
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not come():
+            assert time.monotonic() < deadline
+            self.page.wait_for_timeout(10)
+
+    def release(self) -> None:
+        self.holding = False
+        for message in self.held:
+            self.to_page.send(message)
+
+
+def turned_whole(page) -> None:
+    """Until the sixth scene is there, list, title, words and picture, with its own batch."""
+    page.locator(".panel").nth(2).wait_for()
+    page.keyboard.press(".")
+    page.wait_for_url("**scene=weights&step=1")
+    page.locator(".learn-do", has_text=SCENES["weights"].do).wait_for()
+    heading(page, TITLES[5])
+    assert page.locator("[class*=st-key-learn-scene-] input").input_value() == TITLES[5].replace(
+        " ·", f" of {len(TITLES)} ·"
+    )
+
+
+def test_a_word_of_the_old_scene_that_comes_late_turns_nothing_back(page, app_url):
+    line = Line(page)
+    page.goto(f"{app_url}/Learn?scene=term-two")
+    drawn(page)
+    line.holding, before = True, line.sent
+    page.keyboard.press("PageDown")
+    line.until(lambda: line.held)  # Python has turned the scene, the browser does not know it yet
+    page.keyboard.press("b")
+    line.until(lambda: line.sent == before + 2)  # the old picture's word, with the old address
+    line.release()
+    turned_whole(page)
+    # Only the browser's own buttons overrule the page.
+    page.keyboard.press("ArrowRight")
+    heading(page, TITLES[6])
+    page.go_back()
+    heading(page, TITLES[5])
+    page.locator(".learn-do", has_text=SCENES["weights"].do).wait_for()
+    assert count(page) == "step 1 / 60"
+
+
+@pytest.mark.parametrize("picture_first", [False, True])
+def test_a_scene_turned_in_one_breath_with_its_picture_is_turned_whole(
+    page, app_url, picture_first
+):
+    page.goto(f"{app_url}/Learn?scene=term-two")
+    drawn(page)
+    page.locator(".st-key-learn-next button").wait_for()
+    page.evaluate(
+        """first => {
+          const turn = () => document.querySelector(".st-key-learn-next button").click();
+          const key = (kind) => document.dispatchEvent(new KeyboardEvent(kind, { key: "b" }));
+          if (!first) turn();
+          key("keydown");
+          key("keyup");
+          if (first) turn();
+        }""",
+        picture_first,
+    )
+    turned_whole(page)
 
 
 def test_space_plays_and_the_url_keeps_the_step(page, app_url):

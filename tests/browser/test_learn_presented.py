@@ -1,0 +1,162 @@
+"""The story told once from beginning to end by keyboard alone, the live run trained to its last step."""
+
+import re
+import time
+
+import pytest
+
+from tests.browser.conftest import PATIENCE
+from ueo_core.drawings.sample import problem
+from ueo_core.learn import PRESETS, SCENES
+from ueo_core.learn.knobs import STEPS
+
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
+SCENE = "[class*=st-key-learn-scene-] input"
+STATUS = "[data-testid=stProgress]"
+TRAINED = 240_000  # milliseconds the live run may take
+
+
+def plain(text: str) -> str:
+    """Text without its non-breaking spaces."""
+    return text.replace("\u00a0", " ")
+
+
+class Presenter:
+    """Hands that know keys only."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def scene(self, name: str) -> str:
+        """Wait until a scene is on the screen, all of it without scrolling. → its sentences"""
+        number = list(SCENES).index(name) + 1
+        self.page.wait_for_function(
+            "([css, t]) => document.querySelector(css)?.value === t",
+            arg=[SCENE, f"{number} of {len(SCENES)} · {SCENES[name].title}"],
+        )
+        self.page.locator(".learn-do", has_text=SCENES[name].do).wait_for()
+        self.page.wait_for_function(
+            "() => { const m = document.querySelector('[data-testid=stMain]'); "
+            "return m.scrollHeight <= m.clientHeight && m.scrollWidth <= m.clientWidth; }"
+        )
+        return self.said()
+
+    def said(self) -> str:
+        return plain(self.page.locator(".learn-lead").inner_text())
+
+    def until(self, css: str, text: str | re.Pattern, timeout: int = PATIENCE) -> str:
+        found = self.page.locator(css, has_text=text).first
+        found.wait_for(timeout=timeout)
+        return found.inner_text()
+
+    def play(self) -> list[str]:
+        """Play the triangle to its end. → what is said of each method"""
+        self.page.locator("canvas.simplex").first.wait_for()
+        self.press("Space")
+        self.until(".toggle", "Pause")
+        self.until(".count", f"step {STEPS} / {STEPS}")
+        self.until(".toggle", "Play")
+        return [plain(words) for words in self.page.locator(".panel .words").all_inner_texts()]
+
+    def tab_to(self, name: str) -> None:
+        """Move the focus on until it is on the control of this name."""
+        deep = (
+            "() => { let e = document.activeElement; while (e?.shadowRoot?.activeElement) "
+            "e = e.shadowRoot.activeElement; return e?.textContent ?? ''; }"
+        )
+        for _ in range(60):
+            self.press("Tab")
+            if self.page.evaluate(deep) == name:
+                return
+        raise AssertionError(f"the Tab key does not reach “{name}”")
+
+
+def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, record_property):
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(f"{fresh_url}/Learn")
+    hands, chosen = Presenter(page), problem()
+    page.locator(".card").nth(7).wait_for()
+    began = time.monotonic()
+    hands.press("f")
+    page.wait_for_url("**present=1*")
+
+    said = hands.scene("guess")
+    assert f"{len(chosen.classes)} classes" in said
+    answers = page.locator(".card b").all_inner_texts()
+    assert len(answers) == 8 and set(answers) <= set(chosen.classes)
+    hands.press("b")
+    page.wait_for_url("**draw=1*")
+
+    hands.press("ArrowRight")
+    assert "belong to none" in hands.scene("strangers")
+    hands.press("2", "7")
+    page.locator(".card[aria-pressed=true]").nth(1).wait_for()
+    hands.press("v")
+    page.locator(".badge").nth(7).wait_for()
+    hands.until(".learn-lead", "The room found")
+    badges = page.locator(".badge").all_inner_texts()
+    strangers = [b.split("stranger: ")[1] for b in badges if "stranger: " in b]
+    assert len(strangers) == 3 and not set(strangers) & set(chosen.classes)
+    assert f"They are {', '.join(strangers)}" in hands.said()
+
+    hands.press("ArrowRight")
+    assert f"Each of {len(chosen.test)} drawings" in hands.scene("hills")
+    assert "keeps 95 %" in hands.said()
+    hands.press(*["."] * 45)
+    hands.until(".learn-lead", "keeps 50 %")
+
+    hands.press("ArrowRight")
+    said = hands.scene("term-one")
+    (words,) = hands.play()
+    corner = re.search(r"(\d+) of 60 points answer ([ABC])", words)
+    assert f"ends with {corner[1]} of 60 dots answering {corner[2]}" in said
+
+    hands.press("PageDown")
+    said = hands.scene("term-two")
+    assert page.locator(".panel").count() == 2
+    lured = re.search(r"sent into corners, (\d+) % sure", hands.play()[1])
+    assert f"they end {lured[1]} % sure" in said
+
+    hands.press("PageDown")
+    said = hands.scene("weights")
+    held = re.search(r"held back at (\d+) %, known images reach (\d+) %", hands.play()[2])
+    assert f"held back at {held[1]} %, and the known dots reach {held[2]} %" in said
+
+    hands.press("ArrowRight")
+    assert f"{len(chosen.pool)} drawings without labels" in hands.scene("live")
+    hands.press("a")
+    hands.until(STATUS, re.compile(r"Run paused · step 1 of"), TRAINED)
+    hands.press("s")
+    hands.until(STATUS, re.compile(r"Run paused · step 2 of"))
+    hands.press("e")
+    hands.until(STATUS, re.compile(r"Run paused · step 8 of"))
+    hands.press("g")
+    ended = hands.until(STATUS, re.compile(r"Run finished · step (\d+) of \1\b"), TRAINED)
+    steps = re.search(r"step (\d+) of", ended)[1]
+    assert re.search(r"ACC \d+ → \d+ %, AUC \d+ → \d+ %", ended)
+    hands.scene("live")
+
+    hands.press("ArrowRight")
+    said = hands.scene("moved")
+    assert re.search(rf"at step {steps} of the live run they have moved by [\d.]+ %", said)
+    hands.until("[data-testid=stMarkdown]", f"Change of each layer at step {steps}")
+
+    hands.press("ArrowRight")
+    said = hands.scene("wrong")
+    (_, _, ueo) = hands.play()
+    lured = re.search(r"sent into corners, (\d+) % sure", ueo)
+    assert f"ends {lured[1]} % sure of strangers" in said
+    hands.tab_to(PRESETS["absent"].title)
+    hands.press("Enter")
+    page.wait_for_url("**absent=1*")
+    hands.play()
+    assert hands.said() != said  # the sentences follow the setting
+
+    hands.press("f")
+    page.get_by_role("heading", name=f"9 · {SCENES['wrong'].title}", exact=True).wait_for()
+    record_property("seconds", round(time.monotonic() - began))
