@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the network
 
 import json
+from functools import cache
 
 import numpy as np
 import open_clip
@@ -44,6 +45,27 @@ def own_home(tmp_path, monkeypatch):
     """Every test has a home of its own, so that none touches the user's runs and images."""
     monkeypatch.setenv("UEO_STUDIO_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def stage():
+    """Learn's stage: a teaching model on the built-in problem. No test leaves it changed."""
+    from ueo_core.drawings.sample import problem
+    from ueo_core.learn.drawn import open_stage
+
+    return open_stage("drawings-resnet", problem())
+
+
+@pytest.fixture(scope="session")
+def trajectories():
+    """Learn's triangle: the trajectories of a preset on 24 batches. → function of the preset's key
+
+    A general statement must hold on all of them, or on most.
+    """
+    from ueo_core.learn import PRESETS
+    from ueo_core.learn.simplex import simulate
+
+    return cache(lambda preset: [simulate(PRESETS[preset].knobs.with_seed(s)) for s in range(24)])
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
-from ueo_core.drawings.sample import problem
 from ueo_core.learn import numbers as n
 from ueo_core.learn import pictures
-from ueo_core.learn.drawn import Stage, open_stage
-
-
-@pytest.fixture(scope="module")
-def stage() -> Stage:
-    return open_stage("drawings-resnet", problem())
 
 
 def test_every_place_of_the_line_says_what_it_does(stage):

@@ -16,16 +16,11 @@ from ueo_core.adapted import CONTEXT, AdaptedCLIP
 from ueo_core.drawings.sample import problem
 from ueo_core.learn import SCENES, neighbour
 from ueo_core.learn import numbers as n
-from ueo_core.learn.drawn import Rendered, Stage, draw_line, eight, found, open_stage, two_hills
+from ueo_core.learn.drawn import Rendered, Stage, draw_line, eight, found, two_hills
 from ueo_core.learn.formula import EXERCISES, GLOSSARY, LOSS, PARTS, SYMBOLS, written
 from ueo_core.learn.moved import RN50, VIT, count, total_change
 from ueo_core.settings import Settings
 from ueo_core.views import Views
-
-
-@pytest.fixture(scope="module")
-def stage() -> Stage:
-    return open_stage("drawings-resnet", problem())
 
 
 def filled(scene: str, numbers: dict) -> str:
@@ -74,14 +69,14 @@ def test_every_symbol_of_the_formula_can_be_told_by_its_colour():
 # 1 and 2: the eight drawings
 
 
-def _feature(stage: Stage, i: int) -> torch.Tensor:
+def feature(stage: Stage, i: int) -> torch.Tensor:
     return stage.model.encode_image(Views(Rendered(stage), stage.model.backbone).evaluation([i]))
 
 
 def test_closest_sentence(stage):
     i = eight(stage, 0)[0]
     with torch.no_grad():
-        distances = torch.cdist(_feature(stage, i), stage.model.encode_text())[0]
+        distances = torch.cdist(feature(stage, i), stage.model.encode_text())[0]
     assert stage.answer(i) == stage.problem.classes[int(distances.argmin())]
     np.testing.assert_allclose(stage.cosines_of(stage.pixels(i)), stage.cosines[i], atol=1e-5)
     assert f"each of {len(stage.problem.classes)} classes" in filled("guess", n.of_eight(stage, 0))

@@ -15,26 +15,11 @@ from ueo_core.learn import PRESETS, Knobs
 from ueo_core.learn import numbers as n
 from ueo_core.learn.knobs import IMAGES, LOGIT_SCALE
 from ueo_core.learn.reading import OUTCOMES, read, verdict
-from ueo_core.learn.simplex import ORDER, simulate
+from ueo_core.learn.simplex import ORDER
 from ueo_core.objectives import confidence_weights, entropy, terms, ueo
 
 ENTMIN, INFOMAX, UEO = (ORDER.index(m) for m in ("entmin", "infomax", "ueo"))
-SEEDS = range(24)  # batches on which a general statement must hold
 LOG3 = math.log(3)
-
-
-@pytest.fixture(scope="module")
-def runs():
-    """Trajectories of a preset over the seeds, each computed once."""
-    kept = {}
-
-    def get(preset: str):
-        if preset not in kept:
-            knobs = PRESETS[preset].knobs
-            kept[preset] = [simulate(knobs.with_seed(s)) for s in SEEDS]
-        return kept[preset]
-
-    return get
 
 
 # 4 to 6: the terms and the weights
@@ -48,26 +33,28 @@ def test_corner_is_certainty():
     assert corner < between < middle
 
 
-def test_entmin_collapses(runs):
-    for run in runs("strangers"):
+def test_entmin_collapses(trajectories):
+    for run in trajectories("strangers"):
         answers = run.points[ENTMIN, -1].argmax(1)
         assert len(set(answers)) == 1
         assert (run.points[ENTMIN, -1].max(1) > 0.95).all()
         text = filled("term-one", n.of_triangle(run.knobs))
         assert f"{IMAGES} of {IMAGES} dots answering {'ABC'[answers[0]]}." in text
     # "Term one lowers": it falls from the start to the end.
-    assert all(r.terms[ENTMIN, -1, 0] < 0.05 * r.terms[ENTMIN, 0, 0] for r in runs("strangers"))
+    assert all(
+        r.terms[ENTMIN, -1, 0] < 0.05 * r.terms[ENTMIN, 0, 0] for r in trajectories("strangers")
+    )
 
 
-def test_entmin_at_chance(runs):
-    for run in runs("strangers"):
+def test_entmin_at_chance(trajectories):
+    for run in trajectories("strangers"):
         assert run.acc[ENTMIN, -1] == pytest.approx(100 / 3)
         text = filled("term-one", n.of_triangle(run.knobs))
         assert f"from {run.acc[ENTMIN, 0]:.0f} to 33 %, and 33 % is chance" in text
 
 
-def test_infomax_stays_balanced(runs):
-    for run in runs("strangers"):
+def test_infomax_stays_balanced(trajectories):
+    for run in trajectories("strangers"):
         assert run.terms[INFOMAX, -1, 1] > 0.8 * LOG3
         assert run.terms[ENTMIN, -1, 1] < 0.1 * LOG3
         weights = np.full(IMAGES, 1 / IMAGES)
@@ -76,9 +63,9 @@ def test_infomax_stays_balanced(runs):
         )
 
 
-def test_infomax_lures_strangers(runs):
+def test_infomax_lures_strangers(trajectories):
     said = []
-    for run in runs("strangers"):
+    for run in trajectories("strangers"):
         sure = run.points[INFOMAX, -1][~run.known].max(1).mean()
         text = filled("term-two", n.of_triangle(run.knobs))
         assert f"{100 * sure:.0f} % sure" in text
@@ -88,9 +75,9 @@ def test_infomax_lures_strangers(runs):
     assert np.mean(said) > 0.7
 
 
-def test_infomax_auc_falls(runs):
+def test_infomax_auc_falls(trajectories):
     falls = []
-    for run in runs("strangers"):
+    for run in trajectories("strangers"):
         before, after = run.auc[INFOMAX, [0, -1]]
         text = filled("term-two", n.of_triangle(run.knobs))
         assert f"AUC {before:.0f} → {after:.0f} %" in text
@@ -100,13 +87,13 @@ def test_infomax_auc_falls(runs):
     assert np.mean(falls) > 0.7
 
 
-def test_weights_are_zero_shot(runs):
-    for run in runs("strangers"):
+def test_weights_are_zero_shot(trajectories):
+    for run in trajectories("strangers"):
         np.testing.assert_allclose(run.weights[UEO], run.points[UEO, 0].max(1), atol=1e-6)
         np.testing.assert_array_equal(run.weights[INFOMAX], 1)
 
 
-def test_weights_split_the_terms(runs):
+def test_weights_split_the_terms(trajectories):
     """At the same prediction, the gradient of term one grows with w and that of term two with 1/w."""
     logits = torch.tensor([[1.0, 0.2, 0.0]] * 2, requires_grad=True)
     weights = torch.tensor([0.9, 0.4])
@@ -115,13 +102,13 @@ def test_weights_split_the_terms(runs):
     (two,) = torch.autograd.grad(both.marginal, logits)
     assert (one[0].norm() / one[1].norm()).item() == pytest.approx(0.9 / 0.4, rel=1e-4)
     assert (two[1].norm() / two[0].norm()).item() == pytest.approx(0.9 / 0.4, rel=1e-4)
-    for run in runs("strangers"):
+    for run in trajectories("strangers"):
         assert run.weights[UEO][run.known].mean() > run.weights[UEO][~run.known].mean() + 0.1
 
 
-def test_ueo_holds_strangers_back(runs):
+def test_ueo_holds_strangers_back(trajectories):
     held, gains = [], []
-    for run in runs("strangers"):
+    for run in trajectories("strangers"):
         p = run.points[UEO, -1].max(1)
         known, strange = p[run.known].mean(), p[~run.known].mean()
         before, after = run.auc[UEO, [0, -1]]
@@ -139,10 +126,10 @@ def test_ueo_holds_strangers_back(runs):
 # 9: when it goes wrong
 
 
-def test_weights_told(runs):
+def test_weights_told(trajectories):
     """The averages named are those of the weights in force, whatever their temperature."""
     for preset in ("strangers", "lookalike", "released"):
-        for run in runs(preset)[:4]:
+        for run in trajectories(preset)[:4]:
             start = run.cosines[UEO, 0].astype(float) * 8 / run.knobs.temperature
             p = np.exp(start) / np.exp(start).sum(1, keepdims=True)
             known, strange = p.max(1)[run.known].mean(), p.max(1)[~run.known].mean()
@@ -150,9 +137,9 @@ def test_weights_told(runs):
             assert f"{known:.2f} on average for known images and {strange:.2f}" in text
 
 
-def test_ueo_ends(runs):
+def test_ueo_ends(trajectories):
     for preset in ("strangers", "lookalike", "absent", "lambda"):
-        for run in runs(preset)[:4]:
+        for run in trajectories(preset)[:4]:
             end = run.points[UEO, -1].max(1)
             before, after = run.auc[UEO, [0, -1]]
             text = n.of_triangle(run.knobs)["ends"]
@@ -161,22 +148,22 @@ def test_ueo_ends(runs):
             assert f"AUC {before:.0f} → {after:.0f} %" in text
 
 
-def test_three_defeats(runs):
-    test_lookalikes_defeat_ueo(runs)
-    test_empty_class_fills(runs)
-    test_released_weights_are_flat(runs)
+def test_three_defeats(trajectories):
+    test_lookalikes_defeat_ueo(trajectories)
+    test_empty_class_fills(trajectories)
+    test_released_weights_are_flat(trajectories)
 
 
-def test_lookalikes_defeat_ueo(runs):
-    for run in runs("lookalike"):
+def test_lookalikes_defeat_ueo(trajectories):
+    for run in trajectories("lookalike"):
         gap = run.weights[UEO][run.known].mean() - run.weights[UEO][~run.known].mean()
         assert abs(gap) < 0.12
         assert OUTCOMES[read(run).outcome[UEO, -1]] == "lured"
 
 
-def test_empty_class_fills(runs):
+def test_empty_class_fills(trajectories):
     changes = []
-    for run in runs("absent"):
+    for run in trajectories("absent"):
         in_c = run.points[UEO, -1].argmax(1) == 2
         assert in_c[~run.known].all()
         assert (~run.known[in_c]).mean() > 0.9
@@ -184,8 +171,8 @@ def test_empty_class_fills(runs):
     assert changes[0] < -10 and np.median(changes) < -10
 
 
-def test_released_weights_are_flat(runs):
-    for released, scaled in zip(runs("released"), runs("strangers"), strict=True):
+def test_released_weights_are_flat(trajectories):
+    for released, scaled in zip(trajectories("released"), trajectories("strangers"), strict=True):
         ratio = released.weights[UEO].max() / released.weights[UEO].min()
         assert ratio < 1.26 < 2 < scaled.weights[UEO].max() / scaled.weights[UEO].min()
     torch.manual_seed(0)
@@ -201,21 +188,21 @@ def test_entropy_ends():
     assert round(LOG3, 2) == 1.10
 
 
-def test_entmin_lowest_term_one(runs):
-    for run in runs("strangers"):
+def test_entmin_lowest_term_one(trajectories):
+    for run in trajectories("strangers"):
         ends = run.terms[:, -1, 0]
         assert ends[ENTMIN] < 0.05 and ends.argmin() == ENTMIN
         assert run.acc[ENTMIN, -1] == pytest.approx(100 / 3)
 
 
-def test_lambda_zero_collapses(runs):
-    for run in runs("lambda"):
+def test_lambda_zero_collapses(trajectories):
+    for run in trajectories("lambda"):
         assert len(set(run.points[UEO, -1].argmax(1))) == 1
         assert run.trade[UEO] == 0
 
 
-def test_released_weights_ratio(runs):
-    test_released_weights_are_flat(runs)
+def test_released_weights_ratio(trajectories):
+    test_released_weights_are_flat(trajectories)
     assert PRESETS["released"].knobs.temperature == LOGIT_SCALE == 8
 
 
@@ -227,21 +214,21 @@ def test_one_image_cancels():
     np.testing.assert_allclose(z.grad, 0, atol=1e-6)
 
 
-def test_closed_set(runs):
-    ends = np.array([run.acc[[UEO, INFOMAX], -1] for run in runs("closed")])
+def test_closed_set(trajectories):
+    ends = np.array([run.acc[[UEO, INFOMAX], -1] for run in trajectories("closed")])
     gaps = np.abs(ends[:, 0] - ends[:, 1])
     # At this rate a batch may swing at its end, and the swing follows the last bit of a float.
     assert gaps[0] < 8 and np.median(gaps) < 4 and (gaps < 8).mean() > 0.8
     assert (ends[0] > 80).all() and (ends > 80).mean() > 0.9
-    assert any(len(set(run.points[ENTMIN, -1].argmax(1))) == 1 for run in runs("closed"))
+    assert any(len(set(run.points[ENTMIN, -1].argmax(1))) == 1 for run in trajectories("closed"))
 
 
 # What is said of a moment
 
 
-def test_verdict_follows_the_numbers(runs):
+def test_verdict_follows_the_numbers(trajectories):
     for preset in PRESETS:
-        for run in runs(preset)[:6]:
+        for run in trajectories(preset)[:6]:
             reading = read(run)
             for m in range(3):
                 text = verdict(run, reading, m)
@@ -262,7 +249,7 @@ def test_sentences_without_strangers_do_not_speak_of_them():
     assert "AUC" not in spoken and "diamonds" not in spoken
 
 
-def test_confidence_of_toy_is_the_studio_s_own(runs):
-    run = runs("released")[0]
+def test_confidence_of_toy_is_the_studio_s_own(trajectories):
+    run = trajectories("released")[0]
     expected = confidence_weights(torch.tensor(run.cosines[UEO, 0]), 8.0, "released")
     np.testing.assert_allclose(run.weights[UEO], expected, atol=1e-6)

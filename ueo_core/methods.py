@@ -56,7 +56,7 @@ METHODS: dict[str, Method] = {
     ),
     "entmin": Method(
         "EntMin",
-        "Only sharpens every prediction; with nothing to hold it back it collapses into few classes.",
+        "Only sharpens every prediction; with nothing to hold it back it can collapse into few classes.",
         "Grandvalet & Bengio, Semi-supervised Learning by Entropy Minimization, NeurIPS 2004",
     ),
     "unient": Method(
