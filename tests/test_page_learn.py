@@ -83,7 +83,7 @@ def test_what_a_link_hides_is_not_there(learn):
     assert not {"trade", "seed"} & {h["name"] for h in data["handles"]}
     assert "share" in {h["name"] for h in data["handles"]}
     assert not data["presets"] and not data["show"]["drag"] and not data["show"]["batch"]
-    assert not [g for g in app.get("button_group") if g.key.startswith("learn.view")]
+    assert "learn.view" not in [g.key for g in app.get("button_group")]
     app = learn(view="exercises", hide="answers")
     assert not app.expander
 
@@ -175,3 +175,16 @@ def test_a_dropped_file_that_is_no_image_is_answered_in_a_sentence(learn):
     app.file_uploader[0].set_value(("note.png", b"no image", "image/png"))
     clean(app.run())
     assert "note.png" in app.error[0].value
+
+
+def test_the_viewer_s_choice_in_a_widget_becomes_the_state(learn):
+    app = learn(scene="weights", step="7")
+    clean(app.selectbox(key="learn.scene").select("hills").run())
+    assert (state(app).scene, state(app).step) == ("hills", 0)
+    assert app.query_params["scene"] == "hills"
+    views = next(g for g in app.get("button_group") if g.key == "learn.view")
+    clean(views.set_value("triangle").run())
+    assert state(app).view == "triangle"
+    views = next(g for g in app.get("button_group") if g.key == "learn.view")
+    clean(views.set_value(None).run())  # clicked off
+    assert state(app).view == app.session_state["learn.view"] == "triangle"

@@ -36,6 +36,8 @@ def page() -> None:
 
 
 def _page() -> None:
+    for name, value in state.picked().items():
+        learn_story.go(value) if name == "scene" else state.take(name, value)
     link = state.load()
     st.html(_style(link))
     _KEYS(key="learn.keys", height=1)
@@ -78,12 +80,12 @@ _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 [data-testid="stExpandSidebarButton"] { display: none; }
 """
 _STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
-  [class*="st-key-learn-view-"] { order: -2; min-width: calc(100% - 9rem); }
+  .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
   .st-key-learn-present { order: -1; }
 }
 @media (max-width: 640px) { /* Back and Next side by side below the list of scenes */
-  [class*="st-key-learn-view-"] { order: -2; }
-  [class*="st-key-learn-scene-"] { order: -1; }
+  .st-key-learn-view { order: -2; }
+  .st-key-learn-scene { order: -1; }
 }
 """
 _PRESENT = """[data-testid="stHeader"] { display: none; }
@@ -91,8 +93,8 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
 .st-key-learn-title { display: none; } /* the list of scenes is the title: one row less */
-[class*="st-key-learn-scene-"] { min-width: min(31rem, 100%); }
-[class*="st-key-learn-scene-"] input { font-size: 1.3rem; font-weight: 650; }
+.st-key-learn-scene { min-width: min(31rem, 100%); }
+.st-key-learn-scene input { font-size: 1.3rem; font-weight: 650; }
 @media (max-height: 800px) {
   p.learn-lead { font-size: 1.1rem; line-height: 1.4; }
   p.learn-do { font-size: 1.05rem; margin: 0.1rem 0; }
@@ -110,8 +112,6 @@ def _menu(link: Link) -> None:
                 format_func=VIEWS.get,
                 key=state.key("view"),
                 label_visibility="collapsed",
-                on_change=state.take,
-                args=("view",),
             )
         if link.view == "story" and state.shown(link, "scenes"):
             learn_story.steps(link)
@@ -139,8 +139,6 @@ def _share(link: Link) -> None:
         list(SIZES),
         format_func=SIZES.get,
         key=state.key("size"),
-        on_change=state.take,
-        args=("size",),
     )
     hidden = st.multiselect(
         "Hide in the link", list(CONTROLS), format_func=CONTROLS.get, key="learn.share.hide"

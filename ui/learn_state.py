@@ -2,7 +2,8 @@
 
 A browser that is told of a new state goes on speaking from the old one until it has heard: with the
 old address, with the old values of widgets, for a picture that is no more. None of this may turn
-back what was turned meanwhile, or the words of one scene stand above the picture of another.
+back what was turned meanwhile, or the words of one scene stand above the picture of another. So
+addresses are read by runs of the whole page, widgets by runs of the fragment that holds them all.
 """
 
 from collections.abc import Callable
@@ -18,18 +19,14 @@ WIDGETS = ("view", "scene", "size")
 _WRITTEN = "learn.written"  # the parameters as this page last wrote them
 _LINK = "learn.link"
 _SENT = "learn.sent"
-_TOLD = "learn.told"  # name of a widget → how often Python has chosen its value
 OWN_LOOK = {"arrows": "", "dots": ""} | dict.fromkeys(
     SWITCHES, ""
 )  # the scene's own, nothing chosen
 
 
 def key(name: str) -> str:
-    """The widget key of a part of the state; another one for every value that Python has chosen.
-
-    What the browser still says of the value before is then said of a widget that is no more.
-    """
-    return f"learn.{name}.{st.session_state.get(_TOLD, {}).get(name, 0)}"
+    """The widget key of a part of the state."""
+    return f"learn.{name}"
 
 
 def adopt() -> None:
@@ -40,8 +37,6 @@ def adopt() -> None:
     now = {k: v for k, v in st.query_params.items() if k not in KEPT}
     if _LINK not in st.session_state or now != st.session_state.get(_WRITTEN):
         put(parse(now))
-    else:
-        _widgets(load())  # whose values are forgotten while another page is shown
 
 
 def load() -> Link:
@@ -57,12 +52,24 @@ def put(link: Link) -> None:
 
 
 def _widgets(link: Link) -> None:
-    told = st.session_state.setdefault(_TOLD, dict.fromkeys(WIDGETS, 0))
     for name in WIDGETS:
-        if st.session_state.get(key(name)) != getattr(link, name):
-            st.session_state.pop(key(name), None)
-            told[name] += 1
+        st.session_state[key(name)] = getattr(link, name)
+
+
+def picked() -> dict[str, str]:
+    """What the viewer has chosen in a widget, by the name of the part of the state. Before any is drawn.
+
+    A callback of theirs would not do: it is called whoever sends a message, and a picture's comes
+    with what the list of scenes showed before the browser heard that Python has turned one.
+    """
+    link, found = load(), {}
+    for name in WIDGETS:
+        value = st.session_state.get(key(name))
+        if value is None:  # clicked off, or forgotten while another page was shown
             st.session_state[key(name)] = getattr(link, name)
+        elif value != getattr(link, name):
+            found[name] = value
+    return found
 
 
 def fragment(link: Link, draw: Callable[[], None], name: str) -> None:
@@ -84,6 +91,7 @@ def fragment(link: Link, draw: Callable[[], None], name: str) -> None:
 def again() -> NoReturn:
     """Draw the whole page anew, from the state and not from the address that the browser had."""
     write(load())
+    _widgets(load())
     st.rerun()
 
 
@@ -113,13 +121,9 @@ def write(link: Link) -> None:
         st.query_params.from_dict(wanted | kept)
 
 
-def take(name: str) -> None:
-    """Callback of a widget: its value becomes part of the state, checked as a link would be."""
-    link = st.session_state[_LINK]
-    value = st.session_state[key(name)]
-    if value is None:  # a segmented control that was clicked off
-        value = getattr(link, name)
-    put(parse(parameters(replace(link, **{name: value}))))
+def take(name: str, value: str) -> None:
+    """Make what was picked part of the state, checked as a link would be."""
+    put(parse(parameters(replace(load(), **{name: value}))))
 
 
 def shown(link: Link, control: str) -> bool:

@@ -95,7 +95,6 @@ def steps(link: Link) -> None:
         key=state.key("scene"),
         label_visibility="collapsed",
         width=round(290 * link.scale),
-        on_change=lambda: go(st.session_state[state.key("scene")]),
     )
     st.button(
         "Next",
@@ -110,7 +109,7 @@ def steps(link: Link) -> None:
 
 
 def go(scene: str) -> None:
-    """Callback: turn to a scene, with its own setting of the triangle."""
+    """Turn to a scene, with its own setting of the triangle."""
     if scene in SCENES:
         state.change(
             view="story",

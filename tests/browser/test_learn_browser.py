@@ -38,7 +38,7 @@ def test_the_whole_story_by_keyboard_alone(page, app_url):
     page.goto(f"{app_url}/Learn?present=1")
     for i, title in enumerate(TITLES):
         page.wait_for_function(
-            "t => document.querySelector('[class*=st-key-learn-scene-] input')?.value === t",
+            "t => document.querySelector('.st-key-learn-scene input')?.value === t",
             arg=title.replace(" ·", f" of {len(TITLES)} ·"),
         )
         page.wait_for_selector(".learn-do")
@@ -87,7 +87,7 @@ def turned_whole(page) -> None:
     page.wait_for_url("**scene=weights&step=1")
     page.locator(".learn-do", has_text=SCENES["weights"].do).wait_for()
     heading(page, TITLES[5])
-    assert page.locator("[class*=st-key-learn-scene-] input").input_value() == TITLES[5].replace(
+    assert page.locator(".st-key-learn-scene input").input_value() == TITLES[5].replace(
         " ·", f" of {len(TITLES)} ·"
     )
 

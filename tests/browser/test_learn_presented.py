@@ -12,7 +12,7 @@ from ueo_core.learn.knobs import STEPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
-SCENE = "[class*=st-key-learn-scene-] input"
+SCENE = ".st-key-learn-scene input"
 STATUS = "[data-testid=stProgress]"
 TRAINED = 240_000  # milliseconds the live run may take
 
