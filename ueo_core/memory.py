@@ -20,9 +20,9 @@ _inside = 0  # of `kept`, in all threads
 _counting = threading.Lock()
 SHARE = 0.5  # of a device's memory that activations may take; weights, images, app: the rest
 # Of a CPU's, for a step: glibc's heap grows to about twice what a step holds at once, because a freed
-# block is seldom reused by an aligned one of its own size (RN50: 64 images at once 4.1 s and 11 GB,
-# 32 at once 4.5 s and 6 GB, 16 at once 5.2 s and 4 GB), and other programs want to live, too.
-STEP_SHARE = 0.1
+# block is seldom reused by an aligned one of its own size (RN50, 2 cores: 64 images at once 4.1 s and
+# 11 GB, 32 at once 4.5 to 5.0 s and 6 GB, 16 at once 5.0 to 5.2 s and 4 GB), and other programs live, too.
+STEP_SHARE = 0.05
 
 
 def saved_bytes(forward: Callable[[], Tensor]) -> int:
