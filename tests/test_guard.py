@@ -1,17 +1,16 @@
-"""The guard: its three signs by hand, its choice on made-up evidence, and on a run that did harm."""
+"""The guard: its signs by hand, its choice on made-up evidence, and on a run that did harm."""
 
 import numpy as np
 import pytest
 
 from ueo_core.guard import (
+    KEPT_APART,
     KEPT_SPREAD,
-    LOST,
     MARGIN,
     TWO_GROUPS,
     Evidence,
     choose,
     consistency,
-    parted,
     rate_hint,
     signs,
     spread,
@@ -39,24 +38,13 @@ def test_spread_is_the_entropy_of_the_mean():
     assert spread(p) == pytest.approx(-(p * np.log(p)).sum() / np.log(2))
 
 
-def test_parted_is_the_share_of_variance_between_two_groups():
-    # Two groups a distance of 4 apart, ±1 within: between 4, all 4 + 1.
-    assert parted(np.array([-3.0, -1, 1, 3])) == pytest.approx(4 / 5)
-    assert parted(np.array([2.0, 2, 9, 9, 9])) == pytest.approx(1)
-    assert parted(np.linspace(5, 6, 1000)) == pytest.approx(0.75, abs=1e-3)
-    bell = np.random.default_rng(0).standard_normal(20_000)
-    assert parted(bell) == pytest.approx(2 / np.pi, abs=0.01)  # halves of a normal distribution
-    assert parted(np.full(5, 0.1)) == 0
-    assert parted(1e-6 * np.array([-3.0, -1, 1, 3]) + 0.05) == pytest.approx(4 / 5)
-
-
 def looked(by_share):
     """A `look` that remembers what it was asked. Scores lie in one group where nothing is said."""
     asked = []
 
     def look(share):
         asked.append(share)
-        return Evidence(*by_share[share], *(() if len(by_share[share]) == 3 else (0.6,)))
+        return Evidence(*by_share[share], *(() if len(by_share[share]) == 3 else (2.0,)))
 
     return look, asked
 
@@ -71,7 +59,7 @@ def test_the_farthest_point_that_is_surer_is_taken_else():
     look, asked = looked(by_share)
     choice = choose(look)
     assert choice.share == 0.5 and asked == [0.0, 1.0, 0.75, 0.5]
-    assert choice.evidence["0.5"] == {"consistency": 0.56, "spread": 0.9, "parted": 0.6}
+    assert choice.evidence["0.5"] == {"consistency": 0.56, "spread": 0.9, "parted": 2.0}
     assert "50 %" in choice.reason
 
 
@@ -89,12 +77,13 @@ def test_answers_that_have_narrowed_are_refused_however_sure():
 
 
 def test_known_and_strange_that_were_apart_have_to_stay_apart():
-    mixing = (0.9, 0.9, TWO_GROUPS - LOST - 0.01)
-    look, _ = looked({0.0: (0.5, 0.9, TWO_GROUPS), 0.5: (0.6, 0.9, 0.9), 0.75: mixing, 1.0: mixing})
+    mixing, apart = (0.9, 0.9, KEPT_APART * 4 - 0.1), (0.6, 0.9, KEPT_APART * 4)
+    look, _ = looked({0.0: (0.5, 0.9, 4.0), 0.5: apart, 0.75: mixing, 1.0: mixing})
     choice = choose(look)
-    assert choice.share == 0.5 and "these mix (74 % of the variance" in choice.reason
+    assert choice.share == 0.5
+    assert "these mix (they lie 3.3 of their widths apart, before 4.0)" in choice.reason
     # Where there were no two groups, there are none to mix.
-    look, _ = looked({0.0: (0.5, 0.9, TWO_GROUPS - 0.01), 1.0: (0.5, 0.9, 0.6)})
+    look, _ = looked({0.0: (0.5, 0.9, TWO_GROUPS - 0.01), 1.0: (0.5, 0.9, 1.0)})
     assert choose(look).share == 1
 
 

@@ -15,6 +15,7 @@ from ueo_core.guarding import examine
 from ueo_core.offered import DELTA, GUARDED, read_offer
 from ueo_core.runs.worker import execute
 from ueo_core.scores import SCORES
+from ueo_core.thresholds import parted
 from ueo_core.used import answers_of, asked
 from ueo_core.views import Kept, Views
 
@@ -74,7 +75,7 @@ def test_the_evidence_is_what_the_crops_say(tiny):
     expected = guard.consistency(after.argmax(1).numpy(), torch.stack(again).numpy(), 3)
     assert choice.evidence["1"]["consistency"] == pytest.approx(expected, abs=1e-4)
     scores = SCORES["mcm"].compute(after.numpy(), 1.0)
-    assert choice.evidence["1"]["parted"] == pytest.approx(guard.parted(scores), abs=1e-4)
+    assert choice.evidence["1"]["parted"] == pytest.approx(parted(scores), abs=1e-4)
 
 
 @pytest.mark.parametrize("tiny", ["vit"], indirect=True)

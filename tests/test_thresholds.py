@@ -1,9 +1,9 @@
-"""The automatic threshold on mixtures whose answer is known."""
+"""The automatic threshold, and how far groups lie apart, on mixtures whose answer is known."""
 
 import numpy as np
 import pytest
 
-from ueo_core.thresholds import mixture_threshold
+from ueo_core.thresholds import mixture_threshold, parted
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-4])
@@ -24,3 +24,12 @@ def test_values_that_do_not_part_call_nothing_unknown():
     assert mixture_threshold(np.full(50, 0.25)) == 0.25
     assert mixture_threshold(np.array([0.3, 0.1])) == pytest.approx(0.1)
     assert mixture_threshold(np.array([])) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_parted_is_the_distance_in_widths(scale):
+    g = np.random.default_rng(0)
+    score = 0.05 + scale * np.concatenate([g.normal(0, 1, 4000), g.normal(9, 2, 4000)])
+    assert parted(score) == pytest.approx(9 / np.sqrt((1 + 4) / 2), rel=0.03)
+    assert parted(scale * g.normal(0, 1, 4000)) < 2.5  # one bell
+    assert parted(np.full(50, 0.25)) == 0 and parted(np.array([0.3, 0.1])) == 0

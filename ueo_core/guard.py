@@ -14,14 +14,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 
 IMAGES, DRAWS = 320, 2  # images asked again, and how often each
 MARGIN = 0.02  # of consistency that a point between has to gain; two draws differ by about this
 KEPT_SPREAD = 0.9  # share of the zero-shot answers' spread over the classes that has to be left
-# From where on scores lie in two groups (evenly strewn ones have 0.75, a single bell 0.64), and how
-# much of that may be lost.
-TWO_GROUPS, LOST = 0.8, 0.05
+# From where on scores surely lie in two groups (`thresholds.parted`: one bell split in two by the fit
+# has about 2), and the share of their distance that has to be left.
+TWO_GROUPS, KEPT_APART = 3.0, 0.85
 SHARES = (
     1.0,
     0.75,
@@ -43,7 +42,7 @@ class Evidence:
         float  # Scott's π of the answers to an image and to crops of it; 1 always, 0 by chance
     )
     spread: float  # entropy of the mean prediction over log C, 0 to 1
-    parted: float  # share of the scores' variance that lies between two groups of them, 0 to 1
+    parted: float  # distance of two groups of scores, in their widths; see thresholds.parted
 
 
 def consistency(answers: NDArray, again: NDArray, classes: int) -> float:
@@ -67,19 +66,6 @@ def spread(probabilities: NDArray) -> float:
     return float(-(mean * np.log(mean)).sum() / np.log(np.shape(probabilities)[1]))
 
 
-def parted(scores: NDArray) -> float:
-    """How clearly scores lie in two groups: variance between the best two over all of it, 0 to 1.
-
-    scores: (N,). Otsu's η (*A Threshold Selection Method from Gray-Level Histograms*, 1979), which
-    two means in one dimension maximise. 0 where all are alike.
-    """
-    x = np.asarray(scores, np.float64)
-    if len(np.unique(x)) < 2:
-        return 0.0
-    x = ((x - x.mean()) / x.std())[:, None]
-    return 1 - KMeans(2, n_init=10, random_state=0).fit(x).inertia_ / len(x)
-
-
 @dataclass(frozen=True)
 class Choice:
     """What the guard took, and why."""
@@ -99,7 +85,7 @@ def narrowed(zero: Evidence, now: Evidence) -> bool:
 
 def mixed(zero: Evidence, now: Evidence) -> bool:
     """Whether a model no longer keeps apart what were two groups under zero-shot."""
-    return zero.parted >= TWO_GROUPS and now.parted < zero.parted - LOST
+    return zero.parted >= TWO_GROUPS and now.parted < KEPT_APART * zero.parted
 
 
 def choose(look: Callable[[float], Evidence]) -> Choice:
@@ -141,7 +127,7 @@ def _reason(share: float, zero: Evidence, last: Evidence) -> str:
     elif mixed(zero, last):
         crops = (
             "Zero-shot's scores lay in two clear groups, known and strange; now these mix "
-            f"({100 * last.parted:.0f} % of the variance lies between them, before {100 * zero.parted:.0f} %)"
+            f"(they lie {last.parted:.1f} of their widths apart, before {zero.parted:.1f})"
         )
     what = (
         "the zero-shot model is offered instead of the last epoch"

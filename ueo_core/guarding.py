@@ -10,6 +10,7 @@ from ueo_core import guard
 from ueo_core.adapt import CROPS, image_features
 from ueo_core.adapted import AdaptedCLIP
 from ueo_core.scores import DEFAULT_SCORE, SCORES
+from ueo_core.thresholds import parted
 from ueo_core.views import Kept, Views
 
 
@@ -53,7 +54,7 @@ def examine(
         return guard.Evidence(
             guard.consistency(cosines.argmax(1).numpy(), np.stack(again), len(model.classes)),
             guard.spread((cosines * model.logit_scale).softmax(1).numpy()),
-            guard.parted(SCORES[DEFAULT_SCORE].compute(cosines.numpy(), 1.0)),
+            parted(SCORES[DEFAULT_SCORE].compute(cosines.numpy(), 1.0)),
         )
 
     choice = guard.choose(look)
