@@ -69,7 +69,11 @@ def moved(link: Link, say) -> None:
     left.html(
         squares(
             [
-                (c.name, c.share, f"{c.trained:,} of {c.total:,} numbers: {c.kilobytes:.0f} kB")
+                (
+                    c.name,
+                    c.share,
+                    f"{c.trained:,} of {c.total:,} numbers: {c.kilobytes:.0f}\u00a0kB",
+                )
                 for c in counts(now)
             ]
         )

@@ -1,5 +1,6 @@
 """The story: one scene at a time, forward and back by key."""
 
+import re
 import sys
 
 import streamlit as st
@@ -72,7 +73,7 @@ def _say(link: Link, fields: dict, where=st) -> None:
         f'<span data-tie="{sentence.tie}">{escaped(sentence.text.format_map(fields))}</span>'
         for sentence in scene.sentences
     )
-    text = text.replace(" %", "\u00a0%")  # a number keeps its sign
+    text = re.sub(r" (?=%|kB|→)|(?<=→) ", "\u00a0", text)  # as `together` in marks.js has it
     where.html(f'<p class="learn-lead">{text}</p><p class="learn-do">☞ {escaped(scene.do)}</p>')
 
 

@@ -48,5 +48,12 @@ function brightness(colour) {
 const isDark = (host) =>
   brightness(getComputedStyle(host).getPropertyValue("--st-background-color").trim() || "#fff") < 128;
 
-// A number keeps its percent sign on its line.
-const together = (words) => words.replaceAll(" %", "\u00a0%");
+// Sliders and boxes as the page is. A browser leaves the track white beside an accent that is not light.
+function schemed(host) {
+  const dark = isDark(host);
+  host.style.colorScheme = dark ? "dark" : "light";
+  host.style.setProperty("--accent", dark ? "#8CCBF5" : "var(--st-primary-color)");
+}
+
+// A number keeps its unit on its line, and two keep the arrow between them; see _say in learn_story.py.
+const together = (words) => words.replace(/ (?=%|kB|→)|(?<=→) /g, "\u00a0");

@@ -35,6 +35,7 @@ class Slide {
     // Python's place counts when Python has chosen it, not when it repeats an older one.
     if (this.asked !== data.place) this.asked = this.place = data.place;
     this.colours = isDark(this.host) ? COLOURS.dark : COLOURS.light;
+    schemed(this.host);
     this.$(".slide").hidden = !data.movable;
     this.$("input").max = this.places.length - 1;
     this.fill();

@@ -113,6 +113,7 @@ class Triangle extends Canvas {
     this.line = style.getPropertyValue("--st-border-color").trim() || "#bbb";
     this.font = style.getPropertyValue("--st-font").trim() || "sans-serif";
     this.dark = isDark(host);
+    schemed(host);
     this.colours = this.dark ? COLOURS.dark : COLOURS.light;
     const box = this.$(".triangle");
     box.classList.toggle("dark", this.dark);

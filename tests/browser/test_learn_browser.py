@@ -33,6 +33,37 @@ def fits(page) -> None:
     )
 
 
+# Pictures without a name, through every shadow root. What stands in a button or beside words is decoration.
+NAMELESS = """() => {
+  const found = [];
+  const walk = (root) => {
+    for (const e of root.querySelectorAll("*")) {
+      if (e.shadowRoot) walk(e.shadowRoot);
+      if (!e.matches("img, canvas, svg, [role=img]") || !e.getClientRects().length) continue;
+      if (e.closest("[aria-hidden=true], button, a, [data-baseweb=select]")) continue;
+      const named = e.closest("[aria-label], img[alt]");
+      if (!(named?.getAttribute("aria-label") || named?.alt)) found.push(e.outerHTML.slice(0, 200));
+    }
+  };
+  walk(document.querySelector("[data-testid=stMain]"));
+  return found;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("view", "pictures"),
+    [
+        ("triangle", "canvas.simplex"),
+        ("image", ".lens svg[role=img]"),
+        ("formula", "canvas.simplex"),
+    ],
+)
+def test_every_picture_of_a_view_has_a_name(page, app_url, view, pictures):
+    page.goto(f"{app_url}/Learn?view={view}")
+    page.locator(f"{pictures}[aria-label]").last.wait_for()
+    assert page.evaluate(NAMELESS) == []
+
+
 def test_the_whole_story_by_keyboard_alone(page, app_url):
     page.set_viewport_size({"width": 1024, "height": 768})
     page.goto(f"{app_url}/Learn?present=1")
@@ -43,6 +74,7 @@ def test_the_whole_story_by_keyboard_alone(page, app_url):
         )
         page.wait_for_selector(".learn-do")
         fits(page)
+        assert page.evaluate(NAMELESS) == []
         if i < len(TITLES) - 1:
             page.keyboard.press("PageDown")  # what a presenter's remote sends
     page.keyboard.press("f")

@@ -82,7 +82,7 @@ SCENES: dict[str, Scene] = {
             ),
             Sentence("{reveal}", "reveal"),
         ),
-        "Tick the ones that you think are strangers, then press V to reveal.",
+        "Tick the ones that you think are strangers, then reveal (V).",
     ),
     "hills": Scene(
         "Two hills",
@@ -115,7 +115,7 @@ SCENES: dict[str, Scene] = {
             Sentence("Term one lowers every image's entropy. {alone}", "entmin_collapses"),
             Sentence("{chance}", "entmin_at_chance"),
         ),
-        "Press Space and watch the dots. Then press 0, drag some of them elsewhere, and play again.",
+        "Play (Space) and watch the dots. Then go back to the start (0), drag some of them elsewhere, and play again.",
         Look(methods=("entmin",), shade=True, trails=True),
     ),
     "term-two": Scene(
@@ -132,7 +132,7 @@ SCENES: dict[str, Scene] = {
             ),
             Sentence("{apart}", "infomax_auc_falls"),
         ),
-        "Press Space and follow the diamonds.",
+        "Play (Space) and follow the diamonds.",
         Look(methods=("entmin", "infomax"), star=True),
     ),
     "weights": Scene(
@@ -149,7 +149,7 @@ SCENES: dict[str, Scene] = {
             ),
             Sentence("{held}", "ueo_holds_strangers_back"),
         ),
-        "Press Space: solid arrows are term one, dashed ones term two. Then let the dots show 1/w.",
+        "Play (Space): solid arrows are term one, dashed ones term two. Then let the dots show 1/w.",
         Look(arrows="each", dots="w", star=True),
     ),
     "live": Scene(
@@ -166,7 +166,7 @@ SCENES: dict[str, Scene] = {
                 "a_step_moves_little",
             ),
         ),
-        "Press A to start it, S for one step, then G to let it run.",
+        "Start it (A), take one step (S), then let it run (G).",
     ),
     "moved": Scene(
         "What moved",
@@ -200,7 +200,7 @@ SCENES: dict[str, Scene] = {
                 "three_defeats",
             ),
         ),
-        "Choose a setting, say beforehand who will fail, then press Space.",
+        "Choose a setting, say beforehand who will fail, then play (Space).",
         Look(star=True),
         Knobs(kind="lookalike"),
     ),
