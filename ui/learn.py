@@ -37,7 +37,10 @@ def page() -> None:
 
 def _page() -> None:
     for name, value in state.picked().items():
-        learn_story.go(value) if name == "scene" else state.take(name, value)
+        if name == "scene":
+            learn_story.go(value)  # with the scene's own setting
+        else:
+            state.take(name, value)
     link = state.load()
     st.html(_style(link))
     _KEYS(key="learn.keys", height=1)
