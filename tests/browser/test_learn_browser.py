@@ -50,6 +50,11 @@ NAMELESS = """() => {
 }"""
 
 
+def named(page) -> None:
+    """Until every picture has its name: a script gives it as it draws."""
+    page.wait_for_function(f"() => !({NAMELESS})().length")
+
+
 @pytest.mark.parametrize(
     ("view", "pictures"),
     [
@@ -61,7 +66,7 @@ NAMELESS = """() => {
 def test_every_picture_of_a_view_has_a_name(page, app_url, view, pictures):
     page.goto(f"{app_url}/Learn?view={view}")
     page.locator(f"{pictures}[aria-label]").last.wait_for()
-    assert page.evaluate(NAMELESS) == []
+    named(page)
 
 
 def test_the_whole_story_by_keyboard_alone(page, app_url):
@@ -74,7 +79,7 @@ def test_the_whole_story_by_keyboard_alone(page, app_url):
         )
         page.wait_for_selector(".learn-do")
         fits(page)
-        assert page.evaluate(NAMELESS) == []
+        named(page)
         if i < len(TITLES) - 1:
             page.keyboard.press("PageDown")  # what a presenter's remote sends
     page.keyboard.press("f")
