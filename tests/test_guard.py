@@ -50,23 +50,33 @@ def looked(by_share):
 
 
 def test_the_last_epoch_is_taken_when_nothing_speaks_against_it_and_no_more_is_looked_at():
-    look, asked = looked({0.0: (0.5, 0.9), 1.0: (0.5, 0.9)})
+    look, asked = looked({0.0: (0.6, 0.9), 1.0: (0.6, 0.9)})
     assert choose(look).share == 1 and asked == [0.0, 1.0]
 
 
 def test_the_farthest_point_that_is_surer_is_taken_else():
-    by_share = {0.0: (0.5, 0.9), 1.0: (0.4, 0.9), 0.75: (0.5 + MARGIN / 2, 0.9), 0.5: (0.56, 0.9)}
+    by_share = {0.0: (0.6, 0.9), 1.0: (0.4, 0.9), 0.75: (0.6 + MARGIN / 2, 0.9), 0.5: (0.66, 0.9)}
     look, asked = looked(by_share)
     choice = choose(look)
     assert choice.share == 0.5 and asked == [0.0, 1.0, 0.75, 0.5]
-    assert choice.evidence["0.5"] == {"consistency": 0.56, "spread": 0.9, "parted": 2.0}
+    assert choice.evidence["0.5"] == {"consistency": 0.66, "spread": 0.9, "parted": 2.0}
     assert "50 %" in choice.reason
 
 
 def test_zero_shot_stays_when_nothing_is_surer():
-    look, _ = looked({0.0: (0.5, 0.9)} | dict.fromkeys((0.25, 0.5, 0.75, 1.0), (0.49, 0.9)))
+    look, _ = looked({0.0: (0.6, 0.9)} | dict.fromkeys((0.25, 0.5, 0.75, 1.0), (0.59, 0.9)))
     choice = choose(look)
     assert choice.share == 0 and "zero-shot model is offered" in choice.reason
+
+
+@pytest.mark.parametrize("zero, enough", [(0.4, 0.38), (0.6, 0.6), (0.9, 0.93)])
+def test_the_surer_zero_shot_is_the_more_has_to_be_shown(zero, enough):
+    between = dict.fromkeys((0.25, 0.5, 0.75), (0.0, 0.9))
+    for last, share in ((enough + 1e-6, 1.0), (enough - 1e-6, 0.0)):
+        look, _ = looked({0.0: (zero, 0.9), 1.0: (last, 0.9)} | between)
+        choice = choose(look)
+        assert choice.share == share
+        assert ("too little more" in choice.reason) == (share == 0 and last > zero)
 
 
 def test_answers_that_have_narrowed_are_refused_however_sure():

@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGES, DRAWS = 320, 2  # images asked again, and how often each
-MARGIN = 0.02  # of consistency that a point between has to gain; two draws differ by about this
+# The surer zero-shot is, the more there is to lose and the less to gain: from FAIR on consistency has to
+# rise by this share of what lies above, below FAIR it may fall by as much.
+FAIR, RISE = 0.6, 0.1
+MARGIN = 0.02  # that a point between has to gain besides; two draws differ by about this
 KEPT_SPREAD = 0.9  # share of the zero-shot answers' spread over the classes that has to be left
 # From where on scores surely lie in two groups (`thresholds.parted`: one bell split in two by the fit
 # has about 2), and the share of their distance that has to be left.
@@ -91,8 +94,8 @@ def mixed(zero: Evidence, now: Evidence) -> bool:
 def choose(look: Callable[[float], Evidence]) -> Choice:
     """The last epoch unless the evidence is against it; else the farthest point that it is for.
 
-    The last epoch has to be as consistent as zero-shot; a point between, which nobody asked for,
-    more than chance can explain. Neither may narrow the answers, nor mix two groups of scores that
+    The last epoch has to be about as consistent as zero-shot, and more so where zero-shot is surer
+    of itself; a point between, which nobody asked for, by more than chance can explain. Neither may narrow the answers, nor mix two groups of scores that
     zero-shot told apart. Where there is none, zero-shot. look(share): the evidence on
     the model at that share of the way; points between are only looked at when they are needed.
     """
@@ -101,7 +104,7 @@ def choose(look: Callable[[float], Evidence]) -> Choice:
 
     def speaks_for(share: float) -> bool:
         found[share] = now = look(share)
-        needed = zero.consistency + (0 if share == 1 else MARGIN)
+        needed = zero.consistency + RISE * (zero.consistency - FAIR) + (0 if share == 1 else MARGIN)
         return now.consistency >= needed and not narrowed(zero, now) and not mixed(zero, now)
 
     share = next((s for s in SHARES if speaks_for(s)), 0.0)
@@ -129,6 +132,8 @@ def _reason(share: float, zero: Evidence, last: Evidence) -> str:
             "Zero-shot's scores lay in two clear groups, known and strange; now these mix "
             f"(they lie {last.parted:.1f} of their widths apart, before {zero.parted:.1f})"
         )
+    elif last.consistency >= zero.consistency:
+        crops += ", too little more where zero-shot was as sure as that"
     what = (
         "the zero-shot model is offered instead of the last epoch"
         if share == 0
