@@ -56,8 +56,8 @@ def test_a_second_run_on_the_same_images_does_not_measure_them_again(make, pool,
         scoring, "image_features", lambda *given: passed.append(len(given[1])) or real(*given)
     )
     assert execute(second)["state"] == "finished"
-    # Its last epoch's images and the probe of two epochs; before the first step none.
-    assert passed == [9, 9, 12, 9]
+    # The probe of the first of two epochs, then all images; before the first step none.
+    assert passed == [9, 12, 9]
     a, b = (f.tensors("zero_shot") for f in (first, second))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert story(first)[0]["kind"] == "start"

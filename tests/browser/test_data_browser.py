@@ -25,6 +25,7 @@ def choose_folder(page, url: str) -> None:
     page.goto(f"{url}/Data")
     page.get_by_test_id("stButtonGroup").get_by_role("radio", name="Folder").click()
     page.get_by_text("Drag a folder here").wait_for()
+    page.wait_for_function("() => window.ueoPack?.listening")  # drawn is not yet listening
 
 
 def dataset(home) -> tuple[dict, list[str]]:
