@@ -49,10 +49,12 @@ const isDark = (host) =>
   brightness(getComputedStyle(host).getPropertyValue("--st-background-color").trim() || "#fff") < 128;
 
 // Sliders and boxes as the page is. A browser leaves the track white beside an accent that is not light.
+// → whether the page is dark
 function schemed(host) {
   const dark = isDark(host);
   host.style.colorScheme = dark ? "dark" : "light";
   host.style.setProperty("--accent", dark ? "#8CCBF5" : "var(--st-primary-color)");
+  return dark;
 }
 
 // A number keeps its unit on its line, and two keep the arrow between them; see _say in learn_story.py.

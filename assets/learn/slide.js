@@ -34,8 +34,7 @@ class Slide {
     this.data = data;
     // Python's place counts when Python has chosen it, not when it repeats an older one.
     if (this.asked !== data.place) this.asked = this.place = data.place;
-    this.colours = isDark(this.host) ? COLOURS.dark : COLOURS.light;
-    schemed(this.host);
+    this.colours = schemed(this.host) ? COLOURS.dark : COLOURS.light;
     this.$(".slide").hidden = !data.movable;
     this.$("input").max = this.places.length - 1;
     this.fill();

@@ -112,8 +112,7 @@ class Triangle extends Canvas {
     this.paper = style.getPropertyValue("--st-background-color").trim() || "#fff";
     this.line = style.getPropertyValue("--st-border-color").trim() || "#bbb";
     this.font = style.getPropertyValue("--st-font").trim() || "sans-serif";
-    this.dark = isDark(host);
-    schemed(host);
+    this.dark = schemed(host);
     this.colours = this.dark ? COLOURS.dark : COLOURS.light;
     const box = this.$(".triangle");
     box.classList.toggle("dark", this.dark);

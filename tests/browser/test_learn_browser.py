@@ -275,10 +275,11 @@ def test_a_dot_is_dragged_and_put_back(page, app_url):
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 30, y - 60, steps=4)
+    left, top, width = canvas.evaluate(spot)[:3]  # as it is when the dot is let go
     page.mouse.up()
     page.wait_for_url("**moved=*")
     page.get_by_role("button", name="Put the dots back").wait_for()
-    wanted = [before[0] + 30 / width, before[1] - 60 / width]
+    wanted = [(x + 30 - left) / width, (y - 60 - top) / width]
     assert canvas.evaluate(spot)[3:] == pytest.approx(wanted, abs=4 / width)
     page.get_by_role("button", name="Put the dots back").click()
     page.wait_for_url(lambda url: "moved" not in url)
