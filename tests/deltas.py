@@ -26,9 +26,11 @@ def write_delta(
     model.load_delta(delta)
     settings = core.Settings.for_backbone(backbone, pretrained=pretrained)
     config = {
-        "title": "a run", "versions": {"torch": torch.__version__}, "settings": settings.to_json(),
+        "title": "a run",
+        "versions": {"torch": torch.__version__},
+        "settings": settings.to_json(),
         "pool": {"name": "pile", "fingerprint": "f" * 64, "n": 10, "set": "s", "store": "s"},
-    }  # fmt: skip
+    }
     result = {"step": 4, "score": "mcm", "threshold": THRESHOLD, "metrics": {}}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_delta(path, model.delta(), describe(model, config, result) | changes)

@@ -58,25 +58,41 @@ def evaluation(step: int, cosines: np.ndarray, labels: list[str] | None, answer:
     """An evaluation as the worker writes it, of the first 20 images of the pool."""
     p = torch.from_numpy(cosines[:20]).softmax(1)
     event = {
-        "kind": "evaluation", "step": step, "set": "pool", "mcm": [float(v) for v in p.max(1).values],
+        "kind": "evaluation",
+        "step": step,
+        "set": "pool",
+        "mcm": [float(v) for v in p.max(1).values],
         "ood": [name not in CLASSES for name in labels[:20]] if labels else [],
-        "agreement": 100.0 - step, "entropy": 0.5, "spread": 90.0,
+        "agreement": 100.0 - step,
+        "entropy": 0.5,
+        "spread": 90.0,
         "change": {"context": 0.01 * step, "bn1": 0.001 * step},
         "canaries": [{"image": 1, "answer": answer, "confidence": 0.5}],
-    }  # fmt: skip
+    }
     return event | ({"acc": 50.0 + step, "auc": 60.0, "hm": 54.0} if labels else {})
 
 
 def write_run(
-    name: str, *, n: int = 80, labelled: bool = True, skill: tuple[float, float] = (0.03, 0.12),
-    state: str = "finished", title: str = "a run", reason: str = "", classes: list[str] = CLASSES,
-) -> core.RunFolder:  # fmt: skip
+    name: str,
+    *,
+    n: int = 80,
+    labelled: bool = True,
+    skill: tuple[float, float] = (0.03, 0.12),
+    state: str = "finished",
+    title: str = "a run",
+    reason: str = "",
+    classes: list[str] = CLASSES,
+) -> core.RunFolder:
     """A run in a state; a finished one with its result. skill: of the model before and after."""
     labels = labels_of(n)
     folder = core.create_run(
-        core.runs_root() / name, core.Settings.for_backbone("drawings-resnet"), list(classes),
-        image_set(n, name), labels if labelled else None, title=title,
-    )  # fmt: skip
+        core.runs_root() / name,
+        core.Settings.for_backbone("drawings-resnet"),
+        list(classes),
+        image_set(n, name),
+        labels if labelled else None,
+        title=title,
+    )
     before, after = (cosines_of(labels, s, i) for i, s in enumerate(skill))
     shown = labels if labelled else None
     ood = [x not in CLASSES for x in labels] if labelled else []
@@ -95,11 +111,19 @@ def write_run(
     for step in (1, 2, 3, 4):
         folder.append(
             {
-                "kind": "step", "step": step, "epoch": 1, "loss": -step / 10, "entropy": 0.5,
-                "marginal": 0.5 + step / 10, "lr": 0.1, "elapsed": float(step),
-                "seen": step * n // 2, "batch": {"least": [0], "most": [n - 1]}, "peak_memory_mb": 100.0,
+                "kind": "step",
+                "step": step,
+                "epoch": 1,
+                "loss": -step / 10,
+                "entropy": 0.5,
+                "marginal": 0.5 + step / 10,
+                "lr": 0.1,
+                "elapsed": float(step),
+                "seen": step * n // 2,
+                "batch": {"least": [0], "most": [n - 1]},
+                "peak_memory_mb": 100.0,
             }
-        )  # fmt: skip
+        )
     folder.append(evaluation(4, after, shown, "dog"))
     if state == "finished":
         for file, cosines in (("zero_shot", before), ("adapted", after)):

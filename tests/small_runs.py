@@ -41,9 +41,13 @@ def make(store, tiny_files, tmp_path):
     forget(store)
     config, weights = tiny_files["vit"]
     base = {
-        "backbone": str(config), "pretrained": str(weights), "epochs": 2, "batch_size": 5,
-        "lr": 1e-2, "device": "cpu",
-    }  # fmt: skip
+        "backbone": str(config),
+        "pretrained": str(weights),
+        "epochs": 2,
+        "batch_size": 5,
+        "lr": 1e-2,
+        "device": "cpu",
+    }
 
     def build(name="run", labels=True, root=tmp_path, **changes) -> RunFolder:
         folder = create_run(

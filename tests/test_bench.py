@@ -22,9 +22,20 @@ def bench(capsys, *options: str) -> list[dict]:
 
 def test_both_options_give_one_row(capsys):
     rows = bench(
-        capsys, "--backbone", "drawings-resnet", "--classes", "5", "--batch-size", "4",
-        "--rounds", "2", "--device", "cpu", "--threads", "1",
-    )  # fmt: skip
+        capsys,
+        "--backbone",
+        "drawings-resnet",
+        "--classes",
+        "5",
+        "--batch-size",
+        "4",
+        "--rounds",
+        "2",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    )
     assert len(rows) == 1 and rows[0].keys() >= KEYS
     row = rows[0]
     assert (row["backbone"], row["classes"], row["batch"]) == ("drawings-resnet", 5, 4)
@@ -41,9 +52,23 @@ def test_both_options_give_one_row(capsys):
 @pytest.mark.long
 def test_the_whole_adaptation_is_one_row(capsys):
     rows = bench(
-        capsys, "--backbone", "drawings-vit", "--classes", "5", "--batch-size", "4",
-        "--rounds", "1", "--device", "cpu", "--whole", "--photos", "4", "--epochs", "1",
-    )  # fmt: skip
+        capsys,
+        "--backbone",
+        "drawings-vit",
+        "--classes",
+        "5",
+        "--batch-size",
+        "4",
+        "--rounds",
+        "1",
+        "--device",
+        "cpu",
+        "--whole",
+        "--photos",
+        "4",
+        "--epochs",
+        "1",
+    )
     assert len(rows) == 1 and rows[0]["what"] == "whole"
     assert (rows[0]["photos"], rows[0]["epochs"]) == (4, 1)
 

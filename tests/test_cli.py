@@ -51,9 +51,15 @@ def run(capsys):
 def adapt_options(tiny_files, out, kind="vit", **changes):
     config, weights = tiny_files[kind]
     options = {
-        "--classes": "dog,cat,house", "--out": out, "--backbone": config, "--pretrained": weights,
-        "--epochs": 1, "--batch-size": 8, "--lr": 0.01, "--device": "cpu",
-    } | changes  # fmt: skip
+        "--classes": "dog,cat,house",
+        "--out": out,
+        "--backbone": config,
+        "--pretrained": weights,
+        "--epochs": 1,
+        "--batch-size": 8,
+        "--lr": 0.01,
+        "--device": "cpu",
+    } | changes
     return [part for pair in options.items() for part in pair]
 
 

@@ -44,8 +44,10 @@ def test_json_has_the_numbers_of_the_table_and_of_the_tests(call, pair):
         assert test["p_holm"] == expected.p_holm and test["n_known"] == 60
         interval = expected.metrics["auc"].difference
         assert test["metrics"]["auc"]["difference"] == {
-            "value": interval.value, "low": interval.low, "high": interval.high,
-        }  # fmt: skip
+            "value": interval.value,
+            "low": interval.low,
+            "high": interval.high,
+        }
     assert data["test_names"]["p"] == "exact McNemar test, two-sided"
 
 

@@ -23,8 +23,24 @@ def made(tmp_path_factory, tiny_files):
             pixels = g.integers(0, 256, (48, 40, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / "photos" / name / f"{i}.png")
     config, weights = tiny_files["vit"]
-    argv = ["adapt", folder / "photos", "--classes", "dog,cat", "--out", folder / "run", "--backbone", config,
-            "--pretrained", weights, "--epochs", 1, "--lr", 0.05, "--store", folder / "store"]  # fmt: skip
+    argv = [
+        "adapt",
+        folder / "photos",
+        "--classes",
+        "dog,cat",
+        "--out",
+        folder / "run",
+        "--backbone",
+        config,
+        "--pretrained",
+        weights,
+        "--epochs",
+        1,
+        "--lr",
+        0.05,
+        "--store",
+        folder / "store",
+    ]
     assert main([str(a) for a in argv]) == 0
     return folder
 
@@ -87,9 +103,15 @@ def test_folders_of_other_images_with_a_delta(made, call, tmp_path):
     code, _, err = call("export", delta, "--what", "csv", "--to", tmp_path / "x.csv")
     assert code == 2 and "--images" in err
     code, told, _ = call(
-        "export", delta, "--what", "folders", "--to", tmp_path / "out",
-        "--images", made / "photos" / "zebra",
-    )  # fmt: skip
+        "export",
+        delta,
+        "--what",
+        "folders",
+        "--to",
+        tmp_path / "out",
+        "--images",
+        made / "photos" / "zebra",
+    )
     assert code == 0 and told["images"] == 5 and told["originals"] == 5
     assert len(list((tmp_path / "out").rglob("*.png"))) == 5
 
@@ -112,7 +134,10 @@ def test_the_report_is_one_file(made, call, tmp_path):
     ("argv", "words"),
     [
         (("export", "run", "--what", "delta", "--to", "run/delta.safetensors"), "over itself"),
-        (("export", "run", "--what", "delta", "--to", "d", "--threshold", "0.5"), "concerns no images"),
+        (
+            ("export", "run", "--what", "delta", "--to", "d", "--threshold", "0.5"),
+            "concerns no images",
+        ),
         (("export", "run", "--what", "everything", "--to", "d"), "everything"),
         (("export", "photos", "--what", "delta", "--to", "d"), "no run"),
         (("export", "run", "--what", "folders", "--to", "photos/x.png/y.zip"), "cannot be written"),
@@ -123,7 +148,7 @@ def test_the_report_is_one_file(made, call, tmp_path):
         (("report", "photos", "--out", "r.html"), "no run"),
         (("report", "run", "--out", "photos"), "cannot be written"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_one_sentence(made, call, monkeypatch, argv, words):
     monkeypatch.chdir(made)
     (made / "photos" / "x.png").touch()

@@ -64,11 +64,17 @@ def test_its_numbers_are_those_of_evaluate_and_a_checkpoint_is_scored_on_the_way
     folder = core.create_run(
         tmp_path / "run",
         core.Settings(
-            backbone=str(config), pretrained=str(weights), epochs=2, batch_size=6, lr=1e-2,
+            backbone=str(config),
+            pretrained=str(weights),
+            epochs=2,
+            batch_size=6,
+            lr=1e-2,
             device="cpu",
         ),
-        ["dog", "cat"], core.reference(store, images), folder_labels(images),
-    )  # fmt: skip
+        ["dog", "cat"],
+        core.reference(store, images),
+        folder_labels(images),
+    )
     assert execute(folder)["state"] == "finished"
     _, scored, _ = run("evaluate", folder.path, photos, "--store", tmp_path / "store")
     _, found, _ = run("inspect", folder.path)

@@ -10,10 +10,18 @@ from tests.test_cli import photos, run  # noqa: F401 (fixtures)
 def options(tiny_files, out, **changes):
     config, weights = tiny_files["vit"]
     chosen = {
-        "--classes": "dog,cat,house", "--out": out, "--backbone": config, "--pretrained": weights,
-        "--epochs": 1, "--batch-size": 8, "--lr": 0.01, "--device": "cpu", "--seeds": 1,
-        "--methods": "zero-shot,infomax,transclip", "--shift": "all",
-    } | changes  # fmt: skip
+        "--classes": "dog,cat,house",
+        "--out": out,
+        "--backbone": config,
+        "--pretrained": weights,
+        "--epochs": 1,
+        "--batch-size": 8,
+        "--lr": 0.01,
+        "--device": "cpu",
+        "--seeds": 1,
+        "--methods": "zero-shot,infomax,transclip",
+        "--shift": "all",
+    } | changes
     return [part for pair in chosen.items() for part in pair]
 
 

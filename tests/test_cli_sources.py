@@ -24,8 +24,11 @@ def test_ingest_says_how_folders_relate_to_classes(run, photos, tmp_path):  # no
 
 
 def test_a_test_set_and_labels_are_scored_and_change_no_weight(
-    run, photos, tiny_files, tmp_path  # noqa: F811
-):  # fmt: skip
+    run,
+    photos,
+    tiny_files,
+    tmp_path,  # noqa: F811
+):
     held = tmp_path / "held"
     for name in ("dog", "tree"):
         (held / name).mkdir(parents=True)
@@ -77,16 +80,25 @@ def test_labels_from_a_csv(run, photos, tiny_files, tmp_path):  # noqa: F811
     ],
 )
 def test_what_cannot_be_scored_is_a_sentence(
-    run, photos, tiny_files, tmp_path, options, message  # noqa: F811
-):  # fmt: skip
+    run,
+    photos,
+    tiny_files,
+    tmp_path,
+    options,
+    message,  # noqa: F811
+):
     flat = tmp_path / "flat"
     flat.mkdir()
     (flat / "a.png").write_bytes((photos / "dog" / "0.png").read_bytes())
     given = [part.format(flat=flat) for part in options]
     code, _, err = run(
-        "adapt", photos, *adapt_options(tiny_files, tmp_path / "r"), *given,
-        "--store", tmp_path / "s",
-    )  # fmt: skip
+        "adapt",
+        photos,
+        *adapt_options(tiny_files, tmp_path / "r"),
+        *given,
+        "--store",
+        tmp_path / "s",
+    )
     assert code == 2 and message in err and err.count("\n") == 1
     assert not (tmp_path / "r").exists()
 

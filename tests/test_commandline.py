@@ -90,10 +90,16 @@ def test_what_is_only_scored_is_named_as_well(labels_from, labels):
 def test_a_preset_changes_what_it_says_and_nothing_else(name, backbone):
     base = Settings.for_backbone(backbone)
     changed = {k for k, v in preset(name, backbone).to_json().items() if v != base.to_json()[k]}
-    assert changed == {
-        "paper": set(), "quick": {"epochs"}, "released": {"weight_temperature", "trained"},
-        "one-pass": {"mode"}, "prompt": {"trained"},
-    }[name]  # fmt: skip
+    assert (
+        changed
+        == {
+            "paper": set(),
+            "quick": {"epochs"},
+            "released": {"weight_temperature", "trained"},
+            "one-pass": {"mode"},
+            "prompt": {"trained"},
+        }[name]
+    )
     if name == "quick":
         assert preset(name, backbone).epochs == round(base.epochs / 3)
 
@@ -123,7 +129,10 @@ def test_a_protocol_of_a_dataset_names_its_classes_and_where_its_labels_are():
     assert (args.pretrained, args.epochs) == ("a b.safetensors", 1)
     assert parse(study_commands(study_on(found, shifts=("open",), by_share=True))).classes is None
     held = core.create_dataset(
-        "held", found.pool, classes=("ant", "bee"), holdout=found.pool,
+        "held",
+        found.pool,
+        classes=("ant", "bee"),
+        holdout=found.pool,
         labels={"pool": None, "holdout": found.raw_labels()["pool"]},
-    )  # fmt: skip
+    )
     assert str(parse(study_commands(study_on(held, shifts=("open",)))).source) == "TEST"

@@ -104,8 +104,9 @@ def test_device_and_chunk_change_no_result_but_a_rate_and_an_early_stop_do(three
     called = names([three[0], rate, early])
     assert called == {"a": "UEO", "rate": "UEO · lr 0.05", "early": "UEO · stopped at step 2"}
     assert names([three[0], rate]) == {
-        "a": f"UEO · lr {three[0].settings.lr}", "rate": "UEO · lr 0.05",
-    }  # fmt: skip
+        "a": f"UEO · lr {three[0].settings.lr}",
+        "rate": "UEO · lr 0.05",
+    }
 
 
 def test_every_run_has_a_name_of_its_own_and_every_start_is_a_model(three):
@@ -115,12 +116,14 @@ def test_every_run_has_a_name_of_its_own_and_every_start_is_a_model(three):
     other = contender("vit", run_of(three[0]), {"backbone": "drawings-vit"})
     found = models([*three, other])
     assert [(m.name, m.side) for m in found.values()][:2] == [
-        ("Zero-shot · drawings-resnet", "before"), ("Zero-shot · drawings-vit", "before"),
-    ]  # fmt: skip
+        ("Zero-shot · drawings-resnet", "before"),
+        ("Zero-shot · drawings-vit", "before"),
+    ]
     assert found["b"].answers is three[1].answers["after"]
     assert [r.title for r in table(three[:2] + [other])][:2] == [
-        "Zero-shot · drawings-resnet", "Zero-shot · drawings-vit",
-    ]  # fmt: skip
+        "Zero-shot · drawings-resnet",
+        "Zero-shot · drawings-vit",
+    ]
 
 
 def test_only_what_differs_is_listed(three):
@@ -146,8 +149,11 @@ def test_other_images_and_other_classes_are_sentences(three):
     )
     assert "“elsewhere”" in said[0]
     assert [r.title for r in table([three[0], other])] == [
-        "Zero-shot · a", "Zero-shot · other-images", "UEO · a", "UEO · other-images",
-    ]  # fmt: skip
+        "Zero-shot · a",
+        "Zero-shot · other-images",
+        "UEO · a",
+        "UEO · other-images",
+    ]
     fewer = contender("fewer", run_of(three[0]), classes=["cat", "dog", "tree"], title="trees")
     said = cautions([three[0], fewer])
     assert "only there sun" in said[0] and "only there tree" in said[0]

@@ -6,10 +6,20 @@ from ueo_core.report.compare import Answers
 from ueo_core.report.compare_images import differing, pair_views
 
 TRUTH = np.array([0, 0, 1, 1, -1, -2])
-A = Answers(np.array([0, 1, 1, 0, 0, 2]), np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]),
-            np.array([5, 5, 1, 5, 1, 5.0]), 2.0, {})  # fmt: skip
-B = Answers(np.array([0, 0, 0, 2, 1, 2]), np.array([0.9, 0.5, 0.9, 0.9, 0.9, 0.9]),
-            np.array([5, 1, 5, 5, 1, 5.0]), 2.0, {})  # fmt: skip
+A = Answers(
+    np.array([0, 1, 1, 0, 0, 2]),
+    np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]),
+    np.array([5, 5, 1, 5, 1, 5.0]),
+    2.0,
+    {},
+)
+B = Answers(
+    np.array([0, 0, 0, 2, 1, 2]),
+    np.array([0.9, 0.5, 0.9, 0.9, 0.9, 0.9]),
+    np.array([5, 1, 5, 5, 1, 5.0]),
+    2.0,
+    {},
+)
 
 
 def test_the_selections_are_those_by_hand_and_the_surest_disagreement_is_first():

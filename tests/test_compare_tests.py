@@ -30,12 +30,15 @@ def test_holm_multiplies_by_the_tests_left_and_never_falls():
 
 def test_the_paired_bootstrap_of_auc_is_that_of_every_possible_sample():
     truth = np.array([0, 0, 0, -1, -1, -1])
-    score = {"before": np.array([3.0, 1.0, 2.0, 2.5, 0.5, 1.5]),
-             "after": np.array([3.0, 2.0, 2.2, 2.1, 0.5, 1.5])}  # fmt: skip
+    score = {
+        "before": np.array([3.0, 1.0, 2.0, 2.5, 0.5, 1.5]),
+        "after": np.array([3.0, 2.0, 2.2, 2.1, 0.5, 1.5]),
+    }
 
     def auc(values, known, unknown):
-        pairs = [(values[i] > values[j]) + (values[i] == values[j]) / 2
-                 for i in known for j in unknown]  # fmt: skip
+        pairs = [
+            (values[i] > values[j]) + (values[i] == values[j]) / 2 for i in known for j in unknown
+        ]
         return 100 * sum(pairs) / len(pairs)
 
     every = [
@@ -45,8 +48,9 @@ def test_the_paired_bootstrap_of_auc_is_that_of_every_possible_sample():
     ]
     answers = {side: np.zeros(6, int) for side in score}
     found = paired(answers, score, truth, 1, resamples=20_000)["auc"].difference
-    assert found.value == pytest.approx(auc(score["after"], range(3), range(3, 6))
-                                        - auc(score["before"], range(3), range(3, 6)))  # fmt: skip
+    assert found.value == pytest.approx(
+        auc(score["after"], range(3), range(3, 6)) - auc(score["before"], range(3), range(3, 6))
+    )
     low, high = np.percentile(every, [2.5, 97.5])
     assert (found.low, found.high) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
 

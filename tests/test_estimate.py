@@ -40,8 +40,9 @@ def test_counts_are_those_of_a_real_run(dataset, settings, monkeypatch):
     monkeypatch.setattr(AdaptedCLIP, "encode_image", counted)
     # Where the guard goes on looking depends on what it sees; a look is counted below.
     settings = settings.changed(guard=False)
-    run = core.create_run(core.runs_root() / "r", settings, ["key", "fish"], dataset.pool,
-                          holdout=dataset.holdout)  # fmt: skip
+    run = core.create_run(
+        core.runs_root() / "r", settings, ["key", "fish"], dataset.pool, holdout=dataset.holdout
+    )
     assert execute(run)["state"] == "finished"
     assert seen["forward"] == forward_images(dataset, settings)
     assert seen["step"] == 2 * 6

@@ -53,9 +53,13 @@ def test_originals_are_found_again_and_copied_byte_for_byte(source, taken, tmp_p
     seen = []
     with Originals(core.store_root(), images, source) as originals:
         made = export_sorted(
-            tmp_path / "out.zip", images, said, THRESHOLD, originals,
+            tmp_path / "out.zip",
+            images,
+            said,
+            THRESHOLD,
+            originals,
             lambda done, total: seen.append((done, total)),
-        )  # fmt: skip
+        )
     found = files(tmp_path / "out.zip")
     listed = list(csv.DictReader(io.StringIO(found.pop("predictions.csv").decode())))
     assert set(found) == {"dog/x.png", "_cat/x.png", "unknown/c.png", "dog/X (2).PNG", "_cat/e.jpg"}
@@ -92,8 +96,12 @@ def test_a_changed_file_is_not_taken_for_the_original(source, taken, tmp_path):
     assert own < 8 < 20 < other
     with open(tmp_path / "out" / "predictions.csv") as file:
         assert [r["bytes"] for r in csv.DictReader(file)] == [
-            "original", "original", "stored", "original", "stored",
-        ]  # fmt: skip
+            "original",
+            "original",
+            "stored",
+            "original",
+            "stored",
+        ]
 
 
 def test_an_upload_has_only_its_stored_image(source, tmp_path):

@@ -34,9 +34,12 @@ def run_as_printed(folder, photos) -> list[list[str]]:
     files = sorted(str(p) for p in photos.iterdir())
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-P", "use_delta.py", *files], cwd=folder, env=env,
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [sys.executable, "-P", "use_delta.py", *files],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return [line.split("\t") for line in done.stdout.splitlines()]
 

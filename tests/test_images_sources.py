@@ -112,9 +112,7 @@ def test_links_do_not_lead_out(store, tmp_path):
     assert names_of(store, report) == ["a.png"]
     assert report.duplicate_names == [("inside.png", "a.png")]
     reasons = {s.name: s.reason for s in report.skipped}
-    assert reasons.keys() == {
-        "outside.png", "folder", "loop", "broken.png", "self.png", "pipe.png"
-    }  # fmt: skip
+    assert reasons.keys() == {"outside.png", "folder", "loop", "broken.png", "self.png", "pipe.png"}
     assert "outside the source" in reasons["outside.png"]
     assert "outside the source" in reasons["folder"]
     assert "link to a folder" in reasons["loop"]
@@ -135,9 +133,7 @@ def test_names_that_are_no_text(store, tmp_path):
         with open(folder + b"/" + name, "wb") as file:
             file.write(png(seed))
     report = store.ingest(tmp_path / "in")
-    assert names_of(store, report) == [
-        "<b>&x.png", "a\ufffdb.png", "\ufffd (2).png", "\ufffd.png"
-    ]  # fmt: skip
+    assert names_of(store, report) == ["<b>&x.png", "a\ufffdb.png", "\ufffd (2).png", "\ufffd.png"]
     assert [s.reason for s in report.skipped] == ["'..' in the name"]
 
 
@@ -310,13 +306,22 @@ def test_uploads_go_by_the_same_rules(store, tmp_path):
         name="Upload of today",
     )
     assert names_of(store, report) == [
-        "a picture.zip", "c (2).png", "c.png", "more/dog/d.png", "photos/cat/b.png", "photos/dog/a.png"
-    ]  # fmt: skip
+        "a picture.zip",
+        "c (2).png",
+        "c.png",
+        "more/dog/d.png",
+        "photos/cat/b.png",
+        "photos/dog/a.png",
+    ]
     assert report.name == "Upload of today"
     assert {s.name for s in report.skipped} == {
-        "../../x.png", "photos/.DS_Store", "notes.txt", "more//abs.png", "broken.zip",
+        "../../x.png",
+        "photos/.DS_Store",
+        "notes.txt",
+        "more//abs.png",
+        "broken.zip",
         "half.zip",
-    }  # fmt: skip
+    }
     assert "named a zip, but it is none" in {s.name: s.reason for s in report.skipped}["half.zip"]
 
 

@@ -66,8 +66,10 @@ def test_failures_are_sentences():
     def broken(job):
         raise KeyError("x")
 
-    ended = [jobs.start(name, "The job", work) for name, work in
-             (("a", refuse), ("b", full), ("c", broken))]  # fmt: skip
+    ended = [
+        jobs.start(name, "The job", work)
+        for name, work in (("a", refuse), ("b", full), ("c", broken))
+    ]
     for job in ended:
         wait(job)
     assert ended[0].error == "thing: reason; way out."

@@ -52,7 +52,9 @@ def test_word_cosine():
     found = cosines(3 * classes, torch.zeros(1, 5), torch.zeros(1, 5))[0]
     np.testing.assert_allclose(found.diagonal(), 1, atol=1e-6)
     across = torch.tensor([[1.0, 0, 0, -0.5, -0.5]])  # at a right angle to the first class
-    assert cosines(across, torch.zeros(1, 5), torch.zeros(1, 5))[0, 0, 0] == pytest.approx(0, abs=1e-6)  # fmt: skip
+    assert cosines(across, torch.zeros(1, 5), torch.zeros(1, 5))[0, 0, 0] == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_word_softmax(stage):
@@ -119,7 +121,9 @@ def test_word_infomax():
     z = torch.randn(5, 3)
     assert ueo(z, torch.full((5,), 0.3)).item() == pytest.approx(infomax(z).item(), abs=1e-5)
     mean = z.softmax(1).mean(0)
-    assert (entmin(z) + (mean * mean.log()).sum()).item() == pytest.approx(infomax(z).item(), abs=1e-5)  # fmt: skip
+    assert (entmin(z) + (mean * mean.log()).sum()).item() == pytest.approx(
+        infomax(z).item(), abs=1e-5
+    )
 
 
 def test_word_ueo():

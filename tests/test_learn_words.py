@@ -56,7 +56,9 @@ def test_symbol_f(stage):
         f, text = feature(stage, 0), stage.model.encode_text()
     assert f.norm().item() == pytest.approx(1, abs=1e-5)
     p = (stage.scale * f @ text.T).softmax(1)[0]
-    np.testing.assert_allclose(dissect(stage.look([0])[0], stage.scale, 1).probabilities, p, atol=1e-4)  # fmt: skip
+    np.testing.assert_allclose(
+        dissect(stage.look([0])[0], stage.scale, 1).probabilities, p, atol=1e-4
+    )
 
 
 def test_symbol_t(stage):
@@ -285,6 +287,11 @@ def test_exercises_give_the_numbers_they_name(trajectories):
 
 def test_unscaled_weights_can_defeat_ueo(trajectories):
     """The third defeat of the last scene: with nearly equal weights strangers end as sure as under InfoMax."""
-    ends = np.array([r.points[[UEO, INFOMAX], -1][:, ~r.known].max(-1).mean(-1) for r in trajectories("released")])  # fmt: skip
+    ends = np.array(
+        [
+            r.points[[UEO, INFOMAX], -1][:, ~r.known].max(-1).mean(-1)
+            for r in trajectories("released")
+        ]
+    )
     assert ends[0, 0] >= 0.8 and (ends[:, 0] >= 0.8).mean() > 0.5
     assert np.median(np.abs(ends[:, 0] - ends[:, 1])) < 0.1

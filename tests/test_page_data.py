@@ -163,8 +163,10 @@ def test_the_report_relates_subfolders_to_the_classes(app, dataset):  # noqa: F8
     at(app, "1_Data", data=dataset.id)
     table = next(d.value for d in app.dataframe if "Subfolder" in d.value.columns)
     assert dict(zip(table["Subfolder"], table["Among your classes"], strict=True)) == {
-        "Keys": "looks like key", "car": "no", "fish": "fish",
-    }  # fmt: skip
+        "Keys": "looks like key",
+        "car": "no",
+        "fish": "fish",
+    }
 
 
 def test_the_report_filters(app, dataset):  # noqa: F811

@@ -71,8 +71,10 @@ def test_a_link_sets_the_knobs_of_the_triangle(learn):
         learn(view="triangle", trade="0.5", seed="7", moved="3-10-80"), "ueo_learn_triangle"
     )
     assert {k: data["knobs"][k] for k in ("trade", "seed", "moved")} == {
-        "trade": 0.5, "seed": 7, "moved": [[3, 10, 80]],
-    }  # fmt: skip
+        "trade": 0.5,
+        "seed": 7,
+        "moved": [[3, 10, 80]],
+    }
     assert {h["name"] for h in data["handles"]} == {f.name for f in fields(Knobs)} - {"moved"}
     assert [p["title"] for p in data["presets"]] == [p.title for p in PRESETS.values()]
 

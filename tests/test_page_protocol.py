@@ -13,8 +13,17 @@ FIGURES = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")
 
 def row_of(shift: str, seed: int, method: str, value: float) -> dict:
     found = dict.fromkeys(FIGURES, value)
-    return {"backbone": "drawings-resnet", "shift": shift, "method": method, "seed": seed,
-            "n_pool": 10, "n_test": 10, **found, "pool": found, "seconds": 1.0}  # fmt: skip
+    return {
+        "backbone": "drawings-resnet",
+        "shift": shift,
+        "method": method,
+        "seed": seed,
+        "n_pool": 10,
+        "n_test": 10,
+        **found,
+        "pool": found,
+        "seconds": 1.0,
+    }
 
 
 def kept(values: dict) -> core.Study:
@@ -28,10 +37,13 @@ def kept(values: dict) -> core.Study:
 
 
 VALUES = {
-    ("closed", 0, "zero-shot"): 50.0, ("closed", 1, "zero-shot"): 54.0,
-    ("closed", 0, "ueo"): 60.0, ("closed", 1, "ueo"): 66.0, ("open", 0, "zero-shot"): 40.0,
+    ("closed", 0, "zero-shot"): 50.0,
+    ("closed", 1, "zero-shot"): 54.0,
+    ("closed", 0, "ueo"): 60.0,
+    ("closed", 1, "ueo"): 66.0,
+    ("open", 0, "zero-shot"): 40.0,
     ("open", 0, "ueo"): 39.0,
-}  # fmt: skip
+}
 
 
 def cells(page) -> list[list[str]]:
@@ -70,8 +82,9 @@ def test_a_new_protocol_runs_in_the_background_and_is_shown(app, small_sample): 
     page = clean(app.run())
     shown = {r[0]: r[2] for r in cells(page)[1:]}
     assert {k: v.replace("★ ", "") for k, v in shown.items()} == {
-        "Zero-shot": f"{rows[0]['hm']:.1f}", "TransCLIP": f"{rows[1]['hm']:.1f}",
-    }  # fmt: skip
+        "Zero-shot": f"{rows[0]['hm']:.1f}",
+        "TransCLIP": f"{rows[1]['hm']:.1f}",
+    }
 
 
 def test_a_protocol_is_deleted_with_its_results(app):  # noqa: F811

@@ -175,10 +175,11 @@ def test_the_guards_choice_answers_until_a_person_wants_the_last_epoch(app):  # 
     unknown = {
         name: int(
             Answers([], folder.tensors(name)["pool_cosines"].numpy(), CLASSES, SCALE)
-            .unknown(THRESHOLD).sum()
+            .unknown(THRESHOLD)
+            .sum()
         )
         for name in ("zero_shot", "adapted")
-    }  # fmt: skip
+    }
     assert unknown["zero_shot"] != unknown["adapted"]
     page = at(app, "6_Use", run="r")
     assert page.warning[0].value.startswith("Fewer answers are repeated")

@@ -6,13 +6,36 @@ from ueo_core.paper import PAPER, PROPORTIONS, in_order, recognised
 
 # Neighbours in the script's lists that a plain sort would put elsewhere.
 OFFICE_HOME_TAIL = [
-    "Table", "Telephone", "ToothBrush", "Toys", "Trash_Can", "TV", "Webcam",
-]  # fmt: skip
+    "Table",
+    "Telephone",
+    "ToothBrush",
+    "Toys",
+    "Trash_Can",
+    "TV",
+    "Webcam",
+]
 DOMAINNET_PIECES = [
-    "cello", "cell_phone", "chair", "flashlight", "flip_flops", "floor_lamp", "paintbrush",
-    "paint_can", "palm_tree", "teapot", "teddy-bear", "telephone", "tent", "The_Eiffel_Tower",
-    "The_Great_Wall_of_China", "The_Mona_Lisa", "tiger", "trumpet", "t-shirt", "umbrella",
-]  # fmt: skip
+    "cello",
+    "cell_phone",
+    "chair",
+    "flashlight",
+    "flip_flops",
+    "floor_lamp",
+    "paintbrush",
+    "paint_can",
+    "palm_tree",
+    "teapot",
+    "teddy-bear",
+    "telephone",
+    "tent",
+    "The_Eiffel_Tower",
+    "The_Great_Wall_of_China",
+    "The_Mona_Lisa",
+    "tiger",
+    "trumpet",
+    "t-shirt",
+    "umbrella",
+]
 
 
 @pytest.mark.parametrize("names", [OFFICE_HOME_TAIL, DOMAINNET_PIECES])
@@ -32,8 +55,20 @@ def test_the_counts_are_the_papers():
 
 
 def test_a_data_set_is_recognised_by_number_and_names():
-    visda = ["aeroplane", "bicycle", "bus", "car", "horse", "knife", "motorcycle", "person", "plant",
-             "skateboard", "train", "truck"]  # fmt: skip
+    visda = [
+        "aeroplane",
+        "bicycle",
+        "bus",
+        "car",
+        "horse",
+        "knife",
+        "motorcycle",
+        "person",
+        "plant",
+        "skateboard",
+        "train",
+        "truck",
+    ]
     assert recognised(visda).title == "VisDA-C"
     assert recognised(visda[:-1]) is None
     assert recognised([f"class {i}" for i in range(12)]) is None

@@ -171,10 +171,27 @@ def test_measured_has_both_scores():
 
 
 def row(method, seed, acc, auc, **more):
-    one = {"acc": acc, "auc": auc, "hm": acc, "fpr95": 100 - acc, "auc_msp": auc, "hm_msp": acc,
-           "fpr95_msp": 100 - acc}  # fmt: skip
-    return {"backbone": "m", "shift": "open", "method": method, "seed": seed, "n_pool": 4,
-            "n_test": 4, "seconds": 2.0, "pool": one, **one, **more}  # fmt: skip
+    one = {
+        "acc": acc,
+        "auc": auc,
+        "hm": acc,
+        "fpr95": 100 - acc,
+        "auc_msp": auc,
+        "hm_msp": acc,
+        "fpr95_msp": 100 - acc,
+    }
+    return {
+        "backbone": "m",
+        "shift": "open",
+        "method": method,
+        "seed": seed,
+        "n_pool": 4,
+        "n_test": 4,
+        "seconds": 2.0,
+        "pool": one,
+        **one,
+        **more,
+    }
 
 
 def test_summary_is_mean_and_sample_deviation():

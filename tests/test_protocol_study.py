@@ -32,17 +32,27 @@ LABELS = ["ant", "bee", "cow", "dog"]
 
 def dataset(classes=("ant", "bee", "cow"), labels=LABELS, n: int = 40):
     return core.create_dataset(
-        "pets", image_set(n, "pets"), classes=classes,
-        labels={"pool": [labels[i % len(labels)] for i in range(n)]}, labels_from="folders",
-    )  # fmt: skip
+        "pets",
+        image_set(n, "pets"),
+        classes=classes,
+        labels={"pool": [labels[i % len(labels)] for i in range(n)]},
+        labels_from="folders",
+    )
 
 
 def drawn(**changes) -> Study:
     values = {
-        "data": DRAWINGS, "data_title": "Drawings", "marks": "night", "by_share": False,
-        "backbone": "drawings-resnet", "pretrained": None, "shifts": ("closed", "open"),
-        "methods": ("zero-shot", "ueo"), "seeds": 1, "epochs": 1,
-    }  # fmt: skip
+        "data": DRAWINGS,
+        "data_title": "Drawings",
+        "marks": "night",
+        "by_share": False,
+        "backbone": "drawings-resnet",
+        "pretrained": None,
+        "shifts": ("closed", "open"),
+        "methods": ("zero-shot", "ueo"),
+        "seeds": 1,
+        "epochs": 1,
+    }
     return Study(**(values | changes))
 
 
@@ -79,9 +89,12 @@ def test_only_labelled_images_can_be_measured():
     assert measured_part(dataset()) == "pool"
     assert measured_part(core.create_dataset("plain", image_set(4, "plain"), classes="ab")) is None
     held = core.create_dataset(
-        "held", image_set(4, "p"), classes=("ant", "bee"), holdout=image_set(8, "h"),
+        "held",
+        image_set(4, "p"),
+        classes=("ant", "bee"),
+        holdout=image_set(8, "h"),
         labels={"pool": None, "holdout": LABELS * 2},
-    )  # fmt: skip
+    )
     assert measured_part(held) == "holdout"
     assert measured_part(dataset(labels=["ant"])) is None
 
@@ -127,15 +140,27 @@ def test_the_time_counts_missing_rows_alone():
 
 def test_gains_are_paired_by_world_and_seed():
     def row(method, shift, seed, hm):
-        return {"method": method, "shift": shift, "seed": seed, "seconds": 2.0, "hm": hm,
-                "pool": {"hm": hm and hm + 1}}  # fmt: skip
+        return {
+            "method": method,
+            "shift": shift,
+            "seed": seed,
+            "seconds": 2.0,
+            "hm": hm,
+            "pool": {"hm": hm and hm + 1},
+        }
 
-    rows = [row("zero-shot", "open", 0, 50.0), row("ueo", "open", 0, 57.0),
-            row("ueo", "open", 1, 60.0), row("entmin", "open", 0, None)]  # fmt: skip
+    rows = [
+        row("zero-shot", "open", 0, 50.0),
+        row("ueo", "open", 0, 57.0),
+        row("ueo", "open", 1, 60.0),
+        row("entmin", "open", 0, None),
+    ]
     found = gains(rows, "zero-shot")
     assert [(r["method"], r["hm"], r["pool"]["hm"]) for r in found] == [
-        ("zero-shot", 0.0, 0.0), ("ueo", 7.0, 7.0), ("entmin", None, None),
-    ]  # fmt: skip
+        ("zero-shot", 0.0, 0.0),
+        ("ueo", 7.0, 7.0),
+        ("entmin", None, None),
+    ]
     assert found[1]["seconds"] == 2.0 and found[1]["seed"] == 0
 
 

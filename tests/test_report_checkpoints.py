@@ -28,9 +28,14 @@ def run(tiny_files, tmp_path):
         backbone=str(config), pretrained=str(weights), epochs=3, batch_size=5, lr=1e-2, device="cpu"
     )
     folder = create_run(
-        tmp_path / "run", settings, CLASSES, image_set(10, "pool"), labels_of(10),
-        image_set(6, "test"), labels_of(6),
-    )  # fmt: skip
+        tmp_path / "run",
+        settings,
+        CLASSES,
+        image_set(10, "pool"),
+        labels_of(10),
+        image_set(6, "test"),
+        labels_of(6),
+    )
     assert execute(folder)["state"] == "finished"
     return folder
 

@@ -23,16 +23,29 @@ def members(groups) -> dict:
 def test_answers_truth_and_change_by_hand():
     one = part([0, 0, 2, 1, OOD, UNLABELED])
     assert members(map_groups(one, "answer", NAMES, [0])["before"]) == {
-        "a": [0, 3, 4], "other classes (2)": [1, 2, 5],
-    }  # fmt: skip
+        "a": [0, 3, 4],
+        "other classes (2)": [1, 2, 5],
+    }
     truth = map_groups(one, "truth", NAMES, [0, 1, 2])
-    assert members(truth["after"]) == members(truth["before"]) == {
-        "a": [0, 1], "b": [3], "c": [2], "none of the classes": [4], "without a label": [5],
-    }  # fmt: skip
+    assert (
+        members(truth["after"])
+        == members(truth["before"])
+        == {
+            "a": [0, 1],
+            "b": [3],
+            "c": [2],
+            "none of the classes": [4],
+            "without a label": [5],
+        }
+    )
     assert members(map_groups(one, "change", NAMES, [])["after"]) == {
-        "right before and after": [0], "wrong before and after": [1], "became wrong": [2],
-        "became right": [3], "same answer": [4], "another answer": [5],
-    }  # fmt: skip
+        "right before and after": [0],
+        "wrong before and after": [1],
+        "became wrong": [2],
+        "became right": [3],
+        "same answer": [4],
+        "another answer": [5],
+    }
 
 
 def test_every_image_is_in_one_group():

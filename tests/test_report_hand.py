@@ -154,8 +154,9 @@ def test_the_verdict_follows_the_interval_of_the_difference():
     truth, part = world(300, 3, (0, 9), 0.2, 3)
     assert judge_by_hand(estimate_by_hand(part, labelled(truth, part, 60), "mcm")).kind == "better"
     part.cosines["before"][:], part.cosines["after"][:] = (
-        part.cosines["after"].copy(), part.cosines["before"].copy(),
-    )  # fmt: skip
+        part.cosines["after"].copy(),
+        part.cosines["before"].copy(),
+    )
     worse = Part("pool", {}, part.truth, part.cosines, 20.0)
     verdict = judge_by_hand(estimate_by_hand(worse, labelled(truth, worse, 60), "mcm"))
     assert verdict.kind == "worse" and "it did harm here" in verdict.headline

@@ -91,9 +91,14 @@ def test_it_equals_evaluate_on_a_real_run(tiny_files, tmp_path, capsys):
     config, weights = map(str, tiny_files["vit"])
     settings = core.Settings(backbone=config, pretrained=weights, epochs=1, lr=0.05, device="cpu")
     folder = core.create_run(
-        tmp_path / "run", settings, ["dog", "cat"], core.reference(store, sets["pool"]), None,
-        core.reference(store, sets["test"]), core.folder_labels(sets["test"]),
-    )  # fmt: skip
+        tmp_path / "run",
+        settings,
+        ["dog", "cat"],
+        core.reference(store, sets["pool"]),
+        None,
+        core.reference(store, sets["test"]),
+        core.folder_labels(sets["test"]),
+    )
     assert execute(folder)["state"] == "finished"
     argv = ["evaluate", folder.path, tmp_path / "test", "--store", tmp_path / "store", "--json"]
     assert main([str(a) for a in argv]) == 0

@@ -13,8 +13,11 @@ def test_labels_split_the_weights_and_the_hills():
     found = live.weight_bars(now)
     assert {k: v.sum() for k, v in found.counts.items()} == {"known": 60, "unknown": 20}
     assert list(live.confidence_hills(now).density) == [
-        "step 0 · known", "step 0 · unknown", "now · known", "now · unknown",
-    ]  # fmt: skip
+        "step 0 · known",
+        "step 0 · unknown",
+        "now · known",
+        "now · unknown",
+    ]
     assert live.progress_signs(now, 3)["ACC"] == [(0, 50.0), (4, 54.0)]
 
 

@@ -95,8 +95,11 @@ def test_confused_pairs_are_the_cells_off_the_diagonal():
     truth = np.array([0, 0, 1, 2, OOD, OOD, UNLABELED])
     before, after = [0, 1, 0, 2, 1, 1, 0], [1, 1, 1, 2, 1, 0, 2]
     assert confused_pairs(before, after, truth) == [
-        (0, 1, 1, 2), (OOD, 1, 2, 1), (OOD, 0, 0, 1), (1, 0, 1, 0),
-    ]  # fmt: skip
+        (0, 1, 1, 2),
+        (OOD, 1, 2, 1),
+        (OOD, 0, 0, 1),
+        (1, 0, 1, 0),
+    ]
     pairs = confused_pairs(ANSWER, ANSWER, TRUTH)
     assert sum(p[3] for p in pairs) == ((TRUTH > UNLABELED) & (ANSWER != TRUTH)).sum()
     for row, column, _, n in pairs:
@@ -109,8 +112,9 @@ def test_the_best_answers_are_the_softmax_in_order():
     p = np.exp(10 * cosines["after"][0].astype(float))
     p /= p.sum()
     assert best_answers(one, "after", 0, 2) == [
-        (1, pytest.approx(p[1])), (2, pytest.approx(p[2])),
-    ]  # fmt: skip
+        (1, pytest.approx(p[1])),
+        (2, pytest.approx(p[2])),
+    ]
     said = [truth_sentence(t, ["cat"]) for t in (0, OOD, UNLABELED)]
     assert said == ["It is cat.", "It is none of the classes.", "Nobody labelled it."]
 
@@ -125,9 +129,15 @@ def test_galleries_pick_what_they_say():
     at = {"before": 0.0, "after": 2.5}
     found = {k: v.pick(part, scores, at).tolist() for k, v in VIEWS.items()}
     assert found == {
-        "unknown": [3, 2], "flipped": [0, 2], "broken": [0], "mended": [2], "strangers": [],
-        "turned-away": [2], "least": [3, 2, 1, 0], "most": [0, 1, 2, 3],
-    }  # fmt: skip
+        "unknown": [3, 2],
+        "flipped": [0, 2],
+        "broken": [0],
+        "mended": [2],
+        "strangers": [],
+        "turned-away": [2],
+        "least": [3, 2, 1, 0],
+        "most": [0, 1, 2, 3],
+    }
     unlabelled = Part("pool", {}, np.full(4, UNLABELED), cosines, 10.0)
     assert set(gallery_views(unlabelled)) == {"unknown", "flipped", "least", "most"}
 

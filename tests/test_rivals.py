@@ -74,8 +74,11 @@ def test_the_seed_of_a_rival_is_not_added_to_a_seed_in_the_title(manager):
 
     write_json(base.path / "config.json", config)
     assert [r.title for r in rivals(manager, "base", ["entmin"], 2)] == [
-        "UEO · x", "UEO · x · seed 4", "EntMin · x", "EntMin · x · seed 4",
-    ]  # fmt: skip
+        "UEO · x",
+        "UEO · x · seed 4",
+        "EntMin · x",
+        "EntMin · x · seed 4",
+    ]
 
 
 def test_too_many_seeds_and_an_unknown_method_are_sentences(manager):

@@ -18,9 +18,14 @@ pytestmark = pytest.mark.long
 
 def python(*argv, **options) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, *map(str, argv)], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}, **options,
-    )  # fmt: skip
+        [sys.executable, *map(str, argv)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **options,
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
@@ -68,9 +73,24 @@ def test_told_to_end_the_command_line_leaves_a_checkpoint(tiny_files, store, tmp
     config, weights = tiny_files["vit"]
     pool = store[0].root.parent / "pool"
     adapt = (
-        "adapt", pool, "--classes", "dog,cat,house", "--backbone", config, "--pretrained", weights,
-        "--epochs", 60, "--batch-size", 5, "--lr", 0.01, "--device", "cpu", "--out",
-    )  # fmt: skip
+        "adapt",
+        pool,
+        "--classes",
+        "dog,cat,house",
+        "--backbone",
+        config,
+        "--pretrained",
+        weights,
+        "--epochs",
+        60,
+        "--batch-size",
+        5,
+        "--lr",
+        0.01,
+        "--device",
+        "cpu",
+        "--out",
+    )
     whole, told = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "told")
     told_to_end(signal.SIGINT, told, *adapt, told.path)
     told_to_end(signal.SIGTERM, told, "resume", told.path)

@@ -29,8 +29,17 @@ def test_going_back_forgets_what_came_after(now):
 
 
 def test_a_long_run_stays_short_and_keeps_its_ends(now):
-    step = {"kind": "step", "epoch": 1, "entropy": 0.5, "marginal": 0.5, "lr": 0.1, "elapsed": 1.0,
-            "seen": 1, "batch": {}, "peak_memory_mb": 1.0}  # fmt: skip
+    step = {
+        "kind": "step",
+        "epoch": 1,
+        "entropy": 0.5,
+        "marginal": 0.5,
+        "lr": 0.1,
+        "elapsed": 1.0,
+        "seen": 1,
+        "batch": {},
+        "peak_memory_mb": 1.0,
+    }
     evaluation = now.evaluations[0]
     for i in range(1, 3 * SERIES):
         now = now.applied({**step, "step": i, "loss": -99.0 if i == 5000 else float(i % 7)})

@@ -9,11 +9,21 @@ from ueo_core.settings import Settings
 @pytest.mark.parametrize(
     "bad",
     [
-        {"method": "magic"}, {"epochs": 0}, {"batch_size": 1}, {"lr": -1.0}, {"lr": float("nan")},
-        {"lr": float("inf")}, {"trade": -0.1}, {"device": "tpu"}, {"weight_temperature": "warm"},
-        {"trained": "all"}, {"crop_scale": 0.0}, {"seed": -1}, {"chunk": 0},
+        {"method": "magic"},
+        {"epochs": 0},
+        {"batch_size": 1},
+        {"lr": -1.0},
+        {"lr": float("nan")},
+        {"lr": float("inf")},
+        {"trade": -0.1},
+        {"device": "tpu"},
+        {"weight_temperature": "warm"},
+        {"trained": "all"},
+        {"crop_scale": 0.0},
+        {"seed": -1},
+        {"chunk": 0},
     ],
-)  # fmt: skip
+)
 def test_impossible_values_are_refused_in_a_sentence(bad):
     with pytest.raises(UserError, match="choose"):
         Settings(**bad)

@@ -44,20 +44,52 @@ def labels_of(folder, part) -> set[str]:
 @pytest.mark.parametrize(
     ("n", "special", "known", "pools"),
     [
-        (31, ("back_pack", "bike_helmet", "trash_can"), 25,
-         {"closed": range(25), "partial": range(20), "open": range(28),
-          "open-partial": [*range(15), *range(25, 28)]}),
-        (65, ("Alarm_Clock", "Postit_Notes", "Webcam"), 50,
-         {"closed": range(50), "partial": range(35), "open": range(60),
-          "open-partial": [*range(35), *range(50, 60)]}),
-        (12, ("aeroplane", "skateboard", "truck"), 8,
-         {"closed": range(8), "partial": range(6), "open": range(10),
-          "open-partial": [*range(6), 8, 9]}),
-        (345, ("aircraft_carrier", "The_Mona_Lisa", "zigzag"), 300,
-         {"closed": range(300), "partial": range(250), "open": range(330),
-          "open-partial": [*range(250), *range(300, 330)]}),
+        (
+            31,
+            ("back_pack", "bike_helmet", "trash_can"),
+            25,
+            {
+                "closed": range(25),
+                "partial": range(20),
+                "open": range(28),
+                "open-partial": [*range(15), *range(25, 28)],
+            },
+        ),
+        (
+            65,
+            ("Alarm_Clock", "Postit_Notes", "Webcam"),
+            50,
+            {
+                "closed": range(50),
+                "partial": range(35),
+                "open": range(60),
+                "open-partial": [*range(35), *range(50, 60)],
+            },
+        ),
+        (
+            12,
+            ("aeroplane", "skateboard", "truck"),
+            8,
+            {
+                "closed": range(8),
+                "partial": range(6),
+                "open": range(10),
+                "open-partial": [*range(6), 8, 9],
+            },
+        ),
+        (
+            345,
+            ("aircraft_carrier", "The_Mona_Lisa", "zigzag"),
+            300,
+            {
+                "closed": range(300),
+                "partial": range(250),
+                "open": range(330),
+                "open-partial": [*range(250), *range(300, 330)],
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_papers_class_indices(n, special, known, pools):
     folder = labelled_folder(many(n, special=special), SOURCE)
     order = folder.folders

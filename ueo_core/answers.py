@@ -56,9 +56,12 @@ class Answers:
         unknown = self.unknown(threshold)
         for i, name in enumerate(self.names):
             yield (
-                name, self.classes[self.answer[i]], f"{self.confidence[i]:.6f}",
-                f"{self.score[i]:.8f}", int(unknown[i]),
-            )  # fmt: skip
+                name,
+                self.classes[self.answer[i]],
+                f"{self.confidence[i]:.6f}",
+                f"{self.score[i]:.8f}",
+                int(unknown[i]),
+            )
 
     def csv(self, threshold: float) -> bytes:
         """The table of predictions, UTF-8."""

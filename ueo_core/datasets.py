@@ -153,9 +153,17 @@ def create_dataset(
         write_json(_path(id, "labels.json"), kept)
     return _write(
         Dataset(
-            id, printable(title, 120), pool, holdout, classes, (), labels_from, origin or {}, time.time()
+            id,
+            printable(title, 120),
+            pool,
+            holdout,
+            classes,
+            (),
+            labels_from,
+            origin or {},
+            time.time(),
         )
-    )  # fmt: skip
+    )
 
 
 def open_dataset(id: str) -> Dataset:

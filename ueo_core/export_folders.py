@@ -96,9 +96,13 @@ def _jpeg(images: ImageSet, i: int) -> bytes:
 
 
 def export_sorted(
-    out: Path, images: ImageSet, answers: Answers, threshold: float, originals: Originals,
+    out: Path,
+    images: ImageSet,
+    answers: Answers,
+    threshold: float,
+    originals: Originals,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Sorted:  # fmt: skip
+) -> Sorted:
     """Write the sorted images to `out`: an archive when it ends in .zip, else a new folder.
 
     One image is in memory at a time. `progress` may raise to leave early; nothing is left then.

@@ -101,8 +101,12 @@ def snippet(offer: Offer, delta: str = DELTA, name: str = "use_delta.py") -> str
         where = "  # the checkpoint that was adapted"
     title = " ".join(offer.title.replace("\\", "/").replace('"', "'").split())
     head = _HEAD.format(
-        name=name, title=title, delta=delta, weights=weights, where=where,
+        name=name,
+        title=title,
+        delta=delta,
+        weights=weights,
+        where=where,
         imports="import tempfile\nfrom pathlib import Path\n" if config else "",
-    )  # fmt: skip
+    )
     model = _CONFIG if config else _NAMED.format(model=about["backbone"])
     return head + model + _TAIL

@@ -95,7 +95,7 @@ METHODS: dict[str, Method] = {
         "Zanella, Gérin & Ben Ayed, Boosting Vision-Language Models with Transduction, NeurIPS 2024",
         on_features=True,
     ),
-}  # fmt: skip
+}
 
 RUNNABLE = tuple(name for name, method in METHODS.items() if method.runnable)
 
@@ -116,7 +116,9 @@ VARIANTS: dict[str, Variant] = {
     ZERO_SHOT: Variant("Zero-shot", None, about="CLIP as it is."),
     **{name: Variant(method.title, name) for name, method in METHODS.items()},
     "ueo-released": Variant(
-        "UEO, released weights", "ueo", {"weight_temperature": "released"},
+        "UEO, released weights",
+        "ueo",
+        {"weight_temperature": "released"},
         about="Weights of unscaled cosines, as the released script has them.",
     ),
     "ueo-prompt": Variant(
@@ -129,17 +131,24 @@ VARIANTS: dict[str, Variant] = {
         "UEO, no marginal term", "ueo", {"trade": 0.0}, about="Nothing spreads the mean prediction."
     ),
     "ueo-quick": Variant(
-        "UEO, quick mode", "ueo", {"mode": "quick"},
+        "UEO, quick mode",
+        "ueo",
+        {"mode": "quick"},
         about="Prompt and last norms only, on activations computed once, without crops.",
     ),
     "ueo-bfloat16": Variant(
-        "UEO, bfloat16", "ueo", {"precision": "bfloat16"}, about="Half-width products in the training steps.",
+        "UEO, bfloat16",
+        "ueo",
+        {"precision": "bfloat16"},
+        about="Half-width products in the training steps.",
     ),
     "ueo-oracle": Variant(
-        "UEO, oracle weights", "ueo", oracle=True,
+        "UEO, oracle weights",
+        "ueo",
+        oracle=True,
         about="Weights 1[ID] + 0.001 from the labels: the upper bound, which nobody without labels reaches.",
     ),
-}  # fmt: skip
+}
 # What the paper's tables hold, and the two rivals nearest to UEO's idea. InfoMax is UEO without weights.
 DEFAULT_VARIANTS = (ZERO_SHOT, *METHODS)
 

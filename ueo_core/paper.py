@@ -38,8 +38,10 @@ PAPER = (
     Protocol("Office-31", 31, 25, 20, 15, 3, frozenset({"backpack", "bikehelmet", "trashcan"})),
     Protocol("Office-Home", 65, 50, 35, 35, 10, frozenset({"alarmclock", "postitnotes", "webcam"})),
     Protocol("VisDA-C", 12, 8, 6, 6, 2, frozenset({"aeroplane", "skateboard", "truck"})),
-    Protocol("DomainNet", 345, 300, 250, 250, 30, frozenset({"aircraftcarrier", "themonalisa", "zigzag"})),
-)  # fmt: skip
+    Protocol(
+        "DomainNet", 345, 300, 250, 250, 30, frozenset({"aircraftcarrier", "themonalisa", "zigzag"})
+    ),
+)
 PROPORTIONS = PAPER[1]  # of any other folder; Office-Home's lie between those of the others
 
 

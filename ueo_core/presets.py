@@ -17,7 +17,9 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "paper": Preset("Recommended", "The paper's settings, at rates that fit the backbone.", lambda s: {}),
+    "paper": Preset(
+        "Recommended", "The paper's settings, at rates that fit the backbone.", lambda s: {}
+    ),
     "quick": Preset(
         "Quick look",
         "A third of the passes: enough to see where it is going.",
@@ -38,7 +40,7 @@ PRESETS: dict[str, Preset] = {
         "Trains the prompt's context vectors and leaves the image tower as it is: an ablation.",
         lambda s: {"trained": "prompt"},
     ),
-}  # fmt: skip
+}
 DEFAULT_PRESET = "paper"
 
 

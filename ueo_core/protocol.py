@@ -107,9 +107,12 @@ def folder_plan(
             worlds.append(made)
     labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
     data = {
-        "images": folder.images.fingerprint, "labels": labels, "classes": list(folder.classes),
-        "pool_classes": list(folder.pool_classes), "test_share": folder.test_share,
-    }  # fmt: skip
+        "images": folder.images.fingerprint,
+        "labels": labels,
+        "classes": list(folder.classes),
+        "pool_classes": list(folder.pool_classes),
+        "test_share": folder.test_share,
+    }
     return Plan(settings, given, check_variants(variants), tuple(worlds), data)
 
 
@@ -152,9 +155,12 @@ def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
         k: v for k, v in plan.settings.to_json().items() if k not in ("seed", "device", "chunk")
     }
     now = {
-        "format": 1, "settings": same, "given": sorted(plan.given), "data": plan.data,
+        "format": 1,
+        "settings": same,
+        "given": sorted(plan.given),
+        "data": plan.data,
         "backbone": [backbone.name, backbone.pretrained],
-    }  # fmt: skip
+    }
     now = json.loads(json.dumps(now))  # as it will be read: tuples are lists
     before = read_json(out / "protocol.json")
     if before is None:
@@ -183,8 +189,10 @@ class _Work:
 
     def rows(self) -> list[dict]:
         wanted = [(w, name) for w in self.plan.worlds for name in self.plan.variants]
-        todo = {w: [n for x, n in wanted if x is w and self._read(w, n) is None]
-                for w in self.plan.worlds}  # fmt: skip
+        todo = {
+            w: [n for x, n in wanted if x is w and self._read(w, n) is None]
+            for w in self.plan.worlds
+        }
         self.total = sum(self.plan.cost(n, w) for w, names in todo.items() for n in names)
         for world, names in todo.items():
             if names:
@@ -248,8 +256,14 @@ class _Work:
     def _row(self, case: Case, world: World, name: str, pool, test, what: str) -> dict:
         """Metrics on the test set, and under `pool` on the pool itself; the last epoch counts."""
         variant, settings = VARIANTS[name], self.plan.settings_for(name, world)
-        row = {"backbone": self.backbone.name, "shift": case.shift, "method": name,
-               "seed": case.seed, "n_pool": len(case.pool), "n_test": len(case.test)}  # fmt: skip
+        row = {
+            "backbone": self.backbone.name,
+            "shift": case.shift,
+            "method": name,
+            "seed": case.seed,
+            "n_pool": len(case.pool),
+            "n_test": len(case.test),
+        }
         try:
             cosines = self._answers(case, variant, settings, pool, test, what)
         except FloatingPointError as error:
@@ -317,9 +331,12 @@ def measured(cosines: np.ndarray, truth: np.ndarray, classes: Sequence[str], sca
     """ACC, and AUC, HM and FPR95 by MCM (unscaled, T = 1) and by MSP; percent, None without OOD."""
     by = {s: evaluate(cosines, truth, classes, scale, s) for s in ("mcm", "msp")}
     found = {
-        "acc": by["mcm"]["acc"], "auc": by["mcm"]["auc"], "hm": by["mcm"]["hm"],
-        "fpr95": by["mcm"]["fpr95"], "auc_msp": by["msp"]["auc"],
+        "acc": by["mcm"]["acc"],
+        "auc": by["mcm"]["auc"],
+        "hm": by["mcm"]["hm"],
+        "fpr95": by["mcm"]["fpr95"],
+        "auc_msp": by["msp"]["auc"],
         "hm_msp": harmonic_mean(by["mcm"]["acc"], by["msp"]["auc"]),
         "fpr95_msp": by["msp"]["fpr95"],
-    }  # fmt: skip
+    }
     return {k: None if v is None else round(v, 3) for k, v in found.items()}

@@ -206,9 +206,16 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
     if study.drawn:
         for place, shift in enumerate(study.shifts):
             drawings_rows(
-                [study.backbone], shift, seeds, study.marks, study.methods, out, study.chosen,
-                partial(tell, place=place, places=len(study.shifts)), job.check,
-            )  # fmt: skip
+                [study.backbone],
+                shift,
+                seeds,
+                study.marks,
+                study.methods,
+                out,
+                study.chosen,
+                partial(tell, place=place, places=len(study.shifts)),
+                job.check,
+            )
     else:
         settings = study.settings
         backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)

@@ -45,12 +45,16 @@ def summary(rows: Sequence[dict]) -> list[dict]:
             deviation[key] = float(np.std(values, ddof=1)) if len(values) > 1 else None
         found.append(
             {
-                "backbone": backbone, "shift": shift, "method": method,
+                "backbone": backbone,
+                "shift": shift,
+                "method": method,
                 "title": VARIANTS[method].title if method in VARIANTS else method,
-                "seeds": len(mine), "seconds": float(np.mean([r["seconds"] for r in mine])),
-                "mean": mean, "deviation": deviation,
+                "seeds": len(mine),
+                "seconds": float(np.mean([r["seconds"] for r in mine])),
+                "mean": mean,
+                "deviation": deviation,
             }
-        )  # fmt: skip
+        )
     return found
 
 
@@ -63,10 +67,11 @@ def markdown(rows: Sequence[dict]) -> list[str]:
     entries = summary(rows)
     for entry in entries:
         rivals = [
-            e for e in entries
+            e
+            for e in entries
             if (e["backbone"], e["shift"]) == (entry["backbone"], entry["shift"])
             and not VARIANTS[e["method"]].oracle
-        ]  # fmt: skip
+        ]
         cells = [_cell(entry, key, rivals) for key in COLUMNS]
         names = f"{entry['backbone']} | {entry['shift']} | {entry['title']}"
         lines.append(f"| {names} | {' | '.join(cells)} | {entry['seconds']:.0f} |")

@@ -198,9 +198,13 @@ def _ingest(
 
 
 def _settle(
-    report: IntakeReport, pool: dict | None, title: str, origin: dict, source: str,
+    report: IntakeReport,
+    pool: dict | None,
+    title: str,
+    origin: dict,
+    source: str,
     holdout_of: str | None,
-) -> TakenIn:  # fmt: skip
+) -> TakenIn:
     """Give the images to the dataset that they belong to, or to a new one.
 
     source: the path or the spool, by which a dataset that was stopped is found again.

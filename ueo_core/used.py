@@ -126,9 +126,12 @@ def useless(report: IntakeReport, source: str | None = None) -> UserError:
 
 def _keep(offer: Offer, images: ImageSet, reference: dict, skipped: int, cosines) -> str:
     about = {
-        "title": images.name, "reference": reference, "created": time.time(), "skipped": skipped,
+        "title": images.name,
+        "reference": reference,
+        "created": time.time(),
+        "skipped": skipped,
         "delta": offer.digest,
-    }  # fmt: skip
+    }
     id = f"{images.id}-{offer.digest[:8]}"
     kept.write(offer.path.parent, id, cosines, about)
     return id

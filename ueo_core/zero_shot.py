@@ -46,6 +46,10 @@ def zero_shot_features(
 
 
 def _file(images: ImageSet, backbone: Backbone) -> Path:
-    marks = (images.fingerprint[:16], backbone.fingerprint[:16], str(images.short_side),
-             backbone.device.type)  # fmt: skip
+    marks = (
+        images.fingerprint[:16],
+        backbone.fingerprint[:16],
+        str(images.short_side),
+        backbone.device.type,
+    )
     return images.features / f"{'-'.join(marks)}.safetensors"

@@ -27,9 +27,12 @@ def dataset() -> core.Dataset:
     wanted = shell.parameter("data")
     st.session_state["adapt.data"] = wanted if wanted in titles else there[0].id
     id = st.selectbox(
-        "Dataset", list(titles), format_func=lambda i: f"{titles[i]}  ({i})", key="adapt.data",
+        "Dataset",
+        list(titles),
+        format_func=lambda i: f"{titles[i]}  ({i})",
+        key="adapt.data",
         on_change=lambda: shell.set_parameter("data", st.session_state["adapt.data"]),
-    )  # fmt: skip
+    )
     chosen = core.open_dataset(id)
     if not chosen.ready:
         st.info("This dataset has no class names yet, and they are all that a run is told.")
@@ -67,11 +70,14 @@ def backbone() -> tuple[str, str | None]:
         names.append(st.session_state["adapt.backbone"])
     left, right = st.columns([3, 2])
     name = left.selectbox(
-        "Backbone", names, key="adapt.backbone", on_change=_backbone_changed,
+        "Backbone",
+        names,
+        key="adapt.backbone",
+        on_change=_backbone_changed,
         format_func=lambda n: f"{n} · {TEACHING[n]}" if n in TEACHING else n,
         accept_new_options=shell.local(),
         help="Any open_clip model; or type the path of an open_clip config file (.json).",
-    )  # fmt: skip
+    )
     if name in TEACHING:
         right.selectbox("Weights", ["shipped with the studio"], disabled=True, key="adapt.shipped")
         return name, None
@@ -87,10 +93,14 @@ def _weights(place, name: str, here: dict[str, bool]) -> str | None:
     if (now := st.session_state[key]) and now not in tags:
         tags.append(now)
     tag = place.selectbox(
-        "Weights", tags, key=key, accept_new_options=shell.local(),
-        format_func=lambda t: f"{t}{_where(here.get(t))}", placeholder="A tag, or a checkpoint file",
+        "Weights",
+        tags,
+        key=key,
+        accept_new_options=shell.local(),
+        format_func=lambda t: f"{t}{_where(here.get(t))}",
+        placeholder="A tag, or a checkpoint file",
         help="An open_clip tag, or the path of a checkpoint file (safetensors).",
-    )  # fmt: skip
+    )
     if tag in here and not here[tag]:
         st.caption(
             f"These weights are not on this machine; the run begins with their download "
@@ -139,21 +149,35 @@ def settings(backbone: str, pretrained: str | None) -> core.Settings:
     left, right = st.columns(2)
     with left:
         method = st.segmented_control(
-            "Method", list(core.RUNNABLE), key="adapt.method", required=True, wrap=True,
+            "Method",
+            list(core.RUNNABLE),
+            key="adapt.method",
+            required=True,
+            wrap=True,
             format_func=lambda m: core.METHODS[m].title,
-        )  # fmt: skip
+        )
         st.caption(core.METHODS[method].about)
     with right:
         preset = st.segmented_control(
-            "Preset", list(core.PRESETS), key="adapt.preset", required=True, wrap=True,
-            format_func=lambda p: core.PRESETS[p].title, on_change=_preset_changed,
-        )  # fmt: skip
+            "Preset",
+            list(core.PRESETS),
+            key="adapt.preset",
+            required=True,
+            wrap=True,
+            format_func=lambda p: core.PRESETS[p].title,
+            on_change=_preset_changed,
+        )
         st.caption(core.PRESETS[preset].about)
     why("methods", "See how the methods differ")
     with st.expander("Every setting", icon=":material/tune:", key="adapt.drawer"):
         values = adapt_fields.draw()
-    st.session_state[KEPT] = {"backbone": backbone, "pretrained": pretrained, "method": method,
-                              "preset": preset, **values}  # fmt: skip
+    st.session_state[KEPT] = {
+        "backbone": backbone,
+        "pretrained": pretrained,
+        "method": method,
+        "preset": preset,
+        **values,
+    }
     try:
         return core.Settings(backbone=backbone, pretrained=pretrained, method=method, **values)
     except core.UserError as error:

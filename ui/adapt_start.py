@@ -49,9 +49,12 @@ def _button(dataset: core.Dataset, settings: core.Settings) -> None:
     request = st.session_state.setdefault("adapt.request", uuid.uuid4().hex)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         title = st.text_input(
-            "Name of the run (optional)", key="adapt.title", max_chars=120, width=420,
+            "Name of the run (optional)",
+            key="adapt.title",
+            max_chars=120,
+            width=420,
             placeholder=core.default_title(dataset, settings),
-        )  # fmt: skip
+        )
         st.button(
             f"Add to the queue ({ahead} ahead)" if ahead else "Start",
             type="primary",
@@ -93,10 +96,12 @@ def _estimate(dataset: core.Dataset, settings: core.Settings) -> None:
     job = shell.jobs().get(key)
     if job is None:
         st.button(
-            "Measure how long it will take", icon=":material/timer:", on_click=begin,
+            "Measure how long it will take",
+            icon=":material/timer:",
+            on_click=begin,
             help="Loads the model and takes a few real steps, which are thrown away."
             + (" A run is under way, so both will be slower." if busy else ""),
-        )  # fmt: skip
+        )
     else:
         st.fragment(_measured, run_every=0.5 if job.running else None, key="adapt.estimate")(
             key, dataset, settings, job.running

@@ -13,8 +13,13 @@ AFTER = "#0072B2"  # the adapted model
 KNOWN, UNKNOWN = "#0072B2", "#D55E00"
 GREEN, PURPLE = "#009E73", "#CC79A7"
 # Stripes: the second channel of whatever is unknown.
-STRIPES = {"symbol": "rect", "dashArrayX": [1, 0], "dashArrayY": [3, 4], "rotation": -0.785,
-           "color": "rgba(255,255,255,0.55)"}  # fmt: skip
+STRIPES = {
+    "symbol": "rect",
+    "dashArrayX": [1, 0],
+    "dashArrayY": [3, 4],
+    "rotation": -0.785,
+    "color": "rgba(255,255,255,0.55)",
+}
 # From nothing to all, opaque, so that the text in a cell can keep its contrast.
 SEQUENCE = {
     "light": ["#F3F7FA", "#BBD8EA", "#66AAD4", "#0072B2", "#00395A"],
@@ -30,12 +35,22 @@ def frame(size: int = 13, **options) -> dict:
         "animationDuration": 250,
         "animationDurationUpdate": 250,
         "textStyle": {"fontSize": size},
-        "grid": {"left": 8, "right": 16, "top": 3.6 * size, "bottom": 2 * size, "containLabel": True},
+        "grid": {
+            "left": 8,
+            "right": 16,
+            "top": 3.6 * size,
+            "bottom": 2 * size,
+            "containLabel": True,
+        },
         "legend": {
-            "top": 0, "left": 0, "itemWidth": 24, "itemHeight": 10, "textStyle": {"fontSize": size},
+            "top": 0,
+            "left": 0,
+            "itemWidth": 24,
+            "itemHeight": 10,
+            "textStyle": {"fontSize": size},
         },
         "tooltip": {"trigger": "axis", "confine": True, "textStyle": {"fontSize": size}},
-    } | options  # fmt: skip
+    } | options
 
 
 def axis(name: str, size: int = 13, **options) -> dict:
@@ -166,27 +181,38 @@ def hill_chart(found, size: int = 13) -> dict:
         colour = UNKNOWN if strange else KNOWN if who == "known" or now else BEFORE
         peak = int(np.argmax(values))
         top = {
-            "symbol": "triangle" if strange else "circle", "symbolSize": 11,
-            "animation": False, "silent": True, "label": {"show": False},
+            "symbol": "triangle" if strange else "circle",
+            "symbolSize": 11,
+            "animation": False,
+            "silent": True,
+            "label": {"show": False},
             "data": [{"coord": [round(float(x[peak]), 6), round(float(values[peak]), 6)]}],
-        }  # fmt: skip
+        }
         series.append(
             line(
-                group, list(zip(x, values, strict=True)), colour, dash="solid" if now else "dashed",
-                width=3 if now else 2, area=0.22 if now else 0, showSymbol=False,
+                group,
+                list(zip(x, values, strict=True)),
+                colour,
+                dash="solid" if now else "dashed",
+                width=3 if now else 2,
+                area=0.22 if now else 0,
+                showSymbol=False,
                 **({"markPoint": top} if now else {}),
             )
-        )  # fmt: skip
+        )
     return frame(
         size,
         xAxis=axis(
-            "MCM score, T = 1", size, min=float(x[0]), max=float(x[-1]),
+            "MCM score, T = 1",
+            size,
+            min=float(x[0]),
+            max=float(x[-1]),
             axisLabel={"formatter": "{value}", "showMinLabel": False, "showMaxLabel": False},
         ),
         yAxis={"type": "value", "show": False, "min": 0},
         series=series,
         tooltip={"show": False},
-    )  # fmt: skip
+    )
 
 
 def change_chart(
@@ -208,19 +234,31 @@ def change_chart(
         "grid": {"left": 8, "right": 8, "top": 40, "bottom": 26, "containLabel": True},
         "tooltip": {"confine": True, "formatter": "{@[3]} % from the start"},
         "visualMap": {
-            "min": 0, "max": top, "dimension": 2, "calculable": False, "orient": "horizontal",
-            "left": 0, "top": 0, "itemWidth": 12, "itemHeight": 110,
-            "text": [f"{top**2:.1f} %", "0"], "inRange": {"color": SEQUENCE[theme]},
+            "min": 0,
+            "max": top,
+            "dimension": 2,
+            "calculable": False,
+            "orient": "horizontal",
+            "left": 0,
+            "top": 0,
+            "itemWidth": 12,
+            "itemHeight": 110,
+            "text": [f"{top**2:.1f} %", "0"],
+            "inRange": {"color": SEQUENCE[theme]},
             "textStyle": {"fontSize": size},
         },
         "xAxis": {
-            "type": "category", "data": [str(s) for s in steps], "name": "step",
-            "nameLocation": "middle", "nameGap": 26, "axisLabel": label,
+            "type": "category",
+            "data": [str(s) for s in steps],
+            "name": "step",
+            "nameLocation": "middle",
+            "nameGap": 26,
+            "axisLabel": label,
             "nameTextStyle": {"fontSize": size},
         },
         "yAxis": {"type": "category", "data": list(layers), "inverse": True, "axisLabel": label},
         "series": [{"type": "heatmap", "data": data, "encode": {"x": 0, "y": 1, "value": 2}}],
-    }  # fmt: skip
+    }
 
 
 def roc_chart(curves: dict, marks: dict, size: int = 13) -> dict:
@@ -236,10 +274,14 @@ def roc_chart(curves: dict, marks: dict, size: int = 13) -> dict:
         if name in marks:
             series.append(
                 {
-                    "type": "scatter", "name": f"{name}: threshold", "symbol": symbol,
-                    "symbolSize": 15, "itemStyle": {"color": PURPLE}, "data": [list(marks[name])],
+                    "type": "scatter",
+                    "name": f"{name}: threshold",
+                    "symbol": symbol,
+                    "symbolSize": 15,
+                    "itemStyle": {"color": PURPLE},
+                    "data": [list(marks[name])],
                 }
-            )  # fmt: skip
+            )
     series.append(
         line("coin toss", [(0, 0), (100, 100)], "#999999", dash="dotted", width=1.5, silent=True)
     )
@@ -270,31 +312,51 @@ def class_chart(rows: Sequence, size: int = 13) -> dict:
             points.append([round(getattr(row, side), 2), y])
         series += [
             {
-                "type": "line", "name": side, "data": whiskers, "yAxisIndex": 1, "symbol": "none",
-                "silent": True, "lineStyle": {"color": colour, "width": 2, "opacity": 0.55},
+                "type": "line",
+                "name": side,
+                "data": whiskers,
+                "yAxisIndex": 1,
+                "symbol": "none",
+                "silent": True,
+                "lineStyle": {"color": colour, "width": 2, "opacity": 0.55},
                 "itemStyle": {"color": colour},
             },
             {
-                "type": "scatter", "name": side, "data": points, "yAxisIndex": 1, "symbol": symbol,
-                "symbolSize": 11, "itemStyle": {"color": colour},
+                "type": "scatter",
+                "name": side,
+                "data": points,
+                "yAxisIndex": 1,
+                "symbol": symbol,
+                "symbolSize": 11,
+                "itemStyle": {"color": colour},
             },
-        ]  # fmt: skip
+        ]
     names = [f"{row.name} ({row.n})" for row in rows]
     return frame(
         size,
         grid={"left": 8, "right": 20, "top": 34, "bottom": 30, "containLabel": True},
-        xAxis=axis("right answers, %", size, min=0, max=100, splitLine={"lineStyle": {"opacity": 0.3}}),
+        xAxis=axis(
+            "right answers, %", size, min=0, max=100, splitLine={"lineStyle": {"opacity": 0.3}}
+        ),
         yAxis=[
             {
-                "type": "category", "data": names, "inverse": True, "axisTick": {"show": False},
-                "axisLabel": {"fontSize": size, "width": 170, "overflow": "truncate", "interval": 0},
+                "type": "category",
+                "data": names,
+                "inverse": True,
+                "axisTick": {"show": False},
+                "axisLabel": {
+                    "fontSize": size,
+                    "width": 170,
+                    "overflow": "truncate",
+                    "interval": 0,
+                },
                 "splitLine": {"show": True, "lineStyle": {"opacity": 0.2}},
             },
             {"type": "value", "min": 0, "max": max(1, n), "inverse": True, "show": False},
         ],
         series=series,
         tooltip={"trigger": "item", "confine": True, "formatter": "{a}: {@[0]} %"},
-    )  # fmt: skip
+    )
 
 
 def confusion_chart(
@@ -311,24 +373,38 @@ def confusion_chart(
         "grid": {"left": 8, "right": 8, "top": 8, "bottom": 8, "containLabel": True},
         "tooltip": {"confine": True, "formatter": "{@[2]} images, {@[3]} % of the row"},
         "visualMap": {
-            "show": False, "min": 0, "max": 100, "dimension": 3, "inRange": {"color": SEQUENCE[theme]},
+            "show": False,
+            "min": 0,
+            "max": 100,
+            "dimension": 3,
+            "inRange": {"color": SEQUENCE[theme]},
         },
         "xAxis": {
-            "type": "category", "data": list(columns), "axisTick": {"show": False},
-            "axisLabel": label | {"rotate": 60}, "splitArea": {"show": False},
+            "type": "category",
+            "data": list(columns),
+            "axisTick": {"show": False},
+            "axisLabel": label | {"rotate": 60},
+            "splitArea": {"show": False},
         },
         "yAxis": {
-            "type": "category", "data": list(rows), "inverse": True, "axisTick": {"show": False},
+            "type": "category",
+            "data": list(rows),
+            "inverse": True,
+            "axisTick": {"show": False},
             "axisLabel": label,
         },
         "series": [
             {
-                "type": "heatmap", "selectedMode": "single", "cursor": "pointer",
-                "data": [[int(x), int(y), int(n), round(float(share), 1)] for x, y, n, share in cells],
+                "type": "heatmap",
+                "selectedMode": "single",
+                "cursor": "pointer",
+                "data": [
+                    [int(x), int(y), int(n), round(float(share), 1)] for x, y, n, share in cells
+                ],
                 "encode": {"x": 0, "y": 1, "value": 2},
                 "label": {"show": len(columns) <= 24, "fontSize": size, "formatter": "{@[2]}"},
                 "itemStyle": {"borderWidth": 1, "borderColor": "rgba(128,128,128,0.25)"},
                 "select": {"itemStyle": {"borderColor": UNKNOWN, "borderWidth": 4}},
             }
         ],
-    }  # fmt: skip
+    }

@@ -30,10 +30,14 @@ def show() -> None:
     wanted = st.query_params.get("view")
     st.session_state["compare.view"] = wanted if wanted in VIEWS else "runs"
     view = st.segmented_control(
-        "What to compare", list(VIEWS), format_func=VIEWS.get, key="compare.view", required=True,
+        "What to compare",
+        list(VIEWS),
+        format_func=VIEWS.get,
+        key="compare.view",
+        required=True,
         label_visibility="collapsed",
         on_change=lambda: st.query_params.update(view=st.session_state["compare.view"]),
-    )  # fmt: skip
+    )
     if view == "protocol":
         protocol.show()
     else:
@@ -75,14 +79,21 @@ def _opened(runs: list[str]) -> tuple[tuple[core.Contender, ...], str, str]:
         part = parts[0]
         if len(parts) > 1:
             part = st.segmented_control(
-                "Images", parts, format_func=SETS.get, default=parts[0], required=True,
+                "Images",
+                parts,
+                format_func=SETS.get,
+                default=parts[0],
+                required=True,
                 key=f"compare.set.{parts[0]}",
-            )  # fmt: skip
+            )
         score = st.selectbox(
-            "Score of how known an image is", list(scores),
-            index=list(scores).index(core.DEFAULT_SCORE), key="compare.score", width=260,
+            "Score of how known an image is",
+            list(scores),
+            index=list(scores).index(core.DEFAULT_SCORE),
+            key="compare.score",
+            width=260,
             format_func=lambda k: scores[k].title,
-        )  # fmt: skip
+        )
         about = st.container(width="stretch")
     found, patience = [], Patience("Reading the runs")
     for done, folder in enumerate(folders):

@@ -26,10 +26,14 @@ def choose(entries: Sequence[core.Entry]) -> list[str]:
         runs = [r for r in runs if r in labels][: core.MOST]
     st.session_state[KEY] = runs
     st.multiselect(
-        "Runs", list(labels), format_func=labels.get, key=KEY, max_selections=core.MOST,
+        "Runs",
+        list(labels),
+        format_func=labels.get,
+        key=KEY,
+        max_selections=core.MOST,
         on_change=lambda: set_parameter("runs", ",".join(st.session_state[KEY])),
         placeholder="Choose runs",
-    )  # fmt: skip
+    )
     return runs
 
 
@@ -52,9 +56,12 @@ def rivals(entries: Sequence[core.Entry], chosen: list[str]) -> None:
         usual = core.latest_together(entries)
         if usual and chosen != usual:
             st.button(
-                "Latest on the same data", icon=":material/history:", on_click=_select,
-                args=(usual,), help="The newest finished runs that share the data of the newest one.",
-            )  # fmt: skip
+                "Latest on the same data",
+                icon=":material/history:",
+                on_click=_select,
+                args=(usual,),
+                help="The newest finished runs that share the data of the newest one.",
+            )
         bases = [r for r in chosen if r in finished] or list(finished)
         if bases:
             with st.popover("Run the rivals", icon=":material/swords:"):
@@ -68,13 +75,21 @@ def _rivals(bases: list[str], labels: dict[str, str]) -> None:
     )
     base = st.selectbox("Like this run", bases, format_func=labels.get, key="compare.base")
     methods = st.pills(
-        "Methods", list(core.RUNNABLE), selection_mode="multi", default=list(RIVALS),
-        format_func=lambda m: core.METHODS[m].title, key="compare.methods",
-    )  # fmt: skip
+        "Methods",
+        list(core.RUNNABLE),
+        selection_mode="multi",
+        default=list(RIVALS),
+        format_func=lambda m: core.METHODS[m].title,
+        key="compare.methods",
+    )
     seeds = st.number_input(
-        "Seeds of every method", 1, core.MOST_RIVAL_SEEDS, 1, key="compare.seeds",
+        "Seeds of every method",
+        1,
+        core.MOST_RIVAL_SEEDS,
+        1,
+        key="compare.seeds",
         help="Counted from the run's own; means and deviations come from them.",
-    )  # fmt: skip
+    )
     try:
         plan = core.rivals(manager(), base, methods, seeds)
     except core.UserError as error:
@@ -90,10 +105,13 @@ def _rivals(bases: list[str], labels: dict[str, str]) -> None:
     else:
         st.markdown("All of these have been run or are under way.")
     st.button(
-        f"Queue {new} run{'s' * (new != 1)}" if new else "Show them", type="primary",
+        f"Queue {new} run{'s' * (new != 1)}" if new else "Show them",
+        type="primary",
         icon=":material/playlist_add:" if new else ":material/visibility:",
-        key="compare.queue", on_click=_queue, args=(base, tuple(methods), int(seeds)),
-    )  # fmt: skip
+        key="compare.queue",
+        on_click=_queue,
+        args=(base, tuple(methods), int(seeds)),
+    )
 
 
 def _queue(base: str, methods: tuple[str, ...], seeds: int) -> None:
@@ -136,9 +154,12 @@ def _tick(runs: tuple[str, ...]) -> None:
             left.progress(core.share_done(s), text=" · ".join(w for w in words if w))
             action = "cancel" if s.state == "queued" else "stop"
             right.button(
-                "Cancel" if action == "cancel" else "Stop and keep", key=f"compare.{action}.{s.run}",
-                disabled=action not in s.actions, on_click=_act, args=(s.run, action),
-            )  # fmt: skip
+                "Cancel" if action == "cancel" else "Stop and keep",
+                key=f"compare.{action}.{s.run}",
+                disabled=action not in s.actions,
+                on_click=_act,
+                args=(s.run, action),
+            )
 
 
 def _act(run: str, action: str) -> None:

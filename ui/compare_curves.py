@@ -35,8 +35,12 @@ def show(opened: Sequence[core.Contender]) -> None:
         return
     default = [k for k in FIRST if k in there][:4]
     chosen = st.pills(
-        "Show", there, selection_mode="multi", default=default, key=f"compare.curves.{'ACC' in there}",
-    )  # fmt: skip
+        "Show",
+        there,
+        selection_mode="multi",
+        default=default,
+        key=f"compare.curves.{'ACC' in there}",
+    )
     looks = _looks(opened)
     names = core.names(opened)
     st.html(f'{STYLE}<div class="ueo-legend">{_legend(opened, names, looks)}</div>')
@@ -59,13 +63,18 @@ def _chart(name: str, found: dict, looks: dict, labels: dict[str, str]) -> None:
     unit, about = core.CURVES[name]
     lines = [
         charts.line(
-            labels[run], curves[name], colour, dash=dash, symbol=symbol, width=2,
+            labels[run],
+            curves[name],
+            colour,
+            dash=dash,
+            symbol=symbol,
+            width=2,
             showSymbol=len(curves[name]) < 30,
         )
         for run, curves in found.items()
         if name in curves
         for colour, dash, symbol in [looks[run]]
-    ]  # fmt: skip
+    ]
     st.markdown(f"**{name}**, {unit}: {about}")
     st.echarts_chart(
         charts.frame(

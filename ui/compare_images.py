@@ -24,9 +24,14 @@ def show(opened: Sequence[core.Contender]) -> None:
     answers_b = models[b].answers
     allowed = core.pair_views(of_a.labelled)
     view = st.segmented_control(
-        "Show", list(allowed), format_func=lambda k: allowed[k].title, default="differ", required=True,
-        key=f"compare.view.{of_a.labelled}", wrap=True,
-    )  # fmt: skip
+        "Show",
+        list(allowed),
+        format_func=lambda k: allowed[k].title,
+        default="differ",
+        required=True,
+        key=f"compare.view.{of_a.labelled}",
+        wrap=True,
+    )
     found = core.differing(view, answers_a, answers_b, of_a.truth)
     total = len(found)
     found, filtered = _filtered(found, of_a, answers_a, answers_b)
@@ -56,9 +61,11 @@ def _filtered(found, run: core.Contender, answers_a, answers_b):
         wanted.append((name, answers.answer))
     if run.labelled:
         truth = columns[2].selectbox(
-            "It is", [None, *classes, core.OOD], key="compare.truth",
+            "It is",
+            [None, *classes, core.OOD],
+            key="compare.truth",
             format_func=lambda i: "none of them" if i == core.OOD else title(i),
-        )  # fmt: skip
+        )
         wanted.append((truth, run.truth))
     for value, values in wanted:
         if value is not None:

@@ -15,9 +15,13 @@ def _wall(dataset: core.Dataset) -> None:
     part = "pool"
     if dataset.holdout:
         part = st.segmented_control(
-            "Which images", ["pool", "holdout"], default="pool", required=True, key="data.part",
+            "Which images",
+            ["pool", "holdout"],
+            default="pool",
+            required=True,
+            key="data.part",
             format_func={"pool": "The pile (unlabeled)", "holdout": "The test set"}.get,
-        )  # fmt: skip
+        )
     try:
         images = dataset.images(part)
         search, folder = st.columns([3, 2])
@@ -25,9 +29,13 @@ def _wall(dataset: core.Dataset) -> None:
         labels = core.folder_labels(images)
         folders = sorted({name for name in labels if name})
         only = folder.selectbox(
-            "Subfolder", folders, index=None, placeholder="All", key="data.folder",
+            "Subfolder",
+            folders,
+            index=None,
+            placeholder="All",
+            key="data.folder",
             disabled=not folders,
-        )  # fmt: skip
+        )
         shown = [
             i
             for i, name in enumerate(images.names)

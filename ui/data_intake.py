@@ -47,9 +47,11 @@ def _progress() -> None:
         f"{job.done:,} of {job.total:,} files{speed}" if job.total else "Listing the files",
     )
     st.button(
-        "Stop, and keep what is done", icon=":material/stop:", on_click=job.cancel,
+        "Stop, and keep what is done",
+        icon=":material/stop:",
+        on_click=job.cancel,
         disabled=job.cancelled,
-    )  # fmt: skip
+    )
 
 
 def _ended(job: core.Job) -> None:

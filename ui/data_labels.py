@@ -24,10 +24,13 @@ def labels(dataset: core.Dataset) -> None:
         _mapping(dataset, "pool")
         return
     source = st.radio(
-        "Where do labels come from?", list(_SOURCES), format_func=_SOURCES.get,
+        "Where do labels come from?",
+        list(_SOURCES),
+        format_func=_SOURCES.get,
         index=list(_SOURCES).index(dataset.labels_from or _NONE),
-        key=f"data.labels.{dataset.id}", horizontal=True,
-    )  # fmt: skip
+        key=f"data.labels.{dataset.id}",
+        horizontal=True,
+    )
     try:
         _declare(dataset, source)
     except core.UserError as error:
@@ -56,9 +59,10 @@ def _declare(dataset: core.Dataset, source: str) -> None:
 def _csv(dataset: core.Dataset, part: str) -> None:
     """Labels of a part from an uploaded table. Raises `UserError`."""
     given = st.file_uploader(
-        "CSV with the columns path and label, paths relative to the source", ["csv", "tsv", "txt"],
+        "CSV with the columns path and label, paths relative to the source",
+        ["csv", "tsv", "txt"],
         key=f"data.csv.{part}.{dataset.id}",
-    )  # fmt: skip
+    )
     if given and st.button("Use these labels", type="primary", key=f"data.use.{part}"):
         with core.spool([(given.name, given)]) as spooled:
             raw = core.csv_labels(dataset.images(part), spooled.files[0][1])
@@ -105,10 +109,12 @@ def _declared(dataset: core.Dataset) -> None:
             with st.popover("Labels from a CSV instead", icon=":material/table:"):
                 _csv(dataset, "holdout")
         st.button(
-            "Take the test set away", icon=":material/close:",
-            on_click=dataset.with_holdout, args=(None,),
+            "Take the test set away",
+            icon=":material/close:",
+            on_click=dataset.with_holdout,
+            args=(None,),
             help="To give another one. Runs that were scored on it keep their scores.",
-        )  # fmt: skip
+        )
     with st.expander("What of it could be used"):
         data_report.account(dataset, "holdout")
 
@@ -123,10 +129,13 @@ def _mapping(dataset: core.Dataset, part: str) -> None:
     if mapped.suggestions:
         before = {name for name in dataset.accepted if name in mapped.suggestions}
         accepted = st.multiselect(
-            "These names look like one of your classes. Count them as it?", sorted(mapped.suggestions),
-            default=sorted(before), format_func=lambda name: f"{name} → {mapped.suggestions[name]}",
-            key=f"data.accept.{part}.{dataset.id}", placeholder="Choose those that are right",
-        )  # fmt: skip
+            "These names look like one of your classes. Count them as it?",
+            sorted(mapped.suggestions),
+            default=sorted(before),
+            format_func=lambda name: f"{name} → {mapped.suggestions[name]}",
+            key=f"data.accept.{part}.{dataset.id}",
+            placeholder="Choose those that are right",
+        )
         if set(accepted) != before:
             kept = set(dataset.accepted) - before | set(accepted)
             dataset.changed(accepted=tuple(sorted(kept)))

@@ -21,10 +21,12 @@ def names(dataset: core.Dataset) -> None:
         folders = sorted({name for name in core.folder_labels(dataset.images()) if name})
         if len(folders) > 1:
             st.button(
-                f"Take the {len(folders)} subfolders", icon=":material/folder:",
-                on_click=_fill, args=(key, [f.replace(",", " ") for f in folders]),
+                f"Take the {len(folders)} subfolders",
+                icon=":material/folder:",
+                on_click=_fill,
+                args=(key, [f.replace(",", " ") for f in folders]),
                 help="Then remove the folders that are none of your classes.",
-            )  # fmt: skip
+            )
         with st.popover("From a text file", icon=":material/upload_file:"):
             given = st.file_uploader("Text file, UTF-8", ["txt", "csv"], key=f"{key}.file")
             if given:

@@ -21,9 +21,12 @@ def chosen() -> core.Dataset | None:
         wanted = None
     st.session_state["data.id"] = wanted or there[0].id
     id = st.selectbox(
-        "Dataset", list(titles), format_func=lambda i: f"{titles[i]}  ({i})", key="data.id",
+        "Dataset",
+        list(titles),
+        format_func=lambda i: f"{titles[i]}  ({i})",
+        key="data.id",
         on_change=_switch,
-    )  # fmt: skip
+    )
     return core.open_dataset(id)
 
 
@@ -75,10 +78,12 @@ def _unfinished(dataset: core.Dataset) -> None:
         )
         if "path" in dataset.origin or core.kept_spool(dataset):
             st.button(
-                "Go on with it", icon=":material/play_arrow:", disabled=data_intake.running(),
+                "Go on with it",
+                icon=":material/play_arrow:",
+                disabled=data_intake.running(),
                 on_click=data_intake.begin,
                 args=(f"Going on with {dataset.title}", lambda job: core.go_on(job, dataset.id)),
-            )  # fmt: skip
+            )
         else:
             st.caption("Its upload is gone: upload the same source again for the rest.")
 

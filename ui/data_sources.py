@@ -41,9 +41,14 @@ def for_test_set(dataset: core.Dataset) -> None:
 def _kind(key: str, kinds: list[str]) -> str:
     # Kept while an intake hides it, so that a failed path can be corrected.
     return st.segmented_control(
-        "Where are they?", kinds, format_func=KINDS.get, default=kinds[0], required=True,
-        key=key, persist_state="session",
-    )  # fmt: skip
+        "Where are they?",
+        kinds,
+        format_func=KINDS.get,
+        default=kinds[0],
+        required=True,
+        key=key,
+        persist_state="session",
+    )
 
 
 def _first() -> None:
@@ -55,27 +60,40 @@ def _first() -> None:
             "images below."
         )
         st.button(
-            "Draw the built-in sample", type="primary", icon=":material/draw:",
-            on_click=_draw_sample, args=(core.DEFAULT_SHIFT, 0, core.SHOWCASE_DOMAIN),
-        )  # fmt: skip
+            "Draw the built-in sample",
+            type="primary",
+            icon=":material/draw:",
+            on_click=_draw_sample,
+            args=(core.DEFAULT_SHIFT, 0, core.SHOWCASE_DOMAIN),
+        )
 
 
 def _sample() -> None:
     shift, domain, seed, go = st.columns([4, 3, 2, 3], vertical_alignment="bottom")
     shift = shift.selectbox(
-        "What the pile holds", list(core.SHIFTS), index=list(core.SHIFTS).index(core.DEFAULT_SHIFT),
-        format_func=lambda s: f"{s}: {core.SHIFTS[s].about}", key="data.shift",
-    )  # fmt: skip
+        "What the pile holds",
+        list(core.SHIFTS),
+        index=list(core.SHIFTS).index(core.DEFAULT_SHIFT),
+        format_func=lambda s: f"{s}: {core.SHIFTS[s].about}",
+        key="data.shift",
+    )
     domains = [d for d in core.DOMAINS if d != core.SOURCE_DOMAIN] + [core.SOURCE_DOMAIN]
     domain = domain.selectbox(
-        "How it is drawn", domains, index=domains.index(core.SHOWCASE_DOMAIN), key="data.domain",
+        "How it is drawn",
+        domains,
+        index=domains.index(core.SHOWCASE_DOMAIN),
+        key="data.domain",
         format_func=lambda d: f"{d} (as in training)" if d == core.SOURCE_DOMAIN else d,
-    )  # fmt: skip
+    )
     seed = seed.number_input("Seed", 0, 2**31, 0, key="data.seed")
     go.button(
-        "Draw it", type="primary", icon=":material/draw:", width="stretch",
-        on_click=_draw_sample, args=(shift, int(seed), domain),
-    )  # fmt: skip
+        "Draw it",
+        type="primary",
+        icon=":material/draw:",
+        width="stretch",
+        on_click=_draw_sample,
+        args=(shift, int(seed), domain),
+    )
     st.caption(
         "An unlabeled pile of drawings and a labelled test set. The seed decides which things are "
         "classes and which are strangers."
@@ -132,23 +150,32 @@ def _path(prefix: str, side: int, holdout_of: str | None) -> None:
     if not shell.paths_allowed():
         return
     path = st.text_input(
-        "Folder or zip file", placeholder=str(core.roots()[0]), key=f"{prefix}.path",
-        help="Inside: " + ", ".join(str(root) for root in core.roots()), persist_state="session",
-    )  # fmt: skip
+        "Folder or zip file",
+        placeholder=str(core.roots()[0]),
+        key=f"{prefix}.path",
+        help="Inside: " + ", ".join(str(root) for root in core.roots()),
+        persist_state="session",
+    )
     st.button(
-        "Take it in", type="primary", icon=":material/download:", disabled=not path.strip(),
+        "Take it in",
+        type="primary",
+        icon=":material/download:",
+        disabled=not path.strip(),
         key=f"{prefix}.take",
         on_click=lambda: data_intake.begin(
             f"Taking in {path}", lambda job: core.take_path(job, path, side, holdout_of)
         ),
-    )  # fmt: skip
+    )
 
 
 def _side() -> int:
     """The size at which images are kept."""
     return st.selectbox(
-        "Keep them large enough for", list(core.SIDES), key="data.side",
+        "Keep them large enough for",
+        list(core.SIDES),
+        key="data.side",
         format_func=lambda side: f"{core.SIDES[side]}: short side {side} pixels",
         help="Images are decoded once and kept at this size. A training crop keeps half of the area or "
-        "more, so at this size it is never enlarged.", persist_state="session",
-    )  # fmt: skip
+        "more, so at this size it is never enlarged.",
+        persist_state="session",
+    )

@@ -37,14 +37,20 @@ def draw() -> None:
     if unused:
         titles = {i.id: f"{i.name} · {i.n:,} images · {i.bytes / 1e6:,.1f} MB" for i in unused}
         chosen = st.multiselect(
-            "Sets that no dataset, run or answer uses; take out what shall stay", list(titles),
-            default=list(titles), format_func=titles.get, key=f"data.unused.{'.'.join(titles)}",
-        )  # fmt: skip
+            "Sets that no dataset, run or answer uses; take out what shall stay",
+            list(titles),
+            default=list(titles),
+            format_func=titles.get,
+            key=f"data.unused.{'.'.join(titles)}",
+        )
     st.button(
-        "Delete what nothing uses", icon=":material/cleaning_services:", on_click=_clean,
-        args=(chosen,), disabled=not (chosen or usage.unreferenced),
+        "Delete what nothing uses",
+        icon=":material/cleaning_services:",
+        on_click=_clean,
+        args=(chosen,),
+        disabled=not (chosen or usage.unreferenced),
         help="The sets above, and files that belong to no set.",
-    )  # fmt: skip
+    )
     if told := st.session_state.pop("data.cleaned", None):
         (st.success if told[0] else shell.problem)(told[1])
 

@@ -94,15 +94,22 @@ def _choices(final: core.Inspection) -> tuple[int, str, str]:
         chosen, names = final.default, list(final.parts)
         if len(names) > 1:
             chosen = st.segmented_control(
-                "Images", names, format_func=SETS.get, default=final.default, required=True,
+                "Images",
+                names,
+                format_func=SETS.get,
+                default=final.default,
+                required=True,
                 key=f"inspect.{final.run}.set",
-            )  # fmt: skip
+            )
         scores = core.SCORES
         score = st.selectbox(
-            "Score of how known an image is", list(scores),
-            index=list(scores).index(core.DEFAULT_SCORE), key="inspect.score", width=340,
+            "Score of how known an image is",
+            list(scores),
+            index=list(scores).index(core.DEFAULT_SCORE),
+            key="inspect.score",
+            width=340,
             format_func=lambda k: f"{scores[k].title} ({scores[k].temperature(final.logit_scale)})",
-        )  # fmt: skip
+        )
         step = inspect_checkpoint.slider(final.run)
     return step, chosen, score
 

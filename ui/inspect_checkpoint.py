@@ -14,11 +14,15 @@ def slider(run: str) -> int:
         return steps[0]
     names = {0: "0: zero-shot", steps[-1]: f"{steps[-1]}: final"}
     return st.select_slider(
-        "“After” is the model after step", steps, value=steps[-1], key=f"inspect.{run}.step",
-        format_func=lambda s: names.get(s, str(s)), width=340,
+        "“After” is the model after step",
+        steps,
+        value=steps[-1],
+        key=f"inspect.{run}.step",
+        format_func=lambda s: names.get(s, str(s)),
+        width=340,
         help="“Before” is always the zero-shot model. What a run offers is its final model: choosing "
         "the best of the checkpoints by these labels would flatter it.",
-    )  # fmt: skip
+    )
 
 
 def scored(run: str, step: int) -> bool:
@@ -38,27 +42,36 @@ def scored(run: str, step: int) -> bool:
         )
         with st.container(horizontal=True):
             st.button(
-                "Score this checkpoint", type="primary", icon=":material/speed:",
-                on_click=_score, args=(run, key, [step]),
-            )  # fmt: skip
+                "Score this checkpoint",
+                type="primary",
+                icon=":material/speed:",
+                on_click=_score,
+                args=(run, key, [step]),
+            )
             if len(missing) > 1:
                 st.button(
-                    f"Score all {len(missing)} that are missing", icon=":material/speed:",
-                    on_click=_score, args=(run, key, missing),
-                )  # fmt: skip
+                    f"Score all {len(missing)} that are missing",
+                    icon=":material/speed:",
+                    on_click=_score,
+                    args=(run, key, missing),
+                )
             st.button(
-                "Back to the final model", icon=":material/last_page:",
-                on_click=_final, args=(run, core.checkpoint_steps(folder)[-1]),
-            )  # fmt: skip
+                "Back to the final model",
+                icon=":material/last_page:",
+                on_click=_final,
+                args=(run, core.checkpoint_steps(folder)[-1]),
+            )
     return False
 
 
 def _score(run: str, key: str, steps: list[int]) -> None:
     folder = shell.manager().folder(run)
     shell.jobs().start(
-        key, f"Scoring {len(steps)} checkpoint{'s' * (len(steps) > 1)}",
-        lambda job: core.score_checkpoints(folder, steps, job.progress, job.check), again=True,
-    )  # fmt: skip
+        key,
+        f"Scoring {len(steps)} checkpoint{'s' * (len(steps) > 1)}",
+        lambda job: core.score_checkpoints(folder, steps, job.progress, job.check),
+        again=True,
+    )
 
 
 def _final(run: str, final: int) -> None:

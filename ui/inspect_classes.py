@@ -135,13 +135,21 @@ def _pairs(opened, part, names: dict[int, str]) -> None:
     place = f"inspect.pairs.{opened.run}.{part.name}"
     left, right = st.columns(2)
     truth = left.selectbox(
-        "It is", list(names), format_func=names.get, index=None, placeholder="anything",
+        "It is",
+        list(names),
+        format_func=names.get,
+        index=None,
+        placeholder="anything",
         key=f"{place}.truth",
-    )  # fmt: skip
+    )
     answer = right.selectbox(
-        "Answered", range(len(opened.classes)), format_func=opened.classes.__getitem__, index=None,
-        placeholder="anything", key=f"{place}.answer",
-    )  # fmt: skip
+        "Answered",
+        range(len(opened.classes)),
+        format_func=opened.classes.__getitem__,
+        index=None,
+        placeholder="anything",
+        key=f"{place}.answer",
+    )
     if truth is not None and answer is not None:
         _both(opened, part, truth, answer)
         return
@@ -155,9 +163,12 @@ def _pairs(opened, part, names: dict[int, str]) -> None:
             {"it is": names[row], "answered": opened.classes[column], "before": b, "after": a}
             for row, column, b, a in pairs
         ],
-        hide_index=True, height=380, key=f"{place}.{truth}.{answer}",
-        on_select="rerun", selection_mode="single-row",
-    )  # fmt: skip
+        hide_index=True,
+        height=380,
+        key=f"{place}.{truth}.{answer}",
+        on_select="rerun",
+        selection_mode="single-row",
+    )
     for index in event["selection"]["rows"]:
         if index < len(pairs):
             _both(opened, part, *pairs[index][:2])

@@ -14,15 +14,21 @@ def show_gallery(opened: core.Inspection, part: core.Part, score: str) -> None:
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
     with left:
         chosen = st.segmented_control(
-            "Show", list(allowed), format_func=lambda k: allowed[k].title, default="unknown",
-            required=True, key=f"inspect.view.{part.labelled}", wrap=True,
-        )  # fmt: skip
+            "Show",
+            list(allowed),
+            format_func=lambda k: allowed[k].title,
+            default="unknown",
+            required=True,
+            key=f"inspect.view.{part.labelled}",
+            wrap=True,
+        )
     with right:
         answer = st.selectbox(
-            "Answer after adaptation", [None, *range(len(opened.classes))],
+            "Answer after adaptation",
+            [None, *range(len(opened.classes))],
             format_func=lambda i: "every class" if i is None else opened.classes[i],
             key="inspect.class",
-        )  # fmt: skip
+        )
     scores = part.scores(score)
     found = allowed[chosen].pick(part, scores, state.thresholds(opened, part, score))
     if answer is not None:
@@ -40,18 +46,25 @@ def download(opened, part, images, score: str, key: str) -> None:
     """The images of a selection with their answers, as a table to take away."""
     names = thumbs.names(part.reference) or [f"image {i}" for i in range(len(part))]
     st.download_button(
-        "CSV", icon=":material/download:", file_name=f"{opened.run}-{part.name}-selection.csv",
-        mime="text/csv", key=key, help="Paths, answers, confidences and scores of these images.",
+        "CSV",
+        icon=":material/download:",
+        file_name=f"{opened.run}-{part.name}-selection.csv",
+        mime="text/csv",
+        key=key,
+        help="Paths, answers, confidences and scores of these images.",
         data=lambda: core.selection_csv(part, names, images, opened.classes, score),
-    )  # fmt: skip
+    )
 
 
 def image_wall(opened, part, images, key: str, scores: dict | None = None, on_pick=None) -> None:
     """A wall of images of the set; a click opens one, unless `on_pick` does something else."""
     wall.show(
-        images, lambda i: _card(opened, part, i, scores), key, on_pick or _open,
+        images,
+        lambda i: _card(opened, part, i, scores),
+        key,
+        on_pick or _open,
         state.chosen(opened, part),
-    )  # fmt: skip
+    )
 
 
 def _open(image: int) -> None:

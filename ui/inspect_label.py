@@ -63,13 +63,20 @@ def _invite(part: core.Part, begun: str) -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control(
-                "How many?", GOALS, default=40, required=True, key="inspect.label.goal",
+                "How many?",
+                GOALS,
+                default=40,
+                required=True,
+                key="inspect.label.goal",
                 help="Choose before you begin: to stop when the number looks good flatters it.",
-            )  # fmt: skip
+            )
             st.button(
-                "Start labelling", type="primary", icon=":material/keyboard:",
-                on_click=_begin, args=(begun,),
-            )  # fmt: skip
+                "Start labelling",
+                type="primary",
+                icon=":material/keyboard:",
+                on_click=_begin,
+                args=(begun,),
+            )
 
 
 def _begin(begun: str) -> None:
@@ -96,9 +103,12 @@ def _done(folder, labels, goal: int, image: int | None) -> None:
     with st.container(horizontal=True):
         if image is not None:
             st.button(
-                "Label more", icon=":material/add:", on_click=_more, args=(goal,),
+                "Label more",
+                icon=":material/add:",
+                on_click=_more,
+                args=(goal,),
                 help="The sample goes on where it stopped: all labels count.",
-            )  # fmt: skip
+            )
         _undo(folder, labels)
 
 
@@ -112,35 +122,55 @@ def _keys(opened, part, folder, labels, image: int) -> None:
     with st.container(horizontal=True, key="inspect-label-keys"):
         for key, c in enumerate(offered, 1):
             st.button(
-                markdown(opened.classes[c]), key=f"inspect.label.{key}", shortcut=str(key),
-                on_click=_give, args=(folder, labels, image, c),
-            )  # fmt: skip
+                markdown(opened.classes[c]),
+                key=f"inspect.label.{key}",
+                shortcut=str(key),
+                on_click=_give,
+                args=(folder, labels, image, c),
+            )
         st.button(
-            NONE, key="inspect.label.0", shortcut="0", icon=":material/block:",
-            on_click=_give, args=(folder, labels, image, core.OOD),
-        )  # fmt: skip
+            NONE,
+            key="inspect.label.0",
+            shortcut="0",
+            icon=":material/block:",
+            on_click=_give,
+            args=(folder, labels, image, core.OOD),
+        )
     if len(offered) < len(opened.classes):
         key = f"inspect.label.other.{image}"
         st.selectbox(
-            "Another class", range(len(opened.classes)), index=None, key=key,
-            format_func=opened.classes.__getitem__, placeholder="Type to search",
+            "Another class",
+            range(len(opened.classes)),
+            index=None,
+            key=key,
+            format_func=opened.classes.__getitem__,
+            placeholder="Type to search",
             on_change=lambda: _give(folder, labels, image, st.session_state[key]),
             help="The keys hold the best answers of both models, in the order of your class list.",
-        )  # fmt: skip
+        )
     with st.container(horizontal=True):
         st.button(
-            "Cannot tell", key="inspect.label.skip", shortcut="S", icon=":material/skip_next:",
-            on_click=_give, args=(folder, labels, image, core.UNCLEAR),
+            "Cannot tell",
+            key="inspect.label.skip",
+            shortcut="S",
+            icon=":material/skip_next:",
+            on_click=_give,
+            args=(folder, labels, image, core.UNCLEAR),
             help="Counted by no estimate.",
-        )  # fmt: skip
+        )
         _undo(folder, labels)
 
 
 def _undo(folder, labels) -> None:
     st.button(
-        "Undo", key="inspect.label.undo", shortcut="Z", icon=":material/undo:",
-        disabled=not labels.given, on_click=_take_back, args=(folder, labels),
-    )  # fmt: skip
+        "Undo",
+        key="inspect.label.undo",
+        shortcut="Z",
+        icon=":material/undo:",
+        disabled=not labels.given,
+        on_click=_take_back,
+        args=(folder, labels),
+    )
 
 
 def _give(folder, labels, image: int, label: int | None) -> None:

@@ -40,14 +40,22 @@ def show(opened: core.Inspection, part: core.Part, score: str) -> None:
     folder = shell.manager().folder(opened.run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
-            "Map by", list(KINDS), format_func=KINDS.get, default="pca", required=True,
+            "Map by",
+            list(KINDS),
+            format_func=KINDS.get,
+            default="pca",
+            required=True,
             key="inspect.map.kind",
-        )  # fmt: skip
+        )
         ways = core.colourings(part)
         colouring = st.segmented_control(
-            "Colour by", list(ways), format_func=ways.get, default="answer", required=True,
+            "Colour by",
+            list(ways),
+            format_func=ways.get,
+            default="answer",
+            required=True,
             key=f"inspect.map.colour.{part.labelled}",
-        )  # fmt: skip
+        )
         classes = _classes(opened, part) if colouring in ("answer", "truth") else []
     where = _pca(str(folder.path), opened, part.name) if kind == "pca" else None
     if kind == "tsne":
@@ -65,10 +73,14 @@ def _classes(opened, part) -> list[int]:
     if len(opened.classes) <= core.COLOURED:
         return list(range(len(opened.classes)))
     return st.multiselect(
-        "Classes in colour", range(len(opened.classes)), default=core.frequent_classes(part),
-        format_func=opened.classes.__getitem__, max_selections=core.COLOURED, width=560,
+        "Classes in colour",
+        range(len(opened.classes)),
+        default=core.frequent_classes(part),
+        format_func=opened.classes.__getitem__,
+        max_selections=core.COLOURED,
+        width=560,
         key=f"inspect.map.classes.{opened.run}.{part.name}",
-    )  # fmt: skip
+    )
 
 
 def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> None:
@@ -81,9 +93,15 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
     if colouring == "score":
         title = f"{core.SCORES[score].title} ({core.SCORES[score].temperature(opened.logit_scale)})"
         fig = map_chart.scored(
-            where, part.scores(score), state.thresholds(opened, part, score), texts,
-            opened.classes, titles, marked, title,
-        )  # fmt: skip
+            where,
+            part.scores(score),
+            state.thresholds(opened, part, score),
+            texts,
+            opened.classes,
+            titles,
+            marked,
+            title,
+        )
     else:
         groups = core.map_groups(part, colouring, opened.classes, classes)
         fig = map_chart.figure(where, groups, texts, opened.classes, titles, marked)
@@ -98,10 +116,13 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
             state.choose(opened, part, images[0])
 
     st.plotly_chart(
-        fig, key=key, on_select=brushed, selection_mode=("points", "box", "lasso"),
+        fig,
+        key=key,
+        on_select=brushed,
+        selection_mode=("points", "box", "lasso"),
         config={"displaylogo": False, "scrollZoom": True},
         alt="Map of the images before and after adaptation, with the texts of the classes.",
-    )  # fmt: skip
+    )
 
 
 def _about(kind: str, where: core.Map) -> None:
@@ -133,15 +154,18 @@ def _ask(folder, opened, part) -> None:
             "better than PCA, and takes from seconds to a few minutes; the result is kept."
         )
         st.button(
-            "Compute t-SNE", type="primary", icon=":material/scatter_plot:",
+            "Compute t-SNE",
+            type="primary",
+            icon=":material/scatter_plot:",
             on_click=lambda: shell.jobs().start(
-                key, "t-SNE, before and after",
+                key,
+                "t-SNE, before and after",
                 lambda job: core.compute_tsne(
                     folder, part.name, opened.step, job.progress, job.check
                 ),
                 again=True,
             ),
-        )  # fmt: skip
+        )
 
 
 def _below(opened, part, score: str) -> None:
@@ -160,13 +184,20 @@ def _below(opened, part, score: str) -> None:
         st.markdown(f"**{len(images):,} image{'s' * (len(images) > 1)} selected**", width="content")
         download(opened, part, images, score, "inspect.map.csv")
         st.button(
-            "Clear", icon=":material/close:", on_click=_clear, args=(opened, part),
+            "Clear",
+            icon=":material/close:",
+            on_click=_clear,
+            args=(opened, part),
             key="inspect.map.clear",
-        )  # fmt: skip
+        )
     image_wall(
-        opened, part, images, "inspect.map", part.scores(score),
+        opened,
+        part,
+        images,
+        "inspect.map",
+        part.scores(score),
         on_pick=lambda image: state.choose(opened, part, image),
-    )  # fmt: skip
+    )
 
 
 def _clear(opened, part) -> None:

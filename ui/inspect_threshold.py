@@ -20,16 +20,21 @@ def show(opened: core.Inspection, part: core.Part, score: str, verdict) -> None:
     titled(f"### {title}", "hills")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Automatic threshold", icon=":material/auto_awesome:", on_click=_set,
+            "Automatic threshold",
+            icon=":material/auto_awesome:",
+            on_click=_set,
             args=(opened, part, score, state.guessed(opened, score)),
             help="Between the two components of a Gaussian mixture fitted to the pool's scores: a guess.",
-        )  # fmt: skip
+        )
         if part.n_id:
             at95 = {s: core.threshold_at_tpr(v, part.truth) for s, v in scores.items()}
             st.button(
-                "Accept 95 % of the known", icon=":material/percent:", on_click=_set,
-                args=(opened, part, score, at95), help="The highest threshold that does; needs labels.",
-            )  # fmt: skip
+                "Accept 95 % of the known",
+                icon=":material/percent:",
+                on_click=_set,
+                args=(opened, part, score, at95),
+                help="The highest threshold that does; needs labels.",
+            )
         same = st.toggle(
             "Same axis on both", key="inspect.same", help="Else each axis spans its own data."
         )
@@ -56,11 +61,14 @@ def _side(opened, part, side, score, now: float, limits) -> float:
     digits = core.digits(low, high)
     st.markdown(f"**{sides(opened)[side]}**")
     threshold = threshold_chart(
-        groups, (low, high), now, f"inspect.{opened.run}.{part.name}.{score}.{side}",
+        groups,
+        (low, high),
+        now,
+        f"inspect.{opened.run}.{part.name}.{score}.{side}",
         _title(score, opened.logit_scale),
         lambda value: state.set_threshold(opened, part, score, side, value),
         charts.AFTER if side == "after" else charts.BEFORE,
-    )  # fmt: skip
+    )
     st.caption(
         f"Drag the line, or the slider. Range shown: {low:.{digits}f} to {high:.{digits}f}, "
         f"{'the same on both sides' if limits else 'exactly the data of this side'}."
@@ -104,8 +112,10 @@ def _consequences(part, scores, thresholds, verdict) -> None:
             st.markdown("**ROC: who is let in as the threshold falls**")
             st.echarts_chart(
                 charts.roc_chart(curves, {s: (e.fpr, e.tpr) for s, e in effects.items()}),
-                key="inspect-roc", height=360, alt="ROC curves before and after adaptation.",
-            )  # fmt: skip
+                key="inspect-roc",
+                height=360,
+                alt="ROC curves before and after adaptation.",
+            )
             st.caption(
                 " · ".join(
                     f"{side} ({'dashed grey, ■' if side == 'before' else 'blue, ●'}): AUC {i.value:.1f}, "

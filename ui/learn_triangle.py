@@ -91,19 +91,32 @@ def _handles(link: Link) -> list[dict]:
             continue
         low, high, step = Knobs.RANGES.get(name, (0, 0, 0))
         found.append(
-            {"name": name, "kind": kind, "label": label, "help": help, "choices": KINDS, "low": low,
-             "high": high, "step": step, "digits": DIGITS.get(name, 0)}
-        )  # fmt: skip
+            {
+                "name": name,
+                "kind": kind,
+                "label": label,
+                "help": help,
+                "choices": KINDS,
+                "low": low,
+                "high": high,
+                "step": step,
+                "digits": DIGITS.get(name, 0),
+            }
+        )
     return found
 
 
 def _presets() -> list[dict]:
     """The named settings; each keeps the seed that is chosen. What was moved goes back."""
     return [
-        {"key": key, "title": preset.title, "look": preset.look,
-         "knobs": {k: v for k, v in asdict(preset.knobs).items() if k != "seed"}}
+        {
+            "key": key,
+            "title": preset.title,
+            "look": preset.look,
+            "knobs": {k: v for k, v in asdict(preset.knobs).items() if k != "seed"},
+        }
         for key, preset in PRESETS.items()
-    ]  # fmt: skip
+    ]
 
 
 def _said(key: str) -> dict:

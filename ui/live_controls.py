@@ -7,14 +7,28 @@ from ui.plain import markdown
 from ui.shell import manager, viewer
 
 BUTTONS = {  # action → label, icon, key on the keyboard, what it does
-    "pause": ("Pause", ":material/pause:", "P", "Halts after the step under way, with a checkpoint."),
+    "pause": (
+        "Pause",
+        ":material/pause:",
+        "P",
+        "Halts after the step under way, with a checkpoint.",
+    ),
     "step": ("Step", ":material/skip_next:", "S", "Takes so many steps and pauses again."),
     "resume": ("Resume", ":material/play_arrow:", "G", "Goes on from the last checkpoint."),
     "stop": ("Stop and keep", ":material/stop:", None, "Ends here and scores the result so far."),
-    "extend": ("Train on", ":material/add:", None,
-               "Further epochs, under a cosine of their own from the run's peak rate to 0."),
-    "cancel": ("Cancel", ":material/close:", None, "Takes it out of the queue; it can be queued again later."),
-}  # fmt: skip
+    "extend": (
+        "Train on",
+        ":material/add:",
+        None,
+        "Further epochs, under a cosine of their own from the run's peak rate to 0.",
+    ),
+    "cancel": (
+        "Cancel",
+        ":material/close:",
+        None,
+        "Takes it out of the queue; it can be queued again later.",
+    ),
+}
 AMOUNTS = {  # action → label of its number, key, first value, largest
     "step": ("steps at a time", "live.steps", 1, 1000),
     "extend": ("more epochs", "live.epochs", 5, 10_000),
@@ -65,16 +79,21 @@ def desk(seat: core.Seat) -> None:
         if seat.steers:
             st.caption(f":material/sports_esports: You have the controls; {others}.")
             st.button(
-                "Hand over", icon=":material/back_hand:", key="live.hand_over", type="tertiary",
+                "Hand over",
+                icon=":material/back_hand:",
+                key="live.hand_over",
+                type="tertiary",
                 help="Lets go of the controls: whoever takes them next has them.",
                 on_click=lambda: manager().desk.hand_over(viewer()),
-            )  # fmt: skip
+            )
         elif seat.free:
             st.caption(f":material/sports_esports: Nobody has the controls; {others}.")
             st.button(
-                "Take the controls", icon=":material/sports_esports:", key="live.take",
+                "Take the controls",
+                icon=":material/sports_esports:",
+                key="live.take",
                 on_click=lambda: _said(lambda: manager().desk.take(viewer())),
-            )  # fmt: skip
+            )
         else:
             st.caption(
                 ":material/visibility: You are watching: another browser has the controls and can hand "
@@ -101,14 +120,21 @@ def queue(steers: bool) -> None:
                 ("Later", ":material/arrow_downward:", 1, place < len(waiting) - 1),
             ):
                 st.button(
-                    label, icon=icon, key=f"live.{label}.{run}", disabled=not (steers and can),
-                    on_click=_move, args=(run, places),
-                )  # fmt: skip
+                    label,
+                    icon=icon,
+                    key=f"live.{label}.{run}",
+                    disabled=not (steers and can),
+                    on_click=_move,
+                    args=(run, places),
+                )
             st.button(
-                "Take out", icon=":material/close:", key=f"live.out.{run}",
+                "Take out",
+                icon=":material/close:",
+                key=f"live.out.{run}",
                 disabled=not (steers and "cancel" in manager().snapshot(run).actions),
-                on_click=_act, args=(run, "cancel"),
-            )  # fmt: skip
+                on_click=_act,
+                args=(run, "cancel"),
+            )
 
 
 def _move(run: str, places: int) -> None:

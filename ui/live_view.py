@@ -72,20 +72,34 @@ def choices(view: View, now: core.Snapshot) -> None:
     with st.popover(label, icon=":material/zoom_in:", key="live.view"):
         if view.present:
             st.multiselect(
-                "Panels", NAMES, view.panels, format_func=NAMES.get, max_selections=MOST,
-                key="live.panels", on_change=_choose_panels,
-            )  # fmt: skip
+                "Panels",
+                NAMES,
+                view.panels,
+                format_func=NAMES.get,
+                max_selections=MOST,
+                key="live.panels",
+                on_change=_choose_panels,
+            )
         if now.steps > 1:
             end = min(view.last or now.steps, now.steps)
             st.slider(
-                "Steps shown", 0, now.steps, (min(view.first, end - 1), end), key="live.span",
-                on_change=_zoom, args=(now.steps,),
+                "Steps shown",
+                0,
+                now.steps,
+                (min(view.first, end - 1), end),
+                key="live.span",
+                on_change=_zoom,
+                args=(now.steps,),
                 help="For the curves and the layers; it stays while the run goes on, and in the address.",
-            )  # fmt: skip
+            )
             st.button(
-                "All steps", icon=":material/zoom_out_map:", key="live.unzoom", disabled=not zoomed,
-                on_click=_put, args=("steps", None),
-            )  # fmt: skip
+                "All steps",
+                icon=":material/zoom_out_map:",
+                key="live.unzoom",
+                disabled=not zoomed,
+                on_click=_put,
+                args=("steps", None),
+            )
         else:
             st.caption("There are no steps to choose from yet.")
 

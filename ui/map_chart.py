@@ -13,10 +13,15 @@ from plotly.subplots import make_subplots
 from ui.plain import escaped
 
 CLASS_LOOKS = (  # Okabe and Ito's and three more; vermilion is kept for the unknown
-    ("#0072B2", "circle"), ("#E69F00", "square"), ("#009E73", "diamond"), ("#CC79A7", "cross"),
-    ("#56B4E9", "triangle-down"), ("#A6761D", "pentagon"), ("#7B6FD0", "hexagon"),
+    ("#0072B2", "circle"),
+    ("#E69F00", "square"),
+    ("#009E73", "diamond"),
+    ("#CC79A7", "cross"),
+    ("#56B4E9", "triangle-down"),
+    ("#A6761D", "pentagon"),
+    ("#7B6FD0", "hexagon"),
     ("#8C8C00", "hourglass"),
-)  # fmt: skip
+)
 LOOKS = {
     "rest": ("#9AA5B1", "circle"),
     "unlabelled": ("#9AA5B1", "circle"),
@@ -47,10 +52,17 @@ def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dic
                 looks[group.name] = CLASS_LOOKS[len(looks) % len(CLASS_LOOKS)]
             colour, symbol = looks.get(group.name) or LOOKS[group.kind]
             _points(
-                fig, side, where.points[side], group.members, texts[side], marked,
-                name=escaped(group.name), legendgroup=group.name, showlegend=group.name not in seen,
+                fig,
+                side,
+                where.points[side],
+                group.members,
+                texts[side],
+                marked,
+                name=escaped(group.name),
+                legendgroup=group.name,
+                showlegend=group.name not in seen,
                 marker={"color": colour, "symbol": symbol},
-            )  # fmt: skip
+            )
             seen.add(group.name)
     return _finished(fig, where, classes, marked)
 
@@ -70,18 +82,31 @@ def scored(
             if not len(members):
                 continue
             _points(
-                fig, side, where.points[side], members, texts[side], marked,
-                name=title, legendgroup=title, showlegend=side == "after",
+                fig,
+                side,
+                where.points[side],
+                members,
+                texts[side],
+                marked,
+                name=title,
+                legendgroup=title,
+                showlegend=side == "after",
                 marker={
-                    "color": values[members].astype(np.float32), "symbol": symbol,
+                    "color": values[members].astype(np.float32),
+                    "symbol": symbol,
                     "coloraxis": f"coloraxis{column if column > 1 else ''}",
                 },
-            )  # fmt: skip
+            )
         bar = {"colorscale": SCALE, "cmin": float(values.min()), "cmax": float(values.max())}
         bar["colorbar"] = {
-            "title": {"text": name, "side": "top"}, "orientation": "h", "thickness": 10, "len": 0.42,
-            "x": 0.22 if column == 1 else 0.78, "y": -0.02, "yanchor": "top",
-        }  # fmt: skip
+            "title": {"text": name, "side": "top"},
+            "orientation": "h",
+            "thickness": 10,
+            "len": 0.42,
+            "x": 0.22 if column == 1 else 0.78,
+            "y": -0.02,
+            "yanchor": "top",
+        }
         fig.update_layout({f"coloraxis{column if column > 1 else ''}": bar})
     return _finished(fig, where, classes, marked, legend_y=-0.2)
 
@@ -93,9 +118,16 @@ def _frame(titles: dict):
     fig.update_yaxes(**hidden, showline=False)
     for n in ("", "2"):  # drawn, because an axis has no line on its far side
         fig.add_shape(
-            type="rect", xref=f"x{n} domain", yref=f"y{n} domain", x0=0, x1=1, y0=0, y1=1,
-            line={"color": "rgba(128,128,128,0.35)", "width": 1}, layer="below",
-        )  # fmt: skip
+            type="rect",
+            xref=f"x{n} domain",
+            yref=f"y{n} domain",
+            x0=0,
+            x1=1,
+            y0=0,
+            y1=1,
+            line={"color": "rgba(128,128,128,0.35)", "width": 1},
+            layer="below",
+        )
     for title, start in zip(fig.layout.annotations, (0.0, 0.515), strict=True):
         title.update(
             x=start, xanchor="left", yshift=6
@@ -108,16 +140,21 @@ def _points(fig, side: str, points, members, texts, marked: dict, marker: dict, 
     size = 8 if len(points) <= 500 else 6 if len(points) <= 3000 else 4.5
     fig.add_trace(
         go.Scattergl(
-            x=points[members, 0].astype(np.float32), y=points[members, 1].astype(np.float32),
-            mode="markers", customdata=members.astype(np.int32), text=[texts[i] for i in members],
-            hovertemplate="%{text}<extra></extra>", opacity=0.85,
+            x=points[members, 0].astype(np.float32),
+            y=points[members, 1].astype(np.float32),
+            mode="markers",
+            customdata=members.astype(np.int32),
+            text=[texts[i] for i in members],
+            hovertemplate="%{text}<extra></extra>",
+            opacity=0.85,
             marker=marker | {"size": size},
             selectedpoints=np.flatnonzero(np.isin(members, brushed)) if len(brushed) else None,
             unselected={"marker": {"opacity": 0.12}},
             **trace,
         ),
-        1, PANELS[side],
-    )  # fmt: skip
+        1,
+        PANELS[side],
+    )
 
 
 def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
@@ -127,29 +164,50 @@ def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
         anchors = where.anchors[side]
         fig.add_trace(
             go.Scatter(
-                x=anchors[:, 0], y=anchors[:, 1], text=names, name="class text",
+                x=anchors[:, 0],
+                y=anchors[:, 1],
+                text=names,
+                name="class text",
                 mode="markers+text" if len(classes) <= NAMED else "markers",
-                textposition="top center", textfont={"size": 12, "color": ink},
+                textposition="top center",
+                textfont={"size": 12, "color": ink},
                 hovertemplate="text of the class “%{text}”<extra></extra>",
-                marker={"symbol": "star", "size": 11 if len(classes) <= NAMED else 8, "color": "#F0C808",
-                        "line": {"width": 1, "color": "#222"}},
-                legendgroup="class text", showlegend=side == "before",
-                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+                marker={
+                    "symbol": "star",
+                    "size": 11 if len(classes) <= NAMED else 8,
+                    "color": "#F0C808",
+                    "line": {"width": 1, "color": "#222"},
+                },
+                legendgroup="class text",
+                showlegend=side == "before",
+                selected={"marker": {"opacity": 1}},
+                unselected={"marker": {"opacity": 1}},
             ),
-            1, column,
-        )  # fmt: skip
+            1,
+            column,
+        )
         if marked["chosen"] is not None:
             x, y = where.points[side][marked["chosen"]]
             fig.add_trace(
                 go.Scatter(
-                    x=[x], y=[y], mode="markers", hoverinfo="skip", name="the image chosen",
-                    legendgroup="chosen", showlegend=side == "before",
-                    marker={"symbol": "circle-open", "size": 22, "color": "#D62F8B",
-                            "line": {"width": 4}},
+                    x=[x],
+                    y=[y],
+                    mode="markers",
+                    hoverinfo="skip",
+                    name="the image chosen",
+                    legendgroup="chosen",
+                    showlegend=side == "before",
+                    marker={
+                        "symbol": "circle-open",
+                        "size": 22,
+                        "color": "#D62F8B",
+                        "line": {"width": 4},
+                    },
                     unselected={"marker": {"opacity": 1}},
                 ),
-                1, column,
-            )  # fmt: skip
+                1,
+                column,
+            )
     return fig.update_layout(
         height=HEIGHT,
         margin={"l": 4, "r": 4, "t": 34, "b": 4},

@@ -30,18 +30,25 @@ def show() -> None:
     if kept:
         st.session_state["protocol.shown"] = chosen and chosen.id
         st.selectbox(
-            "Protocols so far", list(kept), format_func=lambda i: kept[i].title, key="protocol.shown",
-            index=None, placeholder="Open one, or make a new one below", width=720,
+            "Protocols so far",
+            list(kept),
+            format_func=lambda i: kept[i].title,
+            key="protocol.shown",
+            index=None,
+            placeholder="Open one, or make a new one below",
+            width=720,
             on_change=lambda: set_parameter("protocol", st.session_state["protocol.shown"]),
-        )  # fmt: skip
+        )
     if text := st.session_state.pop("protocol.problem", None):
         problem(text)
     if chosen:
         _shown(chosen)
     with st.expander(
-        "A new protocol, or more of an old one", icon=":material/add_chart:",
-        expanded=chosen is None, key=f"protocol.new.{chosen is None}",
-    ):  # fmt: skip
+        "A new protocol, or more of an old one",
+        icon=":material/add_chart:",
+        expanded=chosen is None,
+        key=f"protocol.new.{chosen is None}",
+    ):
         _new()
 
 
@@ -59,13 +66,18 @@ def _new() -> None:
         return
     st.dataframe(
         [
-            {"the pool holds": s.shift, "class names": s.classes, "images in the pool": s.pool,
-             "strangers among them": s.strangers, "test images": s.test}
+            {
+                "the pool holds": s.shift,
+                "class names": s.classes,
+                "images in the pool": s.pool,
+                "strangers among them": s.strangers,
+                "test images": s.test,
+            }
             for s in core.world_sizes(study)
         ],
         hide_index=True,
         key="protocol-sizes",
-    )  # fmt: skip
+    )
     rows = core.study_rows(study)
     left = core.missing_rows(study, rows)
     done = (
@@ -77,10 +89,13 @@ def _new() -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Run the protocol" if left else "Show it", type="primary", key="protocol.run",
+            "Run the protocol" if left else "Show it",
+            type="primary",
+            key="protocol.run",
             icon=":material/play_arrow:" if left else ":material/visibility:",
-            on_click=_start, args=(study,),
-        )  # fmt: skip
+            on_click=_start,
+            args=(study,),
+        )
         if left:
             _estimate(study, rows)
     _command(study)
@@ -106,57 +121,92 @@ def _choices() -> core.Study:
     }
     left, right = st.columns(2)
     data = left.selectbox(
-        "Labelled images", list(sources), format_func=sources.get, key="protocol.data",
+        "Labelled images",
+        list(sources),
+        format_func=sources.get,
+        key="protocol.data",
         help="The Drawings, or a dataset of the Data page whose images have labels.",
-    )  # fmt: skip
+    )
     by_share, weights = False, None
     if data == core.DRAWINGS:
         domain = right.selectbox(
-            "Way of drawing", list(core.DOMAINS), key="protocol.domain",
+            "Way of drawing",
+            list(core.DOMAINS),
+            key="protocol.domain",
             index=list(core.DOMAINS).index(core.SHOWCASE_DOMAIN),
-        )  # fmt: skip
+        )
         title, marks = f"Drawings, {domain}", domain
         name = st.segmented_control(
-            "Backbone", list(TEACHING), default=next(iter(TEACHING)), required=True,
-            key="protocol.backbone", help="; ".join(f"{k}: {v}" for k, v in TEACHING.items()),
-        )  # fmt: skip
+            "Backbone",
+            list(TEACHING),
+            default=next(iter(TEACHING)),
+            required=True,
+            key="protocol.backbone",
+            help="; ".join(f"{k}: {v}" for k, v in TEACHING.items()),
+        )
     else:
         title, marks = datasets[data].title, core.marks_of(datasets[data])
         by_share = right.toggle(
-            "Keep a part of the folders as strangers", key=f"protocol.share.{data}",
+            "Keep a part of the folders as strangers",
+            key=f"protocol.share.{data}",
             value=not datasets[data].classes,
             help="As in the paper: the first 10 of every 13 labels, in alphabetical order, are the known "
             "classes, and the others are strangers. Else the dataset's class names are the known ones.",
-        )  # fmt: skip
+        )
         name, weights = backbone()
     possible, notes = core.possible_worlds(data, by_share)
     for note in notes:
         st.caption(f":material/info: {markdown(note)}")
     shifts = st.pills(
-        "Worlds: the pool holds …", possible, selection_mode="multi",
-        default=[s for s in possible if s != "plain"], key=f"protocol.shifts.{'.'.join(possible)}",
+        "Worlds: the pool holds …",
+        possible,
+        selection_mode="multi",
+        default=[s for s in possible if s != "plain"],
+        key=f"protocol.shifts.{'.'.join(possible)}",
         help="; ".join(f"**{k}**: {core.CATEGORY_SHIFTS[k]}" for k in possible),
-    )  # fmt: skip
+    )
     methods = st.pills(
-        "Methods", list(core.VARIANTS), selection_mode="multi", default=list(FIRST),
-        format_func=lambda m: core.VARIANTS[m].title, key="protocol.methods",
-    )  # fmt: skip
+        "Methods",
+        list(core.VARIANTS),
+        selection_mode="multi",
+        default=list(FIRST),
+        format_func=lambda m: core.VARIANTS[m].title,
+        key="protocol.methods",
+    )
     one, two, three, _ = st.columns(4)
     usual = core.Settings.for_backbone(name)
     seeds = one.number_input("Seeds", 1, core.MOST_STUDY_SEEDS, SOME, key="protocol.seeds")
     epochs = two.number_input(
-        "Epochs", 1, 1000, usual.epochs, key=f"protocol.epochs.{name}",
+        "Epochs",
+        1,
+        1000,
+        usual.epochs,
+        key=f"protocol.epochs.{name}",
         help="Passes over the pool. Another number than the usual one holds for every method that trains.",
-    )  # fmt: skip
+    )
     lr = three.number_input(
-        "Learning rate", 0.0, 100.0, usual.lr, 1e-4, "%.6f", key=f"protocol.lr.{name}",
+        "Learning rate",
+        0.0,
+        100.0,
+        usual.lr,
+        1e-4,
+        "%.6f",
+        key=f"protocol.lr.{name}",
         help="SGD's peak. Another one than the backbone's usual holds for every method that trains.",
-    )  # fmt: skip
+    )
     return core.Study(
-        data, title, marks, by_share, name, weights, tuple(s for s in possible if s in shifts),
-        tuple(m for m in core.VARIANTS if m in methods), int(seeds), int(epochs),
+        data,
+        title,
+        marks,
+        by_share,
+        name,
+        weights,
+        tuple(s for s in possible if s in shifts),
+        tuple(m for m in core.VARIANTS if m in methods),
+        int(seeds),
+        int(epochs),
         None if lr == usual.lr else lr,
-    )  # fmt: skip
+    )
 
 
 def _estimate(study: core.Study, rows: list[dict]) -> None:
@@ -165,13 +215,16 @@ def _estimate(study: core.Study, rows: list[dict]) -> None:
     job = jobs().get(key)
     if job is None:
         st.button(
-            "Measure how long it will take", icon=":material/timer:", key="protocol.measure",
+            "Measure how long it will take",
+            icon=":material/timer:",
+            key="protocol.measure",
             on_click=lambda: jobs().start(
-                key, "The estimate",
+                key,
+                "The estimate",
                 lambda job: core.estimate_time(core.probed(study), study.settings, job.check),
                 again=True,
             ),
-        )  # fmt: skip
+        )
     elif job.running:
         st.fragment(_measuring, run_every=0.5, key="protocol.measuring")(key)
     elif job.error:
@@ -227,9 +280,13 @@ def _shown(study: core.Study) -> None:
     if left and not (job and job.running):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
-                "Continue", type="primary", icon=":material/play_arrow:", key="protocol.continue",
-                on_click=_start, args=(study,),
-            )  # fmt: skip
+                "Continue",
+                type="primary",
+                icon=":material/play_arrow:",
+                key="protocol.continue",
+                on_click=_start,
+                args=(study,),
+            )
             st.caption(
                 f"{len(study.keys) - left} of {len(study.keys)} results are there; it goes on from them."
             )
@@ -258,6 +315,9 @@ def _progress(study: core.Study, known: int) -> None:
         text=markdown(f"{done} of {len(study.keys)} results · {' · '.join(words)}"),
     )
     cancel.button(
-        "Cancelling …" if job.cancelled else "Cancel", key="protocol.cancel", on_click=job.cancel,
-        disabled=job.cancelled, help="Halts after the step under way; finished results are kept.",
-    )  # fmt: skip
+        "Cancelling …" if job.cancelled else "Cancel",
+        key="protocol.cancel",
+        on_click=job.cancel,
+        disabled=job.cancelled,
+        help="Halts after the step under way; finished results are kept.",
+    )

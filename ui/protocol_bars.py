@@ -14,9 +14,12 @@ PANEL = 190  # pixels
 def bars(entries: Sequence[dict], metrics: Sequence[str], gain: bool) -> Figure:
     """entries: as `protocol_table.summary` gives them. Whiskers: the deviation over the seeds."""
     figure = make_subplots(
-        rows=len(metrics), cols=1, shared_xaxes=True, vertical_spacing=0.05,
+        rows=len(metrics),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.05,
         row_titles=[m.upper() for m in metrics],
-    )  # fmt: skip
+    )
     shifts = list(dict.fromkeys(e["shift"] for e in entries))
     cells = {(e["method"], e["shift"]): e for e in entries}
     methods = {e["method"]: e["title"] for e in entries}
@@ -51,8 +54,10 @@ def bars(entries: Sequence[dict], metrics: Sequence[str], gain: bool) -> Figure:
             )
     figure.update_yaxes(range=None if gain else [0, 100], ticksuffix="" if gain else " %")
     figure.update_layout(
-        barmode="group", bargap=0.18, height=110 + PANEL * len(metrics),
+        barmode="group",
+        bargap=0.18,
+        height=110 + PANEL * len(metrics),
         margin={"l": 10, "r": 30, "t": 10, "b": 10},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-    )  # fmt: skip
+    )
     return figure

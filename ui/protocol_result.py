@@ -17,13 +17,18 @@ def show(study: core.Study, rows: Sequence[dict]) -> None:
     """Everything about the rows there are."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.segmented_control(
-            "Figure", list(METRICS), format_func=METRICS.get, default="hm", required=True,
+            "Figure",
+            list(METRICS),
+            format_func=METRICS.get,
+            default="hm",
+            required=True,
             key="protocol.metric",
-        )  # fmt: skip
+        )
         over = any(r["method"] == "zero-shot" for r in rows) and st.toggle(
-            "As gain over zero-shot", key="protocol.gain",
+            "As gain over zero-shot",
+            key="protocol.gain",
             help="The difference at the same world and seed, in points.",
-        )  # fmt: skip
+        )
         st.space("stretch")
         _downloads(study, rows)
     entries = core.summary(core.gains(rows, "zero-shot") if over else rows)
@@ -95,10 +100,20 @@ def _cell(entry: dict | None, metric: str, over: bool, best: dict) -> str:
 
 def _downloads(study: core.Study, rows: Sequence[dict]) -> None:
     st.download_button(
-        "CSV", core.csv_text(rows), f"protocol-{study.id}.csv", "text/csv",
-        icon=":material/download:", key="protocol.csv", help="One line a result, as measured.",
-    )  # fmt: skip
+        "CSV",
+        core.csv_text(rows),
+        f"protocol-{study.id}.csv",
+        "text/csv",
+        icon=":material/download:",
+        key="protocol.csv",
+        help="One line a result, as measured.",
+    )
     st.download_button(
-        "Markdown", "\n".join(core.markdown(rows)) + "\n", f"protocol-{study.id}.md", "text/markdown",
-        icon=":material/download:", key="protocol.md", help="Means and deviations over the seeds.",
-    )  # fmt: skip
+        "Markdown",
+        "\n".join(core.markdown(rows)) + "\n",
+        f"protocol-{study.id}.md",
+        "text/markdown",
+        icon=":material/download:",
+        key="protocol.md",
+        help="Means and deviations over the seeds.",
+    )

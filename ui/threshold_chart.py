@@ -32,9 +32,15 @@ text {{ fill: currentColor; opacity: 0.75; }}
 
 
 def threshold_chart(
-    groups: dict[str, np.ndarray], limits: tuple[float, float], now: float, key: str, name: str,
-    on_move: Callable[[float], None], colour: str = charts.AFTER, help: str | None = None,
-) -> float:  # fmt: skip
+    groups: dict[str, np.ndarray],
+    limits: tuple[float, float],
+    now: float,
+    key: str,
+    name: str,
+    on_move: Callable[[float], None],
+    colour: str = charts.AFTER,
+    help: str | None = None,
+) -> float:
     """Draw both. → the threshold, inside the limits
 
     groups: scores by group; "unknown" is striped. limits: of the axis. now: the threshold as it is
@@ -49,25 +55,40 @@ def threshold_chart(
     bars = core.histogram(groups, limits=limits)
     drawn = f"{key}.chart"
     _COMPONENT(
-        key=drawn, height=300,
+        key=drawn,
+        height=300,
         data={
             "edges": bars.edges.tolist(),
             "groups": [
-                {"name": group, "counts": bars.counts[group].tolist(), "striped": group == "unknown",
-                 "colour": charts.KNOWN if len(groups) > 1 else colour}
+                {
+                    "name": group,
+                    "counts": bars.counts[group].tolist(),
+                    "striped": group == "unknown",
+                    "colour": charts.KNOWN if len(groups) > 1 else colour,
+                }
                 for group in groups
             ],
-            "name": name, "digits": digits, "low": low, "step": step, "at": now,
+            "name": name,
+            "digits": digits,
+            "low": low,
+            "step": step,
+            "at": now,
             "below": core.counts_below(together, low + step * np.arange(STEPS + 2)),
-            "n": len(together), "alt": f"Threshold of {name}",
+            "n": len(together),
+            "alt": f"Threshold of {name}",
         },
         on_moved_change=lambda: _moved(st.session_state[drawn].moved, on_move),
-    )  # fmt: skip
+    )
     return st.slider(
         "Threshold: an image with a lower score counts as unknown",
-        low, high + step, step=step, format=f"%.{digits}f", key=key, help=help,
+        low,
+        high + step,
+        step=step,
+        format=f"%.{digits}f",
+        key=key,
+        help=help,
         on_change=lambda: on_move(st.session_state[key]),
-    )  # fmt: skip
+    )
 
 
 def _moved(value: float | None, on_move: Callable[[float], None]) -> None:

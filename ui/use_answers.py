@@ -21,24 +21,33 @@ def threshold(offer: core.Offer, what: core.Asked, said: core.Answers) -> float:
     left, right = st.columns([3, 2], gap="large")
     with left:
         chosen = threshold_chart(
-            {"images": said.score}, limits, st.session_state.get(key, offer.threshold), key,
-            core.SCORES[core.DEFAULT_SCORE].title, lambda value: _set(key, value),
+            {"images": said.score},
+            limits,
+            st.session_state.get(key, offer.threshold),
+            key,
+            core.SCORES[core.DEFAULT_SCORE].title,
+            lambda value: _set(key, value),
             help=f"On the score MCM ({core.SCORES[core.DEFAULT_SCORE].temperature(offer.logit_scale)}).",
-        )  # fmt: skip
+        )
     with right:
         st.markdown("An image whose score is below the threshold is called **unknown**.")
         with st.container(horizontal=True):
             st.button(
-                "The run's own", icon=":material/auto_awesome:", on_click=_set,
+                "The run's own",
+                icon=":material/auto_awesome:",
+                on_click=_set,
                 args=(key, offer.threshold),
                 help="Where two bell curves fitted to the scores of the run's pile cross, without any "
                 "label: a guess.",
-            )  # fmt: skip
+            )
             if (at := _accepting_known(offer)) is not None:
                 st.button(
-                    "Accept 95 % of the known", icon=":material/percent:", on_click=_set, args=(key, at),
+                    "Accept 95 % of the known",
+                    icon=":material/percent:",
+                    on_click=_set,
+                    args=(key, at),
                     help="By the run's labelled images.",
-                )  # fmt: skip
+                )
         unknown = int(said.unknown(chosen).sum())
         with st.container(horizontal=True):
             st.metric("Images", f"{len(said):,}")
@@ -77,17 +86,31 @@ def answers(what: core.Asked, said: core.Answers, limit: float) -> None:
     unknown = said.unknown(limit)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
-            "As", ["images", "table"], default="images", required=True, key="use.view",
-            format_func={"images": ":material/grid_view: Images", "table": ":material/table_rows: Table"}.get,
-        )  # fmt: skip
+            "As",
+            ["images", "table"],
+            default="images",
+            required=True,
+            key="use.view",
+            format_func={
+                "images": ":material/grid_view: Images",
+                "table": ":material/table_rows: Table",
+            }.get,
+        )
         which = st.segmented_control(
-            "Which", ["all", "known", "unknown"], default="all", required=True, key="use.which",
+            "Which",
+            ["all", "known", "unknown"],
+            default="all",
+            required=True,
+            key="use.which",
             format_func=str.capitalize,
-        )  # fmt: skip
+        )
         name = st.selectbox(
-            "Answer", range(-1, len(said.classes)), key="use.class", width=220,
+            "Answer",
+            range(-1, len(said.classes)),
+            key="use.class",
+            width=220,
             format_func=lambda i: "every class" if i < 0 else said.classes[i],
-        )  # fmt: skip
+        )
         order = st.selectbox(
             "Order", list(ORDERS), format_func=ORDERS.get, key="use.order", width=200
         )
@@ -134,11 +157,14 @@ def _table(said: core.Answers, unknown, found) -> None:
             "confidence": 100 * said.confidence[found],
             "score (MCM)": said.score[found],
         },
-        hide_index=True, height=460,
+        hide_index=True,
+        height=460,
         column_config={
-            "confidence": st.column_config.ProgressColumn(format="%.1f %%", min_value=0, max_value=100),
+            "confidence": st.column_config.ProgressColumn(
+                format="%.1f %%", min_value=0, max_value=100
+            ),
             "score (MCM)": st.column_config.NumberColumn(format=f"%.{digits}f"),
         },
-    )  # fmt: skip
+    )
     if len(said) > ROWS:
         st.caption(f"At most {ROWS:,} rows are shown; the CSV below has all.")

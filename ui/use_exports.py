@@ -20,9 +20,14 @@ def images(offer: core.Offer, what: core.Asked, said: core.Answers, threshold: f
             "unknown at the threshold above."
         )
         st.download_button(
-            "Download the CSV", data=lambda: said.csv(threshold), file_name="predictions.csv",
-            mime="text/csv", icon=":material/table_view:", key="use.csv", on_click="ignore",
-        )  # fmt: skip
+            "Download the CSV",
+            data=lambda: said.csv(threshold),
+            file_name="predictions.csv",
+            mime="text/csv",
+            icon=":material/table_view:",
+            key="use.csv",
+            on_click="ignore",
+        )
     with right:
         _folders(what, said, threshold)
 
@@ -38,9 +43,12 @@ def _folders(what: core.Asked, said: core.Answers, threshold: float) -> None:
     if problem := st.session_state.pop("use.zip.problem", None):
         shell.problem(problem)
     st.button(
-        "Make the zip", icon=":material/folder_zip:", key="use.zip.make", on_click=_begin,
+        "Make the zip",
+        icon=":material/folder_zip:",
+        key="use.zip.make",
+        on_click=_begin,
         args=(what, said, threshold),
-    )  # fmt: skip
+    )
     made = st.session_state.get("use.made")
     if made is None or not made.path.is_file():
         return
@@ -51,10 +59,15 @@ def _folders(what: core.Asked, said: core.Answers, threshold: float) -> None:
     )
     if size <= _BROWSER_MB:
         st.download_button(
-            f"Download the zip ({size:,.1f} MB)", data=lambda: made.path.open("rb"),
-            file_name="sorted.zip", mime="application/zip", type="primary", key="use.zip.get",
-            icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+            f"Download the zip ({size:,.1f} MB)",
+            data=lambda: made.path.open("rb"),
+            file_name="sorted.zip",
+            mime="application/zip",
+            type="primary",
+            key="use.zip.get",
+            icon=":material/download:",
+            on_click="ignore",
+        )
     else:
         st.info(f"{size:,.0f} MB are too much for the browser; the zip is here until tomorrow:")
         st.code(str(made.path), language=None)
@@ -62,9 +75,11 @@ def _folders(what: core.Asked, said: core.Answers, threshold: float) -> None:
 
 def _begin(what: core.Asked, said: core.Answers, threshold: float) -> None:
     shell.jobs().start(
-        JOB, "Sorting the images",
-        lambda job: core.sorted_zip(job, what.images(), said, threshold), again=True,
-    )  # fmt: skip
+        JOB,
+        "Sorting the images",
+        lambda job: core.sorted_zip(job, what.images(), said, threshold),
+        again=True,
+    )
     st.session_state["use.zipping"] = True
     st.session_state.pop("use.made", None)
 
@@ -84,10 +99,14 @@ def model(offer: core.Offer) -> None:
             "here again, or give it to `predict` in place of a run."
         )
         st.download_button(
-            "Download the delta", data=lambda: offer.path.open("rb"), file_name=core.DELTA,
-            mime="application/octet-stream", icon=":material/download:", key="use.delta.get",
+            "Download the delta",
+            data=lambda: offer.path.open("rb"),
+            file_name=core.DELTA,
+            mime="application/octet-stream",
+            icon=":material/download:",
+            key="use.delta.get",
             on_click="ignore",
-        )  # fmt: skip
+        )
     with cells[1]:
         st.markdown(
             "**A script for plain open_clip** that loads the delta and classifies images, without this "
@@ -95,9 +114,14 @@ def model(offer: core.Offer) -> None:
         )
         text = core.snippet(offer)
         st.download_button(
-            "Download the script", data=text, file_name="use_delta.py", mime="text/x-python",
-            icon=":material/code:", key="use.snippet.get", on_click="ignore",
-        )  # fmt: skip
+            "Download the script",
+            data=text,
+            file_name="use_delta.py",
+            mime="text/x-python",
+            icon=":material/code:",
+            key="use.snippet.get",
+            on_click="ignore",
+        )
     with cells[2]:
         st.markdown(
             "**A report to mail**: one HTML file with verdict, figures and images in it, which needs no "
@@ -107,10 +131,14 @@ def model(offer: core.Offer) -> None:
             st.caption("Only the run itself has a report; a delta knows nothing of its training.")
         else:
             st.download_button(
-                "Download the report", data=lambda: core.html_report(core.RunFolder(offer.run)),
-                file_name=f"report-{offer.run.name}.html", mime="text/html",
-                icon=":material/description:", key="use.report.get", on_click="ignore",
-            )  # fmt: skip
+                "Download the report",
+                data=lambda: core.html_report(core.RunFolder(offer.run)),
+                file_name=f"report-{offer.run.name}.html",
+                mime="text/html",
+                icon=":material/description:",
+                key="use.report.get",
+                on_click="ignore",
+            )
     with st.expander("The script", icon=":material/code:", key="use.snippet"):
         st.code(text, language="python")
     with st.expander(

@@ -27,9 +27,11 @@ def chosen(offer: core.Offer) -> core.Asked | None:
             shell.problem(problem)
         there = {a.id: a for a in core.asked(offer)}
         with st.expander(
-            "Classify new images", icon=":material/add_photo_alternate:", expanded=not there,
+            "Classify new images",
+            icon=":material/add_photo_alternate:",
+            expanded=not there,
             key="use.new",
-        ):  # fmt: skip
+        ):
             _new(offer)
     if not there:
         return None
@@ -41,10 +43,13 @@ def chosen(offer: core.Offer) -> core.Asked | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = there[
             st.selectbox(
-                "Show the answers for", list(there), key=key, width=620,
+                "Show the answers for",
+                list(there),
+                key=key,
+                width=620,
                 format_func=lambda id: f"{there[id].title} · {there[id].reference['n']:,} images",
             )
-        ]  # fmt: skip
+        ]
         if what.id not in core.PARTS:
             with st.popover("Forget", icon=":material/delete:"):
                 st.markdown(
@@ -74,9 +79,13 @@ def _classified(id: str) -> None:
 
 def _new(offer: core.Offer) -> None:
     kind = st.segmented_control(
-        "Where are they?", list(KINDS), format_func=KINDS.get, default="files", required=True,
+        "Where are they?",
+        list(KINDS),
+        format_func=KINDS.get,
+        default="files",
+        required=True,
         key="use.kind",
-    )  # fmt: skip
+    )
     if kind == "path":
         _path(offer)
         return
@@ -103,13 +112,18 @@ def _path(offer: core.Offer) -> None:
     if not shell.paths_allowed():
         return
     path = st.text_input(
-        "Folder or zip file", placeholder=str(core.roots()[0]), key="use.path",
+        "Folder or zip file",
+        placeholder=str(core.roots()[0]),
+        key="use.path",
         help="Inside: " + ", ".join(str(root) for root in core.roots()),
-    )  # fmt: skip
+    )
     st.button(
-        "Classify them", type="primary", icon=":material/category:", disabled=not path.strip(),
+        "Classify them",
+        type="primary",
+        icon=":material/category:",
+        disabled=not path.strip(),
         on_click=lambda: _begin(lambda job: core.classify_path(job, offer, path)),
-    )  # fmt: skip
+    )
 
 
 def _begin(work) -> None:

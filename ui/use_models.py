@@ -28,9 +28,13 @@ def chosen() -> core.Offer | None:
         wanted = _wanted(titles)
         st.session_state["use.model"] = wanted
         picked = st.selectbox(
-            "Adapted model", list(titles), format_func=titles.get, key="use.model", width=620,
+            "Adapted model",
+            list(titles),
+            format_func=titles.get,
+            key="use.model",
+            width=620,
             on_change=_switch,
-        )  # fmt: skip
+        )
         _bring_in()
         if picked.startswith("delta:"):
             with st.popover("Take out", icon=":material/delete:"):
@@ -128,24 +132,30 @@ def _bring_in() -> None:
         if shell.local():
             with st.expander("Its model is elsewhere on this machine"):
                 backbone = st.text_input(
-                    "Backbone", key="use.delta.backbone",
+                    "Backbone",
+                    key="use.delta.backbone",
                     placeholder="A name, or the path of a config .json",
-                )  # fmt: skip
+                )
                 pretrained = st.text_input(
                     "Weights", key="use.delta.weights", placeholder="A tag, or a checkpoint file"
                 )
         st.button(
-            "Check and bring in", type="primary", disabled=given is None, on_click=_check,
+            "Check and bring in",
+            type="primary",
+            disabled=given is None,
+            on_click=_check,
             args=(given and given.getvalue(), backbone.strip() or None, pretrained.strip() or None),
-        )  # fmt: skip
+        )
 
 
 def _check(data: bytes, backbone: str | None, pretrained: str | None) -> None:
     files = shell.local()
     shell.jobs().start(
-        JOB, "Checking the delta",
-        lambda job: core.bring_in(job, data, backbone, pretrained, files), again=True,
-    )  # fmt: skip
+        JOB,
+        "Checking the delta",
+        lambda job: core.bring_in(job, data, backbone, pretrained, files),
+        again=True,
+    )
     st.session_state["use.checking"] = True
 
 

@@ -41,7 +41,9 @@ def show(
     _COMPONENT(
         key=f"{key}.wall",
         data={
-            "html": thumbs.strip([card(i) for i in shown]), "images": shown, "chosen": chosen,
+            "html": thumbs.strip([card(i) for i in shown]),
+            "images": shown,
+            "chosen": chosen,
         },
         on_picked_change=picked,
-    )  # fmt: skip
+    )

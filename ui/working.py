@@ -34,9 +34,12 @@ def _progress(key: str, unit: str) -> None:
         words.append(f"about {clock(job.seconds_left)} left")
     st.progress(job.done / job.total if job.total else 0.0, text=" · ".join(words))
     st.button(
-        "Cancelling" if job.cancelled else "Cancel", icon=":material/close:", key=f"{key}.cancel",
-        on_click=job.cancel, disabled=job.cancelled,
-    )  # fmt: skip
+        "Cancelling" if job.cancelled else "Cancel",
+        icon=":material/close:",
+        key=f"{key}.cancel",
+        on_click=job.cancel,
+        disabled=job.cancelled,
+    )
 
 
 def clock(seconds: float) -> str:

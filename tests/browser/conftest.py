@@ -15,9 +15,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("UEO_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PATIENCE = 60_000  # milliseconds a slow machine may take
 
 
@@ -35,11 +41,20 @@ def serve(
     port = port or free_port()
     log = open(home / "server.log", "ab")  # noqa: SIM115 - closed below, after the process
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.headless=true",
-         f"--server.port={port}"],
-        cwd=ROOT, stdout=log, stderr=log,
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            str(ROOT / "app.py"),
+            "--server.headless=true",
+            f"--server.port={port}",
+        ],
+        cwd=ROOT,
+        stdout=log,
+        stderr=log,
         env={**os.environ, "UEO_STUDIO_HOME": str(home), "OMP_NUM_THREADS": "1", **env},
-    )  # fmt: skip
+    )
     try:
         _wait_until_up(port, process)
         yield f"http://localhost:{port}", process

@@ -60,10 +60,19 @@ def test_a_dropped_folder_keeps_its_subfolders(page, fresh_url, tmp_path):
     box = page.get_by_test_id("stFileUploaderDropzone").first.bounding_box()
     devtools = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
-        devtools.send("Input.dispatchDragEvent", {
-            "type": kind, "x": box["x"] + 60, "y": box["y"] + 30,
-            "data": {"items": [], "files": [str(tmp_path / "dropped")], "dragOperationsMask": 1},
-        })  # fmt: skip
+        devtools.send(
+            "Input.dispatchDragEvent",
+            {
+                "type": kind,
+                "x": box["x"] + 60,
+                "y": box["y"] + 30,
+                "data": {
+                    "items": [],
+                    "files": [str(tmp_path / "dropped")],
+                    "dragOperationsMask": 1,
+                },
+            },
+        )
     page.get_by_text("Usable images").wait_for()
     found, names = dataset(tmp_path)
     assert found["title"] == "dropped"

@@ -139,9 +139,11 @@ def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
 
 def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url):
     folder = core.create_run(
-        core.runs_root() / "r", core.Settings.for_backbone("drawings-resnet", epochs=2),
-        CLASSES, image_set(12, "pool"),
-    )  # fmt: skip
+        core.runs_root() / "r",
+        core.Settings.for_backbone("drawings-resnet", epochs=2),
+        CLASSES,
+        image_set(12, "pool"),
+    )
     assert execute(folder)["state"] == "finished"
     page.goto(f"{url}/Inspect?run=r")
     page.get_by_text("2: final").first.wait_for()

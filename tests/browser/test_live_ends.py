@@ -44,8 +44,12 @@ def test_killed_and_told_to_end_it_is_resumed_to_the_same_end(page, own_home):
         else:
             assert state["state"] == "paused" and folder.checkpoints()[-1] == state["step"] > step
     subprocess.run(
-        [sys.executable, "-m", "ueo_core", "resume", str(whole.path)], cwd=ROOT, check=True,
-        capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-m", "ueo_core", "resume", str(whole.path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
     assert folder.state["step"] == whole.state["step"] == 120
     assert same(delta_of(folder), delta_of(whole))

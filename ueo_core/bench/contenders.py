@@ -219,10 +219,14 @@ class _Ours(_Side):
         super().__init__(task)
         self.backbone = backbones.prepare(self.stock(), self.device)
         self.settings = Settings(
-            backbone=task.backbone, pretrained=task.pretrained, batch_size=task.batch,
-            epochs=10_000, device=task.device, chunk=task.chunk,
+            backbone=task.backbone,
+            pretrained=task.pretrained,
+            batch_size=task.batch,
+            epochs=10_000,
+            device=task.device,
+            chunk=task.chunk,
             precision=task.precision,
-        )  # fmt: skip
+        )
         views = Views(_Held(self.arrays()), self.backbone)
         self.model = AdaptedCLIP(self.backbone, self.names)
         self.steps = adapt(self.model, views, self.torch.ones(task.batch), self.settings)

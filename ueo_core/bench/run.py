@@ -102,8 +102,11 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
     }
     if what == "step":
         # Of what is computed: parts of a batch that are encoded twice count twice.
-        row |= {"gflop": round(work / 1e9, 2), "peak_gflops": round(peak / 1e9, 1),
-                "peak_share": round(100 * work / ours / peak, 1)}  # fmt: skip
+        row |= {
+            "gflop": round(work / 1e9, 2),
+            "peak_gflops": round(peak / 1e9, 1),
+            "peak_share": round(100 * work / ours / peak, 1),
+        }
     return row
 
 

@@ -13,10 +13,16 @@ def bench(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     if args.threads is not None and args.threads < 1:
         raise UserError(f"{args.threads} threads: there is no such number; give 1 or more.")
     common = Task(
-        backbone="", pretrained=None, classes=0, batch=args.batch_size, device=args.device,
-        threads=args.threads or run.threads_here(), chunk=args.chunk,
-        precision=args.precision, epochs=args.epochs,
-    )  # fmt: skip
+        backbone="",
+        pretrained=None,
+        classes=0,
+        batch=args.batch_size,
+        device=args.device,
+        threads=args.threads or run.threads_here(),
+        chunk=args.chunk,
+        precision=args.precision,
+        epochs=args.epochs,
+    )
     todo = run.tasks(
         [args.backbone] if args.backbone else run.BACKBONES,
         [args.classes] if args.classes is not None else run.CLASSES,

@@ -53,9 +53,14 @@ def drawings(args: argparse.Namespace, tick: Ticker) -> Result:
     if args.classes and classes is None:
         classes = [args.classes.strip()]
     n = write_drawings(
-        args.out, args.domain, args.per_class, args.seed, classes, args.size,
+        args.out,
+        args.domain,
+        args.per_class,
+        args.seed,
+        classes,
+        args.size,
         lambda done, total: tick(f"{done} of {total} drawn"),
-    )  # fmt: skip
+    )
     return [f"{n} images in {args.out}"], {"out": str(args.out), "images": n, "domain": args.domain}
 
 
@@ -63,9 +68,13 @@ def sample(args: argparse.Namespace, tick: Ticker) -> Result:
     chosen = problem(args.shift, args.seed, args.domain)
     counts = write_sample(args.out, chosen, lambda done, total: tick(f"{done} of {total} drawn"))
     data = {
-        "out": str(args.out), "shift": args.shift, "seed": args.seed, "domain": args.domain,
-        "classes": list(chosen.classes), **counts,
-    }  # fmt: skip
+        "out": str(args.out),
+        "shift": args.shift,
+        "seed": args.seed,
+        "domain": args.domain,
+        "classes": list(chosen.classes),
+        **counts,
+    }
     return [f"{counts['pool']} pool and {counts['test']} test images in {args.out}"], data
 
 
@@ -242,9 +251,13 @@ def predict(args: argparse.Namespace, tick: Ticker) -> Result:
     answers = Answers(images.names, cosines["adapted"], offer.classes, offer.logit_scale)
     unknown = answers.write_csv(args.csv, threshold)
     data = {
-        "csv": str(args.csv), "images": len(images), "unknown": unknown, "threshold": threshold,
-        "score": DEFAULT_SCORE, "skipped": [vars(s) for s in report.skipped],
-    }  # fmt: skip
+        "csv": str(args.csv),
+        "images": len(images),
+        "unknown": unknown,
+        "threshold": threshold,
+        "score": DEFAULT_SCORE,
+        "skipped": [vars(s) for s in report.skipped],
+    }
     return [
         f"{len(images)} images, {unknown} of them unknown at {threshold:.6f}, in {args.csv}"
     ], data

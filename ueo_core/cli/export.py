@@ -42,9 +42,13 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         }
     with Originals(args.store, images, args.originals or args.source) as originals:
         made = export_sorted(
-            out, images, said, threshold, originals,
+            out,
+            images,
+            said,
+            threshold,
+            originals,
             lambda done, total: tick(f"{done} of {total} images written"),
-        )  # fmt: skip
+        )
     data |= {k: v for k, v in asdict(made).items() if k != "path"}
     return [
         f"{made.images} images in class folders, {made.unknown} of them unknown, in {out}",

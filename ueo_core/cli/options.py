@@ -237,23 +237,33 @@ def build() -> Parser:
         "export", parents=[common, model, stored, device, threshold], help="take a result elsewhere"
     )
     p.add_argument(
-        "--what", required=True, choices=("delta", "csv", "folders", "snippet"),
+        "--what",
+        required=True,
+        choices=("delta", "csv", "folders", "snippet"),
         help="the learned parameters; the predictions; the images sorted into class folders; "
         "a script that uses the delta in plain open_clip",
-    )  # fmt: skip
+    )
     p.add_argument(
-        "--to", type=Path, required=True, metavar="PATH",
+        "--to",
+        type=Path,
+        required=True,
+        metavar="PATH",
         help="file to write, or a folder that is there; folders: a .zip or a new folder",
-    )  # fmt: skip
+    )
     add_guarded(p)
     p.add_argument(
-        "--images", dest="source", type=Path, metavar="SOURCE",
+        "--images",
+        dest="source",
+        type=Path,
+        metavar="SOURCE",
         help="csv, folders: these images in place of the run's own",
-    )  # fmt: skip
+    )
     p.add_argument(
-        "--originals", type=Path, metavar="SOURCE",
+        "--originals",
+        type=Path,
+        metavar="SOURCE",
         help="folders: where the original files are, if they were moved",
-    )  # fmt: skip
+    )
 
     p = commands.add_parser(
         "protocol",

@@ -13,9 +13,19 @@ from ueo_core.presets import preset
 
 # What the options of a protocol may set; the method and the seed are what it varies.
 CHOSEN = (
-    "pretrained", "epochs", "batch_size", "lr", "trade", "device", "weight_temperature", "trained",
-    "prompt", "crop_scale", "flip", "chunk",
-)  # fmt: skip
+    "pretrained",
+    "epochs",
+    "batch_size",
+    "lr",
+    "trade",
+    "device",
+    "weight_temperature",
+    "trained",
+    "prompt",
+    "crop_scale",
+    "flip",
+    "chunk",
+)
 
 
 def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
@@ -49,9 +59,15 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
 
     chosen = {k: v for k, v in (("epochs", args.epochs), ("lr", args.lr)) if v is not None}
     rows = drawings_rows(
-        parse_backbones(args.backbones), args.shift, _seeds(args), args.domain,
-        check_variants(_names(args.methods)), args.out, chosen, _ticking(tick),
-    )  # fmt: skip
+        parse_backbones(args.backbones),
+        args.shift,
+        _seeds(args),
+        args.domain,
+        check_variants(_names(args.methods)),
+        args.out,
+        chosen,
+        _ticking(tick),
+    )
     return [*markdown(rows), "", f"Tables in {args.out}"], {"rows": rows, "out": str(args.out)}
 
 

@@ -56,8 +56,9 @@ def drawings_rows(
 
                 worlds.append(World(kind, seed, make, len(drawn.pool), len(drawn.test)))
         settings = Settings.for_backbone(name, **(chosen or {}))
-        plan = Plan(settings, frozenset(chosen or {}), tuple(variants), tuple(worlds),
-                    {"drawings": domain})  # fmt: skip
+        plan = Plan(
+            settings, frozenset(chosen or {}), tuple(variants), tuple(worlds), {"drawings": domain}
+        )
 
         def tell(done: int, total: int, what: str, name: str = name, place: int = place) -> None:
             # The models cost about the same, so each counts as one part of the whole.

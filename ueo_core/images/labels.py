@@ -19,14 +19,29 @@ _CSV_BYTES = 64 * 10**6
 # ImageNet writes n02084071-dog, Caltech-256 writes 056.dog.
 _NUMBERING = re.compile(r"^(?:n\d{8}|\d{1,4})[ ._-]+(?=\D)")
 _IRREGULAR = {
-    "people": "person", "men": "man", "women": "woman", "children": "child", "mice": "mouse",
-    "geese": "goose", "feet": "foot", "teeth": "tooth", "oxen": "ox", "dice": "die",
-}  # fmt: skip
+    "people": "person",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "mice": "mouse",
+    "geese": "goose",
+    "feet": "foot",
+    "teeth": "tooth",
+    "oxen": "ox",
+    "dice": "die",
+}
 # Singular and plural without its s meet here: puppy, puppie -> puppy; bus, buse -> bus.
 _STEMS = {
-    "ie": "y", "ve": "f", "fe": "f", "se": "s", "xe": "x", "ze": "z", "che": "ch", "she": "sh",
+    "ie": "y",
+    "ve": "f",
+    "fe": "f",
+    "se": "s",
+    "xe": "x",
+    "ze": "z",
+    "che": "ch",
+    "she": "sh",
     "oe": "o",
-}  # fmt: skip
+}
 
 
 def folder_of(name: str) -> str | None:

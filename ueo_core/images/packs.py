@@ -57,9 +57,14 @@ class Packed:
 
     def row(self) -> bytes:
         row = _ROW.pack(
-            bytes.fromhex(self.sha), self.offset, self.width, self.height, self.side,
-            self.spread, self.format.encode()[:8],
-        )  # fmt: skip
+            bytes.fromhex(self.sha),
+            self.offset,
+            self.width,
+            self.height,
+            self.side,
+            self.spread,
+            self.format.encode()[:8],
+        )
         return row + _CHECK.pack(zlib.crc32(row))
 
 
@@ -118,14 +123,25 @@ class PackWriter:
     def add(self, sha: str, image: Decoded, short_side: int) -> Packed:
         """Append an image; raises `OSError` with the pack as it was before."""
         return self.append(
-            image.pixels, sha, image.width, image.height,
-            min(image.width, image.height, short_side), round(image.spread, 2), image.format,
-        )  # fmt: skip
+            image.pixels,
+            sha,
+            image.width,
+            image.height,
+            min(image.width, image.height, short_side),
+            round(image.spread, 2),
+            image.format,
+        )
 
     def append(
-        self, pixels: np.ndarray, sha: str, width: int, height: int, side: int, spread: float,
+        self,
+        pixels: np.ndarray,
+        sha: str,
+        width: int,
+        height: int,
+        side: int,
+        spread: float,
         format: str,
-    ) -> Packed:  # fmt: skip
+    ) -> Packed:
         with self._lock:
             if self._pixels is None:
                 self._root.mkdir(parents=True, exist_ok=True)

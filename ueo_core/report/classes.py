@@ -61,10 +61,19 @@ def class_changes(before, after, truth, classes) -> list[ClassChange]:
         low1, high1 = wilson(int(now.sum()), n)
         found.append(
             ClassChange(
-                name, n, 100 * float(was.mean()), low0, high0,
-                100 * float(now.mean()), low1, high1, gained, lost, float(p),
+                name,
+                n,
+                100 * float(was.mean()),
+                low0,
+                high0,
+                100 * float(now.mean()),
+                low1,
+                high1,
+                gained,
+                lost,
+                float(p),
             )
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda c: (c.change, c.after, c.name))
 
 

@@ -79,10 +79,8 @@ class Contender:
     def recipe(self) -> str:
         """Equal for runs that differ only in the seed, and in what changes no result."""
         kept = {
-            k: v
-            for k, v in self.settings.to_json().items()
-            if k != "seed" and k not in NO_CHANGE
-        }  # fmt: skip
+            k: v for k, v in self.settings.to_json().items() if k != "seed" and k not in NO_CHANGE
+        }
         early = self.step if self.step < self.steps else None
         return json.dumps([self.bench, self.pool["fingerprint"], early, kept], sort_keys=True)
 
@@ -355,8 +353,9 @@ def table(contenders: Sequence[Contender]) -> list[Row]:
             continue
         start = model.contender
         figures = {k: _one(model.answers.metrics.get(k)) for k in FIGURES} | {
-            "agreement": Mean(100.0, None), "seconds": Mean(0.0, None),
-        }  # fmt: skip
+            "agreement": Mean(100.0, None),
+            "seconds": Mean(0.0, None),
+        }
         of = tuple(c.run for c in contenders if c.zero_shot == start.zero_shot)
         rows.append(Row(model.name, start.bench, of, (), figures))
     for group in groups(contenders):

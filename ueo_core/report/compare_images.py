@@ -31,19 +31,27 @@ def _known(of: Answers) -> NDArray[np.bool_]:
 
 PAIR_VIEWS: dict[str, PairView] = {
     "differ": PairView(
-        "Answers differ", "The two name different classes.", False,
+        "Answers differ",
+        "The two name different classes.",
+        False,
         lambda a, b, truth: a.answer != b.answer,
     ),
     "left": PairView(
-        "Only A is right", "A names the right class, B another one.", True,
+        "Only A is right",
+        "A names the right class, B another one.",
+        True,
         lambda a, b, truth: _right(a, truth) & ~_right(b, truth),
     ),
     "right": PairView(
-        "Only B is right", "B names the right class, A another one.", True,
+        "Only B is right",
+        "B names the right class, A another one.",
+        True,
         lambda a, b, truth: _right(b, truth) & ~_right(a, truth),
     ),
     "neither": PairView(
-        "Both wrong, differently", "It is of one of the classes, and neither names it.", True,
+        "Both wrong, differently",
+        "It is of one of the classes, and neither names it.",
+        True,
         lambda a, b, truth: (
             (truth >= 0) & (a.answer != b.answer) & ~_right(a, truth) & ~_right(b, truth)
         ),
@@ -54,7 +62,7 @@ PAIR_VIEWS: dict[str, PairView] = {
         False,
         lambda a, b, truth: _known(a) != _known(b),
     ),
-}  # fmt: skip
+}
 
 
 def pair_views(labelled: bool) -> dict[str, PairView]:

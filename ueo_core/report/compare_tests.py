@@ -57,9 +57,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def against(
-    contenders: Sequence[Contender], reference: Model, seed: int = 0,
+    contenders: Sequence[Contender],
+    reference: Model,
+    seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Paired]:  # fmt: skip
+) -> list[Paired]:
     """Every run on the bench of the reference against it.
 
     The run itself is left out when it is the reference. Runs on other images, class names or

@@ -54,10 +54,13 @@ def map_groups(part: Part, colouring: str, classes, shown: list[int]) -> dict[st
 
 def _of_classes(index: NDArray, classes, shown: list[int]) -> list[Group]:
     groups = [
-        Group(f"other classes ({len(classes) - len(shown)})", "rest",
-              np.flatnonzero((index >= 0) & ~np.isin(index, shown))),
+        Group(
+            f"other classes ({len(classes) - len(shown)})",
+            "rest",
+            np.flatnonzero((index >= 0) & ~np.isin(index, shown)),
+        ),
         Group("without a label", "unlabelled", np.flatnonzero(index == UNLABELED)),
-    ]  # fmt: skip
+    ]
     groups += [Group(classes[i], "class", np.flatnonzero(index == i)) for i in shown]
     return [*groups, Group("none of the classes", "unknown", np.flatnonzero(index == OOD))]
 

@@ -85,9 +85,12 @@ def separation(opened: Inspection, part: Part, limits: dict[str, float], verdict
             }
         bars = histogram(groups)
         drawn = svg.histogram(
-            bars.edges, bars.counts, SCORES[DEFAULT_SCORE].title, limits[side],
+            bars.edges,
+            bars.counts,
+            SCORES[DEFAULT_SCORE].title,
+            limits[side],
             f"{title}: histogram of the score with the threshold",
-        )  # fmt: skip
+        )
         figures.append(_figure(drawn, title))
     legend = "plain: known, striped: unknown, " if part.labelled else ""
     effects = {

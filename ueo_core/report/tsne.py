@@ -57,9 +57,11 @@ def compute_tsne(
     for i, s in enumerate(wanted):
         start = _kept(folder, part, 0)
         points = _in_child(
-            read_features(folder, part, s), start,
-            lambda n, i=i: progress(ITERATIONS * i + n, total), check,
-        )  # fmt: skip
+            read_features(folder, part, s),
+            start,
+            lambda n, i=i: progress(ITERATIONS * i + n, total),
+            check,
+        )
         path = _path(folder, part, s)
         path.parent.mkdir(exist_ok=True)
         beside = path.with_name(path.name + ".part")
@@ -90,8 +92,11 @@ def _in_child(
         with open(place / "said", "wb") as said:
             child = subprocess.Popen(
                 [sys.executable, "-u", "-m", "ueo_core.report.tsne", str(place)],
-                cwd=root, stdout=said, stderr=subprocess.STDOUT, env=env,
-            )  # fmt: skip
+                cwd=root,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                env=env,
+            )
         try:
             while child.poll() is None:
                 check()

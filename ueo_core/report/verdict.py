@@ -111,9 +111,13 @@ def compare(
 
 
 def paired(
-    answers: dict[str, NDArray], scores: dict[str, NDArray], truth, n_classes: int,
-    seed: int = 0, resamples: int = RESAMPLES,
-) -> dict[str, Compared]:  # fmt: skip
+    answers: dict[str, NDArray],
+    scores: dict[str, NDArray],
+    truth,
+    n_classes: int,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, Compared]:
     """ACC, AUC and HM of two models on the same images; only those that the labels allow.
 
     answers, scores: (N,) each, of "before" and "after": every resample draws the same images

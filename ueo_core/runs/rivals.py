@@ -59,10 +59,16 @@ def queue_rivals(manager: Manager, run: str, methods: Iterable[str], seeds: int)
     for rival in rivals(manager, run, methods, seeds):
         if rival.run is None:
             folder = create_run(
-                manager.new_path(), rival.settings, config["classes"],
-                config["pool"], labels["pool"], config["holdout"], labels["holdout"],
-                title=rival.title, request=rival.request,
-            )  # fmt: skip
+                manager.new_path(),
+                rival.settings,
+                config["classes"],
+                config["pool"],
+                labels["pool"],
+                config["holdout"],
+                labels["holdout"],
+                title=rival.title,
+                request=rival.request,
+            )
             ids.append(manager.submit(folder))
         else:
             if manager.folder(rival.run).state["state"] == "paused":

@@ -219,9 +219,14 @@ class Scorer:
         choice = None
         if self.settings.guard and step:
             choice = examine(
-                self.model, self.views("pool"), self.zero["pool_cosines"], final["pool_cosines"],
-                self.settings.seed, self.batch, lambda n, total: self.phase("checking", n, total),
-            )  # fmt: skip
+                self.model,
+                self.views("pool"),
+                self.zero["pool_cosines"],
+                final["pool_cosines"],
+                self.settings.seed,
+                self.batch,
+                lambda n, total: self.phase("checking", n, total),
+            )
         result["guard"] = choice.to_json() if choice else None
         if choice and choice.share < 1:
             self.model.load_between(choice.share, last)
