@@ -2,17 +2,18 @@
 
 import streamlit as st
 
-from ui import shell, start, start_picture
+from ui.common import shell
+from ui.start import page, picture
 
 shell.bootstrap("Start")
-start.take_to_active_run()
+page.take_to_active_run()
 
 st.title("Show CLIP your photos. Label none of them.")
 st.markdown(
     "UEO Studio adapts CLIP to a folder of unlabeled photos, and lets you watch while it learns which "
     "images belong to your classes and **which belong to none of them**."
 )
-start_picture.draw(shell.dark())
-start.watch_it_work()
-start.recent_runs()
-start.this_machine()
+picture.draw(shell.dark())
+page.watch_it_work()
+page.recent_runs()
+page.this_machine()

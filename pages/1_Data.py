@@ -2,17 +2,12 @@
 
 import streamlit as st
 
-from ui import (
-    data_images,
-    data_labels,
-    data_names,
-    data_report,
-    data_set,
-    data_sources,
-    data_store,
-    shell,
-    uploads,
-)
+from ui.common import shell, uploads
+from ui.data import header, sources, store
+from ui.data import images as data_images
+from ui.data import labels as data_labels
+from ui.data import names as data_names
+from ui.data import report as data_report
 
 shell.bootstrap("Data")
 st.title("Data")
@@ -20,10 +15,10 @@ st.markdown(
     "Your images stay on this machine: they are decoded into a folder of the studio, nowhere else."
 )
 
-data_sources.draw()
-dataset = data_set.chosen()
+sources.draw()
+dataset = header.chosen()
 if dataset:
-    data_set.header(dataset)
+    header.header(dataset)
     names, labels, test_set, images, report = st.tabs(
         ["Class names", "Labels for scoring", "Test set", "Images", "Intake report"],
         key="data.tabs",
@@ -38,5 +33,5 @@ if dataset:
         data_images.draw(dataset)
     with report:
         data_report.draw(dataset)
-data_store.draw()
+store.draw()
 uploads.ready()

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from ui import adapt, adapt_start, shell
+from ui.adapt import page, start
+from ui.common import shell
 
 shell.bootstrap("Adapt")
 st.title("Adapt")
-dataset = adapt.dataset()
-backbone, pretrained = adapt.backbone()
+dataset = page.dataset()
+backbone, pretrained = page.backbone()
 shell.teaching_note(backbone)
-settings = adapt.settings(backbone, pretrained)
-adapt_start.draw(dataset, settings)
+settings = page.settings(backbone, pretrained)
+start.draw(dataset, settings)

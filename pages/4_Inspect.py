@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-import ueo_core as core
-from ui import inspect
-from ui.live import chosen_run, no_run
-from ui.plain import markdown
-from ui.shell import bootstrap, manager, parameter
+from ueo_core.runs.notices import mark_seen
+from ueo_core.utils.errors import UserError
+from ui.common.shell import bootstrap, manager, parameter
+from ui.common.text import markdown
+from ui.inspect import page
+from ui.live.page import chosen_run, no_run
 
 bootstrap("Inspect")
 
@@ -16,9 +17,9 @@ if run is None:
     no_run()
     st.stop()
 try:
-    inspect.show(run)
-    core.mark_seen(manager().folder(run))
-except core.UserError as error:
+    page.show(run)
+    mark_seen(manager().folder(run))
+except UserError as error:
     st.title("Inspect")
     st.info(markdown(str(error)), icon=":material/info:")
     st.page_link(

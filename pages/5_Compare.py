@@ -1,7 +1,7 @@
 """Runs side by side: what differs, who is better on the same images, whose answers changed."""
 
-from ui import compare
-from ui.shell import bootstrap
+from ui.common.shell import bootstrap
+from ui.compare import page
 
 bootstrap("Compare")
-compare.show()
+page.show()

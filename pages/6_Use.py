@@ -1,7 +1,8 @@
 """Use the adapted model: classify new images, reject the unknown, take the result away."""
 
-from ui import shell, use
+from ui.common import shell
+from ui.use import page
 
 shell.bootstrap("Use")
 
-use.show()
+page.show()

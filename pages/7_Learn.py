@@ -1,8 +1,8 @@
 """The method as something one can touch: for a projector, and for the phones in the room."""
 
-from ui import learn
-from ui.shell import bootstrap
+from ui.common.shell import bootstrap
+from ui.learn import page
 
 bootstrap("Learn")
 
-learn.page()
+page.page()

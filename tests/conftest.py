@@ -14,7 +14,7 @@ import torch
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 
-from ueo_core import backbones
+from ueo_core.models import backbones
 
 TINY = {
     "embed_dim": 16,
@@ -51,7 +51,7 @@ def own_home(tmp_path, monkeypatch):
 def stage():
     """Learn's stage: a teaching model on the built-in problem. No test leaves it changed."""
     from ueo_core.drawings.sample import problem
-    from ueo_core.learn.drawn import open_stage
+    from ueo_core.learn.stage import open_stage
 
     return open_stage("drawings-resnet", problem())
 
@@ -62,7 +62,7 @@ def trajectories():
 
     A general statement must hold on all of them, or on most.
     """
-    from ueo_core.learn import PRESETS
+    from ueo_core.learn.knobs import PRESETS
     from ueo_core.learn.simplex import simulate
 
     return cache(lambda preset: [simulate(PRESETS[preset].knobs.with_seed(s)) for s in range(24)])

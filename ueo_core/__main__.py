@@ -2,6 +2,6 @@
 
 import sys
 
-from ueo_core.cli import main
+from ueo_core.cli.main import main
 
 sys.exit(main())

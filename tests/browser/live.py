@@ -1,6 +1,11 @@
 """What the browser tests of the Live page share: a run to steer, and how to wait for what it shows."""
 
-import ueo_core as core
+from ueo_core.config.settings import Settings
+from ueo_core.data.store import Store
+from ueo_core.drawings import sample
+from ueo_core.runs.create import create_run, reference
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.paths import runs_root, store_root
 
 from .conftest import PATIENCE
 
@@ -8,20 +13,20 @@ STEP = "() => Number((document.body.innerText.match(/step ([\\d,]+) of/) || [0, 
 CHARTS = "[...document.querySelectorAll('[class*=st-key-live] canvas')]"
 
 
-def paused_run(epochs: int = 2000) -> core.RunFolder:
+def paused_run(epochs: int = 2000) -> RunFolder:
     """A small problem of the built-in kind, ready to be resumed; by default it does not end by itself."""
-    problem = core.problem(seed=11)
-    store, files = core.Store(core.store_root(), 105), {"pool": [], "test": []}
+    problem = sample.problem(seed=11)
+    store, files = Store(store_root(), 105), {"pool": [], "test": []}
     for part, name, png in problem.files():
         if len(files[part]) < 120:
             files[part].append((name, png))
     sets = {k: store.open(store.ingest_files(v, name=k).set_id) for k, v in files.items()}
-    folder = core.create_run(
-        core.runs_root() / "night",
-        core.Settings.for_backbone("drawings-resnet", epochs=epochs, batch_size=30, device="cpu"),
+    folder = create_run(
+        runs_root() / "night",
+        Settings.for_backbone("drawings-resnet", epochs=epochs, batch_size=30, device="cpu"),
         list(problem.classes),
-        core.reference(store, sets["pool"]),
-        holdout=core.reference(store, sets["test"]),
+        reference(store, sets["pool"]),
+        holdout=reference(store, sets["test"]),
         holdout_labels=[name.split("/")[0] for name in sets["test"].names],
     )
     # One thread, so that the server and a command line on any machine come to the same end.

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-import ueo_core as core
-from tests.test_compare import contender, run_of
+from tests.analysis.test_compare import compared_run, run_of
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.paths import runs_root
 
 from .conftest import PATIENCE, serve
 
@@ -23,8 +24,8 @@ def fits(page) -> bool:
 
 def test_rivals_join_the_comparison_and_the_address_keeps_it(page, own_home):
     few = {"epochs": 1, "batch_size": 20}
-    a = contender("a", settings=few, n=40, classes=["cat", "fish", "sun"])
-    contender("b", run_of(a), few | {"method": "entmin"}, n=40, classes=["cat", "fish", "sun"])
+    a = compared_run("a", settings=few, n=40, classes=["cat", "fish", "sun"])
+    compared_run("b", run_of(a), few | {"method": "entmin"}, n=40, classes=["cat", "fish", "sun"])
     with serve(own_home) as (url, _):
         page.goto(f"{url}/Compare?runs=a,b")
         until_text(page, "Images whose answer differs")
@@ -34,9 +35,9 @@ def test_rivals_join_the_comparison_and_the_address_keeps_it(page, own_home):
         page.wait_for_url(re.compile(r"runs=.*%2C.*%2C|runs=.*,.*,"))
         # A true run on 40 tiny images: it appears under way, and joins by itself when it is done.
         until_text(page, "InfoMax · seed 0|InfoMax\\s+0", 4 * PATIENCE)
-        made = [f for f in core.runs_root().iterdir() if f.name not in ("a", "b")]
+        made = [f for f in runs_root().iterdir() if f.name not in ("a", "b")]
         assert len(made) == 1
-        assert core.RunFolder(made[0]).settings == run_of(a).settings.changed(method="infomax")
+        assert RunFolder(made[0]).settings == run_of(a).settings.changed(method="infomax")
         second = page.context.new_page()
         second.goto(page.url)
         until_text(second, "InfoMax · seed 0|InfoMax\\s+0")

@@ -5,9 +5,14 @@ import re
 
 import pytest
 
-import ueo_core as core
-from tests.run_folders import CLASSES, image_set, write_run
+from tests.helpers.run_folders import CLASSES, image_set, write_run
+from ueo_core.analysis.run_result import read_inspection
+from ueo_core.config.settings import Settings
+from ueo_core.data.store import Store
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
+from ueo_core.runs.create import create_run
 from ueo_core.runs.worker import execute
+from ueo_core.utils.paths import runs_root, store_root
 
 from .conftest import PATIENCE, serve
 
@@ -55,7 +60,7 @@ def _box(places: dict) -> tuple:
 
 def test_a_brush_shows_its_images_and_an_image_shows_its_point(page, own_home, url):
     folder = write_run("r")
-    names = core.Store(core.store_root()).open(folder.config["pool"]["set"]).names
+    names = Store(store_root()).open(folder.config["pool"]["set"]).names
     page.goto(f"{url}/Inspect?run=r")
     page.get_by_role("tab", name="Map").click()
     page.wait_for_function(f"() => Object.keys(({PLACES})()).length === 80")
@@ -85,7 +90,7 @@ def test_a_brush_shows_its_images_and_an_image_shows_its_point(page, own_home, u
 
 def test_the_threshold_is_dragged_on_the_histogram_itself(page, own_home, url):
     folder = write_run("r")
-    scores = core.read_inspection(folder).parts["pool"].scores(core.DEFAULT_SCORE)["after"]
+    scores = read_inspection(folder).parts["pool"].scores(DEFAULT_SCORE)["after"]
     page.goto(f"{url}/Inspect?run=r")
     after = page.locator("svg:has(.handle)").nth(1)
     after.scroll_into_view_if_needed()
@@ -110,7 +115,7 @@ def test_the_threshold_is_dragged_on_the_histogram_itself(page, own_home, url):
 
 def test_an_image_of_the_gallery_leads_to_its_place_on_the_map(page, own_home, url):
     folder = write_run("r")
-    names = core.Store(core.store_root()).open(folder.config["pool"]["set"]).names
+    names = Store(store_root()).open(folder.config["pool"]["set"]).names
     page.goto(f"{url}/Inspect?run=r")
     page.get_by_role("tab", name="Images").click()
     card = page.locator(".ueo-thumb").nth(3)
@@ -138,9 +143,9 @@ def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
 
 
 def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url):
-    folder = core.create_run(
-        core.runs_root() / "r",
-        core.Settings.for_backbone("drawings-resnet", epochs=2),
+    folder = create_run(
+        runs_root() / "r",
+        Settings.for_backbone("drawings-resnet", epochs=2),
         CLASSES,
         image_set(12, "pool"),
     )

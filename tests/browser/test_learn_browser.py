@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.browser.conftest import PATIENCE
-from ueo_core.learn import SCENES
+from ueo_core.learn.scenes import SCENES
 
 pytestmark = pytest.mark.browser
 

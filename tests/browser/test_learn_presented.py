@@ -7,8 +7,8 @@ import pytest
 
 from tests.browser.conftest import PATIENCE
 from ueo_core.drawings.sample import problem
-from ueo_core.learn import PRESETS, SCENES
-from ueo_core.learn.knobs import STEPS
+from ueo_core.learn.knobs import PRESETS, STEPS
+from ueo_core.learn.scenes import SCENES
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
@@ -87,8 +87,8 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
 
     said = hands.scene("guess")
     assert f"{len(chosen.classes)} classes" in said
-    answers = page.locator(".card b").all_inner_texts()
-    assert len(answers) == 8 and set(answers) <= set(chosen.classes)
+    predictions = page.locator(".card b").all_inner_texts()
+    assert len(predictions) == 8 and set(predictions) <= set(chosen.classes)
     hands.press("b")
     page.wait_for_url("**draw=1*")
 
@@ -100,9 +100,9 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
     page.locator(".badge").nth(7).wait_for()
     hands.until(".learn-lead", "The room found")
     badges = page.locator(".badge").all_inner_texts()
-    strangers = [b.split("stranger: ")[1] for b in badges if "stranger: " in b]
-    assert len(strangers) == 3 and not set(strangers) & set(chosen.classes)
-    assert f"They are {', '.join(strangers)}" in hands.said()
+    ood = [b.split("stranger: ")[1] for b in badges if "stranger: " in b]
+    assert len(ood) == 3 and not set(ood) & set(chosen.classes)
+    assert f"They are {', '.join(ood)}" in hands.said()
 
     hands.press("ArrowRight")
     assert f"Each of {len(chosen.test)} drawings" in hands.scene("hills")

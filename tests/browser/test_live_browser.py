@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-import ueo_core as core
+from ueo_core.workspace.dataset import create_dataset
 
 from .conftest import serve
 from .live import (
@@ -106,7 +106,7 @@ def test_of_two_browsers_one_steers_until_it_hands_over(page, own_home):
 def test_a_run_started_at_the_foot_of_adapt_is_seen_from_its_top(page, own_home):
     folder = paused_run()
     config = folder.config
-    dataset = core.create_dataset("mine", config["pool"], classes=config["classes"])
+    dataset = create_dataset("mine", config["pool"], classes=config["classes"])
     with serve(own_home) as (url, _):
         page.set_viewport_size({"width": 1024, "height": 500})
         page.goto(f"{url}/Adapt?data={dataset.id}")

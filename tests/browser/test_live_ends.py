@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.small_runs import delta_of, same
+from tests.helpers.small_runs import adapter_of, same
 
 from .conftest import ROOT, serve
 from .live import paused_run, press, until_step, until_text
@@ -52,4 +52,4 @@ def test_killed_and_told_to_end_it_is_resumed_to_the_same_end(page, own_home):
         timeout=300,
     )
     assert folder.state["step"] == whole.state["step"] == 120
-    assert same(delta_of(folder), delta_of(whole))
+    assert same(adapter_of(folder), adapter_of(whole))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import ueo_core as core
+from ueo_core.drawings.sample import problem
 
 from .conftest import serve
 
@@ -32,7 +32,7 @@ def test_a_double_click_starts_one_live_run_and_sigterm_leaves_it_resumable(page
         page.get_by_text(re.compile(r"step [1-9]\d* of")).first.wait_for()
         found = runs(tmp_path)
         assert len(found) == 1
-        assert found[0]["pool"]["n"] == len(core.problem().pool)
+        assert found[0]["pool"]["n"] == len(problem().pool)
         # A refresh is a new session: the same run, not another one.
         page.reload()
         page.get_by_text("drawings-resnet").first.wait_for()

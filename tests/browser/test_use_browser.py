@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import ueo_core as core
-from tests.deltas import CLASSES, write_delta
-from ueo_core.jobs import Job
+from tests.helpers.adapters import CLASSES, write_adapter
+from ueo_core.utils.background_jobs import Job
+from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters
+from ueo_core.workspace.prediction_history import asked, predictions_of
 
 from .conftest import PATIENCE
 
@@ -25,9 +26,9 @@ def download(page, name: str) -> bytes:
 
 def test_from_a_delta_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
     monkeypatch.setenv("UEO_STUDIO_HOME", str(tmp_path))  # the server's
-    write_delta(tmp_path / "d.safetensors", "drawings-resnet")
-    delta = (tmp_path / "d.safetensors").read_bytes()
-    id = core.bring_in(Job("k", "t"), delta)
+    write_adapter(tmp_path / "d.safetensors", "drawings-resnet")
+    adapter = (tmp_path / "d.safetensors").read_bytes()
+    id = import_adapter(Job("k", "t"), adapter)
     g = np.random.default_rng(0)
     (tmp_path / "new").mkdir()
     for i in range(3):
@@ -38,11 +39,11 @@ def test_from_a_delta_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
     page.get_by_text("Drag a folder here").wait_for()
     page.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(tmp_path / "new")
     page.locator(".ueo-thumb img").nth(2).wait_for()
-    said = core.answers_of(core.brought_in()[id], core.asked(core.brought_in()[id])[0])
-    limit = core.brought_in()[id].threshold
+    said = predictions_of(imported_adapters()[id], asked(imported_adapters()[id])[0])
+    limit = imported_adapters()[id].threshold
     rows = list(csv.reader(io.StringIO(download(page, "Download the CSV").decode(), newline="")))
     assert [tuple(r) for r in rows[1:]] == [tuple(map(str, r)) for r in said.rows(limit)]
-    assert download(page, "Download the delta") == delta
+    assert download(page, "Download the delta") == adapter
     script = download(page, "Download the script").decode()
     assert "open_clip.create_model" in script and "ueo_core" not in script
     page.get_by_role("button", name="Make the zip").click()

@@ -1,1 +1,1 @@
-"""The benchmark: the studio's step and whole adaptation against a plain one, in one run."""
+"""The benchmark: the step and the whole adaptation against a plain script, in one run."""

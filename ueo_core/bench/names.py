@@ -3,7 +3,7 @@
 import itertools
 
 from ueo_core.drawings.nouns import NOUNS
-from ueo_core.errors import UserError
+from ueo_core.utils.errors import UserError
 
 COLOURS = ("red", "blue", "green", "white", "black", "golden", "grey", "brown", "pink", "purple")
 SIZES = ("big", "small", "old", "new", "broken")

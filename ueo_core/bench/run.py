@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ueo_core.bench.contenders import Contender, Task
-from ueo_core.errors import UserError
+from ueo_core.bench.processes import ComparedRun, Task
+from ueo_core.utils.errors import UserError
 
 BACKBONES = ("drawings-resnet", "drawings-vit", "RN50-quickgelu", "ViT-B-16-quickgelu")
 CLASSES = (10, 100, 345)
@@ -25,7 +25,7 @@ def tasks(
     backbones: Iterable[str], classes: Iterable[int], common: Task, pretrained: str | None
 ) -> list[Task]:
     """Every pair of backbone and number of classes. Weights that are not here are random ones."""
-    from ueo_core.backbones import DRAWINGS, is_cached
+    from ueo_core.models.backbones import DRAWINGS, is_cached
 
     def weights(name: str) -> str | None:
         if pretrained or name in DRAWINGS:
@@ -62,7 +62,7 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
     try:
         for side in SIDES:
             tell(f"{label}: building {side}")
-            contenders[side] = Contender(side, task)
+            contenders[side] = ComparedRun(side, task)
         for number in range(warm + rounds):
             for side in SIDES:
                 tell(f"{label}: {what} {number + 1} of {warm + rounds}, {side}")

@@ -2,13 +2,13 @@
 
 import argparse
 
-from ueo_core.cli.main import Ticker
+from ueo_core.cli.progress import Ticker
 
 
 def bench(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     from ueo_core.bench import run
-    from ueo_core.bench.contenders import Task
-    from ueo_core.errors import UserError
+    from ueo_core.bench.processes import Task
+    from ueo_core.utils.errors import UserError
 
     if args.threads is not None and args.threads < 1:
         raise UserError(f"{args.threads} threads: there is no such number; give 1 or more.")

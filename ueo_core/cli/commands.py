@@ -6,25 +6,28 @@ import signal
 import threading
 import time
 
-from ueo_core.answers import Answers
-from ueo_core.classes import read_class_names
 from ueo_core.cli.bench import bench
 from ueo_core.cli.compare import compare
 from ueo_core.cli.export import export
 from ueo_core.cli.inspect import inspect
-from ueo_core.cli.main import Ticker, clock
+from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.progress import Ticker, clock
 from ueo_core.cli.protocol import protocol, table
 from ueo_core.cli.report import report
-from ueo_core.cli.shared import ask, offer_of, threshold_of
 from ueo_core.cli.sources import ingest, labels_of, look_alikes, scoring_only, take_in
+from ueo_core.config.settings import Settings
+from ueo_core.data.class_names import read_class_names
+from ueo_core.data.store import Store
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
-from ueo_core.errors import UserError
-from ueo_core.images import Store
-from ueo_core.runs import Control, RunFolder, Snapshot, create_run, read_snapshot, reference
-from ueo_core.runs.claim import Claim
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.inference.predictions import Predictions
+from ueo_core.runs.control import Control
+from ueo_core.runs.create import create_run, reference
 from ueo_core.runs.extend import queue_up
-from ueo_core.scores import DEFAULT_SCORE, SCORES
-from ueo_core.settings import Settings
+from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.lock import RunLock
+from ueo_core.runs.snapshot import Snapshot, read_snapshot
+from ueo_core.utils.errors import UserError
 
 Result = tuple[list[str], dict]
 TRAINING = [
@@ -79,7 +82,7 @@ def sample(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core.backbones import available
+    from ueo_core.models.backbones import available
 
     rows = available(every=args.all)
     lines = [
@@ -95,8 +98,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 
 def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core import backbones as registry
-    from ueo_core.adapted import check_names
+    from ueo_core.models import backbones as registry
+    from ueo_core.models.adapted_clip import check_names
 
     settings = settings_of(args)
     classes = read_class_names(args.classes)
@@ -106,7 +109,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     store = Store(args.store, backbone.store_side)
     del backbone
     images, report = take_in(args.source, store, tick)
-    from ueo_core.adapt import check_pool
+    from ueo_core.training.loop import check_pool
 
     check_pool(len(images))
     scoring, notes = scoring_only(args, store, images, classes, tick)
@@ -135,7 +138,7 @@ def carry_out(
 
     epochs: by which a finished run is to be trained on. A second signal ends at once.
     """
-    with Claim(folder.path):
+    with RunLock(folder.path):
         queue_up(folder, epochs)
         return _carry_out(folder, tick, skipped)
 
@@ -198,14 +201,14 @@ def _carry_out(folder: RunFolder, tick: Ticker, skipped: int) -> Result:
 
 
 def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core.metrics import OOD, UNLABELED, truth_from_labels
-    from ueo_core.metrics import evaluate as score_all
+    from ueo_core.evaluation.metrics import OOD, UNLABELED, truth_from_labels
+    from ueo_core.evaluation.metrics import evaluate as score_all
 
     if args.score not in SCORES:
         raise UserError(f"Score “{args.score}”: not known; choose one of {', '.join(SCORES)}.")
-    offer = offer_of(args)
-    images, _, cosines = ask(args, offer, tick, rivals=True)
-    classes, scale = offer.classes, offer.logit_scale
+    adapter_file = named_adapter_file(args)
+    images, _, cosines = ask(args, adapter_file, tick, baselines=True)
+    classes, scale = adapter_file.classes, adapter_file.logit_scale
     labels, mapping = labels_of(images, args.labels, classes)
     truth = truth_from_labels(labels, classes)
     if (truth == UNLABELED).all():
@@ -224,7 +227,7 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
     }
     data["temperature"] = SCORES[args.score].temperature(scale)
     data["suggestions"] = mapping.suggestions
-    data["guard"] = offer.guard
+    data["guard"] = adapter_file.guard
     lines = [
         f"{data['n_id']} ID and {data['n_ood']} OOD images; {args.score} ({data['temperature']})",
         *score_lines({which: data[which] for which in cosines}),
@@ -245,11 +248,13 @@ def score_lines(scores: dict[str, dict]) -> list[str]:
 
 
 def predict(args: argparse.Namespace, tick: Ticker) -> Result:
-    offer = offer_of(args)
-    images, report, cosines = ask(args, offer, tick)
-    threshold = threshold_of(args, offer)
-    answers = Answers(images.names, cosines["adapted"], offer.classes, offer.logit_scale)
-    unknown = answers.write_csv(args.csv, threshold)
+    adapter_file = named_adapter_file(args)
+    images, report, cosines = ask(args, adapter_file, tick)
+    threshold = threshold_of(args, adapter_file)
+    predictions = Predictions(
+        images.names, cosines["adapted"], adapter_file.classes, adapter_file.logit_scale
+    )
+    unknown = predictions.write_csv(args.csv, threshold)
     data = {
         "csv": str(args.csv),
         "images": len(images),
@@ -264,9 +269,9 @@ def predict(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def pretrain(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core.backbones import ASSETS
     from ueo_core.drawings.pretrain import PretrainSettings
     from ueo_core.drawings.pretrain import pretrain as run
+    from ueo_core.models.backbones import ASSETS
 
     settings = PretrainSettings(
         images=args.images, steps=args.steps, patch_dropout=args.patch_dropout, seed=args.seed

@@ -4,12 +4,12 @@ import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ueo_core.errors import UserError
-from ueo_core.report import compare as side_by_side
-from ueo_core.report.compare import FIGURES, ZERO_SHOT, Contender, Mean, Model, Row
-from ueo_core.report.compare_tests import ACCURACY_TEST, INTERVAL, Paired, against, in_words
-from ueo_core.runs import RunFolder
-from ueo_core.scores import SCORES
+from ueo_core.analysis import compare as side_by_side
+from ueo_core.analysis.compare import FIGURES, ZERO_SHOT, ComparedRun, Mean, Model, Row
+from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, in_words
+from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.errors import UserError
 
 
 def compare(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
@@ -20,7 +20,7 @@ def compare(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
     for path, folder in zip(paths, folders, strict=True):
         tick(f"{len(found)} of {len(folders)} runs read")
         # Folders may share a name, their paths do not.
-        opened = side_by_side.open_contender(folder, part, args.score)
+        opened = side_by_side.open_compared_run(folder, part, args.score)
         found.append(replace(opened, run=str(path)))
     reference = _reference(args.reference, found)
     tests = against(found, reference)
@@ -32,21 +32,21 @@ def compare(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         "cautions": side_by_side.cautions(found),
         "differences": {d.name: d.values for d in side_by_side.differences(found)},
         "rows": [_row(row) for row in rows],
-        "reference": ZERO_SHOT if reference.side == "before" else reference.contender.run,
+        "reference": ZERO_SHOT if reference.side == "before" else reference.compared_run.run,
         "tests": [_test(t) for t in tests],
         "test_names": {"p": ACCURACY_TEST, "p_holm": "Holm's correction", "intervals": INTERVAL},
     }
     return _lines(data, rows, tests, found), data
 
 
-def _reference(wanted: str, found: list[Contender]) -> Model:
+def _reference(wanted: str, found: list[ComparedRun]) -> Model:
     """What the others are tested against: the first run's zero-shot, or one of the runs."""
     models = side_by_side.models(found)
     if wanted == ZERO_SHOT:
         return next(iter(models.values()))
-    for contender in found:
-        if Path(contender.run).resolve() == Path(wanted).resolve():
-            return models[contender.run]
+    for compared_run in found:
+        if Path(compared_run.run).resolve() == Path(wanted).resolve():
+            return models[compared_run.run]
     raise UserError(
         f"Reference “{wanted}”: it is not among the runs; name one of them, or {ZERO_SHOT}."
     )
@@ -62,7 +62,7 @@ def _test(test: Paired) -> dict:
     return asdict(test) | {"verdict": test.verdict}
 
 
-def _lines(data: dict, rows: list[Row], tests: list[Paired], found: list[Contender]) -> list[str]:
+def _lines(data: dict, rows: list[Row], tests: list[Paired], found: list[ComparedRun]) -> list[str]:
     called = side_by_side.names(found)
     lines = [f"caution: {sentence}" for sentence in data["cautions"]]
     lines.append(

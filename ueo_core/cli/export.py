@@ -5,20 +5,21 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from ueo_core.answers import Answers
-from ueo_core.cli.main import Ticker
-from ueo_core.cli.shared import ask, offer_of, threshold_of
-from ueo_core.errors import UserError
-from ueo_core.export_folders import export_sorted
-from ueo_core.export_snippet import snippet
-from ueo_core.images import ImageSet, Originals
-from ueo_core.images.files import write_whole
-from ueo_core.offered import DELTA, Offer
-from ueo_core.used import answers_of, asked
+from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.progress import Ticker
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.originals import Originals
+from ueo_core.export.script import snippet
+from ueo_core.export.sorted_folders import export_sorted
+from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
+from ueo_core.inference.predictions import Predictions
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_whole
+from ueo_core.workspace.prediction_history import asked, predictions_of
 
 # What can be exported, and its name inside a folder that is there already.
 KINDS = {
-    "delta": DELTA,
+    "delta": ADAPTER_NAME,
     "csv": "predictions.csv",
     "folders": "sorted.zip",
     "snippet": "use_delta.py",
@@ -26,14 +27,16 @@ KINDS = {
 
 
 def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
-    offer = offer_of(args)
+    adapter_file = named_adapter_file(args)
     out = args.to / KINDS[args.what] if args.to.is_dir() else args.to
     data = {"what": args.what, "to": str(out)}
     if args.what in ("delta", "snippet"):
-        _write(out, offer, args)
-        return [f"{args.what} of “{offer.title}” in {out}"], data | {"bytes": out.stat().st_size}
-    threshold = threshold_of(args, offer)
-    images, said = _said(args, offer, tick)
+        _write(out, adapter_file, args)
+        return [f"{args.what} of “{adapter_file.title}” in {out}"], data | {
+            "bytes": out.stat().st_size
+        }
+    threshold = threshold_of(args, adapter_file)
+    images, said = _said(args, adapter_file, tick)
     data |= {"images": len(images), "threshold": threshold}
     if args.what == "csv":
         unknown = said.write_csv(out, threshold)
@@ -56,7 +59,7 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     ], data
 
 
-def _write(out: Path, offer: Offer, args: argparse.Namespace) -> None:
+def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> None:
     if args.source or args.threshold is not None:
         raise UserError(
             f"--what {args.what}: it concerns no images, so it takes neither --images nor --threshold; "
@@ -65,14 +68,14 @@ def _write(out: Path, offer: Offer, args: argparse.Namespace) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         if args.what == "delta":
-            if out.exists() and out.samefile(offer.path):
+            if out.exists() and out.samefile(adapter_file.path):
                 raise UserError(
                     f"Delta “{out}”: it would be written over itself; choose another file."
                 )
-            with open(offer.path, "rb") as delta:
-                write_whole(out, lambda file: shutil.copyfileobj(delta, file))
+            with open(adapter_file.path, "rb") as adapter:
+                write_whole(out, lambda file: shutil.copyfileobj(adapter, file))
         else:
-            text = snippet(offer, str(offer.path.resolve()), out.name).encode("utf-8")
+            text = snippet(adapter_file, str(adapter_file.path.resolve()), out.name).encode("utf-8")
             write_whole(out, lambda file: file.write(text) and None)
     except OSError as error:
         raise UserError(
@@ -80,14 +83,18 @@ def _write(out: Path, offer: Offer, args: argparse.Namespace) -> None:
         ) from None
 
 
-def _said(args: argparse.Namespace, offer: Offer, tick: Ticker) -> tuple[ImageSet, Answers]:
+def _said(
+    args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker
+) -> tuple[ImageSet, Predictions]:
     """The images to export and what the model says of them: a source's, else the run's pool."""
     if args.source:
-        images, _, found = ask(args, offer, tick)
-        return images, Answers(images.names, found["adapted"], offer.classes, offer.logit_scale)
-    pool = next((a for a in asked(offer) if a.id == "pool"), None)
+        images, _, found = ask(args, adapter_file, tick)
+        return images, Predictions(
+            images.names, found["adapted"], adapter_file.classes, adapter_file.logit_scale
+        )
+    pool = next((a for a in asked(adapter_file) if a.id == "pool"), None)
     if pool is None:
         raise UserError(
-            f"Delta “{offer.path}”: a delta alone holds no images; say which with --images SOURCE."
+            f"Delta “{adapter_file.path}”: a delta alone holds no images; say which with --images SOURCE."
         )
-    return pool.images(), answers_of(offer, pool)
+    return pool.images(), predictions_of(adapter_file, pool)

@@ -3,18 +3,18 @@
 import argparse
 from dataclasses import asdict
 
-from ueo_core.errors import UserError
-from ueo_core.metrics import evaluate
-from ueo_core.report.checkpoints import checkpoint_steps, score_checkpoints, unscored_steps
-from ueo_core.report.classes import class_changes
-from ueo_core.report.hand_estimates import Estimates, estimate_by_hand, judge_by_hand
-from ueo_core.report.hand_labels import load_hand_labels
-from ueo_core.report.inspection import Inspection, Part, read_inspection
-from ueo_core.report.separation import threshold_effect
-from ueo_core.report.verdict import judge
-from ueo_core.runs import RunFolder
-from ueo_core.scores import SCORES
-from ueo_core.thresholds import mixture_threshold
+from ueo_core.analysis.checkpoints import checkpoint_steps, score_checkpoints, unscored_steps
+from ueo_core.analysis.hand_estimates import Estimates, estimate_by_hand, judge_by_hand
+from ueo_core.analysis.hand_labels import load_hand_labels
+from ueo_core.analysis.per_class import class_changes
+from ueo_core.analysis.run_result import Inspection, Part, read_inspection
+from ueo_core.analysis.threshold_effect import threshold_effect
+from ueo_core.analysis.verdict import judge
+from ueo_core.evaluation.metrics import evaluate
+from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.errors import UserError
 
 
 def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
@@ -50,7 +50,7 @@ def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         "classes": [
             asdict(c)
             for c in class_changes(
-                part.answer["before"], part.answer["after"], part.truth, opened.classes
+                part.prediction["before"], part.prediction["after"], part.truth, opened.classes
             )
         ],
         "estimates": by_hand and asdict(by_hand),
@@ -92,7 +92,7 @@ def _thresholds(opened: Inspection, part: Part, score: str, given: float | None)
     found = {}
     for side, values in part.scores(score).items():
         limit = mixture_threshold(pool[side]) if given is None else given
-        found[side] = asdict(threshold_effect(values, limit, part.answer[side], part.truth))
+        found[side] = asdict(threshold_effect(values, limit, part.prediction[side], part.truth))
     return found | {"guess": given is None}
 
 

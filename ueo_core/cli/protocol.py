@@ -3,13 +3,13 @@
 import argparse
 import time
 
-from ueo_core.classes import read_class_names
-from ueo_core.cli.main import Ticker, clock
+from ueo_core.cli.progress import Ticker, clock
 from ueo_core.cli.sources import take_in
-from ueo_core.errors import UserError
-from ueo_core.images import Store
-from ueo_core.methods import VARIANTS
-from ueo_core.presets import preset
+from ueo_core.config.methods import VARIANTS
+from ueo_core.config.presets import preset
+from ueo_core.data.class_names import read_class_names
+from ueo_core.data.store import Store
+from ueo_core.utils.errors import UserError
 
 # What the options of a protocol may set; the method and the seed are what it varies.
 CHOSEN = (
@@ -29,10 +29,10 @@ CHOSEN = (
 
 
 def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
-    from ueo_core import backbones
-    from ueo_core.protocol import carry_out, check_variants, folder_plan
-    from ueo_core.protocol_table import markdown
-    from ueo_core.shifts import labelled_folder, possible_shifts
+    from ueo_core.models import backbones
+    from ueo_core.protocol.category_shift import labelled_folder, possible_shifts
+    from ueo_core.protocol.runner import carry_out, check_variants, folder_plan
+    from ueo_core.protocol.tables import markdown
 
     variants = check_variants(_names(args.methods))
     seeds = _seeds(args)
@@ -53,9 +53,9 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
 
 
 def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
-    from ueo_core.drawings.table import drawings_rows
-    from ueo_core.protocol import check_variants
-    from ueo_core.protocol_table import markdown
+    from ueo_core.protocol.drawings_table import drawings_rows
+    from ueo_core.protocol.runner import check_variants
+    from ueo_core.protocol.tables import markdown
 
     chosen = {k: v for k, v in (("epochs", args.epochs), ("lr", args.lr)) if v is not None}
     rows = drawings_rows(
@@ -73,7 +73,7 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
 
 def parse_backbones(text: str) -> list[str]:
     """Names of teaching models; UserError for another."""
-    from ueo_core.backbones import DRAWINGS
+    from ueo_core.models.backbones import DRAWINGS
 
     names = [n.strip() for n in text.split(",")]
     for name in names:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from ueo_core.cli.main import Ticker
+from ueo_core.cli.progress import Ticker
 from ueo_core.report.html import write_report
 from ueo_core.runs.folder import RunFolder
 

@@ -4,22 +4,16 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from ueo_core.classes import read_class_names
-from ueo_core.cli.main import Ticker, clock
-from ueo_core.errors import UserError
-from ueo_core.images import (
-    FolderMap,
-    ImageSet,
-    IntakeReport,
-    Store,
-    as_classes,
-    csv_labels,
-    folder_labels,
-    map_folders,
-)
-from ueo_core.images.limits import LIMITS_EXAMPLE
-from ueo_core.runs import reference
-from ueo_core.used import useless
+from ueo_core.cli.progress import Ticker, clock
+from ueo_core.data.class_names import read_class_names
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.intake_report import IntakeReport
+from ueo_core.data.labels import FolderMap, as_classes, csv_labels, folder_labels, map_folders
+from ueo_core.data.limits import LIMITS_EXAMPLE
+from ueo_core.data.store import Store
+from ueo_core.runs.create import reference
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.prediction_history import useless
 
 FOLDERS = "folders"  # the word that stands for the subfolders' names where a CSV may stand
 

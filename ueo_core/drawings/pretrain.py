@@ -22,10 +22,10 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ueo_core.attention import use_fast_attention
 from ueo_core.drawings.captions import caption, positives
 from ueo_core.drawings.nouns import NOUNS
 from ueo_core.drawings.render import COLOURS, DOMAINS, SOURCE_DOMAIN, render
+from ueo_core.models.fast_attention import use_fast_attention
 
 log = logging.getLogger(__name__)
 

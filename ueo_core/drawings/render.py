@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from ueo_core.drawings.nouns import NOUNS
 from ueo_core.drawings.shapes import Part
-from ueo_core.errors import UserError
+from ueo_core.utils.errors import UserError
 
 Generator = np.random.Generator
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ueo_core.drawings.nouns import NOUNS
 from ueo_core.drawings.render import check_domain, check_noun, render
-from ueo_core.errors import UserError
+from ueo_core.utils.errors import UserError
 
 SHOWCASE_DOMAIN = "night"
 SIZE = 160  # pixels a side
@@ -23,7 +23,7 @@ class Shift:
     """Which classes the pool holds: how many of the known ones, how many of the strangers."""
 
     known: int
-    strangers: int
+    ood: int
     about: str
 
 
@@ -82,11 +82,11 @@ def problem(shift: str = DEFAULT_SHIFT, seed: int = 0, domain: str = SHOWCASE_DO
     g = np.random.default_rng([seed, 7])
     nouns = [str(n) for n in g.permutation(list(NOUNS))]
     classes = sorted(nouns[:CLASSES])
-    strangers = sorted(nouns[CLASSES : CLASSES + STRANGERS])
+    ood = sorted(nouns[CLASSES : CLASSES + STRANGERS])
     kind = SHIFTS[shift]
-    in_pool = classes[: kind.known] + strangers[: kind.strangers]
+    in_pool = classes[: kind.known] + ood[: kind.ood]
     pool = [str(n) for n in g.permutation(np.repeat(in_pool, PER_POOL_CLASS))]
-    test = [n for n in sorted(classes + strangers) for _ in range(PER_TEST_CLASS)]
+    test = [n for n in sorted(classes + ood) for _ in range(PER_TEST_CLASS)]
     return Problem(shift, seed, domain, tuple(classes), tuple(pool), tuple(test))
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.labels import folder_labels
+from ueo_core.data.store import Store
 from ueo_core.drawings.sample import Problem
-from ueo_core.images import ImageSet, Store, folder_labels
 
 
 def ingest_problem(

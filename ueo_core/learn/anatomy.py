@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ueo_core.adapted import AdaptedCLIP
-from ueo_core.errors import UserError
-from ueo_core.images.decode import decode
-from ueo_core.images.limits import Limits, Refused
-from ueo_core.metrics import auc
-from ueo_core.objectives import confidence_weights, entropy
-from ueo_core.scores import msp
-from ueo_core.views import Views
+from ueo_core.data.decode import decode
+from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.transforms import Views
+from ueo_core.evaluation.metrics import auc
+from ueo_core.evaluation.ood_scores import msp
+from ueo_core.methods.ueo import confidence_weights, entropy
+from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.utils.errors import UserError
 
 LIMITS = Limits(max_file_bytes=20 * 10**6, max_pixels=50_000_000, min_side=8)
 SHORT_SIDE = 256  # pixels kept of a dropped image; the teaching models look at 64

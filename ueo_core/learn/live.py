@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ueo_core.datasets import sample_dataset
-from ueo_core.runs import Manager, RunFolder, create_run
-from ueo_core.settings import Settings
+from ueo_core.config.settings import Settings
+from ueo_core.runs.create import create_run
+from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.manager import Manager
+from ueo_core.workspace.dataset import sample_dataset
 
 if TYPE_CHECKING:  # pages ask for the newest run before torch is loaded
     from torch import Tensor
@@ -56,7 +58,7 @@ def newest(manager: Manager) -> str | None:
     return None
 
 
-def latest_delta(path: Path) -> "tuple[int, dict[str, Tensor]] | None":
+def latest_adapter(path: Path) -> "tuple[int, dict[str, Tensor]] | None":
     """Step and delta of a run's last checkpoint; None before there is one that has moved."""
     folder = RunFolder(path)
     steps = folder.checkpoints()

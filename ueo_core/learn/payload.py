@@ -5,10 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from ueo_core.config.methods import METHODS
 from ueo_core.learn.knobs import CLASS_NAMES, STEPS, Knobs
-from ueo_core.learn.reading import read, scores, verdict
+from ueo_core.learn.outcomes import read, scores, verdict
 from ueo_core.learn.simplex import Trajectory, simulate
-from ueo_core.methods import METHODS
 
 PLACE, PULL = 10_000, 1_000  # units of the packed integers per 1
 
@@ -31,7 +31,7 @@ def payload(knobs: Knobs, methods: tuple[str, ...]) -> dict:
     run = simulate(knobs)
     reading = read(run)
     rows = [run.methods.index(name) for name in methods]
-    has_strangers = not np.isnan(run.auc).any()
+    has_ood = not np.isnan(run.auc).any()
     return {
         "methods": [
             {"key": name, "title": METHODS[name].title, "about": METHODS[name].about}
@@ -47,7 +47,7 @@ def payload(knobs: Knobs, methods: tuple[str, ...]) -> dict:
         "terms": _plain(run.terms[rows]),
         "mean": _plain(run.mean[rows][..., :2]),
         "acc": _plain(run.acc[rows], 1),
-        "auc": _plain(run.auc[rows], 1) if has_strangers else None,
+        "auc": _plain(run.auc[rows], 1) if has_ood else None,
         "words": [[verdict(run, reading, m, k) for k in range(STEPS + 1)] for m in rows],
         "alt": "Triangle of predictions with "
         f"{int(run.known.sum())} known images and {int((~run.known).sum())} strangers. "

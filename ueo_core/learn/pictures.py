@@ -5,9 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ueo_core.learn.anatomy import dissect
-from ueo_core.learn.drawn import Stage, draw_line, two_hills
-from ueo_core.learn.numbers import of_hills
 from ueo_core.learn.scenes import SCENES
+from ueo_core.learn.sentence_numbers import of_hills
+from ueo_core.learn.stage import Stage, draw_line, two_hills
 
 SHOWN = 6  # classes beside an image, the closest first
 SPAN = 10.0  # percentage points that an axis of AUC spans at least: less would exaggerate

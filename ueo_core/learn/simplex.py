@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
+from ueo_core.config.methods import METHODS
+from ueo_core.evaluation.metrics import OOD, accuracy
+from ueo_core.evaluation.ood_scores import mcm
 from ueo_core.learn.knobs import CLASS_NAMES, IMAGES, LOGIT_SCALE, RATE, STEPS, Knobs
-from ueo_core.methods import METHODS
-from ueo_core.metrics import OOD, accuracy
-from ueo_core.objectives import confidence_weights, terms
-from ueo_core.scores import mcm
+from ueo_core.methods.ueo import confidence_weights, terms
 
 C = len(CLASS_NAMES)
 SHARED, FOREIGN = C, C + 1  # the two features behind the classes' own
@@ -77,10 +77,10 @@ class Trajectory:
 def batch(knobs: Knobs) -> tuple[Tensor, NDArray[np.int64]]:
     """The toy's images. → features (N, 5) float32, truth (N,) with OOD for strangers"""
     g = np.random.default_rng(knobs.seed)
-    strangers = round(IMAGES * knobs.share / 100)
+    ood = round(IMAGES * knobs.share / 100)
     x = np.zeros((IMAGES, FEATURES))
     present = C - 1 if knobs.absent else C
-    truth = np.array([i % present for i in range(IMAGES - strangers)] + [OOD] * strangers, np.int64)
+    truth = np.array([i % present for i in range(IMAGES - ood)] + [OOD] * ood, np.int64)
     x[:, SHARED] = COMMON
     for i, label in enumerate(truth):
         if label != OOD:

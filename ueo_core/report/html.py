@@ -8,19 +8,20 @@ from html import escape
 from pathlib import Path
 
 from ueo_core import __version__
-from ueo_core.errors import UserError
-from ueo_core.images.files import write_whole
-from ueo_core.methods import METHODS
-from ueo_core.offered import Offer, read_offer
-from ueo_core.report import html_parts as parts
-from ueo_core.report.hand_estimates import estimate_by_hand, judge_by_hand
-from ueo_core.report.hand_labels import load_hand_labels
-from ueo_core.report.html_style import STYLE
-from ueo_core.report.inspection import Inspection, read_inspection
-from ueo_core.report.verdict import Verdict, judge
+from ueo_core.analysis.hand_estimates import estimate_by_hand, judge_by_hand
+from ueo_core.analysis.hand_labels import load_hand_labels
+from ueo_core.analysis.run_result import Inspection, read_inspection
+from ueo_core.analysis.verdict import Verdict, judge
+from ueo_core.config.methods import METHODS
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.report import sections as parts
+from ueo_core.report.style import STYLE
 from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
-from ueo_core.scores import DEFAULT_SCORE, SCORES
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_whole
 
 SETS = {"holdout": "the labelled test set", "pool": "the pile it was adapted to"}
 # Nothing may be fetched and nothing may run, whatever a file name or a class name holds.
@@ -47,22 +48,26 @@ def write_report(path: Path, folder: RunFolder) -> int:
 
 def html_report(folder: RunFolder) -> str:
     """The report of a finished run as HTML; UserError when it has no result yet."""
-    opened, offer, now = read_inspection(folder), read_offer(folder.path), read_snapshot(folder)
+    opened, adapter_file, now = (
+        read_inspection(folder),
+        adapter_of_run(folder.path),
+        read_snapshot(folder),
+    )
     part = opened.parts[opened.default]
     verdict = _verdict(folder, opened)
-    limits = parts.thresholds(opened, offer)
+    limits = parts.thresholds(opened, adapter_file)
     sections = [
         f"<h1>{escape(opened.title)}</h1>",
-        f'<p class="soft">{escape(_about(opened, offer))}</p>',
+        f'<p class="soft">{escape(_about(opened, adapter_file))}</p>',
         parts.verdict_box(verdict),
         f"<h2>Before and after</h2>{parts.metrics(opened, part, verdict)}" if part.labelled else "",
         "<h2>Known against unknown</h2>",
-        f'<p class="soft">{escape(_threshold_words(offer, opened))}</p>',
+        f'<p class="soft">{escape(_threshold_words(adapter_file, opened))}</p>',
         parts.separation(opened, part, limits, verdict),
         parts.class_by_class(opened, part),
         f"<h2>The training</h2>{parts.training(now)}" if now.series else "",
         parts.galleries(opened, part, limits),
-        f"<h2>What was run</h2>{_facts(opened, offer, now, folder)}",
+        f"<h2>What was run</h2>{_facts(opened, adapter_file, now, folder)}",
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -83,11 +88,13 @@ def _verdict(folder: RunFolder, opened: Inspection) -> Verdict:
     return judge(part, DEFAULT_SCORE, opened.classes)
 
 
-def _about(opened: Inspection, offer: Offer) -> str:
+def _about(opened: Inspection, adapter_file: AdapterFile) -> str:
     part = opened.parts[opened.default]
-    made = time.strftime("%d %B %Y", time.localtime(offer.metadata.get("created", time.time())))
+    made = time.strftime(
+        "%d %B %Y", time.localtime(adapter_file.metadata.get("created", time.time()))
+    )
     found = (
-        f"CLIP ({Path(offer.metadata['backbone']).name.removesuffix('.json')}) adapted by {METHODS[opened.method].title} to "
+        f"CLIP ({Path(adapter_file.metadata['backbone']).name.removesuffix('.json')}) adapted by {METHODS[opened.method].title} to "
         f"{opened.parts['pool'].reference['n']:,} unlabeled images for {len(opened.classes)} classes, "
         f"{made}. Scored on {SETS[part.name]}: {len(part):,} images"
     )
@@ -96,16 +103,16 @@ def _about(opened: Inspection, offer: Offer) -> str:
     return f"{found}. Labels were used for scoring only."
 
 
-def _threshold_words(offer: Offer, opened: Inspection) -> str:
+def _threshold_words(adapter_file: AdapterFile, opened: Inspection) -> str:
     return (
         f"Score: {SCORES[DEFAULT_SCORE].title} ({SCORES[DEFAULT_SCORE].temperature(opened.logit_scale)}); "
-        f"an image below the threshold counts as unknown. The threshold ({offer.threshold:.6f} after) is "
+        f"an image below the threshold counts as unknown. The threshold ({adapter_file.threshold:.6f} after) is "
         "drawn where two bell curves fitted to the pile's scores cross, without any label: a guess."
     )
 
 
-def _facts(opened: Inspection, offer: Offer, now: Snapshot, folder: RunFolder) -> str:
-    about, settings = offer.metadata, offer.settings.to_json()
+def _facts(opened: Inspection, adapter_file: AdapterFile, now: Snapshot, folder: RunFolder) -> str:
+    about, settings = adapter_file.metadata, adapter_file.settings.to_json()
     data, versions = about.get("data", {}), about.get("versions", {})
     # A file's folder says more of its owner than a report needs to.
     weights = Path(about["pretrained"]).name

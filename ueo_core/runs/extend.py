@@ -1,8 +1,8 @@
 """A finished run is trained on: what its state must say for that."""
 
-from ueo_core.errors import UserError
+from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.runs.folder import RunFolder
-from ueo_core.schedule import steps_in_all
+from ueo_core.utils.errors import UserError
 
 
 def extension(folder: RunFolder, epochs: int) -> dict:

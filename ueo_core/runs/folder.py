@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ueo_core.errors import UserError
-from ueo_core.images.files import write_bytes
+from ueo_core.config.settings import Settings
 from ueo_core.runs.states import next_state
-from ueo_core.settings import Settings
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_bytes
 
 if TYPE_CHECKING:  # pages list runs before torch is loaded
     from torch import Tensor
@@ -140,11 +140,11 @@ class RunFolder:
 
     # Parameters and results
 
-    def save_checkpoint(self, step: int, delta: dict[str, "Tensor"]) -> None:
+    def save_checkpoint(self, step: int, adapter: dict[str, "Tensor"]) -> None:
         """Keep the delta of a step; a few hundred kilobytes each."""
-        from ueo_core.adapted import save_delta
+        from ueo_core.models.adapted_clip import save_adapter
 
-        save_delta(self.path / "checkpoints" / f"{step:06d}.safetensors", delta, {"step": step})
+        save_adapter(self.path / "checkpoints" / f"{step:06d}.safetensors", adapter, {"step": step})
 
     def checkpoints(self) -> list[int]:
         """The steps that have a checkpoint, ascending."""
@@ -152,9 +152,9 @@ class RunFolder:
 
     def checkpoint(self, step: int) -> dict[str, "Tensor"]:
         """The delta of a step that `checkpoints` lists."""
-        from ueo_core.adapted import read_delta
+        from ueo_core.models.adapted_clip import read_adapter
 
-        return read_delta(self.path / "checkpoints" / f"{step:06d}.safetensors")[0]
+        return read_adapter(self.path / "checkpoints" / f"{step:06d}.safetensors")[0]
 
     def save_tensors(self, name: str, tensors: dict[str, "Tensor"]) -> None:
         """Write `name`.safetensors, beside and renamed."""

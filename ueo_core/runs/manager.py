@@ -10,14 +10,14 @@ import threading
 import time
 from pathlib import Path
 
-from ueo_core.errors import UserError
-from ueo_core.runs.claim import Claim, claimed
 from ueo_core.runs.control import Control
-from ueo_core.runs.desk import Desk
 from ueo_core.runs.extend import extension
 from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.lock import RunLock, run_locked
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.runs.states import next_state
+from ueo_core.runs.viewers import Viewers
+from ueo_core.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +37,13 @@ class Manager:
     def __init__(self, root: Path, idle_seconds: float = IDLE_SECONDS):
         self.root = Path(root)
         self.idle_seconds = idle_seconds
-        self.desk = Desk()
+        self.viewers = Viewers()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._queue: list[str] = []
         self._current: str | None = None
         self._control = Control()
-        self._claims: dict[str, Claim] = {}  # of the queue and of the current run
+        self._run_locks: dict[str, RunLock] = {}  # of the queue and of the current run
         self._until: dict[str, int] = {}  # run → step at which it pauses again
         self._live: dict[str, Snapshot] = {}  # only of runs of this process
         self._read: dict[str, tuple[tuple, Snapshot]] = {}  # run → (stamp of its files, as read)
@@ -97,7 +97,7 @@ class Manager:
     def submit(self, folder: RunFolder) -> str:
         """Queue a new run. → its id"""
         with self._changed:
-            self._claim(folder)
+            self._lock_run(folder)
             self._enqueue(folder, folder.set_state("queued", phase="waiting", reason=""))
         return folder.id
 
@@ -108,7 +108,7 @@ class Manager:
         Pause and stop take effect after the step under way; stop keeps the result so far.
         """
         if viewer is not None:
-            self.desk.take(viewer)
+            self.viewers.take(viewer)
         with self._changed, _in_a_sentence(run):
             folder = self.folder(run)
             next_state(self.snapshot(run).state, action)  # what viewers see decides
@@ -127,14 +127,14 @@ class Manager:
                 self._queue.remove(run)
                 state = folder.move(action, phase="", reason="Taken out of the queue.")
                 self._tell(run, {"kind": "state", "state": state})
-                self._claims.pop(run).release()
+                self._run_locks.pop(run).release()
             else:
                 self._take_up(folder, action, amount)
 
     def reorder(self, run: str, places: int, viewer: str | None = None) -> None:
         """Move a waiting run so many places back in the queue; forward when negative."""
         if viewer is not None:
-            self.desk.take(viewer)
+            self.viewers.take(viewer)
         with self._lock:
             if run not in self._queue:
                 raise UserError("The run is no longer waiting, so its place cannot be changed.")
@@ -150,7 +150,7 @@ class Manager:
             for run in self._queue:
                 with contextlib.suppress(OSError, UserError):  # a later start finds it interrupted
                     self.folder(run).move("interrupt", phase="", reason=NOT_BEGUN)
-                self._claims.pop(run).release()
+                self._run_locks.pop(run).release()
             self._queue.clear()
             self._changed.notify_all()
         if self._thread:
@@ -161,7 +161,7 @@ class Manager:
     def _take_up(self, folder: RunFolder, action: str, amount: int) -> None:
         """Resume, step, extend, or stop of a run that is not under way: the worker takes it up."""
         run = folder.id
-        self._claim(folder)
+        self._lock_run(folder)
         if run in self._live and folder.state["state"] != self._live[run].state:
             folder.set_state(self._live[run].state)  # what a full disk had kept from being written
         self._until.pop(run, None)
@@ -172,13 +172,13 @@ class Manager:
         # A teacher is waiting for a step, and a stop is short: both come before what is queued.
         self._enqueue(folder, state, first=action in ("step", "stop"))
 
-    def _claim(self, folder: RunFolder) -> None:
-        if folder.id not in self._claims:
-            self._claims[folder.id] = Claim(folder.path)
+    def _lock_run(self, folder: RunFolder) -> None:
+        if folder.id not in self._run_locks:
+            self._run_locks[folder.id] = RunLock(folder.path)
 
     def _own(self, run: str) -> None:
-        if run not in self._claims:
-            Claim(self.folder(run).path).release()  # says who has it, or that its process is gone
+        if run not in self._run_locks:
+            RunLock(self.folder(run).path).release()  # says who has it, or that its process is gone
             raise UserError("The run's process is gone: look again, it can be resumed.")
 
     def _enqueue(self, folder: RunFolder, state: dict, first: bool = False) -> None:
@@ -212,7 +212,7 @@ class Manager:
         """A run whose process is gone was interrupted: say so, it can be resumed."""
         try:
             state = folder.state["state"]
-            if state in ("queued", "running", "stopping") and not claimed(folder.path):
+            if state in ("queued", "running", "stopping") and not run_locked(folder.path):
                 folder.move("interrupt", phase="", reason=INTERRUPTED)
         except (OSError, ValueError, KeyError):  # a damaged run hides no other
             log.warning("run %s: its state cannot be read", folder.id)
@@ -253,7 +253,7 @@ class Manager:
                 log.warning("run %s has ended without a state: %s", run, error)
             with self._changed:
                 self._current = None
-                self._claims.pop(run).release()
+                self._run_locks.pop(run).release()
                 self._let_go(run)
 
 

@@ -1,8 +1,8 @@
 """The last model used stays loaded for the next run, and is let go of when nobody comes."""
 
-from ueo_core import backbones
-from ueo_core.memory import release_memory
-from ueo_core.settings import Settings
+from ueo_core.config.settings import Settings
+from ueo_core.models import backbones
+from ueo_core.utils.memory import release_memory
 
 
 class ModelCache:

@@ -10,21 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ueo_core.adapt import image_features
-from ueo_core.adapted import AdaptedCLIP, save_delta
-from ueo_core.answers import Answers
-from ueo_core.guarding import examine
-from ueo_core.images import ImageSet
-from ueo_core.memory import release_memory
-from ueo_core.metrics import OOD, UNLABELED, evaluate, truth_from_labels
-from ueo_core.objectives import confidence_weights
-from ueo_core.offered import DELTA, GUARDED, GUARDED_ANSWERS, describe
-from ueo_core.runs.failures import out_of_memory
+from ueo_core.data.feature_cache import zero_shot_features
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.transforms import Kept, Views, encoded_at_once
+from ueo_core.evaluation.metrics import OOD, UNLABELED, evaluate, truth_from_labels
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.inference.adapter_file import ADAPTER_NAME, GUARDED, GUARDED_PREDICTIONS, describe
+from ueo_core.inference.predictions import Predictions
+from ueo_core.methods.ueo import confidence_weights
+from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
+from ueo_core.runs.error_messages import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
-from ueo_core.scores import DEFAULT_SCORE, SCORES
-from ueo_core.thresholds import mixture_threshold
-from ueo_core.views import Kept, Views, encoded_at_once
-from ueo_core.zero_shot import zero_shot_features
+from ueo_core.training.guard import examine
+from ueo_core.training.loop import image_features
+from ueo_core.utils.memory import release_memory
 
 PROBE = 256  # images scored after every epoch but the last; the whole sets only then
 CANARIES = 8  # images whose answer is followed
@@ -175,7 +175,7 @@ class Scorer:
         zero = self.zero[f"{self.probe_set}_cosines"][self.probe]
         p = (cosines * self.model.logit_scale).softmax(1)
         mean = p.mean(0)
-        answer = cosines.argmax(1)
+        prediction = cosines.argmax(1)
         event = {
             "kind": "evaluation",
             "step": step,
@@ -186,14 +186,14 @@ class Scorer:
             "ood": [bool(t == OOD) for t in self.probe_truth]
             if (self.probe_truth != UNLABELED).any()
             else [],
-            "agreement": 100 * float((answer == zero.argmax(1)).float().mean()),
+            "agreement": 100 * float((prediction == zero.argmax(1)).float().mean()),
             "entropy": float(torch.special.entr(p).sum(1).mean()),
             "spread": 100 * float(torch.special.entr(mean).sum() / np.log(len(self.classes))),
             "change": {k: round(v, 6) for k, v in self.model.change_by_layer().items()},
             "canaries": [
                 {
                     "image": int(self.probe[i]),
-                    "answer": self.classes[int(answer[i])],
+                    "answer": self.classes[int(prediction[i])],
                     "confidence": round(float(p[i].max()), 4),
                 }
                 for i in self.canaries
@@ -214,7 +214,7 @@ class Scorer:
         # Without a step the adapted model is the zero-shot one.
         final = (self._final or self.encode_all("scoring")) if step else self._before()
         self.folder.save_tensors("adapted", final)
-        last = self.model.delta_copy()
+        last = self.model.adapter_copy()
         models, result = {"zero_shot": self.zero, "adapted": final}, {"step": step}
         choice = None
         if self.settings.guard and step:
@@ -236,14 +236,16 @@ class Scorer:
         if "guarded" in models:
             found = models["guarded"]
             self.folder.save_tensors(
-                GUARDED_ANSWERS, {k: v for k, v in found.items() if k.endswith("_cosines")}
+                GUARDED_PREDICTIONS, {k: v for k, v in found.items() if k.endswith("_cosines")}
             )
             self._save(GUARDED, found, result)
-            self.model.load_delta(last)
-        result = self._save(DELTA, final, result)
+            self.model.load_adapter(last)
+        result = self._save(ADAPTER_NAME, final, result)
         pool = final["pool_cosines"].numpy()
-        answers = Answers(self.sets["pool"].names, pool, self.classes, self.model.logit_scale)
-        answers.write_csv(self.folder.path / "predictions.csv", result["threshold"])
+        predictions = Predictions(
+            self.sets["pool"].names, pool, self.classes, self.model.logit_scale
+        )
+        predictions.write_csv(self.folder.path / "predictions.csv", result["threshold"])
         write_json(self.folder.path / "result.json", result)
 
     def _metrics(self, models: dict[str, dict[str, Tensor]]) -> dict:
@@ -269,5 +271,5 @@ class Scorer:
         result = result | {"score": DEFAULT_SCORE, "threshold": mixture_threshold(scores)}
         config = self.folder.config | {"settings": self.settings.to_json()}
         metadata = describe(self.model, config, result)
-        save_delta(self.folder.path / file, self.model.delta(), metadata)
+        save_adapter(self.folder.path / file, self.model.adapter(), metadata)
         return result

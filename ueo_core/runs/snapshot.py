@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
+from ueo_core.runs.downsample import POINTS, decimated
 from ueo_core.runs.states import actions
-from ueo_core.series import POINTS, decimated
 
 # A run may go on for days: what a viewer holds of it stays this short, whatever its length.
 SERIES = 2 * POINTS

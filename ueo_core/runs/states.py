@@ -1,6 +1,6 @@
 """The six states of a run and every transition between them, in one table."""
 
-from ueo_core.errors import UserError
+from ueo_core.utils.errors import UserError
 
 STATES = ("queued", "running", "paused", "stopping", "finished", "failed")
 

@@ -11,20 +11,21 @@ from pathlib import Path
 
 import torch
 
-from ueo_core.adapt import Step, adapt, check_pool
-from ueo_core.adapted import AdaptedCLIP
-from ueo_core.backbones import Backbone
-from ueo_core.errors import UserError
-from ueo_core.images import ImageSet, Store
-from ueo_core.memory import kept, release_memory
-from ueo_core.methods import METHODS
+from ueo_core.config.lr_schedule import images_seen, split_epoch, steps_in_all
+from ueo_core.config.methods import METHODS
+from ueo_core.config.settings import Settings
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.store import Store
+from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.models.backbones import Backbone
 from ueo_core.runs.control import Control
-from ueo_core.runs.failures import out_of_memory, sentence
+from ueo_core.runs.error_messages import out_of_memory, sentence
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.model_cache import ModelCache
 from ueo_core.runs.scoring import Scorer
-from ueo_core.schedule import images_seen, split_epoch, steps_in_all
-from ueo_core.settings import Settings
+from ueo_core.training.loop import Step, adapt, check_pool
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.memory import kept, release_memory
 
 try:
     import resource
@@ -121,7 +122,7 @@ class Worker:
         if "evaluation" not in kinds:
             self.record(self.scorer.evaluation(0))
         if not checkpoints:
-            self.folder.save_checkpoint(0, self.model.delta())
+            self.folder.save_checkpoint(0, self.model.adapter())
 
     # The loop
 
@@ -153,7 +154,7 @@ class Worker:
     def _go_back(self) -> None:
         """Parameters, events and viewers back to the last checkpoint."""
         self.done = self.folder.checkpoints()[-1]
-        self.model.load_delta(self.folder.checkpoint(self.done))
+        self.model.load_adapter(self.folder.checkpoint(self.done))
         self.folder.rewind(self.done)
         self.elapsed = max(
             (e["elapsed"] for e in self.folder.events() if e["kind"] == "step"), default=0.0
@@ -216,7 +217,7 @@ class Worker:
             if measured:
                 self.record(self.scorer.evaluation(step.step, last=step.step == steps))
             if leaving or measured:
-                self.folder.save_checkpoint(step.step, self.model.delta())
+                self.folder.save_checkpoint(step.step, self.model.adapter())
                 self.folder.update(step=step.step)
             if self.control.stop.is_set():
                 return "finish"
@@ -226,7 +227,7 @@ class Worker:
 
     def _check_finite(self) -> None:
         """A finite loss can still have gradients that are not: no such step becomes a checkpoint."""
-        if not all(bool(v.isfinite().all()) for v in self.model.delta().values()):
+        if not all(bool(v.isfinite().all()) for v in self.model.adapter().values()):
             raise FloatingPointError(f"the parameters after step {self.done} are not finite")
 
     def _event(self, step: Step, settings: Settings) -> dict:

@@ -1,0 +1,62 @@
+"""Colours of the map: every image exactly once, in the group that its answer and truth say."""
+
+import numpy as np
+
+from ueo_core.analysis.map_groups import colourings, frequent_classes, map_groups
+from ueo_core.analysis.run_result import Part
+from ueo_core.evaluation.metrics import OOD, UNLABELED
+
+NAMES = ["a", "b", "c"]
+
+
+def part(truth) -> Part:
+    before = [0, 1, 2, 0, 0, 1]
+    after = [0, 1, 0, 1, 0, 0]
+    eye = np.eye(3, dtype=np.float32)
+    return Part("pool", {}, np.array(truth), {"before": eye[before], "after": eye[after]}, 1.0)
+
+
+def members(groups) -> dict:
+    return {g.name: g.members.tolist() for g in groups}
+
+
+def test_answers_truth_and_change_by_hand():
+    one = part([0, 0, 2, 1, OOD, UNLABELED])
+    assert members(map_groups(one, "answer", NAMES, [0])["before"]) == {
+        "a": [0, 3, 4],
+        "other classes (2)": [1, 2, 5],
+    }
+    truth = map_groups(one, "truth", NAMES, [0, 1, 2])
+    assert (
+        members(truth["after"])
+        == members(truth["before"])
+        == {
+            "a": [0, 1],
+            "b": [3],
+            "c": [2],
+            "none of the classes": [4],
+            "without a label": [5],
+        }
+    )
+    assert members(map_groups(one, "change", NAMES, [])["after"]) == {
+        "right before and after": [0],
+        "wrong before and after": [1],
+        "became wrong": [2],
+        "became right": [3],
+        "same answer": [4],
+        "another answer": [5],
+    }
+
+
+def test_every_image_is_in_one_group():
+    g = np.random.default_rng(0)
+    one = part(g.integers(-2, 3, 6))
+    for how in ("answer", "truth", "change"):
+        for groups in map_groups(one, how, NAMES, [1]).values():
+            assert sorted(i for group in groups for i in group.members) == list(range(6))
+
+
+def test_the_most_frequent_answers_get_the_colours_and_truth_needs_labels():
+    assert frequent_classes(part([0] * 6)) == [0, 1]  # c is never answered after adaptation
+    assert "truth" in colourings(part([0] * 6))
+    assert "truth" not in colourings(part([UNLABELED] * 6))

@@ -1,0 +1,75 @@
+"""The map of images: scikit-learn's plane, class texts where projection puts them, two like views."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from ueo_core.analysis.pca_map import near_anchors, pca_map
+
+g = np.random.default_rng(0)
+TEXT = g.normal(size=(4, 12))
+TEXT /= np.linalg.norm(TEXT, axis=1, keepdims=True)
+
+
+def unit(n: int, stretch: float) -> np.ndarray:
+    x = g.normal(size=(n, 12)) * np.r_[stretch, 2.0, np.ones(10)] + 1
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+FEATURES = {"before": unit(60, 3.0), "after": unit(60, 4.0)}
+COSINES = {side: (x @ TEXT.T).astype(np.float32) for side, x in FEATURES.items()}
+
+
+def test_the_plane_is_that_of_scikit_learn_and_says_how_much_it_holds():
+    found = pca_map(FEATURES, COSINES)
+    for side, x in FEATURES.items():
+        pca = PCA(2).fit(x.astype(np.float64))
+        expected = pca.transform(x)
+        # Up to a turn of the plane: all distances are equal.
+        gaps = [
+            np.linalg.norm(p[:, None] - p[None], axis=2) for p in (found.points[side], expected)
+        ]
+        np.testing.assert_allclose(*gaps, atol=1e-5)
+        assert found.explained[side] == pytest.approx(
+            100 * pca.explained_variance_ratio_.sum(), 1e-4
+        )
+
+
+def test_texts_stand_where_their_projection_falls_though_only_cosines_are_known():
+    found = pca_map(FEATURES, COSINES)
+    x = FEATURES["before"].astype(np.float64)
+    axes = np.linalg.lstsq(x - x.mean(0), found.points["before"], rcond=None)[0]  # (D, 2)
+    projected = TEXT @ axes
+    np.testing.assert_allclose(found.anchors["before"], projected - projected.mean(0), atol=1e-4)
+
+
+def test_putting_the_texts_on_the_images_mean_changes_no_answer():
+    shift = g.normal(size=12)
+    moved = FEATURES["after"] @ (TEXT + shift).T
+    assert (moved.argmax(1) == COSINES["after"].argmax(1)).all()
+
+
+def test_a_turned_copy_is_turned_back():
+    x = FEATURES["before"]
+    mirrored = x * np.r_[-1, np.ones(11)].astype(np.float32)
+    text = TEXT * np.r_[-1, np.ones(11)]
+    found = pca_map(
+        {"before": x, "after": mirrored},
+        {"before": COSINES["before"], "after": (mirrored @ text.T).astype(np.float32)},
+    )
+    np.testing.assert_allclose(found.points["after"], found.points["before"], atol=1e-5)
+    np.testing.assert_allclose(found.anchors["after"], found.anchors["before"], atol=1e-4)
+
+
+def test_features_that_are_all_alike_make_no_error():
+    same = np.ones((5, 12), np.float32) / np.sqrt(12)
+    cosines = (same @ TEXT.T).astype(np.float32)
+    found = pca_map({"before": same}, {"before": cosines})
+    assert np.isfinite(found.points["before"]).all() and np.isfinite(found.anchors["before"]).all()
+
+
+def test_without_axes_a_text_stands_amid_its_nearest_images():
+    points = np.array([[0, 0], [1, 0], [2, 5], [9, 9], [9, 8], [7, 7.0]])
+    cosines = np.array([[0.9, 0.8, 0.7, 0.6, 0.5, 0.1], [0.1, 0.5, 0.6, 0.7, 0.8, 0.9]]).T
+    expected = [np.median(points[:5], axis=0), np.median(points[1:], axis=0)]
+    np.testing.assert_allclose(near_anchors(points, cosines), expected)

@@ -1,0 +1,119 @@
+"""Sources on the command line: class mapping, CSV labels, a test set of one's own."""
+
+import json
+
+import pytest
+
+from tests.cli.test_commands import adapt_options, photos, run  # noqa: F401
+from ueo_core.cli.main import main
+from ueo_core.runs.folder import RunFolder
+
+
+def test_ingest_says_how_folders_relate_to_classes(run, photos, tmp_path):  # noqa: F811
+    code, data, _ = run(
+        "ingest", photos, "--store", tmp_path, "--json", "--classes", "dogs,cat,House"
+    )
+    assert code == 0
+    assert data["classes"] == dict.fromkeys(("cat", "dog", "house", "tree", "zebra"), 4)
+    assert data["mapping"] == {
+        "exact": {"cat": "cat"},
+        "suggestions": {"dog": "dogs", "house": "House"},
+        "unmatched": ["tree", "zebra"],
+    }
+    assert "mapping" not in run("ingest", photos, "--store", tmp_path, "--json")[1]
+
+
+def test_a_test_set_and_labels_are_scored_and_change_no_weight(
+    run,
+    photos,
+    tiny_files,
+    tmp_path,  # noqa: F811
+):
+    held = tmp_path / "held"
+    for name in ("dog", "tree"):
+        (held / name).mkdir(parents=True)
+        for i in range(2):
+            (held / name / f"{i}.png").write_bytes((photos / name / f"{i}.png").read_bytes())
+    store = ("--store", tmp_path / "store")
+    plain = adapt_options(tiny_files, tmp_path / "plain")
+    scored = adapt_options(tiny_files, tmp_path / "scored")
+    options = ("--holdout", held, "--labels", "folders", "--json")
+    assert run("adapt", photos, *plain, *store)[0] == 0
+    code, data, _ = run("adapt", photos, *scored, *store, *options)
+    assert code == 0
+    folder = RunFolder.open(tmp_path / "scored")
+    assert folder.labels()["holdout"] == ["dog", "dog", "tree", "tree"]
+    assert folder.labels()["pool"].count("zebra") == 4
+    assert data["metrics"].keys() == {"pool", "holdout"}
+    assert data["metrics"]["holdout"]["adapted"]["per_class"].keys() == {"dog"}
+    adapters = [(tmp_path / name / "predictions.csv").read_text() for name in ("plain", "scored")]
+    assert adapters[0] == adapters[1]
+    evaluated = run("evaluate", tmp_path / "scored", held, *store, "--device", "cpu", "--json")[1]
+    assert evaluated["adapted"]["acc"] == pytest.approx(
+        data["metrics"]["holdout"]["adapted"]["acc"]
+    )
+
+
+def test_labels_from_a_csv(run, photos, tiny_files, tmp_path):  # noqa: F811
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\ndog/0.png,cat\ncat/1.png,dog\nzebra/0.png,stranger\n")
+    options = adapt_options(tiny_files, tmp_path / "run")
+    store = ("--store", tmp_path / "store")
+    code, _, _ = run("adapt", photos, *options, *store, "--labels", table)
+    assert code == 0
+    labels = RunFolder.open(tmp_path / "run").labels()
+    assert [v for v in labels["pool"] if v] == ["dog", "cat", "stranger"]
+    assert labels["holdout"] is None
+    code, data, _ = run(
+        "evaluate", tmp_path / "run", photos, *store, "--device", "cpu", "--labels", table, "--json"
+    )
+    assert code == 0 and (data["n_id"], data["n_ood"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--holdout-labels", "x.csv"), "there is no test set for them"),
+        (("--holdout", "{flat}"), "none has a label"),
+        (("--labels", "{flat}/none.csv"), "cannot be read"),
+        (("--holdout", "{flat}/none"), "no such folder"),
+    ],
+)
+def test_what_cannot_be_scored_is_a_sentence(
+    run,
+    photos,
+    tiny_files,
+    tmp_path,
+    options,
+    message,  # noqa: F811
+):
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    (flat / "a.png").write_bytes((photos / "dog" / "0.png").read_bytes())
+    given = [part.format(flat=flat) for part in options]
+    code, _, err = run(
+        "adapt",
+        photos,
+        *adapt_options(tiny_files, tmp_path / "r"),
+        *given,
+        "--store",
+        tmp_path / "s",
+    )
+    assert code == 2 and message in err and err.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_limits_are_settings(run, photos, tmp_path, monkeypatch, capsys):  # noqa: F811
+    monkeypatch.setenv("UEO_STUDIO_LIMITS", "max_pixels=1_000, max_files = 500")
+    code, data, _ = run("ingest", photos, "--store", tmp_path, "--json")
+    assert code == 0 and data["usable"] == 0
+    assert "max_pixels = 1,000" in json.dumps(data["skipped"])
+    main(["ingest", str(photos), "--store", str(tmp_path)])
+    assert "limits are settings: UEO_STUDIO_LIMITS=" in capsys.readouterr().out
+    for value, message in (
+        ("max_pixel=3", "no limit 'max_pixel'"),
+        ("max_files=many", "no positive"),
+    ):
+        monkeypatch.setenv("UEO_STUDIO_LIMITS", value)
+        code, _, err = run("ingest", photos, "--store", tmp_path)
+        assert code == 2 and message in err

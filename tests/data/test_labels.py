@@ -1,0 +1,132 @@
+"""Labels apart from images: folders, tables, and how folder names meet class names."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ueo_core.data.labels import csv_labels, folder_labels, map_folders
+from ueo_core.data.store import Store
+from ueo_core.utils.errors import UserError
+
+NAMES = ["cat/a.png", "deep/dog/b.png", "dog/c.png", "top.png"]
+
+
+@pytest.fixture
+def images(tmp_path):
+    files = []
+    for seed, name in enumerate([*NAMES, "dog/copy of a.png"]):
+        file = io.BytesIO()
+        Image.new("RGB", (40, 40), (seed % 4 * 60, 0, 0)).save(file, "PNG")
+        files.append((name, file))
+    store = Store(tmp_path / "store")
+    return store.open(store.ingest_files(files).set_id)
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "labels.csv"
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    return write
+
+
+def test_folders(images):
+    assert images.names == NAMES
+    assert folder_labels(images) == ["cat", "dog", "dog", None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'path,label\ncat/a.png,Cat\ntop.png,"sea, lion"\nskipped.png,Cat\ndog/c.png,\n',
+        "\ufeffLabel;Path\r\nCat;.\\cat\\a.png\r\n\r\nsea, lion;./top.png\r\n",
+        "n\tpath\tlabel\n1\tdog/copy of a.png\tCat\n2\ttop.png\tsea, lion\n",
+    ],
+)
+def test_tables(images, table, text):
+    assert csv_labels(images, table(text)) == ["Cat", None, None, "sea, lion"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "columns path and label"),
+        ("file,label\na,b\n", "columns path and label"),
+        ("path,path,label\na,b,c\n", "columns path and label"),
+        ("path,label\ncat/a.png\n", "line 2 has 1 columns instead of 2"),
+        ("path,label\ntop.png,a\ntop.png,b\n", "line 3 gives top.png a second label"),
+        ("path,label\nother/a.png,a\n", "no row names an image of this set.*'other/a.png'"),
+        ("path,label\n", "no row names"),
+        ('path,label\n"' + "x" * 200_000 + '",a\n', "is no CSV"),
+    ],
+)
+def test_tables_that_say_nothing(images, table, text, message):
+    with pytest.raises(UserError, match=message):
+        csv_labels(images, table(text))
+
+
+def test_tables_that_are_none(images, table, tmp_path):
+    with pytest.raises(UserError, match="not UTF-8"):
+        csv_labels(images, table("path,label\nä,b\n", "utf-16"))
+    with pytest.raises(UserError, match="cannot be read"):
+        csv_labels(images, tmp_path / "missing.csv")
+    with pytest.raises(UserError, match="cannot be read"):
+        csv_labels(images, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("Dog", "dog"),
+        ("sea_lion", "sea lion"),
+        ("Sea-Lions", "sea lion"),
+        ("dogs", "dog"),
+        ("puppies", "puppy"),
+        ("boxes", "box"),
+        ("buses", "bus"),
+        ("watches", "watch"),
+        ("knives", "knife"),
+        ("leaves", "leaf"),
+        ("mice", "mouse"),
+        ("056.dog", "dog"),
+        ("n02084071-dog", "dog"),
+        ("dog", "dogs"),
+        ("horse", "Horses"),
+    ],
+)
+def test_look_alikes_are_suggested_and_never_merged(folder, name):
+    result = map_folders([folder, "volcano"], [name, "glass"])
+    assert result.suggestions == {folder: name}
+    assert result.exact == {} and result.unmatched == ["volcano"]
+    assert result.resolve() == {folder: None, "volcano": None}
+    assert result.resolve([folder]) == {folder: name, "volcano": None}
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("glass", "glas"), ("bus", "bu"), ("3", "4"), ("cat", "car"), ("dogma", "dog")],
+)
+def test_different_words_are_not_suggested(folder, name):
+    assert map_folders([folder], [name, "x"]).unmatched == [folder]
+
+
+def test_the_same_name_wins_over_a_resemblance():
+    result = map_folders(["dog", "dogs", "DOGS"], ["dog", "dogs"])
+    assert result.exact == {"dog": "dog", "dogs": "dogs"}
+    assert result.suggestions == {"DOGS": "dogs"}
+    decomposed = "cafe\u0301"
+    assert map_folders([decomposed], ["caf\u00e9", "x"]).exact == {decomposed: "caf\u00e9"}
+
+
+@given(st.lists(st.text(min_size=1, max_size=12)), st.lists(st.text(min_size=1, max_size=12)))
+def test_every_folder_lands_in_one_place(folders, classes):
+    result = map_folders(folders, classes)
+    places = [*result.exact, *result.suggestions, *result.unmatched]
+    assert sorted(places) == sorted(set(folders))
+    assert {*result.exact.values(), *result.suggestions.values()} <= set(classes)
+    assert not set(result.suggestions) & set(classes)

@@ -1,0 +1,74 @@
+"""Whatever a name is, what is kept of it is safe."""
+
+import unicodedata
+from pathlib import PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
+
+NASTY = st.lists(
+    st.sampled_from(
+        ["..", ".", "/", "\\", "C:", " ", "a", "\0", "\n", "\u202e", "\udcff", "…", ":"]
+    )
+    | st.text(max_size=5),
+    max_size=12,
+).map("".join)
+
+
+@given(NASTY)
+def test_a_kept_name_stays_inside_on_every_system(raw):
+    try:
+        name = relative_name(raw, Limits())
+    except Refused as error:
+        assert str(error)
+        return
+    name.encode()
+    assert relative_name(name, Limits()) == name
+    for flavour in (PurePosixPath, PureWindowsPath):
+        path = flavour(name)
+        assert not path.is_absolute() and not path.drive and not path.root
+        assert ".." not in path.parts
+        assert not (flavour("/base") / path).relative_to(flavour("/base")).is_absolute()
+    assert not any(unicodedata.category(c) in {"Cc", "Cs"} for c in name)
+    assert "\u202e" not in name and "\\" not in name
+
+
+@given(st.text(alphabet=st.characters(), max_size=300))
+def test_shown_text_is_one_short_line(raw):
+    shown = printable(raw)
+    assert len(shown) <= 200 and len(shown.splitlines()) <= 1
+    shown.encode()
+
+
+@given(
+    st.lists(st.sampled_from(["a.png", "a (2).png", "b/a.png", "a", ".x", "b.c/a"]), max_size=20)
+)
+def test_names_are_handed_out_once(names):
+    unique = UniqueNames()
+    taken = [unique.take(name) for name in names]
+    assert len(set(taken)) == len(names)
+    seen = set()
+    for raw, name in zip(names, taken, strict=True):
+        assert PurePosixPath(name).suffix == PurePosixPath(raw).suffix
+        assert PurePosixPath(name).parent == PurePosixPath(raw).parent
+        assert name == raw or raw in seen
+        seen.update((raw, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (".a.png", "hidden file"),
+        ("x/.b/c.png", "hidden file"),
+        ("__MACOSX/x/a.png", "system file"),
+        ("x/thumbs.DB", "system file"),
+        ("x/a..b.png", None),
+        ("_a/b.png", None),
+    ],
+)
+def test_hidden_files(name, reason):
+    assert hidden_reason(name) == reason

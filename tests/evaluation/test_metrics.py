@@ -1,0 +1,80 @@
+"""Metrics against scikit-learn and small cases by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_score
+
+from ueo_core.evaluation import metrics
+from ueo_core.evaluation.metrics import OOD, UNLABELED
+
+
+def test_truth_from_labels_knows_classes_strangers_and_silence():
+    got = metrics.truth_from_labels(["cat", "zebra", None, "dog"], ["dog", "cat"])
+    assert got.tolist() == [1, OOD, UNLABELED, 0]
+
+
+def test_accuracy_is_the_mean_recall_over_classes_present():
+    g = np.random.default_rng(0)
+    truth, prediction = g.integers(0, 5, 200), g.integers(0, 5, 200)
+    expected = 100 * balanced_accuracy_score(truth, prediction)
+    ood = np.concatenate([truth, [OOD] * 30, [UNLABELED] * 9])
+    padded = np.concatenate([prediction, np.zeros(39, int)])
+    # A sixth class without an image is skipped; strangers and unlabelled images do not count.
+    assert metrics.accuracy(padded, ood, 6) == pytest.approx(expected)
+
+
+def test_accuracy_without_any_known_image_is_none():
+    assert metrics.accuracy([0, 1], [OOD, UNLABELED], 2) is None
+
+
+def test_auc_has_id_positive_and_skips_unlabelled():
+    g = np.random.default_rng(1)
+    score = g.normal(size=60)
+    truth = np.where(np.arange(60) % 3 == 0, OOD, 2)
+    truth[:6] = UNLABELED
+    known = truth != UNLABELED
+    expected = 100 * roc_auc_score(truth[known] >= 0, score[known])
+    assert metrics.auc(score, truth) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("truth", [[0, 1, 2], [OOD, OOD, OOD], [0, UNLABELED, 1]])
+def test_auc_needs_both_kinds(truth):
+    assert metrics.auc([0.1, 0.2, 0.3], truth) is None
+    assert metrics.fpr95([0.1, 0.2, 0.3], truth) is None
+
+
+def test_fpr95_by_hand():
+    # 20 ID scores 1 … 20: accepting ≥ 2 keeps 19 of 20 = 95 %; of the OOD 0.5, 1.5, 2.5, 3.5 two pass.
+    score = np.concatenate([np.arange(1, 21), [0.5, 1.5, 2.5, 3.5]])
+    truth = np.array([0] * 20 + [OOD] * 4)
+    assert metrics.fpr95(score, truth) == pytest.approx(50)
+
+
+def test_harmonic_mean():
+    assert metrics.harmonic_mean(50, 100) == pytest.approx(200 / 3)
+    assert metrics.harmonic_mean(0, 0) == 0
+    assert metrics.harmonic_mean(None, 80) is None
+
+
+def test_calibration_error_by_hand():
+    # Two images at 0.9 of which one is right: |0.5 − 0.9| = 0.4, the only bin in use.
+    assert metrics.calibration_error([0.9, 0.9], [1, 0]) == pytest.approx(40)
+
+
+def test_confusion_matches_scikit_learn_and_has_a_row_for_strangers():
+    g = np.random.default_rng(2)
+    truth, prediction = g.integers(-1, 4, 100), g.integers(0, 4, 100)
+    got = metrics.confusion(prediction, truth, 4)
+    known = truth >= 0
+    np.testing.assert_array_equal(
+        got[:4], confusion_matrix(truth[known], prediction[known], labels=range(4))
+    )
+    np.testing.assert_array_equal(got[4], np.bincount(prediction[~known], minlength=4))
+
+
+def test_evaluate_gives_the_promised_keys_and_none_without_ood():
+    cosines = np.eye(3)[[0, 1, 2, 0]] * 0.3
+    got = metrics.evaluate(cosines, np.array([0, 1, 2, 1]), ["a", "b", "c"], 100.0)
+    assert got["acc"] == pytest.approx(100 * (1 + 0.5 + 1) / 3)
+    assert got["per_class"] == {"a": 100.0, "b": 50.0, "c": 100.0}
+    assert got["auc"] is None and got["hm"] is None and got["fpr95"] is None

@@ -1,0 +1,39 @@
+"""Scores against formulas by hand."""
+
+import numpy as np
+import pytest
+
+from ueo_core.evaluation.ood_scores import SCORES
+
+COSINES = np.array([[0.30, 0.10, 0.05], [0.20, 0.19, 0.18]])
+
+
+def softmax(x):
+    e = np.exp(x)
+    return e / e.sum(1, keepdims=True)
+
+
+EXPECTED = {
+    "mcm": softmax(COSINES).max(1),
+    "msp": softmax(40 * COSINES).max(1),
+    "max-cosine": np.array([0.30, 0.20]),
+    "energy": np.log(np.exp(40 * COSINES).sum(1)),
+    "entropy": (softmax(40 * COSINES) * np.log(softmax(40 * COSINES))).sum(1),
+    "margin": np.diff(np.sort(softmax(40 * COSINES), 1)[:, -2:], axis=1)[:, 0],
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_score_equals_its_formula(name):
+    np.testing.assert_allclose(SCORES[name].compute(COSINES, 40.0), EXPECTED[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_higher_means_more_in_distribution(name):
+    clear, doubtful = SCORES[name].compute(COSINES, 40.0)
+    assert clear > doubtful
+
+
+def test_the_temperature_is_stated():
+    assert SCORES["mcm"].temperature(100) == "unscaled cosines, T = 1"
+    assert SCORES["msp"].temperature(100) == "logits × 100"

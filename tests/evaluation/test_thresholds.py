@@ -1,0 +1,35 @@
+"""The automatic threshold, and how far groups lie apart, on mixtures whose answer is known."""
+
+import numpy as np
+import pytest
+
+from ueo_core.evaluation.thresholds import mixture_threshold, parted
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4])
+def test_two_equal_clusters_part_in_the_middle(scale):
+    g = np.random.default_rng(0)
+    score = np.concatenate([g.normal(0, 1, 500), g.normal(8, 1, 500)]) * scale
+    assert mixture_threshold(score) == pytest.approx(4 * scale, abs=0.4 * scale)
+
+
+def test_a_narrow_cluster_draws_the_line_towards_itself():
+    g = np.random.default_rng(0)
+    score = np.concatenate([g.normal(0, 2.0, 600), g.normal(10, 0.3, 600)])
+    # Equal log-density: (x/2)²/2 + ln 2 = ((x − 10)/0.3)²/2 + ln 0.3 → x ≈ 8.4.
+    assert mixture_threshold(score) == pytest.approx(8.4, abs=0.35)
+
+
+def test_values_that_do_not_part_call_nothing_unknown():
+    assert mixture_threshold(np.full(50, 0.25)) == 0.25
+    assert mixture_threshold(np.array([0.3, 0.1])) == pytest.approx(0.1)
+    assert mixture_threshold(np.array([])) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_parted_is_the_distance_in_widths(scale):
+    g = np.random.default_rng(0)
+    score = 0.05 + scale * np.concatenate([g.normal(0, 1, 4000), g.normal(9, 2, 4000)])
+    assert parted(score) == pytest.approx(9 / np.sqrt((1 + 4) / 2), rel=0.03)
+    assert parted(scale * g.normal(0, 1, 4000)) < 2.5  # one bell
+    assert parted(np.full(50, 0.25)) == 0 and parted(np.array([0.3, 0.1])) == 0

@@ -1,0 +1,158 @@
+"""Sorted folders: right places, originals byte for byte and untouched, never out of the folder."""
+
+import csv
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ueo_core.data.originals import Originals
+from ueo_core.data.store import Store
+from ueo_core.export.sorted_folders import export_sorted, folder_names
+from ueo_core.inference.predictions import Predictions
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.paths import store_root
+
+CLASSES = ["dog", "../cat"]
+# dog, cat, unknown, dog, cat
+COSINES = np.array([[0.4, 0.1], [0.1, 0.4], [0.2, 0.2], [0.5, 0.1], [0.0, 0.3]], np.float32)
+THRESHOLD = 0.51
+
+
+@pytest.fixture
+def source(tmp_path):
+    g = np.random.default_rng(0)
+    for name in ("a/x.png", "b/x.png", "c.png", "d/X.PNG", "e.jpg"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        blobs = Image.fromarray(g.integers(0, 256, (7, 6, 3), dtype=np.uint8))
+        blobs.resize((60, 70), Image.Resampling.BICUBIC).save(path)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def taken(source, monkeypatch):
+    # The store remembers files that have not changed for two seconds; the test's are younger.
+    monkeypatch.setattr("ueo_core.data.hash_cache._SETTLED_NS", -(10**12))
+    store = Store(store_root(), 32)
+    images = store.open(store.ingest(source).set_id)
+    assert images.names == ["a/x.png", "b/x.png", "c.png", "d/X.PNG", "e.jpg"]
+    return images, Predictions(images.names, COSINES, CLASSES, 100.0)
+
+
+def files(path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_originals_are_found_again_and_copied_byte_for_byte(source, taken, tmp_path):
+    images, said = taken
+    before = {p: (p.read_bytes(), p.stat().st_mtime) for p in source.rglob("*") if p.is_file()}
+    seen = []
+    with Originals(store_root(), images, source) as originals:
+        made = export_sorted(
+            tmp_path / "out.zip",
+            images,
+            said,
+            THRESHOLD,
+            originals,
+            lambda done, total: seen.append((done, total)),
+        )
+    found = files(tmp_path / "out.zip")
+    listed = list(csv.DictReader(io.StringIO(found.pop("predictions.csv").decode())))
+    assert set(found) == {"dog/x.png", "_cat/x.png", "unknown/c.png", "dog/X (2).PNG", "_cat/e.jpg"}
+    for row in listed:
+        assert (
+            found[row["file"]] == (source / row["path"]).read_bytes() and row["bytes"] == "original"
+        )
+    assert [r["unknown"] for r in listed] == ["0", "0", "1", "0", "0"]
+    assert (made.images, made.unknown, made.originals, made.stored) == (5, 1, 5, 0)
+    assert seen == [(i, 5) for i in range(1, 6)]
+    assert before == {
+        p: (p.read_bytes(), p.stat().st_mtime) for p in source.rglob("*") if p.is_file()
+    }
+
+
+def test_without_a_word_the_store_remembers_where_they_were(source, taken):
+    images, _ = taken
+    with Originals(store_root(), images) as originals:
+        assert [originals.read(i) for i in range(5)] == [
+            (source / name).read_bytes() for name in images.names
+        ]
+
+
+def test_a_changed_file_is_not_taken_for_the_original(source, taken, tmp_path):
+    images, said = taken
+    (source / "c.png").write_bytes((source / "a/x.png").read_bytes())
+    (source / "e.jpg").unlink()
+    with Originals(store_root(), images) as originals:
+        made = export_sorted(tmp_path / "out", images, said, THRESHOLD, originals)
+    assert (made.originals, made.stored) == (3, 2)
+    with Image.open(tmp_path / "out" / "unknown" / "c.jpg") as stored:
+        assert stored.size == (32, 37)  # the stored image, short side 32
+        own, other = (np.abs(np.asarray(stored, float) - images.pixels(i)).mean() for i in (2, 0))
+    assert own < 8 < 20 < other
+    with open(tmp_path / "out" / "predictions.csv") as file:
+        assert [r["bytes"] for r in csv.DictReader(file)] == [
+            "original",
+            "original",
+            "stored",
+            "original",
+            "stored",
+        ]
+
+
+def test_an_upload_has_only_its_stored_image(source, tmp_path):
+    store = Store(store_root(), 32)
+    opened = [
+        ("c.png", (source / "c.png").read_bytes()),
+        ("e.jpg", (source / "e.jpg").read_bytes()),
+    ]
+    images = store.open(store.ingest_files(opened).set_id)
+    with Originals(store_root(), images) as originals:
+        assert originals.read(0) is None
+
+
+def test_originals_within_a_zip(source, tmp_path):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(source))
+    store = Store(store_root(), 32)
+    images = store.open(store.ingest(tmp_path / "photos.zip").set_id)
+    with Originals(store_root(), images, tmp_path / "photos.zip") as originals:
+        assert originals.read(1) == (source / "b/x.png").read_bytes()
+
+
+def test_leaving_early_leaves_nothing(taken, tmp_path):
+    images, said = taken
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    for out in ("out.zip", "out"):
+        with Originals(store_root(), images) as originals, pytest.raises(KeyboardInterrupt):
+            export_sorted(tmp_path / "place" / out, images, said, THRESHOLD, originals, stop)
+    assert list((tmp_path / "place").iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_not_written_into(taken, tmp_path):
+    images, said = taken
+    (tmp_path / "out").mkdir()
+    with (
+        Originals(store_root(), images) as originals,
+        pytest.raises(UserError, match="there already"),
+    ):
+        export_sorted(tmp_path / "out", images, said, THRESHOLD, originals)
+
+
+def test_folder_names_are_different_and_fit_for_every_disk():
+    classes = ["cat", "Cat ", "a/b", "a:b", "..", "con", "nul.x", "unknown", "é" * 200, "\x07"]
+    names = folder_names(classes)
+    assert len({n.casefold() for n in names}) == len(classes) + 1
+    assert names[:6] == ["cat", "Cat (2)", "a_b", "a_b (2)", "class", "_con"]
+    assert names[-1] == "unknown (2)"
+    assert all(n.strip(" .") == n and not set(n) & set('<>:"/\\|?*\x07') for n in names)

@@ -1,0 +1,166 @@
+"""The glossary, each word tied to a computation by the name of its test; see test_learn_words.py."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from open_clip import get_tokenizer
+
+from tests.learn.test_terms import ENTMIN
+from ueo_core.drawings.render import render
+from ueo_core.evaluation.metrics import OOD, accuracy, auc, truth_from_labels
+from ueo_core.evaluation.ood_scores import mcm
+from ueo_core.learn.anatomy import cosines_of, dissect
+from ueo_core.learn.formula import GLOSSARY
+from ueo_core.learn.simplex import cosines
+from ueo_core.methods.ueo import entmin, entropy, infomax, ueo
+from ueo_core.models.adapted_clip import CONTEXT
+
+
+def test_every_word_has_its_computation():
+    slugs = {re.sub(r"\W+", "_", word.lower()).strip("_") for word in GLOSSARY}
+    assert not {f"test_word_{slug}" for slug in slugs} - globals().keys()
+
+
+def meaning(word: str, *parts: str) -> None:
+    assert all(part in GLOSSARY[word] for part in parts), GLOSSARY[word]
+
+
+def test_word_clip(stage):
+    meaning("CLIP", "an image and its caption give vectors that point the same way")
+    names = list(stage.problem.classes)
+    best = []
+    for i, noun in enumerate(names):
+        image, _ = render(noun, "painted", np.random.default_rng(i), 64)
+        best.append(names[int(cosines_of(stage.model, np.asarray(image.convert("RGB"))).argmax())])
+    assert np.mean([a == b for a, b in zip(best, names, strict=True)]) > 0.9
+
+
+def test_word_zero_shot(stage):
+    meaning("Zero-shot", "without training on the task", "the closest sentence wins")
+    stage.answer(0)
+    for key, value in stage.model.adapter().items():
+        assert torch.equal(value, stage.model.original[key])
+    assert stage.answer(0) == stage.problem.classes[int(stage.look([0])[0].argmax())]
+
+
+def test_word_cosine():
+    meaning("Cosine", "1 the same, 0 unrelated")
+    classes = torch.tensor([[1.0, 0, 0, 1, 1], [0, 1.0, 0, 1, 1], [0, 0, 1.0, 1, 1]])
+    found = cosines(3 * classes, torch.zeros(1, 5), torch.zeros(1, 5))[0]
+    np.testing.assert_allclose(found.diagonal(), 1, atol=1e-6)
+    across = torch.tensor([[1.0, 0, 0, -0.5, -0.5]])  # at a right angle to the first class
+    assert cosines(across, torch.zeros(1, 5), torch.zeros(1, 5))[0, 0, 0] == pytest.approx(
+        0, abs=1e-6
+    )
+
+
+def test_word_softmax(stage):
+    meaning("Softmax", "the larger the temperature, the more alike they get")
+    found = [dissect(stage.look([0])[0], stage.scale, t).probabilities for t in (1, 3, 30)]
+    assert [p.sum() for p in found] == pytest.approx([1, 1, 1], abs=1e-5)
+    assert np.all(np.diff([p.max() - p.min() for p in found]) < 0)
+
+
+def test_word_temperature(stage):
+    meaning("Temperature", "divided by before softmax", "logit scale s is one over it")
+    cos = stage.look([0])[0].astype(float)
+    z = cos / (1 / stage.scale)
+    p = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
+    np.testing.assert_allclose(dissect(cos, stage.scale, 1).probabilities, p, atol=1e-4)
+
+
+def test_word_entropy():
+    meaning("Entropy", "in nats: 0 is certainty, log C is knowing nothing")
+    for c in (3, 16):
+        assert entropy(torch.zeros(1, c)).item() == pytest.approx(math.log(c))
+    assert entropy(80 * torch.eye(3)[:1]).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_word_in_distribution_known():
+    meaning("In-distribution (known)", "one of the classes you named")
+    assert truth_from_labels(["cat", "dog"], ["cat", "cup"]).tolist() == [0, OOD]
+
+
+def test_word_out_of_distribution_stranger(stage):
+    meaning("Out-of-distribution (stranger)", "anything else")
+    for noun, truth in zip(stage.problem.test, stage.truth, strict=True):
+        assert (truth == OOD) == (noun not in stage.problem.classes)
+
+
+def test_word_ood_score(stage):
+    meaning("OOD score", "the higher, the more it looks known", "softmax of the plain cosines")
+    np.testing.assert_allclose(stage.score, mcm(stage.cosines))
+    assert stage.score[stage.truth != OOD].mean() > stage.score[stage.truth == OOD].mean()
+
+
+def test_word_acc():
+    meaning("ACC", "Mean over the classes of the share", "strangers do not count")
+    truth = np.array([0, 0, 0, 1, OOD])
+    assert accuracy(np.array([0, 0, 1, 1, 0]), truth, 2) == pytest.approx(100 * (2 / 3 + 1) / 2)
+    assert accuracy(np.array([0, 0, 1, 1, 1]), truth, 2) == pytest.approx(100 * (2 / 3 + 1) / 2)
+
+
+def test_word_auc():
+    meaning(
+        "AUC", "share of pairs, one known and one stranger, in which the known one scores higher"
+    )
+    assert auc(np.array([3.0, 1.0, 2.0, 0.0]), np.array([0, 1, OOD, OOD])) == pytest.approx(75)
+
+
+def test_word_entmin():
+    meaning("EntMin", "Lower every image's entropy and nothing else.")
+    z = torch.randn(5, 3)
+    assert ueo(z, torch.ones(5), 0.0).item() == pytest.approx(entmin(z).item(), abs=1e-6)
+
+
+def test_word_infomax():
+    meaning("InfoMax", "EntMin, and raise the entropy of the mean", "UEO with all weights alike")
+    z = torch.randn(5, 3)
+    assert ueo(z, torch.full((5,), 0.3)).item() == pytest.approx(infomax(z).item(), abs=1e-5)
+    mean = z.softmax(1).mean(0)
+    assert (entmin(z) + (mean * mean.log()).sum()).item() == pytest.approx(
+        infomax(z).item(), abs=1e-5
+    )
+
+
+def test_word_ueo():
+    meaning("UEO", "InfoMax with the confidence w in term one and 1/w in term two")
+    z, w = torch.randn(6, 3), torch.rand(6) + 0.2
+    q = (1 / w) / (1 / w).sum()
+    mean = (q[:, None] * z.softmax(1)).sum(0)
+    expected = ((w / w.sum()) * entropy(z)).sum() + (mean * mean.log()).sum()
+    assert ueo(z, w).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_word_collapse(trajectories):
+    meaning("Collapse", "Every image gets the same answer. Entropy is low")
+    for run in trajectories("strangers"):
+        assert len(set(run.points[ENTMIN, -1].argmax(1))) == 1
+        assert run.terms[ENTMIN, -1, 0] < 0.05 and run.acc[ENTMIN, -1] < 34
+
+
+def test_word_context_vectors(stage):
+    meaning("Context vectors", "The words “a photo of a” as numbers", "one set for all classes")
+    model = stage.model.backbone.model
+    tokens = get_tokenizer("ViT-B-32")("a photo of a")[0, 1:5]
+    start = stage.model.original[CONTEXT]
+    assert start.shape[0] == 4
+    np.testing.assert_allclose(start, model.token_embedding(tokens).detach(), atol=1e-6)
+
+
+def test_word_normalisation_layer(stage):
+    meaning(
+        "Normalisation layer",
+        "Scales and shifts features",
+        "its weight and bias are what UEO trains",
+    )
+    norms = {
+        f"{name}.{part}"
+        for name, m in stage.model.backbone.model.visual.named_modules()
+        if isinstance(m, (torch.nn.LayerNorm, torch.nn.modules.batchnorm._BatchNorm))
+        for part in ("weight", "bias")
+    }
+    assert {k.removeprefix("visual.") for k in stage.model.adapter() if k != CONTEXT} == norms

@@ -1,0 +1,137 @@
+"""The adapted model: parameter counts, exact encoding, delta round trip, names that do not fit."""
+
+import pytest
+import torch
+from torch import nn
+
+from ueo_core.models import backbones
+from ueo_core.models.adapted_clip import (
+    CONTEXT,
+    AdaptedCLIP,
+    prompt_text,
+    read_adapter,
+    save_adapter,
+)
+from ueo_core.utils.errors import UserError
+
+CLASSES = ["dog", "wild_cat", "grand piano"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "layers", "scalars", "missed"),
+    [("RN50-quickgelu", 55, 53_248, 7_680), ("ViT-B-16-quickgelu", 26, 39_936, 0)],
+)
+def test_real_architectures_have_the_papers_parameter_counts(
+    name, layers, scalars, missed, real_checkpoint
+):
+    backbone = backbones.load(name, str(real_checkpoint(name)), "cpu")
+    model = AdaptedCLIP(backbone, ["dog", "cat"])
+    assert len(model.affine()) == 2 * layers
+    assert sum(p.numel() for p in model.affine().values()) == scalars
+    assert model.context.shape == (4, 512)
+    trained = sum(p.numel() for p in model.select("both"))
+    assert trained == scalars + 4 * 512
+    assert sum(p.requires_grad for p in backbone.model.parameters()) == 2 * layers
+    assert trained - sum(p.numel() for p in model.select("as-released")) == missed
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        ours, own = model.encode_image(images), backbone.model.encode_image(images, normalize=True)
+        texts = backbone.tokenizer([prompt_text("a photo of a", n) for n in model.classes])
+        text = backbone.model.encode_text(texts, normalize=True)
+    torch.testing.assert_close(ours, own, atol=2e-5, rtol=0)
+    torch.testing.assert_close(model.encode_text().detach(), text, atol=2e-5, rtol=0)
+
+
+def test_zero_shot_encoding_equals_open_clips_own(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    texts = tiny.tokenizer([prompt_text("a photo of a", n) for n in CLASSES])
+    expected = tiny.model.encode_text(texts, normalize=True)
+    torch.testing.assert_close(model.encode_text().detach(), expected, atol=2e-6, rtol=0)
+
+
+def test_truncated_text_has_the_gradient_of_the_full_length(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    model.context.requires_grad_(True)
+    probe = torch.randn(3, 16, generator=torch.Generator().manual_seed(1))
+    (model.encode_text() * probe).sum().backward()
+    short = model.context.grad.clone()
+    # The same context, spelled out over all 16 positions with open_clip's own text tower.
+    tower = tiny.model
+    tokens = tiny.tokenizer([prompt_text("a photo of a", n) for n in CLASSES])
+    context = model.context.detach().clone().requires_grad_(True)
+    embedded = tower.token_embedding(tokens)
+    x = torch.cat([embedded[:, :1], context.expand(3, -1, -1), embedded[:, 5:]], 1)
+    x = tower.transformer(x + tower.positional_embedding, attn_mask=tower.attn_mask)
+    x = tower.ln_final(x)[torch.arange(3), tokens.argmax(1)] @ tower.text_projection
+    (nn.functional.normalize(x, dim=-1) * probe).sum().backward()
+    torch.testing.assert_close(short, context.grad, atol=2e-5, rtol=1e-4)
+
+
+def test_only_context_and_norms_train(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    norms = [m for m in tiny.model.visual.modules() if isinstance(m, nn.LayerNorm | nn.BatchNorm2d)]
+    expected = {id(p) for m in norms for p in (m.weight, m.bias)}
+    assert {id(p) for p in model.select("affine")} == expected
+    assert {id(p) for p in model.select("both")} == expected | {id(model.context)}
+    assert model.select("prompt") == [model.context]
+    assert not any(p.requires_grad for p in tiny.model.parameters())
+
+
+def test_the_next_model_begins_as_zero_shot_whatever_the_last_one_learned(tiny):
+    before = {k: v.clone() for k, v in tiny.model.state_dict().items()}
+    first = AdaptedCLIP(tiny, CLASSES)
+    for value in first.select("both"):
+        value.data += 0.5
+    assert first.change() > 0
+    second = AdaptedCLIP(tiny, CLASSES[:2])
+    assert second.change() == 0
+    assert all((v == before[k]).all() for k, v in tiny.model.state_dict().items())
+    assert not any(p.requires_grad for p in tiny.model.parameters())
+
+
+def test_delta_survives_a_file_and_reset_undoes_it(tiny, tmp_path):
+    model = AdaptedCLIP(tiny, CLASSES)
+    before = {k: v.clone() for k, v in model.adapter().items()}
+    for value in model.adapter().values():
+        value.add_(0.25)
+    changed = {k: v.clone() for k, v in model.adapter().items()}
+    save_adapter(tmp_path / "d.safetensors", model.adapter(), {"classes": CLASSES})
+    model.reset()
+    for name, value in model.adapter().items():
+        assert torch.equal(value, before[name])
+    adapter, metadata = read_adapter(tmp_path / "d.safetensors")
+    model.load_adapter(adapter)
+    assert metadata == {"classes": CLASSES}
+    for name, value in model.adapter().items():
+        assert torch.equal(value, changed[name])
+    assert all(c > 0 for c in model.change_by_layer().values())
+
+
+def test_a_delta_of_another_model_is_refused(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    with pytest.raises(UserError, match=CONTEXT):
+        model.load_adapter({k: v for k, v in model.adapter().items() if k != CONTEXT})
+
+
+def test_a_file_that_is_no_delta_is_refused(tmp_path):
+    (tmp_path / "d.safetensors").write_bytes(b"not a tensor")
+    with pytest.raises(UserError, match="not readable"):
+        read_adapter(tmp_path / "d.safetensors")
+    with pytest.raises(UserError, match="no such file"):
+        read_adapter(tmp_path / "none.safetensors")
+
+
+def test_a_name_whose_prompt_does_not_fit_is_refused_by_name(tiny):
+    # 16 positions: start, "a photo of a", the name, ".", end; ten words are too many.
+    AdaptedCLIP(tiny, ["dog dog dog dog dog dog dog dog dog", "cat"])
+    with pytest.raises(UserError, match=r"dog dog.*17 tokens.*reads 16"):
+        AdaptedCLIP(tiny, ["dog dog dog dog dog dog dog dog dog dog", "cat"])
+
+
+def test_as_released_leaves_out_the_norms_that_the_script_misses(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    model.select("as-released")
+    left = {n for n, p in model.affine().items() if not p.requires_grad}
+    assert left == {n for n in model.affine() if "downsample" in n}
+    assert model.context.requires_grad

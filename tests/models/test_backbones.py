@@ -1,0 +1,134 @@
+"""Loading by name, tag, file and config, and a sentence for everything that does not load."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ueo_core.models import backbones
+from ueo_core.utils.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "norm"), [("drawings-resnet", "BatchNorm2d"), ("drawings-vit", "LayerNorm")]
+)
+def test_the_teaching_models_load_and_are_what_they_say(name, norm):
+    backbone = backbones.load(name, device="cpu")
+    kinds = {type(m).__name__ for m in backbone.model.visual.modules()}
+    assert norm in kinds
+    assert backbone.image_size == 64 and backbone.store_side == 105
+    assert 1 < backbone.logit_scale <= 100
+    assert not any(p.requires_grad for p in backbone.model.parameters())
+    assert not backbone.model.training
+
+
+def test_assets_stay_small():
+    files = list(backbones.ASSETS.glob("*.safetensors"))
+    assert len(files) == 2
+    assert sum(f.stat().st_size for f in files) <= 40e6
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["RN50-quickgelu", "ViT-B-16-quickgelu"])
+def test_real_architectures_load_from_a_file(name, real_checkpoint):
+    backbone = backbones.load(name, str(real_checkpoint(name)), "cpu")
+    assert backbone.image_size == 224 and backbone.store_side == 366
+    assert {type(m).__name__ for m in backbone.model.modules()} & {"QuickGELU"}
+
+
+def test_a_config_in_open_clips_own_wrapping_loads_too(tiny_files, tmp_path):
+    config, weights = tiny_files["vit"]
+    wrapped = {
+        "model_cfg": json.loads(config.read_text()),
+        "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
+    }
+    path = tmp_path / "open_clip_config.json"
+    path.write_text(json.dumps(wrapped))
+    assert backbones.load(str(path), str(weights), "cpu").mean == (0.5, 0.5, 0.5)
+
+
+def test_an_unknown_name_says_where_names_are():
+    with pytest.raises(UserError, match=r"“ViT-Z-99”.*backbones"):
+        backbones.load("ViT-Z-99")
+
+
+def test_a_missing_download_is_a_plain_sentence(monkeypatch):
+    monkeypatch.setattr(backbones, "HUB", "host.invalid")
+    with pytest.raises(UserError, match=r"openai.*not on this machine.*checkpoint file"):
+        backbones.load("RN50-quickgelu", "openai")
+
+
+def test_openai_weights_under_the_plain_name_ask_for_the_quickgelu_model(monkeypatch):
+    monkeypatch.setattr(backbones, "HUB", "host.invalid")
+    with pytest.raises(UserError, match="of RN50-quickgelu"):
+        backbones.load("RN50", "openai")
+
+
+def test_neither_tag_nor_file():
+    with pytest.raises(UserError, match=r"“nonsense” of RN50-quickgelu.*openai"):
+        backbones.load("RN50-quickgelu", "nonsense")
+
+
+def test_a_checkpoint_of_another_model_names_what_does_not_match(tiny_files):
+    config, _ = tiny_files["vit"]
+    with pytest.raises(UserError, match="does not fit"):
+        backbones.load(str(config), str(tiny_files["resnet"][1]), "cpu")
+
+
+def test_a_broken_checkpoint_and_a_missing_one(tiny_files, tmp_path):
+    config, _ = tiny_files["vit"]
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"\0" * 100)
+    with pytest.raises(UserError, match="broken.safetensors.*does not fit"):
+        backbones.load(str(config), str(broken), "cpu")
+    with pytest.raises(UserError, match="no such file"):
+        backbones.load(str(config), str(tmp_path / "none.safetensors"), "cpu")
+
+
+def test_a_pickle_that_would_run_code_is_refused(tiny_files, tmp_path):
+    config, _ = tiny_files["vit"]
+    ran = tmp_path / "ran"
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(ran), "w"))
+
+    torch.save(Evil(), tmp_path / "evil.pt")
+    with pytest.raises(UserError, match="does not fit"):
+        backbones.load(str(config), str(tmp_path / "evil.pt"), "cpu")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"embed_dim": 3}'])
+def test_a_config_that_is_none(tmp_path, tiny_files, text):
+    path = tmp_path / "c.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="open_clip model config"):
+        backbones.load(str(path), str(tiny_files["vit"][1]), "cpu")
+
+
+def test_a_config_without_weights(tiny_files):
+    with pytest.raises(UserError, match="holds no weights"):
+        backbones.load(str(tiny_files["vit"][0]))
+
+
+@pytest.mark.parametrize("name", ["coca_ViT-B-32", "ViT-B-16-SigLIP", "roberta-ViT-B-32"])
+def test_text_towers_without_prompt_vectors_are_refused(name, tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="choose a CLIP model"):
+        backbones.load(name, str(path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_there():
+    with pytest.raises(UserError, match="cuda.*not available"):
+        backbones.pick_device("cuda")
+
+
+def test_available_lists_the_teaching_models_first():
+    rows = backbones.available()
+    assert [r["name"] for r in rows[:2]] == ["drawings-resnet", "drawings-vit"]
+    assert all(r["available"] for r in rows[:2])
+    assert ("ViT-B-16-quickgelu", "openai") in [(r["name"], r["pretrained"]) for r in rows]

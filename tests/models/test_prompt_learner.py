@@ -1,0 +1,66 @@
+"""The shared text tower: features and gradients of the plain one, within bounded memory."""
+
+import pytest
+import torch
+
+from ueo_core.models import prompt_learner
+from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.utils.memory import saved_bytes
+
+# Of one to six words, so that there are several lengths, and not sorted by them.
+CLASSES = ["grand piano", "dog", "wild_cat", "old red brick town house", "cat", "sea lion pup"]
+
+
+def features_and_gradient(model, encode) -> tuple[torch.Tensor, torch.Tensor]:
+    context = model.context.detach().clone().requires_grad_()
+    features = encode(context)
+    probe = torch.randn(features.shape, generator=torch.Generator().manual_seed(1))
+    (features * probe).sum().backward()
+    return features.detach(), context.grad
+
+
+def plain(model):
+    """The tower at full length with open_clip's own modules."""
+    own = model._prompts
+    tower = own._tower[0]
+    return lambda context: own._whole(context) @ tower.text_projection
+
+
+def test_sharing_is_exact_in_features_and_gradient(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    assert model._prompts.shares and len(model._prompts._parts) > 3
+    expected, gradient = features_and_gradient(model, plain(model))
+    ours, own_gradient = features_and_gradient(model, model._prompts)
+    torch.testing.assert_close(ours, expected, atol=3e-6, rtol=1e-5)
+    torch.testing.assert_close(own_gradient, gradient, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 9])
+def test_parts_change_nothing(tiny, monkeypatch, rows):
+    model = AdaptedCLIP(tiny, CLASSES)
+    expected, gradient = features_and_gradient(model, model._prompts)
+    monkeypatch.setattr(prompt_learner, "ROWS_AT_ONCE", rows)
+    split = AdaptedCLIP(tiny, CLASSES)
+    assert len(split._prompts._parts) > len(model._prompts._parts) or rows == 9
+    ours, own_gradient = features_and_gradient(split, split._prompts)
+    torch.testing.assert_close(ours, expected, atol=3e-6, rtol=1e-5)
+    torch.testing.assert_close(own_gradient, gradient, atol=2e-5, rtol=1e-4)
+
+
+def test_activations_do_not_grow_with_the_class_list(tiny, monkeypatch):
+    monkeypatch.setattr(prompt_learner, "ROWS_AT_ONCE", 64)
+    held = [
+        saved_bytes(lambda n=n: AdaptedCLIP(tiny, [f"dog {i:03d}" for i in range(n)]).encode_text())
+        for n in (40, 400)
+    ]
+    per_class = 4 * 16 * 8  # of what is left: features and their normalisation
+    assert held[1] - held[0] < 360 * per_class * 4
+
+
+def test_a_tower_that_is_not_clips_own_runs_whole(tiny):
+    tiny.model.attn_mask = None  # nothing is causal: every token sees every other
+    model = AdaptedCLIP(tiny, CLASSES)
+    assert not model._prompts.shares
+    tokens = tiny.tokenizer([f"a photo of a {n.replace('_', ' ')}." for n in CLASSES])
+    expected = tiny.model.encode_text(tokens, normalize=True)
+    torch.testing.assert_close(model.encode_text().detach(), expected, atol=3e-6, rtol=1e-5)

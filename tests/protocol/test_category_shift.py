@@ -1,0 +1,195 @@
+"""Worlds from a labelled folder: the paper's indices, fixed test sets, plain sentences."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ueo_core.data.image_set import Original
+from ueo_core.evaluation.metrics import OOD
+from ueo_core.protocol.category_shift import labelled_folder, possible_shifts
+from ueo_core.utils.errors import UserError
+
+SOURCE = Path("art")
+
+
+class Named:
+    """Stands for an image set: names are all that a world is made from."""
+
+    def __init__(self, names):
+        self.names = sorted(names)
+        self.id = self.fingerprint = hashlib.sha256("".join(self.names).encode()).hexdigest()
+
+    def __len__(self):
+        return len(self.names)
+
+    def original(self, i):
+        return Original(self.names[i], ())
+
+
+def images(counts: dict[str, int]) -> Named:
+    return Named(f"{folder}/{i:02d}.png" for folder, n in counts.items() for i in range(n))
+
+
+def many(n: int, per_class: int = 2, special=()) -> Named:
+    names = [*special, *(f"k{i:03d}" for i in range(n - len(special)))]
+    return images(dict.fromkeys(names, per_class))
+
+
+def labels_of(folder, part) -> set[str]:
+    return {folder.labels[i] for i in part.indices}
+
+
+@pytest.mark.parametrize(
+    ("n", "special", "known", "pools"),
+    [
+        (
+            31,
+            ("back_pack", "bike_helmet", "trash_can"),
+            25,
+            {
+                "closed": range(25),
+                "partial": range(20),
+                "open": range(28),
+                "open-partial": [*range(15), *range(25, 28)],
+            },
+        ),
+        (
+            65,
+            ("Alarm_Clock", "Postit_Notes", "Webcam"),
+            50,
+            {
+                "closed": range(50),
+                "partial": range(35),
+                "open": range(60),
+                "open-partial": [*range(35), *range(50, 60)],
+            },
+        ),
+        (
+            12,
+            ("aeroplane", "skateboard", "truck"),
+            8,
+            {
+                "closed": range(8),
+                "partial": range(6),
+                "open": range(10),
+                "open-partial": [*range(6), 8, 9],
+            },
+        ),
+        (
+            345,
+            ("aircraft_carrier", "The_Mona_Lisa", "zigzag"),
+            300,
+            {
+                "closed": range(300),
+                "partial": range(250),
+                "open": range(330),
+                "open-partial": [*range(250), *range(300, 330)],
+            },
+        ),
+    ],
+)
+def test_the_papers_class_indices(n, special, known, pools):
+    folder = labelled_folder(many(n, special=special), SOURCE)
+    order = folder.folders
+    for shift, indices in pools.items():
+        case = folder.case(shift, 0)
+        assert list(case.classes) == order[:known]
+        assert labels_of(folder, case.pool) == {order[i] for i in indices}, shift
+        # The paper tests on all images of the domain, whatever the pool holds.
+        assert len(case.test) == 2 * n and case.test.ood == 2 * (n - known)
+    plain = folder.case("plain", 0)
+    assert list(plain.classes) == order and plain.test.ood == 0
+    assert len(plain.pool) == len(plain.test) == 2 * n
+
+
+def test_any_other_folder_has_office_homes_proportions():
+    folder = labelled_folder(many(26, per_class=10), SOURCE)
+    sizes = {s: len(folder.in_pool(s)) for s in ("closed", "partial", "open", "open-partial")}
+    assert len(folder.names("closed")) == 20
+    assert sizes == {"closed": 20, "partial": 14, "open": 24, "open-partial": 18}
+
+
+def test_classes_by_name_and_a_pool_by_name():
+    counts = {"dog": 6, "cat": 6, "tree": 6, "sun": 6}
+    folder = labelled_folder(images(counts), SOURCE, ["tree", "dog"], pool_classes=["dog", "sun"])
+    case = folder.case("open-partial", 0)
+    assert case.classes == ("tree", "dog") and labels_of(folder, case.pool) == {"dog", "sun"}
+    truth = {folder.labels[i]: t for i, t in zip(case.test.indices, case.test.truth, strict=True)}
+    assert truth == {"tree": 0, "dog": 1, "cat": OOD, "sun": OOD}
+
+
+def test_test_images_are_kept_out_of_the_pool_and_do_not_change_with_the_shift():
+    folder = labelled_folder(many(26, per_class=10), SOURCE, test_share=0.4)
+    cases = {s: folder.case(s, 7) for s in ("closed", "partial", "open", "open-partial")}
+    for case in cases.values():
+        assert np.array_equal(case.test.indices, cases["closed"].test.indices)
+        assert not set(case.pool.indices) & set(case.test.indices)
+        assert len(case.test) == 26 * 4
+    assert set(cases["partial"].pool.indices) < set(cases["closed"].pool.indices)
+    assert not np.array_equal(folder.case("closed", 8).test.indices, cases["closed"].test.indices)
+
+
+def test_what_training_sees_has_no_truth():
+    case = labelled_folder(many(26, per_class=4), SOURCE).case("open", 0)
+    seen = {name for name in dir(case.pool.subset) if not name.startswith("_")}
+    assert seen == {"pixels"} and len(case.pool.subset) == len(case.pool)
+
+
+def test_official_lists_are_followed(tmp_path):
+    source = tmp_path / "sketch"
+    source.mkdir()
+    found = images({"a": 4, "b": 4, "c": 4})
+    lines = {
+        "train": ["a/00.png 0", "b/01.png 1", "c/02.png 2"],
+        "test": ["a/03.png 0", "c/00.png 2"],
+    }
+    for part, content in lines.items():
+        text = "".join(f"sketch/{line}\n" for line in content)
+        (tmp_path / f"sketch_{part}.txt").write_text(text)
+    folder = labelled_folder(found, source, ["a", "b"])
+    case = folder.case("open", 0)
+    assert [found.names[i] for i in case.pool.indices] == ["a/00.png", "b/01.png", "c/02.png"]
+    assert [found.names[i] for i in case.test.indices] == ["a/03.png", "c/00.png"]
+    (tmp_path / "sketch_test.txt").write_text("other/a/03.png 0\n")
+    with pytest.raises(UserError, match="none of its lines"):
+        labelled_folder(found, source, ["a", "b"])
+
+
+def test_a_class_with_one_image_is_tested_on_and_said():
+    folder = labelled_folder(images({"a": 6, "b": 1, "c": 6}), SOURCE, ["a", "b"])
+    case = folder.case("closed", 0)
+    assert labels_of(folder, case.pool) == {"a"} and labels_of(folder, case.test) == {"a", "b", "c"}
+    assert any("b: one image only" in note for note in folder.notes(["closed"]))
+
+
+@pytest.mark.parametrize("counts", [{"x": 5, "y": 5}, {"Dogs": 5, "y": 5}])
+def test_all_classes_unknown_is_a_sentence(counts):
+    with pytest.raises(UserError, match="none of its folders") as error:
+        labelled_folder(images(counts), SOURCE, ["dog", "cat"])
+    assert ("looks like 'dog'" in str(error.value)) == ("Dogs" in counts)
+
+
+@pytest.mark.parametrize("counts", [{"unknown": 5}, {}])
+def test_a_single_folder_is_a_sentence(counts):
+    with pytest.raises(UserError, match="at least two of them"):
+        labelled_folder(images(counts), SOURCE, ["dog", "cat"])
+
+
+def test_without_strangers_there_is_no_open_shift():
+    folder = labelled_folder(images({"dog": 5, "cat": 5}), SOURCE, ["dog", "cat"])
+    shifts, left_out = possible_shifts(folder, "all")
+    assert shifts == ["closed", "partial"] and "no strangers" in left_out[0]
+    with pytest.raises(UserError, match="no strangers"):
+        possible_shifts(folder, "open")
+    with pytest.raises(UserError, match="none of that name"):
+        possible_shifts(folder, "wide")
+
+
+def test_a_pool_too_small_and_names_that_are_no_folder():
+    folder = labelled_folder(images({"dog": 1, "cat": 1, "sun": 1}), SOURCE, ["dog", "cat"])
+    with pytest.raises(UserError, match="at least two"):
+        folder.case("closed", 0)
+    with pytest.raises(UserError, match="no such folder"):
+        labelled_folder(images({"dog": 4, "cat": 4}), SOURCE, ["dog", "cat"], pool_classes=["fox"])

@@ -1,0 +1,241 @@
+"""The protocol: rows that can be recomputed, continuing, cancelling, tables."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from ueo_core.config.methods import VARIANTS
+from ueo_core.config.settings import Settings
+from ueo_core.data.store import Store
+from ueo_core.data.transforms import Kept, Views
+from ueo_core.evaluation.metrics import OOD
+from ueo_core.methods.ueo import confidence_weights
+from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.protocol.benchmarks import LARGE
+from ueo_core.protocol.category_shift import labelled_folder
+from ueo_core.protocol.runner import Plan, World, carry_out, check_variants, folder_plan, measured
+from ueo_core.protocol.tables import csv_text, flat, markdown, summary
+from ueo_core.training.loop import adapt, image_features
+from ueo_core.utils.errors import UserError
+
+FOLDERS = ("dog", "cat", "house", "zebra", "tree")
+CLASSES = ["dog", "cat", "house"]
+GIVEN = {"epochs": 1, "batch_size": 8, "lr": 0.01, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A store with 5 folders of 6 random images."""
+    g = np.random.default_rng(0)
+    files = []
+    for name in FOLDERS:
+        for i in range(6):
+            buffer = io.BytesIO()
+            Image.fromarray(g.integers(0, 256, (48, 40, 3), dtype=np.uint8)).save(buffer, "PNG")
+            files.append((f"{name}/{i}.png", buffer.getvalue()))
+    store = Store(tmp_path_factory.mktemp("store"), 52)
+    return store.open(store.ingest_files(files).set_id)
+
+
+def plan_of(images, variants, shifts=("open-partial",), seeds=(0,), **changes):
+    folder = labelled_folder(images, "photos", CLASSES)
+    settings = Settings(**(GIVEN | changes))
+    return folder_plan(folder, shifts, seeds, variants, settings, frozenset(GIVEN | changes))
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_every_variant_gives_a_row_of_its_own(tiny, images, tmp_path):
+    rows = carry_out(plan_of(images, tuple(VARIANTS)), tiny, tmp_path / "out")
+    assert [r["method"] for r in rows] == list(VARIANTS)
+    for row in rows:
+        assert {"acc", "auc", "hm", "fpr95", "auc_msp"} <= set(row) and 0 <= row["acc"] <= 100
+        assert row["n_test"] == 15 and row["n_pool"] == 9 and row["pool"]["acc"] is not None
+    by = {r["method"]: r for r in rows}
+    # Zero-shot measured a second time, from the images themselves.
+    case = labelled_folder(images, "photos", CLASSES).case("open-partial", 0)
+    model = AdaptedCLIP(tiny, CLASSES)
+    cos = image_features(model, Views(case.test.subset, tiny)) @ model.encode_text().detach().T
+    known = case.test.truth != OOD
+    assert by["zero-shot"]["acc"] == pytest.approx(
+        100
+        * np.mean([(cos.argmax(1).numpy() == c)[case.test.truth == c].mean() for c in range(3)]),
+        abs=0.01,
+    )
+    assert by["zero-shot"]["auc_msp"] == pytest.approx(
+        100 * roc_auc_score(known, (model.logit_scale * cos).softmax(1).amax(1).numpy()), abs=0.01
+    )
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_a_quick_row_is_what_quick_mode_trains_alone(tiny, images, tmp_path):
+    plan = plan_of(images, ("ueo-quick",), epochs=3)
+    row = carry_out(plan, tiny, tmp_path / "out")[0]
+    case = labelled_folder(images, "photos", CLASSES).case("open-partial", 0)
+    model, settings = (
+        AdaptedCLIP(tiny, CLASSES, mode="quick"),
+        plan.settings_for("ueo-quick", plan.worlds[0]),
+    )
+    pool, test = (
+        Kept(Views(part.subset, tiny), model, "float32") for part in (case.pool, case.test)
+    )
+    text = model.encode_text().detach()
+    weights = confidence_weights(image_features(model, pool) @ text.T, model.logit_scale, "scaled")
+    rows = pool.rows.clone(), test.rows.clone()
+    for _ in adapt(model, pool, weights, settings):
+        pass
+    assert all((a == b.rows).all() for a, b in zip(rows, (pool, test), strict=True))
+    cos = (image_features(model, test) @ model.encode_text().detach().T).numpy()
+    assert row["auc"] == pytest.approx(
+        measured(cos, case.test.truth, CLASSES, model.logit_scale)["auc"], abs=0.01
+    )
+
+
+@pytest.mark.parametrize("tiny", ["resnet"], indirect=True)
+def test_goes_on_where_it_was_interrupted(tiny, images, tmp_path):
+    plan = plan_of(images, ("zero-shot", "ueo", "upl"), seeds=(0, 1))
+    whole = carry_out(plan, tiny, tmp_path / "whole")
+
+    class Left(Exception):
+        pass
+
+    seen = []
+
+    def leave():
+        if len(list((tmp_path / "out").glob("rows/*.json"))) == 4:
+            raise Left
+
+    with pytest.raises(Left):
+        carry_out(plan, tiny, tmp_path / "out", lambda *p: seen.append(p), leave)
+    done = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("rows/*.json")}
+    again = carry_out(plan, tiny, tmp_path / "out")
+    same = lambda rows: [{k: v for k, v in r.items() if k != "seconds"} for r in rows]  # noqa: E731
+    assert same(again) == same(whole)
+    assert all(p.stat().st_mtime_ns == t for p, t in done.items())
+    assert all(0 <= d <= total for d, total, _ in seen)
+    assert [d for d, _, _ in seen] == sorted(d for d, _, _ in seen)
+    # Nothing is left to do.
+    assert same(carry_out(plan, tiny, tmp_path / "out")) == same(whole)
+    kept = json.loads((tmp_path / "out" / "table.json").read_text())
+    assert same(kept["rows"]) == same(whole)
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_another_protocol_or_other_files_are_refused(tiny, images, tmp_path):
+    carry_out(plan_of(images, ("zero-shot",)), tiny, tmp_path / "out")
+    with pytest.raises(UserError, match="other settings"):
+        carry_out(plan_of(images, ("zero-shot",), lr=0.5), tiny, tmp_path / "out")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.txt").write_text("x")
+    with pytest.raises(UserError, match="holds no protocol"):
+        carry_out(plan_of(images, ("zero-shot",)), tiny, tmp_path / "full")
+    with pytest.raises(UserError, match="magic"):
+        check_variants(["ueo", "magic"])
+
+
+def test_settings_ablation_over_given_over_the_methods_own():
+    world = World("open", 5, lambda: None, 100, 10)
+    real = Settings(trade=0.5, backbone="RN50-quickgelu")
+    plan = Plan(real, frozenset({"trade"}), ("ueo",), (world,), {})
+    assert plan.settings_for("upl", world).lr == 2e-3
+    assert (
+        plan.settings_for("ueo", world).trade == 0.5 and plan.settings_for("ueo", world).seed == 5
+    )
+    assert plan.settings_for("ueo-no-marginal", world).trade == 0
+    assert plan.settings_for("ueo-released", world).weight_temperature == "released"
+    chosen = Plan(real.changed(lr=0.3), frozenset({"lr"}), (), (), {})
+    assert chosen.settings_for("upl", world).lr == 0.3
+    teaching = Plan(Settings.for_backbone("drawings-vit"), frozenset(), (), (), {})
+    assert teaching.settings_for("upl", world).lr == teaching.settings.lr
+    large = World("open", 0, lambda: None, LARGE + 1, 10)
+    assert plan.settings_for("ueo", large).epochs == 5
+    assert plan.settings_for("ueo", world).epochs == 50
+
+
+def test_measured_has_both_scores():
+    g = np.random.default_rng(0)
+    cosines, truth = g.uniform(0, 0.4, (50, 4)), g.integers(-1, 4, 50)
+    found = measured(cosines, truth, list("abcd"), 30.0)
+    e = np.exp(30 * cosines)
+    msp = (e / e.sum(1, keepdims=True)).max(1)
+    assert found["auc_msp"] == pytest.approx(100 * roc_auc_score(truth >= 0, msp), abs=1e-3)
+    assert found["hm"] == pytest.approx(
+        2 * found["acc"] * found["auc"] / (found["acc"] + found["auc"]), abs=0.01
+    )
+    assert measured(cosines, np.abs(truth), list("abcd"), 30.0)["auc"] is None
+
+
+def row(method, seed, acc, auc, **more):
+    one = {
+        "acc": acc,
+        "auc": auc,
+        "hm": acc,
+        "fpr95": 100 - acc,
+        "auc_msp": auc,
+        "hm_msp": acc,
+        "fpr95_msp": 100 - acc,
+    }
+    return {
+        "backbone": "m",
+        "shift": "open",
+        "method": method,
+        "seed": seed,
+        "n_pool": 4,
+        "n_test": 4,
+        "seconds": 2.0,
+        "pool": one,
+        **one,
+        **more,
+    }
+
+
+def test_summary_is_mean_and_sample_deviation():
+    rows = [row("ueo", 0, 60.0, 70.0), row("ueo", 1, 64.0, None), row("entmin", 0, 50.0, 71.0)]
+    ueo, entmin = summary(rows)
+    assert ueo["mean"]["acc"] == 62 and ueo["deviation"]["acc"] == pytest.approx(8**0.5)
+    assert ueo["mean"]["auc"] == 70 and ueo["deviation"]["auc"] is None and ueo["seeds"] == 2
+    assert entmin["deviation"]["acc"] is None and ueo["mean"]["pool_acc"] == 62
+    lines = markdown(rows)
+    assert len(lines) == 4 and "| **62.0 ± 2.8** | 70.0 |" in lines[2]
+
+
+def test_the_oracle_does_not_compete_and_lower_fpr95_is_better():
+    lines = markdown([row("ueo", 0, 60.0, 70.0), row("ueo-oracle", 0, 90.0, 95.0)])
+    assert "| **60.0** | **70.0** | **60.0** | **40.0** |" in lines[2] and "**" not in lines[3]
+
+
+def test_csv_has_one_line_a_row_with_the_numbers():
+    rows = [row("ueo", 0, 60.0, None), row("ueo", 1, 64.0, 71.5, note="diverged: x")]
+    lines = list(csv.DictReader(io.StringIO(csv_text(rows))))
+    assert [line["acc"] for line in lines] == ["60.0", "64.0"]
+    assert lines[0]["auc"] == "" and lines[1]["pool_auc"] == "71.5"
+    assert lines[1]["note"] == "diverged: x" and flat(rows[0])["pool_acc"] == 60.0
+
+
+@pytest.mark.parametrize("tiny", ["resnet"], indirect=True)
+def test_every_world_starts_from_zero_shot_whatever_its_classes(
+    tiny, images, tmp_path, monkeypatch
+):
+    """A world with other classes gets a model of its own; what the last one learned must be gone."""
+    first = plan_of(images, ("zero-shot", "infomax"), epochs=2, lr=0.5)
+    other = labelled_folder(images, "photos", ["tree", "zebra", "cat"])
+    second = folder_plan(
+        other, ("open-partial",), (1,), ("zero-shot", "infomax"), first.settings, first.given
+    )
+    made = []
+    real = AdaptedCLIP.__init__
+
+    def noted(self, *args):
+        real(self, *args)
+        made.append(self)
+
+    monkeypatch.setattr(AdaptedCLIP, "__init__", noted)
+    carry_out(replace(first, worlds=(*first.worlds, *second.worlds)), tiny, tmp_path / "both")
+    assert [m.classes for m in made] == [CLASSES, ["tree", "zebra", "cat"]]
+    one, two = (m.original for m in made)
+    assert all((one[name] == two[name]).all() for name in one)

@@ -1,0 +1,92 @@
+"""The rivals of a run: what is queued, under which name, and that a second click queues nothing."""
+
+import pytest
+
+from tests.helpers.run_folders import CLASSES, write_run
+from ueo_core.runs.baseline_sweep import baselines, queue_baselines
+from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.manager import Manager
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.paths import runs_root
+
+
+class Still(Manager):
+    """A manager whose worker never takes anything up."""
+
+    def _work(self) -> None:
+        with self._changed:
+            while not self._closing:
+                self._changed.wait()
+
+
+@pytest.fixture
+def manager():
+    made = Still(runs_root())
+    yield made
+    made.shutdown()
+
+
+def test_rivals_have_the_data_and_settings_of_the_run_but_method_and_seed(manager):
+    base = write_run("base", title="UEO · drawings-resnet · night")
+    ids = queue_baselines(manager, "base", ["infomax", "entmin"], 2)
+    found = [RunFolder(runs_root() / i) for i in ids]
+    assert ids[0] == "base" and len(set(ids)) == 6
+    assert [(f.settings.method, f.settings.seed) for f in found] == [
+        (m, s) for m in ("ueo", "infomax", "entmin") for s in (0, 1)
+    ]
+    assert [f.config["title"] for f in found[1:4]] == [
+        "UEO · drawings-resnet · night · seed 1",
+        "InfoMax · drawings-resnet · night",
+        "InfoMax · drawings-resnet · night · seed 1",
+    ]
+    for folder in found:
+        same = folder.settings.changed(method="ueo", seed=0)
+        assert same == base.settings and folder.config["pool"] == base.config["pool"]
+        assert folder.config["classes"] == CLASSES and folder.labels() == base.labels()
+    assert manager.queue() == ids[1:]
+
+
+def test_a_second_click_finds_the_first_ones_runs(manager):
+    write_run("base")
+    first = queue_baselines(manager, "base", ["infomax"], 1)
+    assert queue_baselines(manager, "base", ["infomax"], 1) == first
+    assert len(manager.ids()) == 2 and len(manager.queue()) == 1
+    planned = baselines(manager, "base", ["infomax"], 2)
+    assert [r.run for r in planned] == ["base", None, first[1], None]
+
+
+def test_failed_and_early_runs_are_run_anew_and_paused_ones_go_on(manager):
+    write_run("base")
+    (_, baseline) = queue_baselines(manager, "base", ["infomax"], 1)
+    manager.act(baseline, "cancel")
+    assert queue_baselines(manager, "base", ["infomax"], 1)[1] == baseline
+    assert manager.folder(baseline).state["state"] == "queued"
+    manager.folder(baseline).set_state("failed", reason="gone")
+    again = queue_baselines(manager, "base", ["infomax"], 1)[1]
+    assert again != baseline
+    manager.folder(again).set_state("finished", step=2, steps=4)
+    assert queue_baselines(manager, "base", ["infomax"], 1)[1] not in (baseline, again)
+
+
+def test_the_seed_of_a_rival_is_not_added_to_a_seed_in_the_title(manager):
+    base = write_run("base", title="UEO · x · seed 3")
+    config = base.config
+    config["settings"]["seed"] = 3
+    from ueo_core.runs.folder import write_json
+
+    write_json(base.path / "config.json", config)
+    assert [r.title for r in baselines(manager, "base", ["entmin"], 2)] == [
+        "UEO · x",
+        "UEO · x · seed 4",
+        "EntMin · x",
+        "EntMin · x · seed 4",
+    ]
+
+
+def test_too_many_seeds_and_an_unknown_method_are_sentences(manager):
+    write_run("base")
+    with pytest.raises(UserError, match="seeds: 11 is out of range; choose 1 to 10"):
+        baselines(manager, "base", [], 11)
+    with pytest.raises(UserError, match="method “x” is not known"):
+        queue_baselines(manager, "base", ["x"], 1)
+    assert manager.ids() == ["base"]

@@ -1,0 +1,163 @@
+"""The loop: exactness, determinism, resumption, and that labels cannot reach it."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import Arrays
+from ueo_core.config.lr_schedule import steps_in_all
+from ueo_core.config.settings import Settings
+from ueo_core.data.transforms import Views
+from ueo_core.methods.ueo import confidence_weights, ueo
+from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.training.loop import adapt, image_features
+from ueo_core.utils.errors import UserError
+
+CLASSES = ["dog", "cat", "house"]
+
+
+def ready(tiny, n: int = 12):
+    model = AdaptedCLIP(tiny, CLASSES)
+    views = Views(Arrays(n), tiny)
+    text = model.encode_text().detach()
+    weights = confidence_weights(image_features(model, views) @ text.T, model.logit_scale)
+    return model, views, weights
+
+
+def settings(**changes) -> Settings:
+    return Settings(**{"epochs": 2, "batch_size": 5, "lr": 1e-2, "device": "cpu"} | changes)
+
+
+def adapter_after(model, views, weights, chosen, done=0, upto=None) -> dict:
+    for step in adapt(model, views, weights, chosen, done):
+        if step.step == upto:
+            break
+    return {k: v.clone() for k, v in model.adapter().items()}
+
+
+def same(a: dict, b: dict) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_zero_learning_rate_changes_nothing(tiny):
+    model, views, weights = ready(tiny)
+    before = {k: v.clone() for k, v in model.adapter().items()}
+    assert same(before, adapter_after(model, views, weights, settings(lr=0.0)))
+
+
+def test_training_changes_every_norm_and_the_context_and_nothing_else(tiny):
+    model, views, weights = ready(tiny)
+    frozen = {k: v.clone() for k, v in tiny.model.state_dict().items() if k not in model.affine()}
+    before = {k: v.clone() for k, v in model.adapter().items()}
+    # A large rate, because a random ResNet's gradients vanish beside weights near one.
+    after = adapter_after(model, views, weights, settings(lr=100.0))
+    assert [k for k in after if torch.equal(after[k], before[k])] == []
+    state = tiny.model.state_dict()
+    assert [k for k, v in frozen.items() if not torch.equal(v, state[k])] == []
+
+
+@pytest.mark.parametrize(("trained", "moves_context"), [("prompt", True), ("affine", False)])
+def test_ablations_train_their_part_only(tiny, trained, moves_context):
+    model, views, weights = ready(tiny)
+    before = {k: v.clone() for k, v in model.adapter().items()}
+    after = adapter_after(model, views, weights, settings(lr=100.0, trained=trained))
+    moved = {k for k in after if not torch.equal(after[k], before[k])}
+    assert moved == ({"context"} if moves_context else set(model.affine()))
+
+
+def test_the_recorded_loss_is_ueos_on_that_batch(tiny):
+    model, views, weights = ready(tiny)
+    plain = Views(Arrays(12, size=(40, 40)), tiny, crop_scale=1.0, flip=False)
+    chosen = settings(lr=0.0, crop_scale=1.0, flip=False)
+    text = model.encode_text().detach()
+    for step in adapt(model, plain, weights, chosen):
+        batch = list(step.batch)
+        # Square images whose whole area is kept: every draw gives the same view.
+        images = plain.training(batch, np.random.default_rng(0))
+        logits = model.logit_scale * model.encode_image(images).detach() @ text.T
+        assert step.loss == pytest.approx(float(ueo(logits, weights[batch])), abs=1e-4)
+        assert step.loss == pytest.approx(step.entropy - step.marginal, abs=1e-6)
+
+
+def test_same_seed_same_bits_and_another_seed_another_result(tiny):
+    model, views, weights = ready(tiny)
+    first = adapter_after(model, views, weights, settings())
+    model.reset()
+    assert same(first, adapter_after(model, views, weights, settings()))
+    model.reset()
+    assert not same(first, adapter_after(model, views, weights, settings(seed=1)))
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 5])
+def test_resumed_from_a_delta_ends_bit_for_bit_alike(tiny, at):
+    model, views, weights = ready(tiny)
+    whole = adapter_after(model, views, weights, settings())
+    model.reset()
+    half = adapter_after(model, views, weights, settings(), upto=at)
+    model.reset()
+    model.load_adapter(half)
+    assert same(whole, adapter_after(model, views, weights, settings(), done=at))
+
+
+def test_views_drawn_ahead_are_those_of_their_step(tiny):
+    """As on a CUDA device, where the next ones are queued behind the step."""
+    model, views, weights = ready(tiny)
+    whole = adapter_after(model, views, weights, settings())
+    model.reset()
+    views.ahead, drawn, real = True, [], views.training
+    views.training = lambda batch, g: drawn.append(len(batch)) or real(batch, g)
+    assert same(whole, adapter_after(model, views, weights, settings()))
+    assert len(drawn) == steps_in_all(12, settings())
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_chunking_is_exact(tiny, chunk):
+    model, views, weights = ready(tiny)
+    whole = adapter_after(model, views, weights, settings())
+    model.reset()
+    parts = adapter_after(model, views, weights, settings(chunk=chunk))
+    for name in whole:
+        torch.testing.assert_close(parts[name], whole[name], atol=2e-5, rtol=1e-4)
+
+
+def test_labels_cannot_reach_training(tiny):
+    """The loop sees pixels and confidences only: a source that can do nothing else suffices,
+    and names or labels that are attached to it change not one bit."""
+
+    class Labelled(Arrays):
+        touched = False
+
+        def __getattr__(self, name):
+            if name in ("names", "labels", "folders", "truth"):
+                Labelled.touched = True
+            raise AttributeError(name)
+
+    model, views, weights = ready(tiny)
+    plain = adapter_after(model, views, weights, settings())
+    model.reset()
+    watched = Views(Labelled(12), tiny)
+    assert same(plain, adapter_after(model, watched, weights, settings()))
+    assert not Labelled.touched
+
+
+def test_batches_are_even_and_cover_the_pool_once_an_epoch(tiny):
+    model, views, weights = ready(tiny)
+    steps = list(adapt(model, views, weights, settings()))
+    assert len(steps) == steps_in_all(12, settings()) == 6
+    for epoch in (1, 2):
+        seen = sorted(i for s in steps if s.epoch == epoch for i in s.batch)
+        assert seen == list(range(12))
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_pool_without_two_images_is_refused(tiny, n):
+    model, views, _ = ready(tiny, 2)
+    with pytest.raises(UserError, match="at least two"):
+        next(adapt(model, Views(Arrays(n), tiny), torch.ones(n), settings()))
+
+
+def test_entmin_lowers_the_entropy(tiny):
+    model, views, weights = ready(tiny)
+    steps = list(adapt(model, views, weights, settings(method="entmin", epochs=15)))
+    assert steps[-1].entropy < 0.5 * steps[0].entropy
+    assert steps[0].loss == steps[0].entropy

@@ -1,0 +1,115 @@
+"""Adapt: choices to settings to one queued run."""
+
+from dataclasses import fields
+
+import pytest
+
+from tests.helpers.pages import app, at, button, clean, errors, small_sample  # noqa: F401
+from ueo_core.config.presets import preset
+from ueo_core.config.settings import Settings
+from ueo_core.data.store import Store
+from ueo_core.runs.manager import Manager
+from ueo_core.utils.paths import store_root
+from ueo_core.workspace.dataset import create_dataset, sample_dataset
+from ueo_core.workspace.start_run import start_run
+from ui.adapt import fields as adapt_fields
+from ui.common import shell
+
+
+@pytest.fixture
+def submitted(monkeypatch):
+    """Runs are made and not carried out; no probe, no look at the machine."""
+    found = []
+    monkeypatch.setattr(Manager, "submit", lambda self, f: found.append(f.id) or f.id)
+    monkeypatch.setattr("ueo_core.workspace.time_estimate.estimate_time", lambda *a: None)
+    monkeypatch.setattr("ueo_core.models.hardware.this_machine", lambda: None)
+    return found
+
+
+def settings_of(run: str) -> Settings:
+    return shell.manager().folder(run).settings
+
+
+def test_every_setting_has_its_widget():
+    own = {"backbone", "pretrained", "method", "extensions"}  # further legs come later
+    assert set(adapt_fields.FIELDS) | own == {f.name for f in fields(Settings)}
+
+
+def test_without_images_there_is_one_button(app, submitted):  # noqa: F811
+    at(app, "2_Adapt")
+    assert [b.label for b in app.button] == ["Bring images"]
+
+
+def test_without_class_names_there_is_one_button(app, submitted, small_sample):  # noqa: F811
+    sample = sample_dataset()
+    made = create_dataset("mine", sample.pool)
+    at(app, "2_Adapt", data=made.id)
+    assert [b.label for b in app.button] == ["Name the classes"]
+
+
+def test_the_defaults_are_the_backbones_own(app, submitted, small_sample):  # noqa: F811
+    sample = sample_dataset()
+    at(app, "2_Adapt")
+    button(app, "Start").click().run()
+    assert len(submitted) == 1
+    assert settings_of(submitted[0]) == Settings.for_backbone("drawings-resnet")
+    folder = shell.manager().folder(submitted[0])
+    assert folder.config["pool"] == sample.pool and folder.config["holdout"] == sample.holdout
+    assert folder.labels() == sample.labels()
+    assert folder.config["title"] == f"UEO · drawings-resnet · {sample.title}"
+
+
+def test_choices_reach_the_run(app, submitted, small_sample):  # noqa: F811
+    sample_dataset()
+    at(app, "2_Adapt")
+    app.selectbox(key="adapt.backbone").set_value("drawings-vit").run()
+    app.segmented_control(key="adapt.method").set_value("infomax").run()
+    app.segmented_control(key="adapt.preset").set_value("quick").run()
+    app.number_input(key=adapt_fields.key("lr")).set_value(0.02).run()
+    app.number_input(key=adapt_fields.key("chunk")).set_value(8).run()
+    app.toggle(key=adapt_fields.key("flip")).set_value(False).run()
+    app.text_input(key="adapt.title").set_value("My **run**").run()
+    button(clean(app), "Start").click().run()
+    assert settings_of(submitted[0]) == preset(
+        "quick", "drawings-vit", method="infomax", lr=0.02, chunk=8, flip=False
+    )
+    assert shell.manager().folder(submitted[0]).config["title"] == "My **run**"
+
+
+def test_another_backbone_brings_its_own_rates(app, submitted, small_sample):  # noqa: F811
+    sample_dataset()
+    at(app, "2_Adapt", backbone="RN50-quickgelu")
+    assert app.selectbox(key="adapt.backbone").value == "RN50-quickgelu"
+    paper = Settings.for_backbone("RN50-quickgelu")
+    teaching = Settings.for_backbone("drawings-resnet")
+    assert paper.lr != teaching.lr
+    assert app.number_input(key=adapt_fields.key("lr")).value == paper.lr
+    assert app.number_input(key=adapt_fields.key("epochs")).value == paper.epochs
+    assert not any("teaching model with a small vocabulary" in m.value for m in app.markdown)
+    app.selectbox(key="adapt.backbone").set_value("drawings-resnet").run()
+    assert app.number_input(key=adapt_fields.key("lr")).value == teaching.lr
+    assert any("teaching model with a small vocabulary" in m.value for m in clean(app).markdown)
+
+
+def test_a_second_click_finds_the_first_ones_run(app, submitted, small_sample):  # noqa: F811
+    sample = sample_dataset()
+    at(app, "2_Adapt")
+    request = app.session_state["adapt.request"]
+    button(app, "Start").click().run()
+    again = start_run(shell.manager(), sample, Settings(), request)
+    assert submitted == [again]
+
+
+def test_images_that_are_gone_are_a_sentence(app, submitted, small_sample):  # noqa: F811
+    sample = sample_dataset()
+    at(app, "2_Adapt")
+    Store(store_root()).delete(sample.pool["set"])
+    button(app, "Start").click().run()
+    assert submitted == []
+    assert "take the images in again" in errors(clean(app))[0]
+
+
+def test_the_command_line_is_shown(app, submitted, small_sample):  # noqa: F811
+    sample_dataset("closed", 2)
+    at(app, "2_Adapt")
+    assert "python -m ueo_core sample sample-2 --seed 2 --shift closed" in app.code[0].value

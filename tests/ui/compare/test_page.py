@@ -1,0 +1,134 @@
+"""Compare: the numbers on the page are those of the core, in every state of the page."""
+
+import re
+
+import pytest
+
+from tests.analysis.test_compare import compared_run, run_of, zero_shot
+from tests.helpers.pages import app, at, button, clean  # noqa: F401
+from tests.helpers.run_folders import write_run
+from tests.ui.inspect.test_page import html, plain
+from ueo_core.analysis.compare import Model, labels, table
+from ueo_core.analysis.paired_tests import against, in_words
+from ueo_core.runs.manager import Manager
+from ui.common import shell
+
+
+@pytest.fixture
+def three(own_home):
+    a = compared_run("a", skill=(0.03, 0.12))
+    b = compared_run("b", run_of(a), {"seed": 1}, skill=(0.03, 0.08))
+    c = compared_run(
+        "c", run_of(a), {"method": "infomax"}, skill=(0.03, 0.05), title="InfoMax · <b>"
+    )
+    return [a, b, c]
+
+
+def rows_of(page) -> list[list[str]]:
+    """Cells of all tables on the page, row by row, without their markup."""
+    found = []
+    for row in re.findall(r"<tr>(.*?)</tr>", html(page)):
+        found.append([re.sub("<.*?>", "", c) for c in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row)])
+    return found
+
+
+def test_the_table_is_the_cores(app, three):  # noqa: F811
+    page = at(app, "5_Compare", runs="a,b,c")
+    rows = rows_of(page)
+    for row in table(three):
+        cells = next(r for r in rows if r[0] == row.title and len(r) == 8)
+        assert cells[1] == (", ".join(map(str, row.seeds)) or "–")
+        shown = [c.replace("★ ", "") for c in cells[2:6]]
+        assert shown == [str(row.figures[k]) for k in ("acc", "auc", "hm", "fpr95")]
+    best = max(table(three), key=lambda r: r.figures["hm"].value)
+    assert next(r for r in rows if r[0] == best.title)[4].startswith("★")
+
+
+def test_the_tests_are_the_cores_against_zero_shot_and_against_a_run(app, three):  # noqa: F811
+    page = at(app, "5_Compare", runs="a,b,c")
+    names = labels(three)
+    assert plain(page.info).startswith(
+        in_words(against(three, zero_shot(three[0])), names, "Zero-shot")
+    )
+    page.selectbox(key="compare.reference").set_value("b").run()
+    tests = against(three, Model("", three[1], "after"))
+    shown = [r for r in rows_of(clean(page)) if len(r) == 7]
+    assert [r[0] for r in shown[1:]] == [names[t.run] for t in tests]
+    for cells, test in zip(shown[1:], tests, strict=True):
+        assert cells[1:3] == [str(test.gained), str(test.lost)]
+        d = test.metrics["auc"].difference
+        assert cells[5].endswith(f"{d.value:+.1f} ({d.low:+.1f} to {d.high:+.1f})")
+    assert "n = 60" in plain(page.caption) and "exact McNemar" in plain(page.caption)
+
+
+def test_without_an_address_the_newest_runs_on_the_same_data_are_chosen(app, three):  # noqa: F811
+    page = at(app, "5_Compare")
+    assert page.multiselect(key="compare.runs").value == ["a", "b", "c"]
+    page.multiselect(key="compare.runs").set_value(["a"]).run()
+    assert page.query_params["runs"] in ("a", ["a"])
+    assert "choose a second one" in plain(clean(page).caption)
+    page.multiselect(key="compare.runs").set_value([]).run()
+    assert "Choose the runs" in plain(clean(page).info)
+    button(page, "Latest on the same data").click().run()
+    assert page.multiselect(key="compare.runs").value == ["a", "b", "c"]
+
+
+def test_names_of_runs_stay_text(app, three):  # noqa: F811
+    page = at(app, "5_Compare", runs="a,c")
+    assert "<b>★" in html(page) and "InfoMax · <b>" not in html(page)
+
+
+def test_different_data_is_a_sentence_and_nothing_is_tested_across(app, three):  # noqa: F811
+    write_run("elsewhere", n=40, title="elsewhere")
+    page = at(app, "5_Compare", runs="a,elsewhere")
+    assert "2 different sets of images" in plain(page.warning)
+    assert "Not tested, for other images" in plain(page.caption)
+    assert "★" not in html(page)
+
+
+def test_images_that_differ_can_be_narrowed_down(app, three):  # noqa: F811
+    page = at(app, "5_Compare", runs="a,b,c")
+    page.selectbox(key="compare.A").set_value("a").run()
+    page.selectbox(key="compare.B").set_value("c").run()
+    left, right = (three[i].predictions["after"] for i in (0, 2))
+    differ = left.prediction != right.prediction
+    assert f"{differ.sum()} of 80 images" in plain(clean(page).caption)
+    page.selectbox(key="compare.answer.A").set_value(1).run()
+    narrowed = int((differ & (left.prediction == 1)).sum())
+    assert f"{narrowed} of these {differ.sum()} images" in plain(clean(page).caption)
+    assert html(page).count('class="ueo-thumb"') == min(48, narrowed)
+
+
+def test_without_labels_nothing_pretends_to_know(app):  # noqa: F811
+    a = compared_run("a", labelled=False)
+    compared_run("b", run_of(a), {"method": "entmin"}, labelled=False, skill=(0.03, 0.02))
+    page = at(app, "5_Compare")
+    assert "nobody knows which run is better" in plain(page.info)
+    assert "ACC" not in html(page) and "Answers as zero-shot" in html(page)
+
+
+def test_an_unknown_run_and_an_unfinished_one_are_said(app, three):  # noqa: F811
+    write_run("p", state="paused", title="halted")
+    page = at(app, "5_Compare", runs="a,nowhere,p")
+    said = plain(page.warning)
+    assert "there is no run in that folder" in said and "“halted” is paused" in said
+    assert page.multiselect(key="compare.runs").value == ["a"]
+
+
+def test_without_a_run_there_is_one_way_on(app):  # noqa: F811
+    assert "There is no run yet" in plain(at(app, "5_Compare").info)
+
+
+def test_the_rivals_are_queued_once_for_two_clicks(app, three, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(Manager, "_work", lambda self: None)  # they wait
+    page = at(app, "5_Compare", runs="a")
+    assert "1 new run" in plain(page.markdown)  # InfoMax at the same seed is there already
+    button(page, "Queue 1 run").click().run()
+    first = shell.manager().queue()
+    assert len(first) == 1 and shell.manager().folder(first[0]).settings.method == "entmin"
+    assert page.multiselect(key="compare.runs").value == ["a", "c", *first]
+    assert "1 run under way" in plain(clean(page).markdown)
+    button(page, "Show them").click().run()
+    assert shell.manager().queue() == first
+    button(page, "Cancel").click().run()
+    assert shell.manager().queue() == []

@@ -1,0 +1,149 @@
+"""Live: every state has its sentence, its way out and the buttons of the state table."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.helpers.pages import app, at, button, clean  # noqa: F401
+from tests.helpers.run_folders import write_run
+from ueo_core.runs.states import ACTIONS, actions
+from ui.common import shell
+from ui.live import controls
+from ui.live import page as live
+
+LABELS = {action: controls.BUTTONS[action][0] for action in ACTIONS}
+
+
+@pytest.fixture(autouse=True)
+def one_viewer(monkeypatch):
+    """AppTest has no cookies to tell a browser by."""
+    for module in (live, controls):
+        monkeypatch.setattr(module, "viewer", lambda: "me")
+
+
+def text(page) -> str:
+    boxes = (*page.markdown, *page.info, *page.warning, *page.error, *page.success, *page.caption)
+    return " ".join(b.value for b in boxes).replace("\\", "")
+
+
+def test_without_a_run_there_is_one_way_on(app):  # noqa: F811
+    assert "There is no run yet" in text(at(app, "3_Live"))
+
+
+@pytest.mark.parametrize("state", ["paused", "failed", "finished"])
+def test_the_buttons_are_those_of_the_state_table(app, state):  # noqa: F811
+    write_run("r", state=state, reason="Because of this.")
+    page = at(app, "3_Live", run="r")
+    enabled = {a for a, label in LABELS.items() if not button(page, label).disabled}
+    assert enabled == set(actions(state))
+    assert "Because of this." in text(page)
+    assert len(page.get("echarts_chart")) == 5
+
+
+def test_a_finished_run_has_its_verdict_and_is_marked_as_seen(app):  # noqa: F811
+    folder = write_run("r", skill=(0.15, 0.03))
+    page = at(app, "3_Live", run="latest")
+    assert "Worse: the adaptation did harm here" in page.error[0].value.replace("\\", "")
+    assert (folder.path / "seen").exists()
+
+
+def test_a_button_acts_through_the_manager(app, monkeypatch):  # noqa: F811
+    write_run("r", state="paused")
+    done = []
+    page = at(app, "3_Live", run="r")
+    monkeypatch.setattr(type(shell.manager()), "act", lambda self, *a, **k: done.append((a, k)))
+    page.number_input(key="live.steps").set_value(7)
+    button(page, "Step").click().run()
+    ((asked, options),) = done
+    assert asked == ("r", "step") and options == {"amount": 7, "viewer": "me"}
+
+
+def test_presentation_is_in_the_address_and_has_three_panels(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "3_Live", run="r", present="1")
+    assert len(page.get("echarts_chart")) == 3
+    assert button(page, "Leave presentation")
+
+
+def test_an_unknown_run_is_one_sentence_and_names_are_not_markdown(app):  # noqa: F811
+    page = at(app, "3_Live", run="../../etc")
+    assert "there is none of that name" in page.error[0].value.replace("\\", "")
+    write_run("r", title="**<img src=x>** $x$")
+    page = at(app, "3_Live", run="r")
+    assert any(m.value == r"## \*\*\<img src\=x\>\*\* \$x\$" for m in page.markdown)
+
+
+def test_the_address_chooses_panels_and_steps(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "3_Live", run="r", present="1", panels="weights,loss,nonsense", steps="2-4")
+    specs = {c.proto.alt.split(" ")[0]: json.loads(c.proto.spec) for c in page.get("echarts_chart")}
+    assert list(specs) == ["Histogram", "Line"]
+    axis = specs["Line"]["xAxis"]
+    assert (axis["min"], axis["max"]) == (2, 4)
+    assert [x for x, _ in specs["Line"]["series"][0]["data"]] == [2, 3, 4]
+    page.slider(key="live.span").set_value((1, 3)).run()
+    assert page.query_params["steps"] == "1-3"
+    page.multiselect(key="live.panels").set_value(["hills"]).run()
+    assert page.query_params["panels"] == "hills"
+    assert len(clean(page.run()).get("echarts_chart")) == 1
+
+
+def test_while_another_browser_steers_no_button_can_be_pressed(app):  # noqa: F811
+    write_run("r", state="paused", reason="Paused.")
+    viewers = shell.manager().viewers
+    viewers.watch("teacher")
+    page = at(app, "3_Live", run="r")
+    assert all(button(page, label).disabled for label in LABELS.values())
+    assert "another browser has the controls" in text(page)
+    viewers.hand_over("teacher")
+    clean(button(clean(page.run()), "Take the controls").click().run())
+    assert not button(page, "Resume").disabled
+    assert not viewers.watch("teacher").steers
+
+
+def test_waiting_runs_are_listed_and_moved(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)  # nobody comes to take them
+    for name in ("a", "b"):
+        manager.submit(write_run(name, state="queued", title=f"Run {name}"))
+    page = at(app, "3_Live", run="b")
+    assert "1 run before it" in text(page)
+    assert page.button(key="live.Earlier.a").disabled and page.button(key="live.Later.b").disabled
+    page.button(key="live.Earlier.b").click().run()
+    assert manager.queue() == ["b", "a"]
+    page.button(key="live.out.a").click().run()
+    assert manager.queue() == ["b"] and manager.snapshot("a").state == "paused"
+
+
+def test_beside_a_run_the_others_are_told(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)
+    for name, state in (("a", "paused"), ("b", "failed"), ("c", "finished")):
+        write_run(name, state=state, title=f"Run {name}", reason="Because.")
+    manager.submit(write_run("d", state="queued", title="Run d"))
+    card = at(app, "3_Live", run="d").sidebar  # of the run shown itself there is no word
+    assert "**A run failed**" in [m.value for m in card.markdown] and card.text[0].value == "Run b"
+    assert card.caption[0].value == "Also 1 paused, 1 finished and not yet seen"
+    card = at(app, "3_Live", run="c").sidebar
+    assert "**Waiting**" in [m.value for m in card.markdown] and card.text[0].value == "Run d"
+    assert card.caption[0].value == "Also 1 failed, 1 paused"
+
+
+def test_a_finished_run_is_trained_on_from_the_page(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)
+    write_run("r")
+    page = at(app, "3_Live", run="r")
+    page.number_input(key="live.epochs").set_value(3)
+    button(page, "Train on").click().run()
+    assert manager.queue() == ["r"] and manager.folder("r").settings.extensions == ((4, 3),)
+
+
+def test_a_run_is_looked_at_as_often_as_there_may_be_news(app):  # noqa: F811
+    write_run("r", state="paused")
+    now = replace(shell.manager().snapshot("r"), step=10)
+    assert live.pace(replace(now, seconds=9.0)) == live.TICK
+    assert live.pace(replace(now, seconds=31.0)) == live.SLOW
+    assert live.pace(replace(now, step=0, seconds=0.0)) == live.TICK
+    assert live.pace(replace(now, state="finished", seconds=31.0)) is None

@@ -1,0 +1,76 @@
+"""Start: one click, one run."""
+
+from tests.helpers.pages import app, button, clean, errors, small_sample, wait_for_job  # noqa: F401
+from ueo_core.config.settings import Settings
+from ueo_core.drawings.nouns import NOUNS
+from ueo_core.runs.create import create_run
+from ueo_core.runs.lock import RunLock
+from ueo_core.runs.manager import Manager
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.paths import runs_root
+from ui.common import shell
+
+
+def test_start_paints_and_offers_one_click(app):  # noqa: F811
+    clean(app.run())
+    assert button(app, "Watch it work now").proto.type == "primary"
+    assert not app.header or app.header[0].value != "Your runs"
+
+
+def test_a_double_click_makes_one_run_and_leads_to_live(app, small_sample, monkeypatch):  # noqa: F811
+    submitted = []
+    monkeypatch.setattr(Manager, "submit", lambda self, f: submitted.append(f.id) or f.id)
+    app.run()
+    request = app.session_state["ueo.watch"]
+    button(app, "Watch it work now").click().run()
+    from ui.start import page
+
+    page._begin(request)  # what a second click's callback does
+    wait_for_job(f"watch-{request}")
+    clean(app.run())
+    assert len(submitted) == 1
+    assert app.session_state["ueo.watch"] != request
+    config = shell.manager().folder(submitted[0]).config
+    assert config["request"] == request and config["settings"]["backbone"] == "drawings-resnet"
+    # Labels are kept apart from what a run is configured with.
+    assert set(config["classes"]) <= set(NOUNS)
+    assert "labels" not in config
+
+
+def test_a_failure_is_one_sentence_and_the_button_is_back(app, monkeypatch):  # noqa: F811
+    def refuse(*_, **__):
+        raise UserError("sample: <b>no</b> *disk*; free some space.")
+
+    monkeypatch.setattr("ui.start.page.sample_dataset", refuse)
+    app.run()
+    request = app.session_state["ueo.watch"]
+    button(app, "Watch it work now").click().run()
+    wait_for_job(f"watch-{request}")
+    clean(app.run())
+    assert errors(app) == ["sample: <b>no</b> *disk*; free some space."]
+    assert not button(app, "Watch it work now").disabled
+
+
+def test_runs_are_offered_by_their_state(app):  # noqa: F811
+    pool = {"n": 4, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
+    for state in ("paused", "finished", "failed"):
+        folder = create_run(runs_root() / state, Settings(), ["a", "b"], pool, title=state)
+        folder.set_state(state, step=3, steps=9)
+    clean(app.run())
+    shown = " ".join(m.value for m in app.markdown)
+    for state, colour in (("paused", "orange"), ("finished", "green"), ("failed", "red")):
+        assert f":{colour}-badge[{state}] · step 3 of 9 · **new**" in shown
+
+
+def test_a_fresh_session_is_taken_to_the_one_active_run(app, monkeypatch):  # noqa: F811
+    pool = {"n": 4, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
+    taken = []
+    monkeypatch.setattr(shell, "go_to_run", taken.append)
+    shell.manager()  # adopts what other processes left; this run is its own
+    folder = create_run(runs_root() / "r", Settings(), ["a", "b"], pool)
+    assert folder.state["state"] == "queued"
+    with RunLock(folder.path):  # as the process does that has it in its queue
+        clean(app.run())
+        assert taken == ["r"]
+        clean(app.run())
+        assert taken == ["r"]  # once: Start stays reachable

@@ -1,0 +1,192 @@
+"""Use: the answers on the page are the run's, the threshold moves them, what is taken away is theirs."""
+
+import io
+import json
+import os
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from tests.helpers.adapters import write_adapter
+from tests.helpers.pages import app, at, button, clean, errors, wait_for_job  # noqa: F401
+from tests.helpers.run_folders import CLASSES, SCALE, THRESHOLD, cosines_of, labels_of, write_run
+from ueo_core.analysis.threshold_effect import threshold_at_tpr
+from ueo_core.evaluation.metrics import truth_from_labels
+from ueo_core.export.sorted_folders import sorted_zip
+from ueo_core.inference.predictions import Predictions
+from ueo_core.runs.run_adapter import adapter_of_run
+from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters
+from ueo_core.workspace.prediction_history import asked
+from ui.common import shell
+from ui.use import images
+
+
+def said() -> Predictions:
+    return Predictions(
+        [f"{i:03d}.png" for i in range(80)], cosines_of(labels_of(80), 0.12, 1), CLASSES, SCALE
+    )
+
+
+def metrics(page) -> dict[str, str]:
+    return {m.label: m.value for m in page.metric}
+
+
+def html(page) -> str:
+    return " ".join(h.proto.body for h in page.get("html"))
+
+
+def slider(page):
+    return next(s for s in page.slider if s.label.startswith("Threshold"))
+
+
+def test_the_answers_are_the_runs_at_its_own_threshold(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "6_Use", run="r")
+    unknown = int(said().unknown(THRESHOLD).sum())
+    assert 0 < unknown < 80
+    assert metrics(page) == {"Images": "80", "Known": str(80 - unknown), "Unknown": str(unknown)}
+    assert any("a guess" in c.value for c in page.caption)
+    page.segmented_control(key="use.which").set_value("unknown").run()
+    assert html(page).count('<span class="unknown">') == min(48, unknown)
+    page.segmented_control(key="use.view").set_value("table").run()
+    table = page.dataframe[0].value
+    order = np.argsort(said().score, kind="stable")[:unknown]
+    assert list(table["image"]) == [f"{i:03d}.png" for i in order]
+    assert list(table["score (MCM)"]) == list(said().score[order])
+
+
+def test_the_threshold_of_95_percent_of_the_known(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "6_Use", run="r")
+    button(page, "Accept 95 % of the known").click().run()
+    truth = truth_from_labels(labels_of(80), CLASSES)
+    expected = threshold_at_tpr(said().score, truth)
+    assert slider(page).value == expected
+    assert metrics(clean(page))["Unknown"] == str(int(said().unknown(expected).sum()))
+
+
+def test_without_labels_no_share_of_the_known_is_offered(app):  # noqa: F811
+    write_run("r", labelled=False)
+    page = at(app, "6_Use", run="r")
+    assert "Accept 95 % of the known" not in [b.label for b in page.button]
+
+
+def test_a_run_that_did_harm_is_said_here_too(app):  # noqa: F811
+    write_run("r", skill=(0.15, 0.03))
+    page = at(app, "6_Use", run="r")
+    assert any("Think twice" in e.value for e in page.error)
+
+
+def test_without_a_model_there_are_two_ways_on(app):  # noqa: F811
+    page = at(app, "6_Use")
+    assert any("no adapted model yet" in i.value for i in page.info)
+    assert button(page, "Adapt a model")
+
+
+def test_a_run_without_a_result_gives_way_to_one_that_has_one(app):  # noqa: F811
+    write_run("done")
+    write_run("halted", state="paused")
+    page = at(app, "6_Use", run="halted")
+    assert any("no result to use yet" in i.value for i in page.info)
+    assert metrics(page)["Images"] == "80"
+
+
+def test_names_of_strangers_stay_text(app):  # noqa: F811
+    write_run("r", classes=["cat", "dog", "<b>**sun**</b>"])
+    page = at(app, "6_Use", run="r")
+    assert "<b>**sun" not in html(page) and "&lt;b&gt;**sun**" in html(page)
+
+
+def test_new_images_are_asked_about_and_shown(app, tiny_files, tmp_path):  # noqa: F811
+    config, weights = map(str, tiny_files["vit"])
+    write_adapter(tmp_path / "d.safetensors", config, weights)
+    id = import_adapter(Job("k", "t"), (tmp_path / "d.safetensors").read_bytes())
+    page = at(app, "6_Use", adapter=id)
+    assert not metrics(page)  # nothing was asked yet
+    g, files = np.random.default_rng(0), []
+    for i in range(5):
+        buffer = io.BytesIO()
+        Image.fromarray(g.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(buffer, "PNG")
+        files.append((f"{i}.png", buffer.getvalue(), "image/png"))
+    next(u for u in page.file_uploader if u.label.startswith("Drag photos")).set_value(files).run()
+    wait_for_job(images.JOB)
+    assert metrics(clean(page.run()))["Images"] == "5"
+    adapter_file = imported_adapters()[id]
+    (what,) = asked(adapter_file)
+    assert what.images().names == [f"{i}.png" for i in range(5)]
+    button(page, "Forget them").click().run()
+    assert asked(adapter_file) == [] and not metrics(clean(page))
+
+
+def test_a_useless_upload_is_a_sentence(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "6_Use", run="r")
+    shell.jobs().start(images.JOB, "t", _refuse, again=True)
+    wait_for_job(images.JOB)
+    page.session_state["use.waiting"] = True
+    assert errors(clean(page.run())) == ["Source “x”: it holds no usable image; choose another."]
+
+
+def _refuse(job):
+    raise UserError("Source “x”: it holds no usable image; choose another.")
+
+
+def test_the_zip_is_made_at_the_threshold_and_offered(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "6_Use", run="r")
+    button(page, "Make the zip").click().run()
+    wait_for_job("use.zip")
+    page = clean(page.run())
+    unknown = int(said().unknown(THRESHOLD).sum())
+    assert any(f"80 images, {unknown} of them unknown" in c.value for c in page.caption)
+    made = page.session_state["use.made"]
+    assert (made.images, made.unknown, made.originals, made.stored) == (80, unknown, 0, 80)
+
+
+def test_old_zips_are_cleared(own_home):
+    adapter_file = adapter_of_run(write_run("r").path)
+    pool = asked(adapter_file)[0]
+    first = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
+    os.utime(first.path, (0, 0))
+    second = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
+    assert list((own_home / "exports").iterdir()) == [second.path]
+
+
+def test_commands_name_the_model(app):  # noqa: F811
+    folder = write_run("r")
+    shown = [c.value for c in at(app, "6_Use", run="r").code]
+    assert any(f"predict {folder.path} FOLDER" in c and "report" in c for c in shown)
+
+
+def test_the_guards_choice_answers_until_a_person_wants_the_last_epoch(app):  # noqa: F811
+    folder = write_run("r")
+    adapter = folder.path / "delta.safetensors"
+    with safe_open(adapter, "pt") as file:
+        about, tensors = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    about["guard"] = json.dumps(
+        {"share": 0.0, "reason": "Fewer answers are repeated.", "evidence": {}}
+    )
+    save_file(tensors, adapter, about)
+    save_file({"context": torch.ones(2)}, folder.path / "guarded.safetensors", about)
+    folder.save_tensors(
+        "guarded_answers", {"pool_cosines": folder.tensors("zero_shot")["pool_cosines"]}
+    )
+    unknown = {
+        name: int(
+            Predictions([], folder.tensors(name)["pool_cosines"].numpy(), CLASSES, SCALE)
+            .unknown(THRESHOLD)
+            .sum()
+        )
+        for name in ("zero_shot", "adapted")
+    }
+    assert unknown["zero_shot"] != unknown["adapted"]
+    page = at(app, "6_Use", run="r")
+    assert page.warning[0].value.startswith("Fewer answers are repeated")
+    assert metrics(page)["Unknown"] == str(unknown["zero_shot"])
+    page.toggle(key="use.guarded.r").set_value(False).run()
+    assert metrics(clean(page))["Unknown"] == str(unknown["adapted"])

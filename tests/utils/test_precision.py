@@ -1,0 +1,47 @@
+"""Precision: bfloat16 stays near float32, float32 masters stay float32, auto is one of the two."""
+
+import pytest
+import torch
+
+from tests.training.test_loop import adapter_after, ready, same, settings
+from ueo_core.training.loop import adapt
+from ueo_core.utils import precision
+from ueo_core.utils.errors import UserError
+
+
+def test_auto_is_what_the_processor_can():
+    cpu = torch.device("cpu")
+    assert precision.in_force("auto", cpu) in ("float32", "bfloat16")
+    assert precision.in_force("float32", cpu) == "float32"
+    assert precision.in_force("bfloat16", cpu) == "bfloat16"
+    assert precision.in_force("auto", torch.device("mps")) == "float32"
+    with pytest.raises(UserError, match="precision"):
+        settings(precision="float16")
+
+
+def test_bfloat16_moves_features_a_little_and_keeps_masters_in_float32(tiny):
+    model, views, weights = ready(tiny)
+    with precision.towers("bfloat16", model.device), torch.no_grad():
+        short = model.encode_image(views.evaluation(range(12))), model.encode_text()
+    with torch.no_grad():
+        full = model.encode_image(views.evaluation(range(12))), model.encode_text()
+    for a, b in zip(short, full, strict=True):
+        assert a.dtype == torch.float32
+        assert 0 < float((a - b).norm(dim=1).max()) < 0.05  # of unit length
+    steps = list(adapt(model, views, weights, settings(precision="bfloat16")))
+    assert {v.dtype for v in model.adapter().values()} == {torch.float32}
+    model.reset()
+    exact = list(adapt(model, views, weights, settings()))
+    assert steps[0].loss == pytest.approx(exact[0].loss, abs=0.05)
+    assert steps[0].loss != exact[0].loss
+
+
+def test_bfloat16_is_as_deterministic_as_float32(tiny):
+    model, views, weights = ready(tiny)
+    chosen = settings(precision="bfloat16")
+    first = adapter_after(model, views, weights, chosen)
+    model.reset()
+    half = adapter_after(model, views, weights, chosen, upto=2)
+    model.reset()
+    model.load_adapter(half)
+    assert same(first, adapter_after(model, views, weights, chosen, done=2))

@@ -1,0 +1,114 @@
+"""New images asked about: kept beside the model, the same as `predict`, cancelled without a trace."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.adapters import write_adapter
+from tests.helpers.run_folders import SCALE, cosines_of, labels_of, write_run
+from ueo_core.data.store import Store
+from ueo_core.inference.predict import cosines, fitted
+from ueo_core.inference.predictions import Predictions
+from ueo_core.runs.run_adapter import adapter_of_run
+from ueo_core.utils.background_jobs import Cancelled, Job
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.paths import store_root, studio_home
+from ueo_core.workspace.dataset import unused_sets
+from ueo_core.workspace.prediction_history import (
+    asked,
+    classify_path,
+    classify_uploads,
+    forget,
+    predictions_of,
+)
+from ueo_core.workspace.upload import spool
+
+
+def uploads(n: int = 3, extra: bool = True):
+    g = np.random.default_rng(4)
+    files = []
+    for i in range(n):
+        buffer = io.BytesIO()
+        Image.fromarray(g.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(buffer, "PNG")
+        files.append((f"{i}.png", buffer))
+    return files + ([("notes.txt", io.BytesIO(b"text"))] if extra else [])
+
+
+@pytest.fixture
+def adapter_file(tmp_path, tiny_files):
+    config, weights = map(str, tiny_files["vit"])
+    write_adapter(tmp_path / "own" / "delta.safetensors", config, weights)
+    return adapter_of_run(tmp_path / "own" / "delta.safetensors")
+
+
+def test_what_was_asked_is_kept_and_says_what_the_model_says(adapter_file):
+    job = Job("k", "t")
+    id = classify_uploads(job, adapter_file, spool(uploads()))
+    assert (job.done, job.total) == (3, 3)
+    (what,) = asked(adapter_file)
+    assert (what.id, what.skipped, len(what.images())) == (id, 1, 3)
+    model = fitted(adapter_file, "cpu")
+    again = Predictions(
+        what.images().names, cosines(model, what.images()), adapter_file.classes, SCALE
+    )
+    assert (
+        predictions_of(adapter_file, what).csv(0.3).splitlines()[0]
+        == again.csv(0.3).splitlines()[0]
+    )
+    np.testing.assert_allclose(predictions_of(adapter_file, what).cosines, again.cosines, atol=1e-6)
+    assert list((studio_home() / "uploads").iterdir()) == []
+
+
+def test_its_images_are_in_use_until_it_is_forgotten(adapter_file, monkeypatch):
+    # Kept answers count where the studio keeps its deltas.
+    kept = studio_home() / "deltas" / "0123456789abcdef"
+    kept.parent.mkdir(parents=True)
+    adapter_file.path.parent.rename(kept)
+    adapter_file = adapter_of_run(kept / adapter_file.path.name)
+    classify_uploads(Job("k", "t"), adapter_file, spool(uploads()))
+    store = Store(store_root())
+    assert unused_sets(store) == []
+    forget(adapter_file, asked(adapter_file)[0])
+    assert asked(adapter_file) == [] and len(unused_sets(store)) == 1
+
+
+def test_answers_of_another_delta_are_not_shown(adapter_file, tiny_files):
+    classify_uploads(Job("k", "t"), adapter_file, spool(uploads()))
+    config, weights = map(str, tiny_files["vit"])
+    write_adapter(adapter_file.path, config, weights, shift=0.2)
+    assert asked(adapter_of_run(adapter_file.path)) == []
+
+
+def test_a_run_offers_its_own_images_first_of_all():
+    run = write_run("r")
+    adapter_file = adapter_of_run(run.path)
+    (pool,) = asked(adapter_file)
+    said = predictions_of(adapter_file, pool)
+    np.testing.assert_array_equal(said.cosines, cosines_of(labels_of(80), 0.12, 1))
+    assert said.names == pool.images().names and said.logit_scale == SCALE
+
+
+def test_cancelled_it_leaves_no_answer(adapter_file):
+    job = Job("k", "t")
+    job.cancel()
+    with pytest.raises(Cancelled):
+        classify_uploads(job, adapter_file, spool(uploads()))
+    assert asked(adapter_file) == [] and list((studio_home() / "uploads").iterdir()) == []
+
+
+def test_nothing_usable_is_a_sentence(adapter_file):
+    with pytest.raises(UserError, match="no usable image"):
+        classify_uploads(Job("k", "t"), adapter_file, spool([("a.txt", io.BytesIO(b"x"))]))
+
+
+def test_a_path_must_lie_in_the_roots(adapter_file, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    for name, buffer in uploads(2, extra=False):
+        (tmp_path / "in" / name).write_bytes(buffer.getvalue())
+    with pytest.raises(UserError, match="outside the folders"):
+        classify_path(Job("k", "t"), adapter_file, str(tmp_path / "in"))
+    monkeypatch.setenv("UEO_STUDIO_ROOTS", str(tmp_path))
+    classify_path(Job("k", "t"), adapter_file, str(tmp_path / "in"))
+    assert len(predictions_of(adapter_file, asked(adapter_file)[0])) == 2

@@ -1,0 +1,57 @@
+"""Checkpoints of a finished run: which there are, and scoring one that nobody has looked at yet.
+
+A run keeps the delta of every epoch, but scores its images only under the first and the last.
+The others are scored on request, once: the result stays in the run's folder.
+"""
+
+from collections.abc import Callable, Sequence
+
+from ueo_core.analysis.run_result import file_of_step, final_step
+from ueo_core.runs.folder import RunFolder
+
+
+def checkpoint_steps(folder: RunFolder) -> list[int]:
+    """The steps one can look at, ascending: 0 (zero-shot), every checkpoint, the final one."""
+    final = final_step(folder)
+    return sorted({0, final, *(s for s in folder.checkpoints() if s < final)})
+
+
+def unscored_steps(folder: RunFolder) -> list[int]:
+    """Those of `checkpoint_steps` that have to be scored before they can be shown."""
+    final = final_step(folder)
+    return [s for s in checkpoint_steps(folder) if not file_of_step(folder, s, final).is_file()]
+
+
+def score_checkpoints(
+    folder: RunFolder,
+    steps: Sequence[int],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Features and cosines of all images of the run under the model after each of `steps`.
+
+    progress(images done, images in all) is told after every batch, and `check` may raise
+    to leave; a step is written whole or not at all, so what is done stays done. UserError
+    when the backbone or the images are no longer there.
+    """
+    # Seconds to import, for torch: a page that only looks must not wait for it.
+    from ueo_core.models import backbones
+    from ueo_core.models.adapted_clip import AdaptedCLIP
+    from ueo_core.runs.scoring import Scorer
+    from ueo_core.runs.worker import open_images
+
+    settings, config, final = folder.settings, folder.config, final_step(folder)
+    backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
+    model = AdaptedCLIP(backbone, config["classes"], settings.prompt)
+    pool, holdout = (open_images(config[k], backbone.store_side) for k in ("pool", "holdout"))
+    for place, step in enumerate(steps):
+
+        def tell(phase: str, done: int, total: int, place: int = place) -> None:
+            progress(place * total + done, len(steps) * total)
+            check()
+
+        model.load_adapter(folder.checkpoint(step))
+        found = Scorer(folder, model, pool, holdout, tell).encode_all("scoring")
+        path = file_of_step(folder, step, final)
+        path.parent.mkdir(exist_ok=True)
+        folder.save_tensors(str(path.relative_to(folder.path).with_suffix("")), found)

@@ -1,0 +1,390 @@
+"""Runs side by side: what each says of the same images, what differs, means over seeds."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ueo_core.analysis.run_result import Inspection, Part, read_inspection
+from ueo_core.config.methods import METHODS
+from ueo_core.config.settings import Settings
+from ueo_core.evaluation.metrics import UNLABELED, evaluate
+from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.errors import UserError
+
+ZERO_SHOT = "zero-shot"  # names the model before adaptation wherever a run is named
+NO_CHANGE = ("device", "chunk")  # settings that change the time, not the result
+FIGURES = ("acc", "auc", "hm", "fpr95", "agreement", "seconds")
+
+
+@dataclass(frozen=True, eq=False)  # identity: holds arrays
+class Predictions:
+    """What one model says of the N images of a set: all that a comparison needs."""
+
+    prediction: NDArray[np.int64]  # (N,) class index
+    confidence: NDArray[np.float64]  # (N,) max softmax at the logit scale
+    score: NDArray[np.float64]  # (N,) higher = more in-distribution
+    threshold: float  # automatic, of the pool's scores; below it an image is called unknown
+    metrics: dict  # see metrics.evaluate
+
+
+@dataclass(frozen=True, eq=False)  # identity: holds arrays
+class ComparedRun:
+    """One finished run on one image set."""
+
+    run: str
+    title: str
+    settings: Settings
+    classes: tuple[str, ...]
+    pool: dict  # reference of the images it was adapted on
+    part: str  # pool or holdout: the images it is compared on
+    reference: dict  # of those images
+    truth: NDArray[np.int64]  # (N,) class index, OOD or UNLABELED
+    predictions: dict[str, Predictions]  # "before" (zero-shot) and "after"
+    logit_scale: float
+    step: int
+    steps: int
+    seconds: float  # spent adapting
+
+    @cached_property
+    def images(self) -> str:
+        """Equal where the same images are compared over the same class names."""
+        return json.dumps([self.reference["fingerprint"], self.classes])
+
+    @cached_property
+    def bench(self) -> str:
+        """Equal where, besides, the labels are the same: only then is a paired test one."""
+        return self.images + sha256(self.truth.tobytes()).hexdigest()
+
+    @cached_property
+    def zero_shot(self) -> str:
+        """Equal where the model before adaptation is the same on the same bench."""
+        return json.dumps([self.bench, *_model(self.settings)])
+
+    @property
+    def labelled(self) -> bool:
+        return bool((self.truth != UNLABELED).any())
+
+    @property
+    def agreement(self) -> float:
+        """Share of images with the same answer as zero-shot, percent."""
+        return 100 * float(
+            (self.predictions["before"].prediction == self.predictions["after"].prediction).mean()
+        )
+
+    @cached_property
+    def recipe(self) -> str:
+        """Equal for runs that differ only in the seed, and in what changes no result."""
+        kept = {
+            k: v for k, v in self.settings.to_json().items() if k != "seed" and k not in NO_CHANGE
+        }
+        early = self.step if self.step < self.steps else None
+        return json.dumps([self.bench, self.pool["fingerprint"], early, kept], sort_keys=True)
+
+
+def _model(settings: Settings) -> tuple:
+    return settings.backbone, settings.pretrained, settings.prompt
+
+
+def parts_of(folders: Iterable[RunFolder]) -> list[str]:
+    """The sets that every one of these runs has; the one to compare on by default first."""
+    configs = [(f.config, f.labels()) for f in folders]
+    if not configs or any(c["holdout"] is None for c, _ in configs):
+        return ["pool"]
+    tested = all(labels.get("holdout") for _, labels in configs)
+    return ["holdout", "pool"] if tested else ["pool", "holdout"]
+
+
+def open_compared_run(folder: RunFolder, part: str, score: str) -> ComparedRun:
+    """A finished run on one of its sets by one score; UserError when it has no such result."""
+    opened = read_inspection(folder)
+    if part not in opened.parts:
+        raise UserError(
+            f"Run “{opened.title}”: it has no test set; compare on the pool, or leave it out."
+        )
+    chosen = opened.parts[part]
+    # Torn last lines and other kinds are passed over; the last step knows the time in all.
+    seconds = max((e["elapsed"] for e in folder.events() if e["kind"] == "step"), default=0.0)
+    return ComparedRun(
+        run=opened.run,
+        title=opened.title,
+        settings=folder.settings,
+        classes=opened.classes,
+        pool=opened.parts["pool"].reference,
+        part=part,
+        reference=chosen.reference,
+        truth=chosen.truth,
+        predictions={side: _predictions(opened, chosen, side, score) for side in chosen.cosines},
+        logit_scale=opened.logit_scale,
+        step=opened.step,
+        steps=opened.steps,
+        seconds=seconds,
+    )
+
+
+def _predictions(opened: Inspection, part: Part, side: str, score: str) -> Predictions:
+    found = evaluate(part.cosines[side], part.truth, opened.classes, opened.logit_scale, score)
+    return Predictions(
+        part.prediction[side],
+        part.confidence[side],
+        part.scores(score)[side],
+        float(mixture_threshold(opened.parts["pool"].scores(score)[side])),
+        found,
+    )
+
+
+# What differs
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A setting that is not the same in all runs."""
+
+    name: str  # as a person reads it
+    values: dict[str, str]  # by run
+
+
+def differences(compared_runs: Sequence[ComparedRun]) -> list[Difference]:
+    """Everything that is not the same in all of them: settings, steps, images, class names."""
+    rows: dict[str, dict[str, object]] = {}
+    for c in compared_runs:
+        for name, value in c.settings.to_json().items():
+            shown = METHODS[value].title if name == "method" else value
+            rows.setdefault(name.replace("_", " "), {})[c.run] = shown
+        rows.setdefault("steps taken", {})[c.run] = c.step
+        rows.setdefault("adapted on", {})[c.run] = (c.pool["name"], c.pool["fingerprint"])
+        rows.setdefault("scored on", {})[c.run] = (c.reference["name"], c.reference["fingerprint"])
+        rows.setdefault("classes", {})[c.run] = c.classes
+    found = []
+    for name, values in rows.items():
+        if len(set(values.values())) > 1:
+            found.append(Difference(name, {run: _shown(name, v) for run, v in values.items()}))
+    return found
+
+
+def _shown(name: str, value: object) -> str:
+    if name in ("adapted on", "scored on"):
+        return str(value[0])
+    if name == "classes":
+        return f"{len(value)}: {', '.join(value)}"
+    if name == "extensions":
+        return ", ".join(f"{epochs} more epochs" for _, epochs in value) or "not trained on"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "usual" if value is None else str(value)
+
+
+def cautions(compared_runs: Sequence[ComparedRun]) -> list[str]:
+    """What cannot be compared, and why, in sentences; empty where everything can."""
+    if not compared_runs:
+        return []
+    first, said = compared_runs[0], []
+    by_images = _split(compared_runs, lambda c: c.reference["fingerprint"])
+    if len(by_images) > 1:
+        sets = "; ".join(f"{g[0].reference['name']}: {_names(g)}" for g in by_images)
+        said.append(
+            f"These runs are scored on {len(by_images)} different sets of images ({sets}). Their figures "
+            "stand side by side, but a difference may come from the images alone; tests and changed "
+            "answers are only offered between runs on the same images."
+        )
+    by_classes = _split(compared_runs, lambda c: frozenset(c.classes))
+    if len(by_classes) > 1:
+        common = frozenset.intersection(*(frozenset(c.classes) for c in compared_runs))
+        apart = "; ".join(
+            f"{_names(g)}: {len(g[0].classes)} classes"
+            + (f", only there {', '.join(only[:6])}{' …' if len(only) > 6 else ''}" if only else "")
+            for g in by_classes
+            for only in [sorted(set(g[0].classes) - common)]
+        )
+        said.append(
+            f"These runs choose between different class names ({apart}). An image that is known to one "
+            "may be unknown to the other, so neither ACC nor AUC can be compared between them."
+        )
+    pools = _split(compared_runs, lambda c: c.pool["fingerprint"])
+    if len(pools) > 1 and len(by_images) == 1:
+        said.append(
+            f"These runs were adapted on {len(pools)} different pools and are scored on the same images "
+            f"({first.reference['name']}): a difference may come from the pool."
+        )
+    labels = _split([c for c in compared_runs if c.images == first.images], lambda c: c.bench)
+    if len(labels) > 1:
+        said.append(
+            "The same images carry different labels in "
+            + " and ".join(_names(g) for g in labels)
+            + ": only runs with the same labels are tested against each other."
+        )
+    repeated = [c for g in groups(compared_runs) for c in g[len(one_a_seed(g)) :]]
+    if repeated:
+        said.append(
+            f"{_names(repeated)}: the same settings and seed as another run here, so it counts once."
+        )
+    return said
+
+
+def _split(compared_runs: Iterable[ComparedRun], key) -> list[list[ComparedRun]]:
+    found: dict = {}
+    for c in compared_runs:
+        found.setdefault(key(c), []).append(c)
+    return list(found.values())
+
+
+def _names(compared_runs: Sequence[ComparedRun]) -> str:
+    names = ", ".join(f"“{c.title}”" for c in compared_runs[:3])
+    return names + (f" and {len(compared_runs) - 3} more" if len(compared_runs) > 3 else "")
+
+
+# Means over seeds
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A figure over the seeds."""
+
+    value: float
+    deviation: float | None  # sample standard deviation (n − 1); None for a single seed
+
+    def __str__(self) -> str:
+        return f"{self.value:.1f}" + ("" if self.deviation is None else f" ± {self.deviation:.1f}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: zero-shot, or runs that differ only in their seed."""
+
+    title: str
+    bench: str  # equal for lines that may be held against each other
+    runs: tuple[str, ...]  # those counted, one a seed; for zero-shot those it is the start of
+    seeds: tuple[int, ...]  # empty for zero-shot
+    figures: dict[str, Mean | None]  # FIGURES in percent, seconds in seconds; None: no labels
+
+
+def groups(compared_runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
+    """Runs that differ only in their seed, together; within a group one a seed comes first."""
+    found = []
+    for group in _split(compared_runs, lambda c: c.recipe):
+        first = one_a_seed(group)
+        found.append(first + [c for c in group if c not in first])
+    return found
+
+
+def one_a_seed(group: Sequence[ComparedRun]) -> list[ComparedRun]:
+    """The first run of every seed: a repeated one would make the deviation look smaller."""
+    first: dict[int, ComparedRun] = {}
+    for c in group:
+        first.setdefault(c.settings.seed, c)
+    return list(first.values())
+
+
+def names(compared_runs: Sequence[ComparedRun]) -> dict[str, str]:
+    """What each run is called where all stand side by side: its method and what sets it apart.
+
+    A value that most of them have goes without saying. Runs of one group share their name. → by run
+    """
+    found = {c.run: [METHODS[c.settings.method].title] for c in compared_runs}
+    for apart in differences(compared_runs):
+        if apart.name in ("method", "seed", "steps taken", "classes", *NO_CHANGE):
+            continue
+        values = list(apart.values.values())
+        for run, value in apart.values.items():
+            if 2 * values.count(value) <= len(values):
+                found[run].append(_word(apart, run))
+    for c in compared_runs:
+        if c.step < c.steps:
+            found[c.run].append(f"stopped at step {c.step}")
+    return {run: " · ".join(dict.fromkeys(words)) for run, words in found.items()}
+
+
+def labels(compared_runs: Sequence[ComparedRun]) -> dict[str, str]:
+    """A name of its own for every run: the group's, the seed where seeds differ, else the folder."""
+    found = names(compared_runs)
+    if len({c.settings.seed for c in compared_runs}) > 1:
+        found = {c.run: f"{found[c.run]} · seed {c.settings.seed}" for c in compared_runs}
+    taken = list(found.values())
+    return {run: f"{v} · {run}" if taken.count(v) > 1 else v for run, v in found.items()}
+
+
+_PLAIN = (
+    "backbone",
+    "adapted on",
+    "scored on",
+    "weight temperature",
+    "extensions",
+)  # say what they are
+_BEFORE_ANY_STEP = ("backbone", "pretrained", "prompt", "scored on")  # what zero-shot depends on
+
+
+def _word(apart: Difference, run: str) -> str:
+    value = apart.values[run]
+    return value if apart.name in _PLAIN else f"{apart.name} {value}"
+
+
+@dataclass(frozen=True, eq=False)  # identity: holds arrays
+class Model:
+    """A run after adaptation, or what it began from."""
+
+    name: str
+    compared_run: ComparedRun
+    side: str  # "before" (zero-shot) or "after"
+
+    @property
+    def predictions(self) -> Predictions:
+        return self.compared_run.predictions[self.side]
+
+
+def models(compared_runs: Sequence[ComparedRun]) -> dict[str, Model]:
+    """Every model there is: one zero-shot for each different start, then the runs. → by key"""
+    starts = [group[0] for group in _split(compared_runs, lambda c: c.zero_shot)]
+    apart, called = differences(starts), labels(compared_runs)
+    found = {}
+    for c in starts:
+        words = ["Zero-shot", *(_word(d, c.run) for d in apart if d.name in _BEFORE_ANY_STEP)]
+        found[f"{ZERO_SHOT}.{c.run}"] = Model(" · ".join(words), c, "before")
+    return found | {c.run: Model(called[c.run], c, "after") for c in compared_runs}
+
+
+def table(compared_runs: Sequence[ComparedRun]) -> list[Row]:
+    """Zero-shot first, one line for every model and bench that the runs began from; then the groups."""
+    called, rows = names(compared_runs), []
+    for model in models(compared_runs).values():
+        if model.side != "before":
+            continue
+        start = model.compared_run
+        figures = {k: _one(model.predictions.metrics.get(k)) for k in FIGURES} | {
+            "agreement": Mean(100.0, None),
+            "seconds": Mean(0.0, None),
+        }
+        of = tuple(c.run for c in compared_runs if c.zero_shot == start.zero_shot)
+        rows.append(Row(model.name, start.bench, of, (), figures))
+    for group in groups(compared_runs):
+        counted = one_a_seed(group)
+        values = [
+            c.predictions["after"].metrics | {"agreement": c.agreement, "seconds": c.seconds}
+            for c in counted
+        ]
+        rows.append(
+            Row(
+                called[counted[0].run],
+                counted[0].bench,
+                tuple(c.run for c in counted),
+                tuple(c.settings.seed for c in counted),
+                {k: mean([v[k] for v in values]) for k in FIGURES},
+            )
+        )
+    return rows
+
+
+def _one(value: float | None) -> Mean | None:
+    return None if value is None else Mean(float(value), None)
+
+
+def mean(values: Sequence[float | None]) -> Mean | None:
+    """Mean and sample standard deviation; None where a value is missing."""
+    if not values or any(v is None for v in values):
+        return None
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return Mean(float(np.mean(values)), deviation)

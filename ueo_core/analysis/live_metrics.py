@@ -1,0 +1,148 @@
+"""From a run's snapshot to what the Live page draws. Plain numbers, no drawing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ueo_core.analysis.histograms import Bars, Hills, hills, histogram
+from ueo_core.runs.downsample import decimated
+from ueo_core.runs.snapshot import Snapshot
+
+COLUMNS, SIGNS = 40, 150  # evaluations shown in the map of parameter change; in the curves
+ID, OOD, ALL = "known", "unknown", "all images"
+
+PHASES = {
+    "": "",
+    "waiting": "Waiting for its turn",
+    "loading": "Loading the model",
+    "measuring": "Measuring every image before the first step",
+    "adapting": "Adapting",
+    "pausing": "Pausing after this step",
+    "scoring": "Scoring every image with the adapted model",
+    "checking": "Looking for harm: the same images in other crops",
+}
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A followed image: its answer at step 0 and now."""
+
+    image: int  # index within its set
+    before: str
+    now: str
+    confidence: float  # max softmax at the logit scale, now
+    flipped_at: tuple[int, ...]  # steps at which the answer changed
+
+    @property
+    def flipped(self) -> bool:
+        return self.now != self.before
+
+
+def within(snapshot: Snapshot, first: int, last: int | None) -> Snapshot:
+    """The snapshot with the curves of the steps `first` … `last` alone; None: to the end."""
+    if last is None:
+        return snapshot
+    keep = lambda found: tuple(e for e in found if first <= e["step"] <= last)  # noqa: E731
+    return replace(snapshot, series=keep(snapshot.series), evaluations=keep(snapshot.evaluations))
+
+
+def _by_label(values: Sequence[float], ood: Sequence[bool | None]) -> dict[str, np.ndarray]:
+    values = np.asarray(values, np.float64)
+    if not len(ood):
+        return {ALL: values}
+    is_ood = np.array([o is True for o in ood], bool)
+    is_id = np.array([o is False for o in ood], bool)
+    groups = {ID: values[is_id], OOD: values[is_ood]}
+    return {k: v for k, v in groups.items() if len(v)}
+
+
+def weight_bars(snapshot: Snapshot) -> Bars | None:
+    """Histogram of the pool's weights w(x), by label where labels exist."""
+    if not snapshot.weights:
+        return None
+    return histogram(_by_label(snapshot.weights, snapshot.weights_ood))
+
+
+def confidence_hills(snapshot: Snapshot) -> Hills | None:
+    """MCM of the probe images at step 0 and now; groups are named "now · known" and so on."""
+    if not snapshot.evaluations:
+        return None
+    groups = {}
+    for when, event in (("step 0", snapshot.evaluations[0]), ("now", snapshot.evaluations[-1])):
+        for name, values in _by_label(event["mcm"], event["ood"]).items():
+            groups[f"{when} · {name}"] = values
+    return hills(groups)
+
+
+def has_labels(snapshot: Snapshot) -> bool:
+    """Whether the evaluations were scored against labels."""
+    return bool(snapshot.evaluations) and snapshot.evaluations[0].get("acc") is not None
+
+
+def progress_signs(snapshot: Snapshot, classes: int) -> dict[str, list[tuple[int, float]]]:
+    """What is known of quality by step, in percent: {"ACC": [(step, value), …], …}.
+
+    With labels ACC, AUC and HM. Without: the share that still answers as zero-shot, the
+    spread of answers over the classes, and the mean doubt, H(p) as a share of log C.
+    """
+    events = decimated(snapshot.evaluations, ("agreement",), SIGNS)
+    if has_labels(snapshot):
+        names = {"ACC": "acc", "AUC": "auc", "HM": "hm"}
+        found = {
+            title: [(e["step"], e[key]) for e in events if e.get(key) is not None]
+            for title, key in names.items()
+        }
+        return {k: v for k, v in found.items() if v}
+    return {
+        "Same answer": [(e["step"], e["agreement"]) for e in events],
+        "Spread": [(e["step"], e["spread"]) for e in events],
+        "Doubt": [(e["step"], 100 * e["entropy"] / math.log(classes)) for e in events],
+    }
+
+
+def change_by_layer(snapshot: Snapshot) -> tuple[list[int], list[str], np.ndarray]:
+    """Relative parameter change in percent. → steps (S), layers (L), values (L, S)"""
+    events = list(snapshot.evaluations)
+    if len(events) > COLUMNS:
+        events = [events[i] for i in np.linspace(0, len(events) - 1, COLUMNS).astype(int)]
+    layers = list(events[-1]["change"]) if events else []
+    values = [[100 * e["change"].get(layer, 0.0) for e in events] for layer in layers]
+    return [e["step"] for e in events], layers, np.array(values).reshape(len(layers), len(events))
+
+
+def canary_strip(snapshot: Snapshot) -> list[Canary]:
+    """The followed images, in a fixed order."""
+    if not snapshot.evaluations:
+        return []
+    events = snapshot.evaluations
+    found = []
+    for place, now in enumerate(events[-1]["canaries"]):
+        predictions = [(e["step"], e["canaries"][place]["answer"]) for e in events]
+        flips = tuple(
+            step
+            for (_, old), (step, new) in zip(predictions, predictions[1:], strict=False)
+            if new != old
+        )
+        found.append(
+            Canary(now["image"], predictions[0][1], now["answer"], now["confidence"], flips)
+        )
+    return found
+
+
+def phase_sentence(snapshot: Snapshot) -> str:
+    """What the run is doing, in plain words."""
+    text = PHASES.get(snapshot.phase, snapshot.phase)
+    if snapshot.phase in ("measuring", "scoring") and snapshot.total:
+        text += f": {snapshot.done:,} of {snapshot.total:,} images"
+    return text
+
+
+def share_done(snapshot: Snapshot) -> float:
+    """Share of the whole work done, 0 to 1: of the steps, or of the images while scoring."""
+    if snapshot.state == "finished":
+        return 1.0
+    if snapshot.phase in ("measuring", "scoring") and snapshot.total:
+        return min(1.0, snapshot.done / snapshot.total)
+    return min(1.0, snapshot.step / snapshot.steps) if snapshot.steps else 0.0

@@ -1,0 +1,20 @@
+"""One image of a set, large enough to look at."""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from ueo_core.data.store import Store
+
+SIDE = 512  # pixels, longer side at most
+
+
+def picture_jpeg(reference: dict, index: int) -> bytes:
+    """The stored image as JPEG; UserError when its pixels are no longer in the store."""
+    images = Store(Path(reference["store"])).open(reference["set"])
+    image = Image.fromarray(images.pixels(index))
+    image.thumbnail((SIDE, SIDE))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88)
+    return out.getvalue()

@@ -1,1 +1,0 @@
-"""Methods that are not the loop: they work on features that were computed once."""

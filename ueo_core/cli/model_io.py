@@ -1,0 +1,54 @@
+"""What several commands do: open an adapted model, ask it about a source."""
+
+import argparse
+import math
+
+from ueo_core.cli.progress import Ticker
+from ueo_core.cli.sources import take_in
+from ueo_core.data.store import Store
+from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.runs.run_adapter import adapter_of_run
+from ueo_core.utils.errors import UserError
+
+
+def named_adapter_file(args: argparse.Namespace) -> AdapterFile:
+    """The adapted model that RUN names: a run's folder or a delta file."""
+    guarded = getattr(args, "guarded", False)  # `evaluate` scores both and has no such option
+    return adapter_of_run(args.run, args.backbone, args.pretrained, guarded)
+
+
+def ask(args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker, baselines: bool = False):
+    """Images of a source and their cosines. → images, report, {"adapted": (N, C)}
+
+    rivals: "zero_shot" as well, and "guarded" where the guard of a run offers another model
+    than its last epoch, which `offer` then has to be.
+    """
+    from ueo_core.inference.predict import cosines, fitted
+
+    model = fitted(adapter_file, args.device)
+    images, report = take_in(args.source, Store(args.store, model.backbone.store_side), tick)
+    told = lambda n: tick(f"{n} of {len(images)} images scored")  # noqa: E731
+    found = {"adapted": cosines(model, images, told)}
+    if not baselines:
+        return images, report, found
+    last = model.adapter_copy()
+    model.reset()
+    found = {"zero_shot": cosines(model, images, told)} | found
+    share = adapter_file.guard["share"] if adapter_file.run and adapter_file.guard else 1.0
+    if share == 0:
+        found["guarded"] = found["zero_shot"]
+    elif share < 1:
+        model.load_between(share, last)
+        found["guarded"] = cosines(model, images, told)
+    return images, report, found
+
+
+def threshold_of(args: argparse.Namespace, adapter_file: AdapterFile) -> float:
+    """The given threshold, or the run's own."""
+    if args.threshold is None:
+        return adapter_file.threshold
+    if not math.isfinite(args.threshold):
+        raise UserError(
+            f"Threshold {args.threshold}: it is no number on the MCM score; give 0 to 1."
+        )
+    return args.threshold

@@ -1,0 +1,325 @@
+"""The parser: every command with its options, and nothing that is slow to import."""
+
+import argparse
+from pathlib import Path
+
+from ueo_core.config.methods import DEFAULT_VARIANTS, RUNNABLE, VARIANTS
+from ueo_core.config.presets import DEFAULT_PRESET, PRESETS
+from ueo_core.config.settings import (
+    DEVICES,
+    DRAWINGS_PRESETS,
+    MODES,
+    PRECISIONS,
+    TRAINED_PARTS,
+    WEIGHT_TEMPERATURES,
+)
+from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.protocol.benchmarks import CATEGORY_SHIFTS
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.paths import store_root
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose complaints are UserErrors, so that all bad input ends the same way."""
+
+    def error(self, message: str):
+        raise UserError(f"{self.prog}: {message}; see `{self.prog} --help`.")
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """The options of one run that fill Settings; None means the backbone's preset."""
+    parser.add_argument(
+        "--classes",
+        required=True,
+        help='"a,b,c", a file with one name a line, or a folder with one subfolder a class',
+    )
+    parser.add_argument("--method", choices=RUNNABLE, default="ueo")
+    parser.add_argument("--seed", type=int, help="order and augmentation")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options that a run shares with a protocol."""
+    parser.add_argument(
+        "--backbone",
+        default="drawings-resnet",
+        help="drawings-resnet, drawings-vit, an open_clip name, or the path of a config .json",
+    )
+    parser.add_argument("--pretrained", help="open_clip tag or checkpoint file (safetensors)")
+    parser.add_argument("--epochs", type=int, help="passes over the images")
+    parser.add_argument("--batch-size", type=int, help="images a step")
+    parser.add_argument("--lr", type=float, help="SGD's peak rate, cosine to 0")
+    parser.add_argument("--trade", type=float, help="λ, weight of the marginal entropy")
+    parser.add_argument("--device", choices=DEVICES)
+    parser.add_argument("--weight-temperature", choices=WEIGHT_TEMPERATURES)
+    parser.add_argument(
+        "--trained",
+        choices=TRAINED_PARTS,
+        help="both, one part for an ablation, or as-released (norms named bn or ln only)",
+    )
+    parser.add_argument("--prompt", help='start of the prompt, "a photo of a"')
+    parser.add_argument(
+        "--crop-scale", type=float, help="smallest share of the area that a training crop keeps"
+    )
+    parser.add_argument(
+        "--no-flip", dest="flip", action="store_false", default=None, help="never mirror"
+    )
+    parser.add_argument(
+        "--chunk", type=int, help="images in memory at once (exact); default: as many as fit"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        help="quick: prompt and last norms only, on activations computed once",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the training steps; auto: bfloat16 where it pays",
+    )
+
+
+def add_guarded(parser: argparse.ArgumentParser) -> None:
+    """Which of a run's two models is meant."""
+    parser.add_argument(
+        "--guarded",
+        action="store_true",
+        help="the model that the guard chose, where that is not the last epoch",
+    )
+
+
+def add_comparison(parser: argparse.ArgumentParser, seeds: int, first_seed: int) -> None:
+    """What is compared, how often, and where the rows are kept."""
+    parser.add_argument(
+        "--methods",
+        default=",".join(DEFAULT_VARIANTS),
+        help=f"all, or some of {', '.join(VARIANTS)}",
+    )
+    parser.add_argument("--seeds", type=int, default=seeds, help="how many")
+    parser.add_argument("--first-seed", type=int, default=first_seed)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="rows and tables; goes on where it was",
+    )
+
+
+def build() -> Parser:
+    """The whole command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    stored = argparse.ArgumentParser(add_help=False)
+    stored.add_argument(
+        "--store", type=Path, default=store_root(), help="folder of the image store"
+    )
+    device = argparse.ArgumentParser(add_help=False)
+    device.add_argument("--device", choices=DEVICES, default="auto")
+
+    parser = Parser(
+        prog="python -m ueo_core", description="Adapt CLIP to unlabeled images with UEO."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    p = commands.add_parser("drawings", parents=[common], help="draw a labelled folder of images")
+    p.add_argument("out", type=Path, metavar="OUT")
+    p.add_argument("--domain", default="painted")
+    p.add_argument("--per-class", type=int, default=20)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--classes", help="a,b,c; default: all nouns")
+    p.add_argument("--size", type=int, default=160, help="pixels a side")
+
+    p = commands.add_parser("sample", parents=[common], help="write the built-in problem")
+    p.add_argument("out", type=Path, metavar="OUT")
+    p.add_argument("--shift", choices=SHIFTS, default=DEFAULT_SHIFT)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--domain", default=SHOWCASE_DOMAIN)
+
+    p = commands.add_parser("backbones", parents=[common], help="what can be adapted, what is here")
+    p.add_argument("--all", action="store_true", help="every open_clip model and tag")
+
+    p = commands.add_parser("ingest", parents=[common, stored], help="take images into the store")
+    p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
+    p.add_argument(
+        "--short-side", type=int, default=366, help="pixels kept, 366 for a 224 px model"
+    )
+    p.add_argument("--classes", help="say how the subfolders relate to these class names")
+
+    p = commands.add_parser(
+        "adapt", parents=[common, stored], help="adapt CLIP to unlabeled images"
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
+    p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    p.add_argument(
+        "--holdout", type=Path, metavar="SOURCE", help="labelled test set, only ever scored"
+    )
+    p.add_argument(
+        "--holdout-labels", metavar="FILE", help="CSV (path,label) instead of its subfolders"
+    )
+    p.add_argument(
+        "--labels",
+        metavar="FILE|folders",
+        help="of SOURCE, for scoring only: CSV (path,label), or its subfolders' names",
+    )
+    add_training(p)
+    p.add_argument(
+        "--no-guard",
+        dest="guard",
+        action="store_false",
+        default=None,
+        help="do not look for harm at the end",
+    )
+
+    p = commands.add_parser(
+        "resume", parents=[common], help="go on with an interrupted run, or train a finished one on"
+    )
+    p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument(
+        "--epochs",
+        type=int,
+        help="of a finished run: so many more, under a cosine of their own from the run's peak rate to 0",
+    )
+
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument(
+        "run", type=Path, metavar="RUN", help="folder of a run, or a delta file of one"
+    )
+    model.add_argument("--backbone", help="where the model is here, if not where the run had it")
+    model.add_argument("--pretrained", help="its weights here: an open_clip tag or a file")
+    threshold = argparse.ArgumentParser(add_help=False)
+    threshold.add_argument(
+        "--threshold", type=float, help="on the MCM score; default: the run's own, a guess"
+    )
+
+    p = commands.add_parser(
+        "evaluate", parents=[common, model, stored, device], help="score on a labelled folder"
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder; others are OOD")
+    p.add_argument("--labels", metavar="FILE", help="CSV (path,label) instead of the subfolders")
+    p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
+
+    p = commands.add_parser("inspect", parents=[common], help="what a finished run changed")
+    p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument("--set", choices=("pool", "holdout"), help="default: the test set with labels")
+    p.add_argument("--step", type=int, help="a checkpoint; default: the final model")
+    p.add_argument("--score", choices=SCORES, default=DEFAULT_SCORE)
+    p.add_argument("--threshold", type=float, help="on that score; default: a mixture's guess")
+
+    p = commands.add_parser(
+        "compare", parents=[common], help="finished runs side by side, with paired tests"
+    )
+    p.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    p.add_argument(
+        "--set",
+        choices=("holdout", "pool"),
+        help="images; default: a labelled test set, else the pool",
+    )
+    p.add_argument("--score", default=DEFAULT_SCORE, choices=SCORES)
+    p.add_argument(
+        "--reference", default="zero-shot", metavar="RUN", help="tested against; default: zero-shot"
+    )
+
+    p = commands.add_parser(
+        "predict", parents=[common, model, stored, device, threshold], help="classify images"
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE")
+    p.add_argument("--csv", type=Path, required=True, metavar="FILE")
+
+    add_guarded(p)
+
+    p = commands.add_parser("report", parents=[common], help="a run as one HTML file to mail")
+    p.add_argument("run", type=Path, metavar="RUN")
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="HTML file to write")
+
+    p = commands.add_parser(
+        "export", parents=[common, model, stored, device, threshold], help="take a result elsewhere"
+    )
+    p.add_argument(
+        "--what",
+        required=True,
+        choices=("delta", "csv", "folders", "snippet"),
+        help="the learned parameters; the predictions; the images sorted into class folders; "
+        "a script that uses the delta in plain open_clip",
+    )
+    p.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="file to write, or a folder that is there; folders: a .zip or a new folder",
+    )
+    add_guarded(p)
+    p.add_argument(
+        "--images",
+        dest="source",
+        type=Path,
+        metavar="SOURCE",
+        help="csv, folders: these images in place of the run's own",
+    )
+    p.add_argument(
+        "--originals",
+        type=Path,
+        metavar="SOURCE",
+        help="folders: where the original files are, if they were moved",
+    )
+
+    p = commands.add_parser(
+        "protocol",
+        parents=[common, stored],
+        help="compare methods on a labelled folder, as the paper does",
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder")
+    p.add_argument("--classes", help="asked for; default: the paper's share of the folders")
+    p.add_argument("--shift", default="all", help=f"all, {', '.join(CATEGORY_SHIFTS)}")
+    p.add_argument(
+        "--pool-classes", help="a,b,c: the pool's folders, in place of the paper's share"
+    )
+    p.add_argument(
+        "--test-share", type=float, default=0.5, help="of each class; 0: test on the pool"
+    )
+    p.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
+    add_comparison(p, seeds=3, first_seed=0)
+    add_settings(p)
+
+    p = commands.add_parser(
+        "table", parents=[common], help="the README's table: methods on Drawings"
+    )
+    p.add_argument("--shift", choices=("all", *SHIFTS), default="all")
+    p.add_argument("--domain", default=SHOWCASE_DOMAIN)
+    p.add_argument(
+        "--backbones", default=",".join(DRAWINGS_PRESETS), help="which of the teaching models"
+    )
+    add_comparison(p, seeds=5, first_seed=600)
+    p.add_argument("--epochs", type=int)
+    p.add_argument("--lr", type=float)
+
+    p = commands.add_parser(
+        "bench", parents=[common], help="time the studio against a plain script"
+    )
+    p.add_argument("--backbone", help="default: both Drawings models, RN50 and ViT-B/16")
+    p.add_argument("--pretrained", help="open_clip tag or checkpoint file; default: random weights")
+    p.add_argument("--classes", type=int, help="how many; default: 10, 100 and 345")
+    p.add_argument("--batch-size", type=int, default=64, help="images a step")
+    p.add_argument("--rounds", type=int, default=3, help="timed steps of each side, in turn")
+    p.add_argument("--device", choices=DEVICES, default="auto")
+    p.add_argument("--threads", type=int, help="default: every core")
+    p.add_argument("--chunk", type=int, help="images in memory at once, ours")
+    p.add_argument("--precision", choices=PRECISIONS, default="auto", help="ours; plain: float32")
+    p.add_argument(
+        "--whole", action="store_true", help="from a folder of 12-megapixel photos to its result"
+    )
+    p.add_argument("--photos", type=int, default=64, help="with --whole")
+    p.add_argument("--epochs", type=int, default=3, help="with --whole")
+
+    p = commands.add_parser("pretrain", parents=[common], help="make a Drawings model anew")
+    p.add_argument("name", choices=("drawings-resnet", "drawings-vit"))
+    p.add_argument("--out", type=Path, required=True, metavar="FILE", help="safetensors to write")
+    p.add_argument("--images", type=int, default=48_000, help="drawn once, seen many times")
+    p.add_argument("--steps", type=int, default=4_000)
+    p.add_argument(
+        "--patch-dropout", type=float, default=0.0, help="ViT: share of patches left out"
+    )
+    p.add_argument("--seed", type=int, default=0)
+    return parser

@@ -1,0 +1,55 @@
+"""Named starting points: the backbone's own settings, and what one would vary first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ueo_core.config.settings import Settings
+from ueo_core.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A title, one sentence, and what it changes in the backbone's own settings."""
+
+    title: str
+    about: str
+    change: Callable[[Settings], dict]
+
+
+PRESETS: dict[str, Preset] = {
+    "paper": Preset(
+        "Recommended", "The paper's settings, at rates that fit the backbone.", lambda s: {}
+    ),
+    "quick": Preset(
+        "Quick look",
+        "A third of the passes: enough to see where it is going.",
+        lambda s: {"epochs": max(1, round(s.epochs / 3))},
+    ),
+    "released": Preset(
+        "As released",
+        "Weights without CLIP's logit scale and the norms that the released script trains: close to InfoMax.",
+        lambda s: {"weight_temperature": "released", "trained": "as-released"},
+    ),
+    "one-pass": Preset(
+        "One pass",
+        "Quick mode: one pass over the images, then only the prompt and the last norms train: for who has no GPU.",
+        lambda s: {"mode": "quick"},
+    ),
+    "prompt": Preset(
+        "Prompt only",
+        "Trains the prompt's context vectors and leaves the image tower as it is: an ablation.",
+        lambda s: {"trained": "prompt"},
+    ),
+}
+DEFAULT_PRESET = "paper"
+
+
+def preset(name: str, backbone: str, **chosen) -> Settings:
+    """Settings of a preset for a backbone, with every value that is not None in `chosen` over it."""
+    if name not in PRESETS:
+        raise UserError(
+            f"Preset “{name}”: there is none of that name; choose among {', '.join(PRESETS)}."
+        )
+    base = Settings.for_backbone(backbone)
+    given = {k: v for k, v in chosen.items() if v is not None}
+    return base.changed(**(PRESETS[name].change(base) | given))

@@ -1,0 +1,55 @@
+"""Zero-shot features of an image set: computed once for all runs, rivals and protocols.
+
+store/features/<set>/<images>-<weights>-<side>-<device>.safetensors   (N, D), and how long it took
+
+They depend on the images and the untouched weights alone, neither on class names nor on settings.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ueo_core.data.image_set import ImageSet
+from ueo_core.models.backbones import Backbone
+from ueo_core.utils.files import write_bytes
+
+FEATURES = "features"
+
+
+def zero_shot_features(
+    images: ImageSet, backbone: Backbone, encode: Callable[[], Tensor]
+) -> tuple[Tensor, float]:
+    """Unit features of all images under the untouched tower. → (N, D) on the CPU, seconds
+
+    From the store where they are kept, else from `encode()`. seconds: that computing them took,
+    be it now or at the time.
+    """
+    path = _file(images, backbone)
+    with contextlib.suppress(OSError, SafetensorError, ValueError, KeyError):
+        with safe_open(path, "pt") as file:
+            found, seconds = file.get_tensor(FEATURES), float(file.metadata()["seconds"])
+        if len(found) == len(images):
+            return found, seconds
+    began = time.perf_counter()
+    found = encode()
+    seconds = time.perf_counter() - began
+    with contextlib.suppress(
+        OSError
+    ):  # a full disk is no reason to fail: it was only for next time
+        write_bytes(path, save({FEATURES: found.contiguous()}, {"seconds": f"{seconds:.3f}"}))
+    return found, seconds
+
+
+def _file(images: ImageSet, backbone: Backbone) -> Path:
+    marks = (
+        images.fingerprint[:16],
+        backbone.fingerprint[:16],
+        str(images.short_side),
+        backbone.device.type,
+    )
+    return images.features / f"{'-'.join(marks)}.safetensors"

@@ -1,0 +1,78 @@
+"""One set of images in a store, without any label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ueo_core.data.object_store import Objects, missing
+
+
+@dataclass(frozen=True)
+class Original:
+    """Where an image came from, relative to its source."""
+
+    name: str
+    aliases: tuple[str, ...]  # further files with the same bytes
+
+
+class ImageSet:
+    """The usable, distinct images of one intake, sorted by name. Made by `Store.open`.
+
+    Nothing is held in memory but names and sizes; safe to share between threads.
+    """
+
+    def __init__(
+        self, objects: Objects, short_side: int, manifest: dict, images: Sequence[dict]
+    ) -> None:
+        self._objects, self._images = objects, images
+        self.id: str = manifest["id"]
+        self.name: str = manifest["name"]
+        self.fingerprint: str = manifest["fingerprint"]
+        self.short_side = short_side  # pixels, what `pixels` aims at
+        self.stored_sides: list[int] = list(manifest["short_sides"])
+        self.features = objects.root.parent / "features" / self.id  # what models kept of it
+        self.names: list[str] = [image["name"] for image in images]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"ImageSet({self.id!r}, {self.name!r}, {len(self)} images)"
+
+    def pixels(self, i: int) -> np.ndarray:
+        """uint8 (H, W, 3), upright RGB, short side min(original, store's short side).
+
+        Read from disk at each call, about 0.1 ms when cached by the system; the array is the
+        caller's. Where the set was taken in at other sizes (`stored_sides`), a larger one is
+        reduced and a smaller one is given as it is. Raises `UserError` when the pixels were
+        pruned.
+        """
+        image = self._images[i]
+        try:
+            return self._objects.pixels(
+                image["sha256"], image["width"], image["height"], self.short_side
+            )
+        except FileNotFoundError as error:
+            raise missing(image["name"]) from error
+
+    def size(self, i: int) -> tuple[int, int]:
+        """(width, height) of the upright original, pixels."""
+        return self._images[i]["width"], self._images[i]["height"]
+
+    def thumbnail(self, i: int) -> bytes:
+        """JPEG, longer side at most 160 pixels, made in about a millisecond. Raises `UserError`."""
+        try:
+            return self._objects.thumbnail(self._images[i]["sha256"])
+        except FileNotFoundError as error:
+            raise missing(self.names[i]) from error
+
+    def original(self, i: int) -> Original:
+        image = self._images[i]
+        return Original(image["name"], tuple(image["aliases"]))
+
+    def content_hash(self, i: int) -> str:
+        """sha256 (hex) of the original file's bytes: the key for anything cached per image."""
+        return self._images[i]["sha256"]

@@ -1,0 +1,77 @@
+"""From the outcome of every file to distinct images and the report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+from ueo_core.data.intake import Outcome
+from ueo_core.data.intake_report import IntakeReport, Skipped, Warned
+from ueo_core.data.labels import folder_of
+from ueo_core.data.limits import Limits
+from ueo_core.data.source_entries import Source
+
+_FLAT_SPREAD = 2.0  # grey levels; one colour with compression noise stays below
+
+
+def fingerprint(images: list[dict[str, Any]]) -> str:
+    """sha256 (hex) over the sorted (name, content hash) of a set."""
+    lines = sorted(f"{image['name']}\0{image['sha256']}\n" for image in images)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def summarise(
+    source: Source, outcomes: list[Outcome], limits: Limits, short_side: int, seconds: float
+) -> tuple[IntakeReport, list[dict[str, Any]]]:
+    """The report, and the distinct images as the manifest lists them."""
+    skipped = source.skipped + [
+        Skipped(o.entry.name, o.reason) for o in outcomes if o.reason is not None
+    ]
+    if source.left_out:
+        reason = f"left out: the limit max_files = {limits.max_files:,} is reached"
+        skipped.append(Skipped(f"({source.left_out:,} more files)", reason))
+    images, warnings = distinct(outcomes, limits)
+    folders = Counter(folder_of(image["name"]) for image in images)
+    folders.pop(None, None)
+    aliases = sorted((a, image["name"]) for image in images for a in image["aliases"])
+    report = IntakeReport(
+        set_id=fingerprint(images)[:16] if images else None,
+        name=source.name,
+        usable=len(images),
+        skipped=sorted(skipped, key=lambda s: s.name),
+        duplicates=len(aliases),
+        duplicate_names=aliases,
+        warnings=warnings,
+        folders=dict(sorted(folders.items())),
+        cancelled=len(outcomes) < len(source.entries),
+        seconds=seconds,
+        short_side=short_side,
+        decoded=sum(o.decoded for o in outcomes),
+    )
+    return report, images
+
+
+def distinct(outcomes: list[Outcome], limits: Limits) -> tuple[list[dict[str, Any]], list[Warned]]:
+    """Images of different bytes, sorted by name; the first name of each is kept."""
+    images: dict[str, dict[str, Any]] = {}
+    warnings = []
+    for outcome in sorted((o for o in outcomes if o.reason is None), key=lambda o: o.entry.name):
+        name, record = outcome.entry.name, outcome.record
+        if (first := images.get(outcome.sha)) is not None:
+            first["aliases"].append(name)
+            if folder_of(name) != folder_of(first["name"]):
+                warnings.append(Warned(name, f"the same image as {first['name']}, which is kept"))
+            continue
+        images[outcome.sha] = {
+            "name": name,
+            "sha256": outcome.sha,
+            "width": record.width,
+            "height": record.height,
+            "aliases": [],
+        }
+        if min(record.width, record.height) < limits.tiny_side:
+            warnings.append(Warned(name, f"tiny: {record.width} x {record.height} pixels"))
+        if record.spread < _FLAT_SPREAD:
+            warnings.append(Warned(name, "almost one flat colour"))
+    return list(images.values()), warnings

@@ -1,0 +1,78 @@
+"""The files that a set was made from, where they still lie as they were taken in.
+
+The store keeps pixels at training size, not files. Where the source is still there, its files
+can be read again; each is checked against the content hash, so none is taken for another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.limits import Limits
+from ueo_core.data.source_entries import Entry
+from ueo_core.data.sources import open_path
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import read_json
+
+
+class Originals:
+    """Original bytes of an image set's images. A context manager: it holds archives open."""
+
+    def __init__(self, store: Path, images: ImageSet, source: Path | None = None) -> None:
+        """source: the folder or zip to look in, UserError when it is none; else those that the
+        store remembers having read."""
+        self._images, self._limits = images, Limits.configured()
+        self._entries: list[dict[str, Entry]] = []
+        self._open = contextlib.ExitStack()
+        wanted = {images.content_hash(i) for i in range(len(images))}
+        if source is not None:
+            self._look_in(source, store)
+            return
+        for path in _sources(store, wanted):
+            with contextlib.suppress(UserError):  # gone, or no longer a source
+                self._look_in(path, store)
+
+    def __enter__(self) -> Originals:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def read(self, i: int) -> bytes | None:
+        """The bytes of image i's file, or None where it is gone or no longer the same."""
+        original = self._images.original(i)
+        for names in self._entries:
+            for name in (original.name, *original.aliases):
+                if name in names and (data := self._same(names[name], i)) is not None:
+                    return data
+        return None
+
+    def _look_in(self, source: Path, store: Path) -> None:
+        opened = self._open.enter_context(open_path(source, self._limits, store))
+        self._entries.append({entry.name: entry for entry in opened.entries})
+
+    def _same(self, entry: Entry, i: int) -> bytes | None:
+        if entry.size > self._limits.max_file_bytes:
+            return None
+        try:
+            with entry.open() as file:
+                data = file.read(self._limits.max_file_bytes)
+        except Exception:  # an archive's reader raises whatever its format does
+            return None
+        same = hashlib.sha256(data).hexdigest() == self._images.content_hash(i)
+        return data if same else None
+
+
+def _sources(store: Path, wanted: set[str]) -> list[Path]:
+    """The folders and zips that the store has read any of these contents from, most of them first."""
+    found = []
+    for path in (store / "hashes").glob("*.json"):
+        listed = read_json(path) or {}
+        with contextlib.suppress(TypeError, ValueError, AttributeError):
+            held = sum(sha in wanted for _, sha in listed.get("files", {}).values())
+            if held:
+                found.append((held, Path(listed["source"])))
+    return [path for _, path in sorted(found, key=lambda f: -f[0])]

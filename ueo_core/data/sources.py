@@ -1,0 +1,154 @@
+"""Folders, zip archives and uploads as lists of files to read, none of them trusted."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from ueo_core.data.decode import sniff
+from ueo_core.data.folder_walk import list_folder
+from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
+from ueo_core.data.source_entries import Entry, Source
+from ueo_core.data.zip_archive import list_zip
+from ueo_core.utils.errors import UserError
+
+Upload = tuple[str, "BinaryIO | bytes | Path"]
+
+
+def open_path(path: Path, limits: Limits, avoid: Path) -> Source:
+    """The files of a folder or a zip archive; `avoid` is the store, never taken in itself.
+
+    Raises `UserError` for a missing or empty source and for a file that is no archive.
+    """
+    path = Path(path)
+    shown = printable(str(path))
+    try:
+        kind = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{shown}: no such folder or zip file; check the path and its permissions."
+        ) from error
+    source = Source(name=printable(path.resolve().name or str(path)), path=path.resolve())
+    if stat.S_ISDIR(kind):
+        list_folder(source, limits, avoid)
+    elif stat.S_ISREG(kind) and zipfile.is_zipfile(path):
+        info = path.stat()
+        opened = source.closing.enter_context(path.open("rb"))
+        identity = (info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+        try:
+            list_zip(source, opened, shown, limits, UniqueNames(), identity=identity)
+        except BaseException:
+            source.closing.close()
+            raise
+    else:
+        raise UserError(
+            f"{shown}: neither a folder nor a zip file; give the folder that holds the images, "
+            "or a zip of it."
+        )
+    if not source.entries and not source.skipped:
+        source.closing.close()
+        raise UserError(f"{shown}: holds no files; put images into it or choose another one.")
+    return source
+
+
+def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
+    """Uploaded files; a zip among them is opened, in a folder of its name beside other files.
+
+    Raises `UserError` when there are none.
+    """
+    source, names = Source(name=name), UniqueNames()
+    uploads = list(files)
+    if not uploads:
+        raise UserError("upload: no files were given; choose some images, a folder or a zip.")
+    for raw, content in uploads:
+        if source.full(limits):
+            source.left_out += 1
+            continue
+        try:
+            safe = relative_name(raw, limits)
+            size, opener = _upload(content)
+        except (Refused, OSError, ValueError) as error:
+            source.skip(raw, str(error) if isinstance(error, Refused) else "cannot be read")
+            continue
+        if reason := hidden_reason(safe):
+            source.skip(safe, reason)
+        elif _starts_as_zip(opener):
+            file = source.closing.enter_context(opener())
+            prefix = "" if len(uploads) == 1 else safe.removesuffix(".zip") + "/"
+            try:
+                list_zip(source, file, printable(raw), limits, names, prefix)
+            except UserError as error:
+                source.skip(safe, str(error))
+        elif safe.casefold().endswith(".zip") and not _starts_as_image(opener):
+            source.skip(safe, "named a zip, but it is none: damaged, or not copied to its end")
+        else:
+            source.entries.append(Entry(names.take(safe), opener, size))
+    return source
+
+
+def within_roots(path: str | Path, roots: Sequence[Path]) -> Path:
+    """`path`, resolved, if it lies in one of the folders that may be read; else `UserError`."""
+    shown = printable(str(path))
+    try:
+        resolved = Path(path).expanduser().resolve()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"{shown}: not a usable path; check its spelling.") from error
+    if not any(resolved.is_relative_to(Path(root).resolve()) for root in roots):
+        allowed = ", ".join(str(root) for root in roots) or "none"
+        raise UserError(
+            f"{shown}: outside the folders that may be read ({allowed}); choose a path inside "
+            "them or start the app with another root."
+        )
+    return resolved
+
+
+def _upload(content: BinaryIO | bytes | Path) -> tuple[int, Callable[[], BinaryIO]]:
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return len(content), lambda: io.BytesIO(content)
+    if isinstance(content, (str, Path)):
+        path = Path(content)
+        return path.stat().st_size, lambda: path.open("rb")
+    size = content.seek(0, os.SEEK_END)
+    return size, lambda: _Rewound(content)
+
+
+class _Rewound(io.RawIOBase):
+    """A caller's open file, read from its beginning and left open afterwards."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _starts_as_zip(opener: Callable[[], BinaryIO]) -> bool:
+    try:
+        with opener() as file:
+            return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    except OSError:
+        return False
+
+
+def _starts_as_image(opener: Callable[[], BinaryIO]) -> bool:
+    try:
+        with opener() as file:
+            return bool(sniff(file.read(32)))
+    except (OSError, Refused):
+        return False

@@ -1,0 +1,23 @@
+"""Some images of a set, as training sees images: how many, and their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ueo_core.data.image_set import ImageSet
+
+
+class Subset:
+    """The images at `indices` of a set, in that order; no name, no label."""
+
+    def __init__(self, images: ImageSet, indices: Sequence[int]) -> None:
+        self._images, self._indices = images, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def pixels(self, i: int) -> np.ndarray:
+        """Pixels of image i of this subset, as `ImageSet.pixels`."""
+        return self._images.pixels(int(self._indices[i]))

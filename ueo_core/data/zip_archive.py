@@ -1,0 +1,99 @@
+"""The members of a zip archive, read in place: nothing is ever unpacked to disk by its name."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from typing import BinaryIO
+
+from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.safe_names import UniqueNames, hidden_reason, relative_name
+from ueo_core.data.source_entries import Entry, Source
+from ueo_core.utils.errors import UserError
+
+
+class _BoundedReads(io.RawIOBase):
+    """Refuses the one huge read by which zipfile loads a hostile list of contents."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file, self._limit = file, limit
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size if size >= 0 else self._limit + 1, self._limit + 1))
+        if max(size, len(data)) > self._limit:
+            raise Refused(
+                f"its list of contents is over the limit max_zip_directory_bytes = {self._limit:,}"
+            )
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+
+def list_zip(
+    source: Source,
+    file: BinaryIO,
+    shown: str,
+    limits: Limits,
+    names: UniqueNames,
+    prefix: str = "",
+    identity: tuple[int, ...] | None = None,
+) -> None:
+    """Add the members of the zip in `file`, which stays open as long as the source.
+
+    `identity` tells this archive from a changed one. Raises `UserError` for a broken archive.
+    """
+    try:
+        archive = zipfile.ZipFile(_BoundedReads(file, limits.max_zip_directory_bytes))
+    except Refused as error:
+        raise UserError(f"{shown}: {error}; split the archive or raise the limit.") from error
+    except Exception as error:  # zipfile meets hostile bytes with many kinds of errors
+        raise UserError(f"{shown}: a broken zip file; pack it again.") from error
+    source.closing.enter_context(archive)
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        if source.full(limits):
+            source.left_out += 1
+            continue
+        try:
+            name = prefix + relative_name(info.orig_filename, limits)
+            _check_member(info, name)
+        except Refused as error:
+            source.skip(prefix + info.orig_filename, str(error))
+            continue
+        member = None if identity is None else (*identity, info.CRC, info.header_offset)
+        source.entries.append(
+            Entry(
+                names.take(name),
+                lambda info=info: archive.open(info),
+                info.file_size,
+                packed=info.compress_size,
+                identity=member,
+            )
+        )
+
+
+def _check_member(info: zipfile.ZipInfo, name: str) -> None:
+    if reason := hidden_reason(name):
+        raise Refused(reason)
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        raise Refused("a link inside the archive")
+    if kind not in (0, stat.S_IFREG):
+        raise Refused("not a regular file")
+    if info.flag_bits & 0x1:
+        raise Refused("encrypted; pack it again without a password")
+    # bzip2 and LZMA members can unpack to gigabytes in a single step of zipfile.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise Refused("packed by a rare method; pack it again as a standard zip")

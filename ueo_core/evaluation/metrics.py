@@ -1,0 +1,123 @@
+"""Metrics: the only place where a label meets a prediction. Percent, 0–100.
+
+Truth is an int array: the index of the class, `OOD` for an image of none of the
+classes, `UNLABELED` for an image nobody labelled, which no metric counts.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+
+OOD = -1
+UNLABELED = -2
+
+
+def truth_from_labels(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Label names → class indices; a name that is no class is OOD, None is unlabelled. → (N,)"""
+    index = {name: i for i, name in enumerate(classes)}
+    return np.array([UNLABELED if n is None else index.get(n, OOD) for n in labels], np.int64)
+
+
+def per_class_recall(prediction, truth, n_classes: int) -> NDArray[np.float64]:
+    """Recall of each class in percent, NaN where a class has no image. (N,), (N,) → (C,)"""
+    prediction, truth = np.asarray(prediction), np.asarray(truth)
+    hits = np.bincount(truth[(truth >= 0) & (prediction == truth)], minlength=n_classes)
+    total = np.bincount(truth[truth >= 0], minlength=n_classes)
+    with np.errstate(invalid="ignore"):
+        return 100 * hits / total
+
+
+def accuracy(prediction, truth, n_classes: int) -> float | None:
+    """ACC: mean per-class recall over ID images, no rejection; None without any."""
+    recall = per_class_recall(prediction, truth, n_classes)
+    return None if np.isnan(recall).all() else float(np.nanmean(recall))
+
+
+def _split(score, truth) -> tuple[NDArray, NDArray] | None:
+    """ID flags and scores of the labelled images, or None when one side is empty."""
+    score, truth = np.asarray(score, np.float64), np.asarray(truth)
+    known = truth != UNLABELED
+    is_id = truth[known] >= 0
+    if is_id.all() or not is_id.any():
+        return None
+    return is_id, score[known]
+
+
+def auc(score, truth) -> float | None:
+    """AUROC with ID positive, percent; None without both ID and OOD images."""
+    parts = _split(score, truth)
+    return None if parts is None else 100 * float(roc_auc_score(*parts))
+
+
+def aupr(score, truth) -> float | None:
+    """Area under precision–recall (average precision) with ID positive, percent."""
+    parts = _split(score, truth)
+    return None if parts is None else 100 * float(average_precision_score(*parts))
+
+
+def fpr95(score, truth) -> float | None:
+    """Share of OOD images accepted where at least 95 % of ID images are, percent."""
+    parts = _split(score, truth)
+    if parts is None:
+        return None
+    fpr, tpr, _ = roc_curve(*parts, drop_intermediate=False)
+    return 100 * float(fpr[np.argmax(tpr >= 0.95)])
+
+
+def harmonic_mean(a: float | None, b: float | None) -> float | None:
+    """HM(ACC, AUC); None when either is missing. Not the thresholded HOS of other papers."""
+    if a is None or b is None:
+        return None
+    return 2 * a * b / (a + b) if a + b else 0.0
+
+
+def calibration_error(confidence, correct, bins: int = 15) -> float:
+    """Expected calibration error in percent: |accuracy − confidence| over equal-width bins."""
+    confidence, correct = np.asarray(confidence, float), np.asarray(correct, float)
+    at = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    n = np.bincount(at, minlength=bins)
+    gap = np.abs(
+        np.bincount(at, correct, minlength=bins) - np.bincount(at, confidence, minlength=bins)
+    )
+    return 100 * float(gap.sum() / max(1, n.sum()))
+
+
+def confusion(prediction, truth, n_classes: int) -> NDArray[np.int64]:
+    """Counts by truth (rows: the classes, then one row OOD) and prediction. → (C + 1, C)"""
+    prediction, truth = np.asarray(prediction), np.asarray(truth)
+    table = np.zeros((n_classes + 1, n_classes), np.int64)
+    for row in range(-1, n_classes):
+        table[row] = np.bincount(prediction[truth == row], minlength=n_classes)
+    return table
+
+
+def evaluate(
+    cosines, truth, classes: Sequence[str], logit_scale: float, score: str = DEFAULT_SCORE
+) -> dict:
+    """All headline metrics of one model on one labelled set.
+
+    cosines: (N, C); truth: (N,). → {"acc", "auc", "hm", "fpr95", "aupr", "ece",
+    "per_class": {name: recall}}; percent, None where the labels do not allow it.
+    """
+    cosines, truth = np.asarray(cosines), np.asarray(truth)
+    prediction = cosines.argmax(1)
+    values = SCORES[score].compute(cosines, logit_scale)
+    acc, roc = accuracy(prediction, truth, len(classes)), auc(values, truth)
+    recall = per_class_recall(prediction, truth, len(classes))
+    known = truth >= 0
+    confidence = SCORES["msp"].compute(cosines[known], logit_scale)
+    return {
+        "acc": acc,
+        "auc": roc,
+        "hm": harmonic_mean(acc, roc),
+        "fpr95": fpr95(values, truth),
+        "aupr": aupr(values, truth),
+        "ece": calibration_error(confidence, prediction[known] == truth[known])
+        if known.any()
+        else None,
+        "per_class": {n: float(r) for n, r in zip(classes, recall, strict=True) if not np.isnan(r)},
+    }

@@ -1,0 +1,1 @@
+"""What leaves the studio: sorted folders, a script for plain open_clip."""

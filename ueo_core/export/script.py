@@ -1,0 +1,114 @@
+"""The few lines that use a adapter in plain open_clip, without this project."""
+
+from pathlib import Path
+
+from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
+from ueo_core.utils.paths import ASSETS
+
+_HEAD = '''\
+"""Classifies images with CLIP as UEO Studio adapted it. Needs only open_clip:
+
+    pip install open_clip_torch
+    python {name} photo.jpg another.jpg
+
+Made for: {title}
+"""
+import json
+import sys
+{imports}
+import open_clip
+import torch
+from PIL import Image, ImageOps
+from safetensors import safe_open
+from torchvision.transforms.v2 import functional as F
+
+ADAPTER = {adapter!r}  # what was learned; all the rest is the stock model
+WEIGHTS = {weights!r}{where}
+
+with safe_open(ADAPTER, "pt") as file:
+    about = {{key: json.loads(value) for key, value in file.metadata().items()}}
+    adapter = {{key: file.get_tensor(key) for key in file.keys()}}
+'''
+
+_NAMED = """
+model = open_clip.create_model({model!r}, pretrained=WEIGHTS).eval()
+tokenize = open_clip.get_tokenizer({model!r})
+"""
+
+_CONFIG = """
+with tempfile.TemporaryDirectory() as folder:  # the architecture travels in the adapter
+    Path(folder, "adapted.json").write_text(json.dumps(about["architecture"]))
+    open_clip.add_model_config(folder)
+model = open_clip.create_model("adapted", pretrained=WEIGHTS).eval()
+tokenize = open_clip.get_tokenizer("adapted")
+"""
+
+_TAIL = """
+# 1. The image tower: scale and shift of its normalisation layers.
+context = adapter.pop("context")  # (M, W)
+lost = model.load_state_dict(adapter, strict=False).unexpected_keys
+assert not lost, f"the adapter is not for this model: {lost}"
+
+
+# 2. The text tower: the learned vectors stand where the words of the prompt stood.
+def learned(module, args, embedded):  # (C, L, W)
+    words = context.to(embedded).expand(len(embedded), -1, -1)
+    return torch.cat([embedded[:, :1], words, embedded[:, 1 + len(context) :]], 1)
+
+
+classes, size = about["classes"], about["image_size"]
+prompts = [f"{about['prompt']} {name.replace('_', ' ')}." for name in classes]
+hook = getattr(model, "text", model).token_embedding.register_forward_hook(learned)
+with torch.no_grad():
+    text = model.encode_text(tokenize(prompts), normalize=True)  # (C, D)
+hook.remove()
+
+
+# 3. An image: the nearest class, unless its score says that it is none of them.
+@torch.no_grad()
+def classify(path, threshold=about["threshold"]):
+    image = F.pil_to_tensor(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+    image = F.resize(image, [size], F.InterpolationMode.BICUBIC)
+    image = F.normalize(F.center_crop(image, [size]).float() / 255, about["mean"], about["std"])
+    cosines = model.encode_image(image[None], normalize=True)[0] @ text.T
+    confidence, best = (about["logit_scale"] * cosines).softmax(0).max(0)
+    score = cosines.double().softmax(0).max()  # higher: more surely one of the classes
+    return classes[best], float(confidence), float(score), bool(score < threshold)
+
+
+if __name__ == "__main__":
+    for path in sys.argv[1:]:
+        name, confidence, score, unknown = classify(path)
+        print(f"{path}\\t{name}\\t{confidence:.6f}\\t{score:.8f}\\t{int(unknown)}")
+"""
+
+
+def snippet(
+    adapter_file: AdapterFile, adapter: str = ADAPTER_NAME, name: str = "use_delta.py"
+) -> str:
+    """A script that loads an adapter into plain open_clip and classifies images as the studio does.
+
+    adapter: the path of the adapter file that the script is to read; name: the script's own name.
+    Images smaller than the store keeps them give the studio's own numbers to rounding; larger
+    ones are reduced in one step instead of two and differ in the third digit.
+    """
+    about = adapter_file.metadata
+    config = about.get("architecture") is not None
+    weights, where = about["pretrained"], "  # open_clip's tag; downloaded once"
+    if weights == "assets":
+        weights = str(ASSETS / f"{about['backbone']}.safetensors")
+        where = "  # shipped with the studio, in its folder assets/"
+    elif adapter_file.settings.pretrained and Path(adapter_file.settings.pretrained).is_file():
+        weights = str(Path(adapter_file.settings.pretrained).resolve())
+        where = "  # the checkpoint that was adapted"
+    title = " ".join(adapter_file.title.replace("\\", "/").replace('"', "'").split())
+    head = _HEAD.format(
+        name=name,
+        title=title,
+        adapter=adapter,
+        weights=weights,
+        where=where,
+        imports="import tempfile\nfrom pathlib import Path\n" if config else "",
+    )
+    model = _CONFIG if config else _NAMED.format(model=about["backbone"])
+    return head + model + _TAIL

@@ -1,0 +1,1 @@
+"""From a saved adapter and images to predictions."""

@@ -1,0 +1,74 @@
+"""Unsupervised prompt learning: the surest images of each predicted class, taken at their word.
+
+Source: Huang, Chu & Wei, *Unsupervised Prompt Learning for Vision-Language Models*, arXiv
+2204.03649, 2022. Kept of it: the selection (K = 16), cross-entropy, SGD with momentum 0.9,
+weight decay 5e-4 and a cosine from 2e-3 over 50 epochs of batches of 32. Not kept: its ensemble
+of eight CLIPs for the pseudo-labels, its 16 random context vectors (ours start at the prompt,
+as UEO's do) and its warm-up epoch. The image tower is frozen, so features are computed once,
+without augmentation.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ueo_core.config.lr_schedule import learning_rate, split_epoch, steps_in_all
+from ueo_core.config.settings import Settings
+from ueo_core.models.adapted_clip import AdaptedCLIP
+
+PER_CLASS = 16
+MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
+ORDER = 3  # the stream of randomness beside those of the loop
+
+
+def pseudo_labels(cosines: Tensor, logit_scale: float, k: int = PER_CLASS) -> tuple[Tensor, Tensor]:
+    """The k surest images of each predicted class. cosines (N, C) → indices (M,), classes (M,)
+
+    A class that no image is predicted to be gets none: the method does not know which classes
+    are there. Confidence is the largest softmax at the logit scale.
+    """
+    confidence, prediction = (logit_scale * cosines).softmax(1).max(1)
+    chosen = []
+    for c in prediction.unique():
+        of_class = (prediction == c).nonzero().ravel()
+        order = confidence[of_class].argsort(descending=True, stable=True)
+        chosen.append(of_class[order[:k]])
+    index = torch.cat(chosen)
+    return index, prediction[index]
+
+
+def upl(model: AdaptedCLIP, features: Tensor, settings: Settings) -> Iterator[float]:
+    """Train the model's context in place, yielding the loss of every step.
+
+    features: (N, D) zero-shot unit features of the pool.
+    """
+    with torch.no_grad():
+        cosines = features @ model.encode_text().cpu().T
+    index, target = pseudo_labels(cosines, model.logit_scale)
+    features, target = features[index].to(model.device), target.to(model.device)
+    parameters = model.select("prompt")
+    optimizer = torch.optim.SGD(
+        parameters, lr=settings.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+    )
+    sizes = split_epoch(len(target), settings.batch_size)
+    try:
+        for step in range(steps_in_all(len(target), settings)):
+            epoch, place = divmod(step, len(sizes))
+            order = np.random.default_rng([settings.seed, ORDER, epoch]).permutation(len(target))
+            first = sum(sizes[:place])
+            batch = torch.from_numpy(order[first : first + sizes[place]]).to(model.device)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, len(target), settings)
+            optimizer.zero_grad()
+            logits = model.logit_scale * features[batch] @ model.encode_text().T
+            loss = F.cross_entropy(logits, target[batch])
+            loss.backward()
+            optimizer.step()
+            yield float(loss.detach())
+    finally:
+        for p in parameters:
+            p.requires_grad_(False)
+            p.grad = None

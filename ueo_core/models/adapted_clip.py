@@ -1,0 +1,188 @@
+"""CLIP with the few parameters that UEO trains: context vectors and normalisation affine."""
+
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ueo_core.models.backbones import Backbone, norm_affine, text_tower
+from ueo_core.models.frozen_trunk import tail_of
+from ueo_core.models.prompt_learner import Prompts
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_bytes
+
+CONTEXT = "context"  # the context vectors' name in a delta
+
+
+def prompt_text(prompt: str, name: str) -> str:
+    """The text of a class: "a photo of a" + "wild_cat" → "a photo of a wild cat."."""
+    return f"{prompt} {name.replace('_', ' ')}."
+
+
+def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
+    """Refuse, with a UserError, a name whose prompt open_clip would silently cut short."""
+    limit = text_tower(backbone.model).positional_embedding.shape[0]
+    for name in classes:
+        length = len(backbone.tokenizer.encode(prompt_text(prompt, name))) + 2  # start, end
+        if length > limit:
+            raise UserError(
+                f"Class name “{name[:60]}”: its prompt has {length} tokens and {backbone.name} "
+                f"reads {limit}; use a shorter name."
+            )
+
+
+class AdaptedCLIP(nn.Module):
+    """CLIP for a list of classes, with trainable context vectors and normalisation affine.
+
+    It begins as the zero-shot model, whatever the backbone's last user left in the tower that all
+    share: one at a time.
+
+    Parameters that train (float32, everything else frozen, the network in eval mode):
+    `context` (M, W), shared by all classes and initialised with the embeddings of the
+    prompt's M tokens, and the weight and bias of every normalisation layer of the image
+    tower, found by type. Source: UEO's paper, Sec. 3; CoOp for the context vectors.
+
+    In quick mode only the norms behind the tower's last frozen point train, and `encode_image`
+    is given the activations there (views.Kept) instead of images; the delta stays the same.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        classes: list[str],
+        prompt: str = "a photo of a",
+        mode: str = "full",
+    ):
+        super().__init__()
+        check_names(backbone, classes, prompt)
+        self.backbone = backbone
+        self.classes = list(classes)
+        self.prompt = prompt
+        self.logit_scale = backbone.logit_scale
+        self.visual = backbone.model.visual
+        texts = [prompt_text(prompt, n) for n in classes]
+        self._prompts = Prompts(
+            text_tower(backbone.model),
+            backbone.tokenizer(texts).to(self.device),
+            [len(backbone.tokenizer.encode(text)) + 2 for text in texts],
+            len(backbone.tokenizer.encode(prompt)),
+        )
+        self.context = nn.Parameter(self._prompts.first_context)  # (M, W), a float32 master
+        self._affine = norm_affine(self.visual)
+        self.tail = tail_of(self.visual) if mode == "quick" else None
+        self.original = {CONTEXT: self.context.detach().clone()} | backbone.affine
+        # The tower may hold what an earlier model has learned, and what that was training.
+        self.reset()
+        self.visual.requires_grad_(False)
+        self.visual.eval()
+
+    @property
+    def device(self) -> torch.device:
+        return self.backbone.device
+
+    def affine(self) -> dict[str, nn.Parameter]:
+        """Weight and bias of every normalisation layer of the image tower, by name."""
+        return dict(self._affine)
+
+    def select(self, trained: str) -> list[nn.Parameter]:
+        """Let one of settings.TRAINED_PARTS train and freeze the rest. → the parameters that train
+
+        In quick mode, of the norms those behind the last frozen point.
+        """
+        behind = self.tail and {id(p) for norm in self.tail.norms for p in norm.parameters()}
+        norms = {k: v for k, v in self._affine.items() if behind is None or id(v) in behind}
+        if trained == "affine" and not norms:
+            raise UserError(
+                f"Quick mode: {self.backbone.name} has no norm that it could train alone; "
+                "train the prompt as well, or choose the full mode."
+            )
+        self.context.requires_grad_(trained != "affine")
+        for name, value in norms.items():
+            named = any(part in name for part in ("bn", "ln"))
+            value.requires_grad_(trained != "prompt" and (named or trained != "as-released"))
+        return [p for p in (self.context, *norms.values()) if p.requires_grad]
+
+    def tower(self, images: Tensor) -> Tensor:
+        """Features as the tower gives them. (B, 3, S, S), or kept activations → (B, D)"""
+        return self.tail(images) if self.tail else self.visual(images)
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """Unit features of normalised images. (B, 3, S, S), or kept activations → (B, D)"""
+        return F.normalize(self.tower(images).float(), dim=-1)
+
+    def encode_text(self) -> Tensor:
+        """Unit features of all class prompts with the current context. → (C, D)"""
+        return F.normalize(self._prompts(self.context).float(), dim=-1)
+
+    def adapter(self) -> dict[str, Tensor]:
+        """The adapted part by name: what training changes, and all that is saved. Live tensors."""
+        return {CONTEXT: self.context.data} | {k: v.data for k, v in self._affine.items()}
+
+    def adapter_copy(self) -> dict[str, Tensor]:
+        """The adapted part as it is now, in tensors of its own."""
+        return {k: v.detach().clone() for k, v in self.adapter().items()}
+
+    @torch.no_grad()
+    def load_adapter(self, adapter: dict[str, Tensor]) -> None:
+        """Put a delta in place; UserError when its names or shapes are not this model's."""
+        own = self.adapter()
+        wrong = set(own.keys() ^ adapter.keys())
+        wrong |= {k for k in own.keys() & adapter.keys() if own[k].shape != adapter[k].shape}
+        if wrong:
+            raise UserError(
+                f"Delta: “{sorted(wrong)[0]}” does not fit {self.backbone.name}; "
+                "load it with the backbone and prompt it was made with."
+            )
+        for name, value in own.items():
+            value.copy_(adapter[name])
+
+    def load_between(self, share: float, end: dict[str, Tensor]) -> None:
+        """Put a point of the line from zero-shot (share 0) to the delta `end` (share 1) in place."""
+        start = self.original
+        self.load_adapter({k: start[k] + share * (v - start[k]) for k, v in end.items()})
+
+    def reset(self) -> None:
+        """Back to the zero-shot model."""
+        self.load_adapter(self.original)
+
+    def change(self) -> float:
+        """Relative change ‖v − v₀‖ / ‖v₀‖ of all adapted parameters together."""
+        pairs = [(v, self.original[k]) for k, v in self.adapter().items()]
+        moved = sum(float((v - start).square().sum()) for v, start in pairs)
+        return (moved / max(1e-12, sum(float(s.square().sum()) for _, s in pairs))) ** 0.5
+
+    def change_by_layer(self) -> dict[str, float]:
+        """Relative change ‖v − v₀‖ / ‖v₀‖ of the context and of each layer's affine pair."""
+        squares: dict[str, list[float]] = {}
+        for name, value in self.adapter().items():
+            layer = name if name == CONTEXT else name.removeprefix("visual.").rpartition(".")[0]
+            start = self.original[name]
+            moved, size = squares.setdefault(layer, [0.0, 0.0])
+            squares[layer] = [
+                moved + float((value - start).square().sum()),
+                size + float(start.square().sum()),
+            ]
+        return {k: (moved / max(size, 1e-12)) ** 0.5 for k, (moved, size) in squares.items()}
+
+
+def save_adapter(path: Path, adapter: dict[str, Tensor], metadata: dict) -> None:
+    """Write a delta as safetensors, beside and renamed; metadata values are stored as JSON."""
+    tensors = {k: v.detach().float().cpu().contiguous() for k, v in adapter.items()}
+    data = save(tensors, metadata={k: json.dumps(v) for k, v in metadata.items()})
+    write_bytes(path, data)
+
+
+def read_adapter(path: Path) -> tuple[dict[str, Tensor], dict]:
+    """Read a delta and its metadata; UserError when the file is none."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = {k: json.loads(v) for k, v in (file.metadata() or {}).items()}
+            return {k: file.get_tensor(k) for k in file.keys()}, metadata  # noqa: SIM118 (no dict)
+    except FileNotFoundError:
+        raise UserError(f"Delta “{path}”: there is no such file; check the path.") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"Delta “{path}”: it is not readable ({error}); export it again.") from None

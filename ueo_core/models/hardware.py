@@ -1,0 +1,48 @@
+"""What this machine can do. Importing torch takes seconds: ask after the page has painted."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from ueo_core.models.backbones import available, pick_device
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Plain facts for a person."""
+
+    device: str  # what `auto` takes: cuda, mps or cpu
+    name: str  # of the accelerator, empty on a CPU
+    cores: int  # that this process may use
+    memory_gb: float | None  # of the accelerator, else of the machine; None where unknown
+    backbones: tuple[dict, ...]  # all that can be adapted, as `backbones.available` lists them
+
+    @property
+    def here(self) -> list[dict]:
+        """The backbones whose weights are on this machine."""
+        return [row for row in self.backbones if row["available"]]
+
+
+def this_machine() -> Machine:
+    """Look at devices, cores, memory and the local cache of weights; sends no request."""
+    device = pick_device("auto").type
+    name, memory = "", _memory_gb()
+    if device == "cuda":
+        properties = torch.cuda.get_device_properties(0)
+        name, memory = properties.name, properties.total_memory / 1e9
+    return Machine(device, name, _cores(), memory, tuple(available(every=True)))
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no such call
+        return os.cpu_count() or 1
+
+
+def _memory_gb() -> float | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,1 @@
+"""The comparison of methods over category shifts and seeds."""

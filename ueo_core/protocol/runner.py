@@ -1,0 +1,343 @@
+"""The paper's protocol: several methods on the same images, in the same worlds, over seeds.
+
+OUT/protocol.json      what is compared on what; another protocol is refused there
+OUT/rows/*.json        one a method, world and seed; what is there is not done again
+OUT/table.{json,csv,md}  rewritten after every row
+
+Labels make the worlds and measure the answers. A method is given pixels, features and class
+names; only the oracle's weights, an upper bound, come from labels, and only here.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ueo_core.config.lr_schedule import steps_in_all
+from ueo_core.config.methods import METHODS, VARIANTS, Variant, oracle_weights
+from ueo_core.config.settings import DRAWINGS_PRESETS, Settings
+from ueo_core.data.feature_cache import zero_shot_features
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.subset import Subset
+from ueo_core.data.transforms import Kept, Pixels, Views
+from ueo_core.evaluation.metrics import evaluate, harmonic_mean
+from ueo_core.methods.transclip import transclip
+from ueo_core.methods.ueo import confidence_weights
+from ueo_core.methods.upl import upl
+from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.models.backbones import Backbone
+from ueo_core.protocol.benchmarks import LARGE
+from ueo_core.protocol.category_shift import Case, LabelledFolder
+from ueo_core.protocol.tables import write_table
+from ueo_core.training.loop import adapt, image_features
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import read_json, write_json
+from ueo_core.utils.memory import kept
+
+BACKWARD = 3  # a training image costs about as much as three that are only encoded
+SMALL = 40  # images' worth of time of a method on cached features
+
+
+@dataclass(frozen=True)
+class World:
+    """A case that is made when its turn comes, and its sizes, by which time is estimated."""
+
+    shift: str
+    seed: int
+    make: Callable[[], Case]
+    pool: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared on what."""
+
+    settings: Settings  # of UEO; every method starts from them
+    given: frozenset[str]  # settings that a person chose, which no method's own defaults replace
+    variants: tuple[str, ...]  # keys of VARIANTS
+    worlds: tuple[World, ...]
+    data: dict  # what identifies the images and how they are split, for continuing in OUT
+
+    def settings_for(self, name: str, world: World) -> Settings:
+        """A variant's settings: its ablation over what was given over its paper's over UEO's."""
+        variant = VARIANTS[name]
+        own = dict(METHODS[variant.method].settings) if variant.method else {}
+        if world.pool > LARGE and self.settings.epochs == Settings.epochs:
+            own["epochs"] = 5  # the paper's, where 50 passes would be millions of images
+        # A teaching model is small: what its preset says of rates holds for every method.
+        kept = self.given | set(DRAWINGS_PRESETS.get(self.settings.backbone, ()))
+        chosen = {k: v for k, v in own.items() if k not in kept}
+        return self.settings.changed(
+            method=variant.method or "ueo", seed=world.seed, **(chosen | dict(variant.changes))
+        )
+
+    def cost(self, name: str, world: World) -> int:
+        """About how long a row takes, in images encoded."""
+        method = METHODS.get(VARIANTS[name].method or "")
+        if method is None or method.on_features:
+            return SMALL
+        settings = self.settings_for(name, world)
+        passes = 1 if settings.mode == "quick" else BACKWARD * settings.epochs
+        return passes * world.pool + world.pool + world.test
+
+
+Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
+
+
+def folder_plan(
+    folder: LabelledFolder,
+    shifts: Sequence[str],
+    seeds: Sequence[int],
+    variants: Sequence[str],
+    settings: Settings,
+    given: frozenset[str] = frozenset(),
+) -> Plan:
+    """A plan over the shifts of a labelled folder. UserError for a method or a shift it cannot have."""
+    worlds = []
+    for shift in shifts:
+        for seed in seeds:
+            case = folder.case(shift, seed)
+            made = World(shift, seed, lambda case=case: case, len(case.pool), len(case.test))
+            worlds.append(made)
+    labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
+    data = {
+        "images": folder.images.fingerprint,
+        "labels": labels,
+        "classes": list(folder.classes),
+        "pool_classes": list(folder.pool_classes),
+        "test_share": folder.test_share,
+    }
+    return Plan(settings, given, check_variants(variants), tuple(worlds), data)
+
+
+def check_variants(names: Sequence[str]) -> tuple[str, ...]:
+    """The same names, each once; UserError for one that is none."""
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise UserError(
+            f"Method “{', '.join(unknown)}”: there is none of that name; choose among {', '.join(VARIANTS)}."
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def carry_out(
+    plan: Plan,
+    backbone: Backbone,
+    out: Path,
+    progress: Progress = lambda done, total, what: None,
+    check: Callable[[], None] = lambda: None,
+) -> list[dict]:
+    """Do what is missing in OUT and give back all rows of the plan, in its order.
+
+    `check` is called between steps and may raise to leave; what is done stays, and the next
+    call goes on after it. UserError when OUT holds another protocol or cannot be written.
+    """
+    try:
+        _open(plan, backbone, out)
+        with kept(backbone.device):
+            return _Work(plan, backbone, out, progress, check).rows()
+    except OSError as error:
+        raise UserError(
+            f"Folder “{out}”: it cannot be written ({error.strerror or error}); free some space or "
+            "choose another place."
+        ) from error
+
+
+def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
+    """Begin OUT, or find that it holds the same protocol."""
+    same = {
+        k: v for k, v in plan.settings.to_json().items() if k not in ("seed", "device", "chunk")
+    }
+    now = {
+        "format": 1,
+        "settings": same,
+        "given": sorted(plan.given),
+        "data": plan.data,
+        "backbone": [backbone.name, backbone.pretrained],
+    }
+    now = json.loads(json.dumps(now))  # as it will be read: tuples are lists
+    before = read_json(out / "protocol.json")
+    if before is None:
+        if out.exists() and any(out.iterdir()):
+            raise UserError(
+                f"Folder “{out}”: it is not empty and holds no protocol; choose a new one."
+            )
+        write_json(out / "protocol.json", now)
+    elif before != now:
+        what = next((k for k in now if before.get(k) != now[k]), "format")
+        raise UserError(
+            f"Folder “{out}”: it holds a protocol with other {what}, and rows of two must not be mixed; "
+            "choose another folder."
+        )
+
+
+class _Work:
+    """One pass over a plan's rows."""
+
+    def __init__(self, plan, backbone, out, progress, check):
+        self.plan, self.backbone, self.out = plan, backbone, out
+        self.progress, self.check = progress, check
+        self.done = self.total = 0
+        self.model: AdaptedCLIP | None = None
+        self.features: dict[str, Tensor] = {}
+
+    def rows(self) -> list[dict]:
+        wanted = [(w, name) for w in self.plan.worlds for name in self.plan.variants]
+        todo = {
+            w: [n for x, n in wanted if x is w and self._read(w, n) is None]
+            for w in self.plan.worlds
+        }
+        self.total = sum(self.plan.cost(n, w) for w, names in todo.items() for n in names)
+        for world, names in todo.items():
+            if names:
+                self._world(world, names)
+                self._write_table(wanted)
+        return self._write_table(wanted)
+
+    def _path(self, world: World, name: str) -> Path:
+        return self.out / "rows" / f"{world.shift}-{world.seed}-{name}.json"
+
+    def _read(self, world: World, name: str) -> dict | None:
+        return read_json(self._path(world, name))
+
+    def _write_table(self, wanted) -> list[dict]:
+        found = [row for world, name in wanted if (row := self._read(world, name))]
+        write_table(self.out, found)
+        return found
+
+    def _tell(self, images: float, what: str) -> None:
+        self.check()
+        self.done = min(self.total, self.done + round(images))
+        self.progress(self.done, self.total, what)
+
+    # One world
+
+    def _world(self, world: World, names: list[str]) -> None:
+        what = f"{world.shift}, seed {world.seed}"
+        self._tell(0, f"{what}: images")
+        case = world.make()
+        if self.model is None or tuple(self.model.classes) != case.classes:
+            self.model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
+        zero = {
+            part.images.id: self._zero_shot(part.images, what) for part in (case.pool, case.test)
+        }
+        pool, test = (
+            zero[p.images.id][torch.from_numpy(p.indices)] for p in (case.pool, case.test)
+        )
+        for name in names:
+            before, began = self.done, time.monotonic()
+            self.model.reset()
+            row = self._row(case, world, name, pool, test, f"{what}, {VARIANTS[name].title}")
+            row["seconds"] = round(time.monotonic() - began, 2)
+            write_json(self._path(world, name), row)
+            self.done = before  # what a row took is what it was planned to take
+            self._tell(self.plan.cost(name, world), what)
+
+    def _zero_shot(self, images: ImageSet, what: str) -> Tensor:
+        """Unit features of a whole set, once for all worlds. → (N, D)"""
+        if images.fingerprint not in self.features:
+            self.model.reset()
+            encode = lambda: self._encode(images, f"{what}: zero-shot features")  # noqa: E731
+            self.features[images.fingerprint], _ = zero_shot_features(images, self.backbone, encode)
+        return self.features[images.fingerprint]
+
+    def _encode(self, images: Pixels, what: str) -> Tensor:
+        views = Views(images, self.backbone)
+        return image_features(self.model, views, on_batch=lambda n: self._tell(0, what))
+
+    # One row
+
+    def _row(self, case: Case, world: World, name: str, pool, test, what: str) -> dict:
+        """Metrics on the test set, and under `pool` on the pool itself; the last epoch counts."""
+        variant, settings = VARIANTS[name], self.plan.settings_for(name, world)
+        row = {
+            "backbone": self.backbone.name,
+            "shift": case.shift,
+            "method": name,
+            "seed": case.seed,
+            "n_pool": len(case.pool),
+            "n_test": len(case.test),
+        }
+        try:
+            cosines = self._predictions(case, variant, settings, pool, test, what)
+        except FloatingPointError as error:
+            nothing = dict.fromkeys(METRICS)
+            return row | nothing | {"pool": nothing, "note": f"diverged: {error}"}
+        scale = self.model.logit_scale
+        on_test, on_pool = (
+            measured(c.numpy(), part.truth, case.classes, scale)
+            for c, part in zip(cosines, (case.test, case.pool), strict=True)
+        )
+        return row | on_test | {"pool": on_pool}
+
+    @torch.no_grad()
+    def _cosines(self, features: Tensor) -> Tensor:
+        return features @ self.model.encode_text().cpu().T
+
+    def _predictions(self, case: Case, variant: Variant, settings: Settings, pool, test, what: str):
+        """Cosines of test set and pool under the adapted model. → (N_test, C), (N_pool, C)
+
+        A method that gives probabilities gives their logs over the logit scale: at that scale
+        their softmax is the probabilities again.
+        """
+        model, zero = self.model, self._cosines(pool)
+        if variant.method is None:
+            return self._cosines(test), zero
+        if variant.method == "transclip":
+            fitted = transclip(pool, zero, model.logit_scale)
+            later = fitted.log_shares(test, self._cosines(test), model.logit_scale)
+            logs = later, fitted.shares.clamp(min=1e-30).log()
+            return tuple(log / model.logit_scale for log in logs)
+        if variant.method == "upl":
+            for _ in upl(model, pool, settings):
+                self.check()
+            return self._cosines(test), self._cosines(pool)
+        weights = confidence_weights(zero, model.logit_scale, settings.weight_temperature)
+        if variant.oracle:
+            weights = oracle_weights(torch.from_numpy(case.pool.truth >= 0))
+        views = Views(case.pool.subset, self.backbone, settings.crop_scale, settings.flip)
+        steps, effort = steps_in_all(len(case.pool), settings), BACKWARD
+        if settings.mode == "quick":
+            model = AdaptedCLIP(self.backbone, model.classes, settings.prompt, settings.mode)
+            views = Kept(views, model, settings.precision, lambda done: self._tell(0, what))
+            effort = 0
+        for step in adapt(model, views, weights, settings, start=pool):
+            self._tell(effort * len(step.batch), f"{what}: step {step.step} of {steps}")
+        self.model.load_adapter(model.adapter_copy())  # of quick mode's, which reads no images
+        if settings.trained != "prompt":
+            pool, test = self._adapted(case, what)
+        return self._cosines(test), self._cosines(pool)
+
+    def _adapted(self, case: Case, what: str) -> tuple[Tensor, Tensor]:
+        """Features of pool and test set under the adapted tower, a shared image once."""
+        pool, test = case.pool, case.test
+        if pool.images.id != test.images.id:
+            return self._encode(pool.subset, what), self._encode(test.subset, what)
+        both = np.union1d(pool.indices, test.indices)
+        features = self._encode(Subset(pool.images, both), what)
+        return tuple(features[np.searchsorted(both, p.indices)] for p in (pool, test))
+
+
+METRICS = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")
+
+
+def measured(cosines: np.ndarray, truth: np.ndarray, classes: Sequence[str], scale: float) -> dict:
+    """ACC, and AUC, HM and FPR95 by MCM (unscaled, T = 1) and by MSP; percent, None without OOD."""
+    by = {s: evaluate(cosines, truth, classes, scale, s) for s in ("mcm", "msp")}
+    found = {
+        "acc": by["mcm"]["acc"],
+        "auc": by["mcm"]["auc"],
+        "hm": by["mcm"]["hm"],
+        "fpr95": by["mcm"]["fpr95"],
+        "auc_msp": by["msp"]["auc"],
+        "hm_msp": harmonic_mean(by["mcm"]["acc"], by["msp"]["auc"]),
+        "fpr95_msp": by["msp"]["fpr95"],
+    }
+    return {k: None if v is None else round(v, 3) for k, v in found.items()}

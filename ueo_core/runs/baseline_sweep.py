@@ -1,0 +1,100 @@
+"""The rivals of a run: other methods and seeds on the same data with the same settings."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ueo_core.config.methods import METHODS
+from ueo_core.config.settings import Settings
+from ueo_core.runs.create import create_run
+from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.manager import Manager
+from ueo_core.utils.errors import UserError
+
+MOST_BASELINE_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A run that should exist beside another."""
+
+    settings: Settings
+    title: str
+    request: str  # the same for the same data, class names and settings
+    run: str | None  # that does this already: finished, under way or paused
+
+
+def baselines(manager: Manager, run: str, methods: Iterable[str], seeds: int) -> list[Baseline]:
+    """What `queue_rivals` would see to, without doing it: `seeds` seeds from the run's own on."""
+    if not 1 <= seeds <= MOST_BASELINE_SEEDS:
+        raise UserError(f"seeds: {seeds} is out of range; choose 1 to {MOST_BASELINE_SEEDS}.")
+    base = manager.folder(run)
+    config, settings = base.config, base.settings
+    there = {}
+    for other in reversed(manager.ids()):  # the newest of equals wins
+        try:
+            folder = manager.folder(other)
+            if _whole(folder):
+                there[_request(folder.config | {"settings": folder.settings.to_json()})] = other
+        except (OSError, ValueError, KeyError, UserError):  # damaged, or of another version
+            continue
+    found = []
+    for method in dict.fromkeys((settings.method, *methods)):
+        for seed in range(settings.seed, settings.seed + seeds):
+            wanted = settings.changed(method=method, seed=seed)
+            request = _request(config | {"settings": wanted.to_json()})
+            title = _title(config["title"], settings, wanted)
+            found.append(Baseline(wanted, title, request, there.get(request)))
+    return found
+
+
+def queue_baselines(manager: Manager, run: str, methods: Iterable[str], seeds: int) -> list[str]:
+    """Queue what is missing of the run's rivals; paused ones go on. → all their ids, in order
+
+    A second click finds the first one's runs, under way or done, and starts nothing.
+    """
+    base = manager.folder(run)
+    config, labels, ids = base.config, base.labels(), []
+    for baseline in baselines(manager, run, methods, seeds):
+        if baseline.run is None:
+            folder = create_run(
+                manager.new_path(),
+                baseline.settings,
+                config["classes"],
+                config["pool"],
+                labels["pool"],
+                config["holdout"],
+                labels["holdout"],
+                title=baseline.title,
+                request=baseline.request,
+            )
+            ids.append(manager.submit(folder))
+        else:
+            if manager.folder(baseline.run).state["state"] == "paused":
+                manager.act(baseline.run, "resume")
+            ids.append(baseline.run)
+    return ids
+
+
+def _whole(folder: RunFolder) -> bool:
+    """Whether the run has gone, or can still go, through all its steps."""
+    state = folder.state
+    if state["state"] == "finished":
+        return state["step"] == state["steps"]
+    return state["state"] in ("queued", "running", "paused")
+
+
+def _request(config: dict) -> str:
+    """An id of what a run computes: data, class names, settings; not of its title or folder."""
+    settings = Settings.from_json(config["settings"]).to_json()
+    data = [config[part] and config[part]["fingerprint"] for part in ("pool", "holdout")]
+    text = json.dumps([data, config["classes"], settings], sort_keys=True)
+    return f"rival-{sha256(text.encode()).hexdigest()[:24]}"
+
+
+def _title(title: str, old: Settings, new: Settings) -> str:
+    """The run's own title with the method and the seed put into it."""
+    stem = title.removeprefix(f"{METHODS[old.method].title} · ").removesuffix(f" · seed {old.seed}")
+    seed = f" · seed {new.seed}" if new.seed != old.seed else ""
+    return f"{METHODS[new.method].title} · {stem}{seed}"

@@ -1,0 +1,37 @@
+"""Which adapter of a run is used: the one place where predictions, exports and pages ask."""
+
+from pathlib import Path
+
+from ueo_core.inference.adapter_file import (
+    ADAPTER_NAME,
+    GUARDED,
+    AdapterFile,
+    read_adapter_file,
+)
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.errors import UserError
+
+
+def adapter_of_run(
+    source: Path,
+    backbone: str | None = None,
+    pretrained: str | None = None,
+    guarded: bool = False,
+) -> AdapterFile:
+    """The adapter of a run's folder, or an adapter file as it is.
+
+    Of a run: its last epoch, or with `guarded` what the safety check recommends, which may be the
+    same. backbone, pretrained: as in `read_adapter_file`. UserError when there is none, it has no
+    result yet, or the file is no adapter of the studio.
+    """
+    source = Path(source)
+    if source.is_file():
+        return read_adapter_file(source, backbone, pretrained)
+    folder = RunFolder.open(source)
+    if not (source / ADAPTER_NAME).is_file():
+        raise UserError(
+            f"Run “{source}”: it is {folder.state['state']} and has no result yet; resume it first."
+        )
+    guarded = guarded and (source / GUARDED).is_file()
+    path = source / (GUARDED if guarded else ADAPTER_NAME)
+    return read_adapter_file(path, backbone, pretrained, run=source)

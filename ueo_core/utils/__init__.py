@@ -1,0 +1,1 @@
+"""What every room may use: errors, paths, whole files, background jobs, memory, precision."""

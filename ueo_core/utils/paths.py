@@ -1,0 +1,21 @@
+"""Where the studio keeps its images and runs."""
+
+import os
+from pathlib import Path
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"  # what the project ships
+
+
+def studio_home() -> Path:
+    """`UEO_STUDIO_HOME`, or `.ueo-studio` in the user's home folder."""
+    return Path(os.environ.get("UEO_STUDIO_HOME") or Path.home() / ".ueo-studio").expanduser()
+
+
+def store_root() -> Path:
+    """The image store's folder."""
+    return studio_home() / "store"
+
+
+def runs_root() -> Path:
+    """The folder that holds the app's runs."""
+    return studio_home() / "runs"

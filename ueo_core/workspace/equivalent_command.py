@@ -1,0 +1,106 @@
+"""The command that does what the page does: to copy, to keep, to run elsewhere."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from ueo_core.config.settings import Settings
+from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
+from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
+from ueo_core.workspace.dataset import Dataset, open_dataset
+
+if TYPE_CHECKING:  # it loads scikit-learn
+    from ueo_core.workspace.study import Study
+
+PROGRAM = "python -m ueo_core"
+
+
+def options(settings: Settings) -> list[str]:
+    """The options of `adapt` that lead from the backbone's preset to these settings."""
+    preset = Settings.for_backbone(settings.backbone)
+    words = ["--backbone", settings.backbone]
+    for name in (f.name for f in fields(Settings) if f.name != "backbone"):
+        value = getattr(settings, name)
+        if value == getattr(preset, name):
+            continue
+        if name in ("flip", "guard"):  # switches that are on in every preset
+            words.append(f"--no-{name}")
+        else:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words
+
+
+def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
+    """The equivalent commands, one a line, quoted for a POSIX shell.
+
+    A sample is first written out; uploaded images stand as FOLDER, and a test set of one's own
+    and a table of labels as TEST and LABELS.csv: only their owner knows where they are.
+    """
+    if dataset.is_sample:
+        shift, seed, domain = (dataset.origin[k] for k in ("shift", "seed", "domain"))
+        folder = f"sample-{seed}"
+        words = ["sample", folder, "--seed", str(seed)]
+        words += ["--shift", shift] if shift != DEFAULT_SHIFT else []
+        words += ["--domain", domain] if domain != SHOWCASE_DOMAIN else []
+        return "\n".join(
+            (
+                _line(words),
+                _adapt(f"{folder}/pool", f"{folder}/classes.txt", settings, out),
+                _line(["evaluate", out, f"{folder}/test"]),
+            )
+        )
+    source = dataset.origin.get("path", "FOLDER")
+    scoring = ["--holdout", "TEST"] if dataset.holdout else []
+    if dataset.labels_from:
+        scoring += ["--labels", "folders" if dataset.labels_from == "folders" else "LABELS.csv"]
+    return _adapt(source, ",".join(dataset.classes), settings, out, scoring)
+
+
+def use_commands(adapter_file: AdapterFile) -> str:
+    """What the Use page does, one command a line, for new images in FOLDER."""
+    model = str(adapter_file.path if adapter_file.run is None else adapter_file.run)
+    lines = [
+        ["predict", model, "FOLDER", "--csv", "predictions.csv"],
+        ["export", model, "--what", "folders", "--images", "FOLDER", "--to", "sorted.zip"],
+        ["export", model, "--what", "delta", "--to", ADAPTER_NAME],
+        ["export", model, "--what", "snippet", "--to", "use_delta.py"],
+    ]
+    if adapter_file.run is not None:
+        lines.append(["report", model, "--out", "report.html"])
+    return "\n".join(map(_line, lines))
+
+
+def study_commands(study: "Study", out: str = "comparison") -> str:
+    """What a protocol of Compare does, one command a line, into one folder.
+
+    Uploaded images stand as FOLDER, a test set as TEST. UserError where the dataset is gone.
+    """
+    every = set(study.shifts) == set(SHIFTS)
+    chosen = [w for name, value in study.chosen.items() for w in (f"--{name}", str(value))]
+    if study.drawn:
+        on = ["table", "--domain", study.marks, "--backbones", study.backbone, "--first-seed", "0"]
+    else:
+        from ueo_core.workspace.study import measured_part
+
+        dataset = open_dataset(study.data)
+        held = measured_part(dataset) == "holdout"
+        on = ["protocol", "TEST" if held else dataset.origin.get("path", "FOLDER")]
+        on += [] if study.by_share else ["--classes", ",".join(dataset.classes)]
+        on += ["--backbone", study.backbone]
+        on += ["--pretrained", study.pretrained] if study.pretrained else []
+    end = ["--methods", ",".join(study.methods), "--seeds", str(study.seeds), *chosen, "--out", out]
+    return "\n".join(
+        _line([*on, "--shift", shift, *end]) for shift in (("all",) if every else study.shifts)
+    )
+
+
+def _adapt(
+    source: str, classes: str, settings: Settings, out: str, scoring: Sequence[str] = ()
+) -> str:
+    words = ["adapt", source, "--classes", classes, "--out", out, *scoring, *options(settings)]
+    return _line(words)
+
+
+def _line(words: list[str]) -> str:
+    return f"{PROGRAM} {shlex.join(words)}"

@@ -1,0 +1,94 @@
+"""Deltas brought in from elsewhere: checked against their model, then kept like a run's own.
+
+studio_home()/deltas/<digest>/delta.safetensors   the file as it came
+studio_home()/deltas/<digest>/where.json          backbone and weights on this machine
+"""
+
+import contextlib
+import hashlib
+import shutil
+from pathlib import Path
+
+from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile, read_adapter_file
+from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import read_json, unique_name, write_json
+from ueo_core.utils.paths import studio_home
+
+MAX_BYTES = 64 * 10**6  # the affine of the largest open_clip tower and its prompt are 3 MB
+
+
+def import_adapter(
+    job: Job,
+    data: bytes,
+    backbone: str | None = None,
+    pretrained: str | None = None,
+    files: bool = True,
+) -> str:
+    """Check a delta against its model and keep it. → its id
+
+    backbone, pretrained: where the model is on this machine, if not where the delta says;
+    files: whether that may be a file, which a viewer from elsewhere must not make us read.
+    UserError when the file is no delta, its model is not here, or it does not fit it.
+    """
+    from ueo_core.inference.predict import fitted
+
+    if len(data) > MAX_BYTES:
+        raise UserError(
+            f"Delta: {len(data) / 1e6:,.0f} MB, over the limit of {MAX_BYTES / 1e6:.0f}; a delta holds a few "
+            "hundred kilobytes, so give the file that `export` or the Use page wrote."
+        )
+    id = hashlib.sha256(data).hexdigest()[:16]
+    folder = _root() / id
+    trial = _root() / f".{unique_name()}"
+    trial.mkdir(parents=True)
+    try:
+        (trial / ADAPTER_NAME).write_bytes(data)
+        job.begin("Loading the model to check it against")
+        adapter_file = read_adapter_file(trial / ADAPTER_NAME, backbone, pretrained)
+        job.check()
+        if not files and _names_a_file(adapter_file):
+            raise UserError(
+                "Delta: its model is a file of a machine, and this server, which others can reach, reads "
+                "none for them; use it from the command line."
+            )
+        fitted(adapter_file, "cpu")
+        where = {"backbone": backbone, "pretrained": pretrained}
+        write_json(trial / "where.json", where)
+        if folder.exists():  # brought in before: only where its model is may have changed
+            write_json(folder / "where.json", where)
+        else:
+            trial.rename(folder)
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    return id
+
+
+def imported_adapters() -> dict[str, AdapterFile]:
+    """The deltas that were brought in, by id, the newest first."""
+    found = {}
+    paths = _root().glob(f"[0-9a-f]*/{ADAPTER_NAME}")
+    for path in sorted(paths, key=lambda p: -p.stat().st_ctime):
+        with contextlib.suppress(UserError):
+            where = read_json(path.parent / "where.json") or {}
+            found[path.parent.name] = read_adapter_file(
+                path, where.get("backbone"), where.get("pretrained")
+            )
+    return found
+
+
+def remove_adapter(id: str) -> None:
+    """Forget a delta that was brought in, and what was classified with it."""
+    if id in imported_adapters():
+        shutil.rmtree(_root() / id, ignore_errors=True)
+
+
+def _names_a_file(adapter_file: AdapterFile) -> bool:
+    weights = Path(adapter_file.settings.pretrained or "")
+    return adapter_file.settings.backbone.endswith(".json") or bool(
+        weights.suffix or len(weights.parts) > 1
+    )
+
+
+def _root() -> Path:
+    return studio_home() / "deltas"

@@ -1,0 +1,150 @@
+"""New images that a model was asked about, kept beside it: classified once, looked at often."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ueo_core.data.image_set import ImageSet
+from ueo_core.data.intake_report import IntakeReport
+from ueo_core.data.sources import within_roots
+from ueo_core.data.store import Store
+from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.inference.predictions import Predictions
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace import prediction_cache
+from ueo_core.workspace.upload import Spooled, ingest_path, ingest_spooled, roots
+
+# Which images a run itself scored.
+PARTS = {"pool": "the pile it was adapted to", "holdout": "its test set"}
+# short side in pixels → the image set's reference, None without a usable image; the report
+Take = Callable[[int], tuple[dict | None, IntakeReport]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One image set that a model has answered for."""
+
+    id: str  # "pool", "holdout", or the name of the kept file
+    title: str
+    reference: dict  # of the image set, see runs.reference
+    created: float  # seconds since the epoch
+    skipped: int = 0  # files of the source that were no usable image
+
+    def images(self) -> ImageSet:
+        """UserError when they were deleted from the store."""
+        return Store(Path(self.reference["store"])).open(self.reference["set"])
+
+    def report(self) -> IntakeReport:
+        """What the store said when it took them in. UserError when they were deleted from it."""
+        return Store(Path(self.reference["store"])).report(self.reference["set"])
+
+
+def asked(adapter_file: AdapterFile) -> list[Asked]:
+    """What the model has answered for: newly classified sets, the newest first, then a run's own."""
+    found = []
+    for id, about in prediction_cache.read_all(adapter_file.path.parent):
+        # A run that offers another delta than then would now say something else.
+        if about["delta"] == adapter_file.digest:
+            shown = (about[k] for k in ("title", "reference", "created", "skipped"))
+            found.append(Asked(id, *shown))
+    found.sort(key=lambda a: -a.created)
+    if adapter_file.run is not None and (
+        not adapter_file.guarded or adapter_file.own_predictions.is_file()
+    ):
+        config = RunFolder(adapter_file.run).config
+        for part, about in PARTS.items():
+            if config.get(part):
+                title = f"{config[part]['name']}: {about}"
+                found.append(Asked(part, title, config[part], config["created"]))
+    return found
+
+
+def predictions_of(adapter_file: AdapterFile, what: Asked) -> Predictions:
+    """The answers for one of `asked`. UserError when images or answers are gone."""
+    names = what.images().names
+    own = what.id in PARTS
+    folder = adapter_file.path.parent
+    path = adapter_file.own_predictions if own else prediction_cache.path(folder, what.id)
+    try:
+        with safe_open(path, "numpy") as file:
+            cosines = file.get_tensor(f"{what.id}_cosines" if own else prediction_cache.COSINES)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"Answers for “{what.title}”: they cannot be read ({error}); classify the images again."
+        ) from None
+    if cosines.shape != (len(names), len(adapter_file.classes)):
+        raise UserError(
+            f"Answers for “{what.title}”: they do not belong to these images; classify them again."
+        )
+    return Predictions(names, cosines, adapter_file.classes, adapter_file.logit_scale)
+
+
+def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:
+    """Ask the model about uploads; the spool is removed in any case. → id in `asked`"""
+    with spooled:
+        return _classify(job, adapter_file, lambda side: ingest_spooled(job, spooled, side))
+
+
+def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
+    """Ask the model about a folder or zip of this machine, inside the roots. → id in `asked`"""
+    within_roots(path, roots())  # refused before the model is loaded
+    return _classify(job, adapter_file, lambda side: ingest_path(job, path, side))
+
+
+def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
+    from ueo_core.inference.predict import cosines, fitted
+
+    job.begin("Loading the model")
+    model = fitted(adapter_file)
+    job.check()
+    job.begin("Reading the images")
+    side = model.backbone.store_side
+    reference, report = take(side)
+    job.check()
+    if reference is None:
+        raise useless(report)
+    images = Store(Path(reference["store"]), side).open(reference["set"])
+    job.begin(f"Classifying {len(images):,} images", len(images))
+
+    def on_batch(done: int) -> None:
+        job.check()
+        job.progress(done, len(images))
+
+    found = cosines(model, images, on_batch)
+    return _keep(adapter_file, images, reference, len(report.skipped), found)
+
+
+def useless(report: IntakeReport, source: str | None = None) -> UserError:
+    """Why nothing can be done with a source of which nothing is usable."""
+    n = len(report.skipped)
+    first = f", for example {s.name}: {s.reason}" if (s := next(iter(report.skipped), None)) else ""
+    return UserError(
+        f"Source “{source or report.name}”: it holds no usable image ({n} file{'s' * (n != 1)} "
+        f"skipped{first}); choose another."
+    )
+
+
+def _keep(
+    adapter_file: AdapterFile, images: ImageSet, reference: dict, skipped: int, cosines
+) -> str:
+    about = {
+        "title": images.name,
+        "reference": reference,
+        "created": time.time(),
+        "skipped": skipped,
+        "delta": adapter_file.digest,
+    }
+    id = f"{images.id}-{adapter_file.digest[:8]}"
+    prediction_cache.write(adapter_file.path.parent, id, cosines, about)
+    return id
+
+
+def forget(adapter_file: AdapterFile, what: Asked) -> None:
+    """Forget the answers for a newly classified set; its images stay in the store until a clean-up."""
+    if what.id not in PARTS:
+        prediction_cache.path(adapter_file.path.parent, what.id).unlink(missing_ok=True)

@@ -1,0 +1,305 @@
+"""A protocol as a page keeps it: what was chosen, in a folder of its own, and the rows so far. No torch.
+
+studio_home()/protocols/<id>/study.json   the choices
+studio_home()/protocols/<id>/out/         what `protocol.carry_out` keeps; it goes on from there
+"""
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ueo_core.config.lr_schedule import steps_in_all
+from ueo_core.config.methods import METHODS, VARIANTS
+from ueo_core.config.settings import Settings
+from ueo_core.drawings.sample import SHIFTS as DRAWN_SHIFTS
+from ueo_core.drawings.sample import problem
+from ueo_core.evaluation.metrics import OOD
+from ueo_core.protocol.benchmarks import recognised
+from ueo_core.protocol.category_shift import LabelledFolder, possible_shifts
+from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import read_json, write_json
+from ueo_core.utils.paths import studio_home
+from ueo_core.workspace.dataset import TEACHING_SIDE, Dataset, open_dataset, sample_dataset
+
+if TYPE_CHECKING:  # it imports torch, and a page lists studies before torch is loaded
+    from ueo_core.workspace.time_estimate import Estimate
+
+DRAWINGS = "drawings"  # the built-in problem, in place of a dataset
+TEST_SHARE = 0.5  # of every class of a dataset, kept out of the pool
+MOST_STUDY_SEEDS = 20
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared on what."""
+
+    data: str  # id of a dataset, or DRAWINGS
+    data_title: str
+    marks: str  # of the dataset's images, class names and labels; of the Drawings, their domain
+    by_share: bool  # the paper's share of the folders is known, whatever the class names are
+    backbone: str
+    pretrained: str | None
+    shifts: tuple[str, ...]
+    methods: tuple[str, ...]  # keys of VARIANTS
+    seeds: int  # 0 … seeds − 1
+    epochs: int  # of the methods that train in the loop
+    lr: float | None = None  # their learning rate; None: the usual one of the backbone
+
+    @property
+    def id(self) -> str:
+        """The same for the same images and settings: more methods, worlds or seeds join its rows."""
+        kept = [self.data, self.marks, self.by_share, self.backbone, self.pretrained, self.epochs]
+        kept += [] if self.lr is None else [self.lr]
+        return sha256(json.dumps(kept).encode()).hexdigest()[:12]
+
+    @property
+    def title(self) -> str:
+        share = ", the paper's share of classes" if self.by_share else ""
+        epochs = f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
+        rate = "" if self.lr is None else f" · rate {self.lr:g}"
+        return f"{self.data_title}{share} · {Path(self.backbone).name} · {epochs}{rate}"
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is of the Drawings."""
+        return self.data == DRAWINGS
+
+    @property
+    def folder(self) -> Path:
+        return studio_home() / "protocols" / self.id
+
+    @property
+    def keys(self) -> list[tuple[str, int, str]]:
+        """Shift, seed and method of every row asked for."""
+        return [
+            (shift, seed, method)
+            for shift in self.shifts
+            for seed in range(self.seeds)
+            for method in self.methods
+        ]
+
+    @property
+    def chosen(self) -> dict:
+        """The settings that a person changed; no method's own defaults replace them."""
+        usual = Settings.for_backbone(self.backbone)
+        chosen = {"epochs": self.epochs, "lr": usual.lr if self.lr is None else self.lr}
+        return {name: value for name, value in chosen.items() if value != getattr(usual, name)}
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.for_backbone(self.backbone, pretrained=self.pretrained, **self.chosen)
+
+
+def measured_part(dataset: Dataset) -> str | None:
+    """The part of a dataset that a protocol can measure with: the one whose images have labels."""
+    if dataset.is_sample:
+        return None  # its pool lacks classes on purpose; the Drawings stand for it
+    labels = dataset.labels()
+    found = [p for p in ("pool", "holdout") if labels[p] and len(set(labels[p]) - {None}) > 1]
+    return found[0] if found else None
+
+
+def marks_of(dataset: Dataset) -> str:
+    """Changes with the images, the class names and the labels of a dataset."""
+    part = measured_part(dataset)
+    kept = [getattr(dataset, part)["fingerprint"], dataset.classes, dataset.labels()[part]]
+    return sha256(json.dumps(kept).encode()).hexdigest()[:16]
+
+
+def labelled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabelledFolder:
+    """The labelled images of a dataset as a protocol splits them. UserError where it cannot."""
+    part = measured_part(dataset)
+    if part is None:
+        raise UserError(
+            f"dataset {dataset.title}: a protocol measures, so it needs images with labels of two names "
+            "or more; give it labels on the Data page."
+        )
+    labels = dataset.labels()[part]
+    known = () if by_share else dataset.classes
+    paper = recognised(sorted({n for n in labels if n})) if by_share else None
+    images = dataset.images(part, short_side)
+    return LabelledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
+
+
+def possible_worlds(data: str, by_share: bool) -> tuple[list[str], list[str]]:
+    """The shifts that the images allow, and what to know of them. UserError where they allow none."""
+    if data == DRAWINGS:
+        return list(DRAWN_SHIFTS), []
+    folder = labelled(open_dataset(data), by_share)
+    shifts, notes = possible_shifts(folder, "all")
+    return [*shifts, "plain"], notes + folder.notes(shifts)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Images of one world."""
+
+    shift: str
+    classes: int
+    pool: int
+    ood: int  # in the pool
+    test: int
+
+
+def world_sizes(study: Study) -> list[Sizes]:
+    """How many images every world has, of the first seed. UserError for a world that cannot be."""
+    found = []
+    for shift in study.shifts:
+        if study.drawn:
+            drawn = problem(shift, 0, study.marks)
+            strange = sum(noun not in drawn.classes for noun in drawn.pool)
+            found.append(
+                Sizes(shift, len(drawn.classes), len(drawn.pool), strange, len(drawn.test))
+            )
+        else:
+            case = labelled(open_dataset(study.data), study.by_share).case(shift, 0)
+            strange = int((case.pool.truth == OOD).sum())
+            found.append(Sizes(shift, len(case.classes), len(case.pool), strange, len(case.test)))
+    return found
+
+
+def study_seconds(study: Study, measured: "Estimate", rows: Sequence[dict]) -> float:
+    """About how long the missing rows take, from a probe of the same backbone."""
+    there = {(r["shift"], r["seed"], r["method"]) for r in rows}
+    by_shift = {s.shift: s for s in world_sizes(study)}
+    total = 0.0
+    for shift, seed, name in study.keys:
+        method = METHODS.get(VARIANTS[name].method or "")
+        if (shift, seed, name) in there:
+            continue
+        images = by_shift[shift].pool + by_shift[shift].test
+        total += images * measured.image_seconds
+        if method and not method.on_features:
+            steps = steps_in_all(
+                by_shift[shift].pool, study.settings.changed(method=VARIANTS[name].method)
+            )
+            total += steps * measured.step_seconds
+    return total
+
+
+def probed(study: Study) -> Dataset:
+    """The images on which the time of a step is measured: the study's, or the built-in problem's."""
+    return sample_dataset() if study.drawn else open_dataset(study.data)
+
+
+def carry_out_study(study: Study, job: Job) -> list[dict]:
+    """Do what is missing of a study; a cancelled or interrupted one goes on from its rows. → all rows"""
+    # torch takes seconds to import, and the page must paint before.
+    from ueo_core.models import backbones
+    from ueo_core.protocol.drawings_table import drawings_rows
+    from ueo_core.protocol.runner import carry_out, folder_plan
+
+    out, seeds = study.folder / "out", range(study.seeds)
+
+    def tell(done: int, total: int, what: str, place: int = 0, places: int = 1) -> None:
+        job.what = what
+        job.progress(place * total + done, places * total)
+
+    if study.drawn:
+        for place, shift in enumerate(study.shifts):
+            drawings_rows(
+                [study.backbone],
+                shift,
+                seeds,
+                study.marks,
+                study.methods,
+                out,
+                study.chosen,
+                partial(tell, place=place, places=len(study.shifts)),
+                job.check,
+            )
+    else:
+        settings = study.settings
+        backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
+        folder = labelled(open_dataset(study.data), study.by_share, backbone.store_side)
+        plan = folder_plan(
+            folder, study.shifts, seeds, study.methods, settings, frozenset(study.chosen)
+        )
+        carry_out(plan, backbone, out, tell, job.check)
+    return study_rows(study)
+
+
+# What is kept
+
+
+def keep_study(study: Study) -> None:
+    """Write the choices down, so that the study is found again."""
+    try:
+        write_json(study.folder / "study.json", asdict(study) | {"kept": time.time()})
+    except OSError as error:
+        raise UserError(
+            f"Protocol: its folder {study.folder} cannot be written ({error.strerror}); free some space."
+        ) from error
+
+
+def delete_study(study: Study) -> None:
+    """Forget a study and its rows; half deleted, it is not found any more."""
+    (study.folder / "study.json").unlink(missing_ok=True)
+    shutil.rmtree(study.folder, ignore_errors=True)
+
+
+def studies() -> list[Study]:
+    """All kept studies, the newest first; a damaged one is passed over."""
+    found = []
+    for path in (studio_home() / "protocols").glob("*/study.json"):
+        with contextlib.suppress(TypeError, AttributeError, KeyError):
+            data = dict(read_json(path))
+            when = data.pop("kept")
+            for name in ("shifts", "methods"):
+                data[name] = tuple(data[name])
+            found.append((when, Study(**data)))
+    return [study for _, study in sorted(found, key=lambda x: x[0], reverse=True)]
+
+
+def study_rows(study: Study) -> list[dict]:
+    """Every row there is, by shift, method and seed; those of earlier, other choices too."""
+    found = [read_json(p) for p in (study.folder / "out").rglob("rows/*.json")]
+    shifts, methods = list(study.shifts), list(VARIANTS)
+    return sorted(
+        (r for r in found if r and r["method"] in VARIANTS),
+        key=lambda r: (
+            shifts.index(r["shift"]) if r["shift"] in shifts else len(shifts),
+            r["shift"],
+            methods.index(r["method"]),
+            r["seed"],
+        ),
+    )
+
+
+def missing_rows(study: Study, rows: Sequence[dict]) -> int:
+    """How many of the rows asked for are not there yet."""
+    there = {(r["shift"], r["seed"], r["method"]) for r in rows}
+    return sum(key not in there for key in study.keys)
+
+
+def gains(rows: Sequence[dict], over: str) -> list[dict]:
+    """The rows as differences from one method at the same shift and seed, in points.
+
+    Rows without that counterpart are left out, and so is what one of the two has not.
+    """
+    base = {(r["shift"], r["seed"]): r for r in rows if r["method"] == over}
+    return [_less(r, base[r["shift"], r["seed"]]) for r in rows if (r["shift"], r["seed"]) in base]
+
+
+_FACTS = ("seed", "n_pool", "n_test", "seconds")  # numbers that are no measurement
+
+
+def _less(row: dict, base: dict) -> dict:
+    found = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            found[key] = _less(value, base[key])
+        elif key in _FACTS or isinstance(value, str):
+            found[key] = value
+        else:
+            other = base.get(key)
+            found[key] = None if value is None or other is None else value - other
+    return found

@@ -1,0 +1,215 @@
+"""The Adapt page's choices: dataset, backbone, method, preset and every setting."""
+
+import streamlit as st
+
+from ueo_core.config import presets
+from ueo_core.config.methods import METHODS, RUNNABLE
+from ueo_core.config.presets import DEFAULT_PRESET, PRESETS
+from ueo_core.config.settings import Settings
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.dataset import Dataset, list_datasets, open_dataset
+from ui.adapt import fields
+from ui.common import shell
+from ui.common import text as plain
+from ui.common.learn_link import why
+
+TEACHING = {
+    "drawings-resnet": "teaching model, ResNet with batch norms",
+    "drawings-vit": "teaching model, ViT with layer norms",
+}
+# Offered at once; all other open_clip models join them when torch has been loaded.
+SUGGESTED = (("RN50-quickgelu", "openai"), ("ViT-B-16-quickgelu", "openai"))
+KEPT = "ueo.adapt"  # survives leaving the page, as its widgets do not
+
+
+def dataset() -> Dataset:
+    """The dataset to adapt to; stops the page with one button where there is none to take."""
+    there = list_datasets()
+    if not there:
+        st.info("There are no images yet. Bring your own, or draw the built-in sample.")
+        if st.button("Bring images", type="primary", icon=":material/photo_library:"):
+            st.switch_page("pages/1_Data.py")
+        st.stop()
+    titles = {d.id: d.title for d in there}
+    wanted = shell.parameter("data")
+    st.session_state["adapt.data"] = wanted if wanted in titles else there[0].id
+    id = st.selectbox(
+        "Dataset",
+        list(titles),
+        format_func=lambda i: f"{titles[i]}  ({i})",
+        key="adapt.data",
+        on_change=lambda: shell.set_parameter("data", st.session_state["adapt.data"]),
+    )
+    chosen = open_dataset(id)
+    if not chosen.ready:
+        st.info("This dataset has no class names yet, and they are all that a run is told.")
+        if st.button("Name the classes", type="primary", icon=":material/edit:"):
+            st.switch_page("pages/1_Data.py", query_params={"data": id})
+        st.stop()
+    held = f", and {chosen.holdout['n']:,} labelled test images to score" if chosen.holdout else ""
+    st.caption(
+        f"{chosen.pool['n']:,} unlabeled images, {len(chosen.classes)} classes "
+        f"({plain.markdown(_some(chosen.classes))}){held}."
+    )
+    return chosen
+
+
+def _some(names: tuple[str, ...], shown: int = 8) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+# The backbone
+
+
+def backbone() -> tuple[str, str | None]:
+    """→ name and weights (tag, file, or None for a teaching model's own)."""
+    rows = _known()
+    names = list(dict.fromkeys([*TEACHING, *(name for name, _ in SUGGESTED), *rows]))
+    kept = st.session_state.get(KEPT, {})
+    asked = st.query_params.get("backbone")
+    if asked:  # a link asks for it once; from then on the list below decides
+        del st.query_params["backbone"]
+        st.session_state["adapt.backbone"] = asked
+        st.session_state.pop("adapt.preset", None)
+    st.session_state.setdefault("adapt.backbone", kept.get("backbone") or names[0])
+    if st.session_state["adapt.backbone"] not in names:
+        names.append(st.session_state["adapt.backbone"])
+    left, right = st.columns([3, 2])
+    name = left.selectbox(
+        "Backbone",
+        names,
+        key="adapt.backbone",
+        on_change=_backbone_changed,
+        format_func=lambda n: f"{n} · {TEACHING[n]}" if n in TEACHING else n,
+        accept_new_options=shell.local(),
+        help="Any open_clip model; or type the path of an open_clip config file (.json).",
+    )
+    if name in TEACHING:
+        right.selectbox("Weights", ["shipped with the studio"], disabled=True, key="adapt.shipped")
+        return name, None
+    return name, _weights(right, name, rows.get(name, {}))
+
+
+def _weights(place, name: str, here: dict[str, bool]) -> str | None:
+    tags = list(here) or [tag for n, tag in SUGGESTED if n == name]
+    kept = st.session_state.get(KEPT, {})
+    first = kept.get("pretrained") if kept.get("backbone") == name else None
+    key = f"adapt.pretrained.{name}"
+    st.session_state.setdefault(key, first or (tags[0] if tags else None))
+    if (now := st.session_state[key]) and now not in tags:
+        tags.append(now)
+    tag = place.selectbox(
+        "Weights",
+        tags,
+        key=key,
+        accept_new_options=shell.local(),
+        format_func=lambda t: f"{t}{_where(here.get(t))}",
+        placeholder="A tag, or a checkpoint file",
+        help="An open_clip tag, or the path of a checkpoint file (safetensors).",
+    )
+    if tag in here and not here[tag]:
+        st.caption(
+            f"These weights are not on this machine; the run begins with their download "
+            f"({plain.markdown(tag)} for {plain.markdown(name)})."
+        )
+    return tag
+
+
+def _where(available: bool | None) -> str:
+    return {True: " · on this machine", False: " · to download", None: ""}[available]
+
+
+def _known() -> dict[str, dict[str, bool]]:
+    """open_clip's models: name → tag → on this machine; empty until torch has been loaded."""
+    from ueo_core.models.hardware import this_machine
+
+    job = shell.jobs().start("machine", "This machine", lambda job: this_machine())
+    if job.running:
+        st.fragment(_wait, run_every=1.0, key="adapt.wait")()
+    rows: dict[str, dict[str, bool]] = {}
+    for row in job.result.backbones if job.result else ():
+        if row["pretrained"] != "assets":
+            rows.setdefault(row["name"], {})[row["pretrained"]] = row["available"]
+    return rows
+
+
+def _wait() -> None:
+    job = shell.jobs().get("machine")
+    if job is None or not job.running:
+        st.rerun()
+    st.caption("Looking which models are on this machine …")
+
+
+def _backbone_changed() -> None:
+    _fill(presets.preset(st.session_state.get("adapt.preset") or DEFAULT_PRESET, _name()))
+
+
+def _name() -> str:
+    return st.session_state["adapt.backbone"] or next(iter(TEACHING))
+
+
+# Method, preset, settings
+
+
+def settings(backbone: str, pretrained: str | None) -> Settings:
+    """The chosen settings; stops the page with a sentence where they are none a run can have."""
+    _restore(backbone)
+    left, right = st.columns(2)
+    with left:
+        method = st.segmented_control(
+            "Method",
+            list(RUNNABLE),
+            key="adapt.method",
+            required=True,
+            wrap=True,
+            format_func=lambda m: METHODS[m].title,
+        )
+        st.caption(METHODS[method].about)
+    with right:
+        preset = st.segmented_control(
+            "Preset",
+            list(PRESETS),
+            key="adapt.preset",
+            required=True,
+            wrap=True,
+            format_func=lambda p: PRESETS[p].title,
+            on_change=_preset_changed,
+        )
+        st.caption(PRESETS[preset].about)
+    why("methods", "See how the methods differ")
+    with st.expander("Every setting", icon=":material/tune:", key="adapt.drawer"):
+        values = fields.draw()
+    st.session_state[KEPT] = {
+        "backbone": backbone,
+        "pretrained": pretrained,
+        "method": method,
+        "preset": preset,
+        **values,
+    }
+    try:
+        return Settings(backbone=backbone, pretrained=pretrained, method=method, **values)
+    except UserError as error:
+        shell.problem(error)
+        st.stop()
+
+
+def _restore(backbone: str) -> None:
+    """Fill the widgets on the first visit, from what was chosen before or from the preset."""
+    if "adapt.preset" in st.session_state:
+        return
+    kept = st.session_state.get(KEPT, {})
+    st.session_state["adapt.preset"] = kept.get("preset", DEFAULT_PRESET)
+    st.session_state["adapt.method"] = kept.get("method", "ueo")
+    base = presets.preset(st.session_state["adapt.preset"], backbone)
+    same = kept.get("backbone") == backbone
+    _fill(base.changed(**{f: kept[f] for f in fields.FIELDS}) if same else base)
+
+
+def _preset_changed() -> None:
+    _fill(presets.preset(st.session_state["adapt.preset"], _name()))
+
+
+def _fill(chosen: Settings) -> None:
+    for field in fields.FIELDS:
+        st.session_state[fields.key(field)] = getattr(chosen, field)

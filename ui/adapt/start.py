@@ -1,0 +1,134 @@
+"""What a run costs, the command that does the same, and the button that starts it."""
+
+import hashlib
+import json
+import uuid
+
+import streamlit as st
+
+from ueo_core.config.settings import Settings
+from ueo_core.runs.notices import notices
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.dataset import Dataset, open_dataset
+from ueo_core.workspace.equivalent_command import command_line
+from ueo_core.workspace.start_run import default_title, start_run
+from ui.common import shell
+from ui.common.text import duration
+
+# What a step's time depends on; passes, rates and seeds only multiply it or leave it.
+_COSTS = (
+    "backbone",
+    "pretrained",
+    "batch_size",
+    "prompt",
+    "trained",
+    "device",
+    "chunk",
+    "precision",
+    "mode",
+)
+
+
+def draw(dataset: Dataset, settings: Settings) -> None:
+    """The three parts, the button first."""
+    if run := st.session_state.pop("adapt.started", None):
+        st.session_state["adapt.request"] = uuid.uuid4().hex
+        shell.go_to_run(run)
+    st.divider()
+    _button(dataset, settings)
+    if problem := st.session_state.pop("adapt.problem", None):
+        shell.problem(problem)
+    _estimate(dataset, settings)
+    with st.expander(
+        "The same from the command line", icon=":material/terminal:", key="adapt.command"
+    ):
+        st.code(command_line(dataset, settings), language="bash", wrap_lines=True)
+        if not dataset.is_sample and "path" not in dataset.origin:
+            st.caption(
+                "FOLDER is where these images lie on your disk; the page knows only their copies."
+            )
+
+
+def _button(dataset: Dataset, settings: Settings) -> None:
+    ahead = sum(n.under_way for n in notices(shell.manager()))
+    request = st.session_state.setdefault("adapt.request", uuid.uuid4().hex)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        title = st.text_input(
+            "Name of the run (optional)",
+            key="adapt.title",
+            max_chars=120,
+            width=420,
+            placeholder=default_title(dataset, settings),
+        )
+        st.button(
+            f"Add to the queue ({ahead} ahead)" if ahead else "Start",
+            type="primary",
+            icon=":material/playlist_add:" if ahead else ":material/play_arrow:",
+            key="adapt.start",
+            on_click=_start,
+            args=(dataset.id, settings, request, title.strip() or None),
+        )
+
+
+def _start(id: str, settings: Settings, request: str, title: str | None) -> None:
+    """A callback, so that a second click of the same button finds the first one's run."""
+    try:
+        dataset = open_dataset(id)
+        run = start_run(shell.manager(), dataset, settings, request, title)
+    except UserError as error:
+        st.session_state["adapt.problem"] = str(error)
+    else:
+        st.session_state["adapt.started"] = run
+
+
+def _estimate(dataset: Dataset, settings: Settings) -> None:
+    from ueo_core.workspace.time_estimate import estimate_time
+
+    values = {name: getattr(settings, name) for name in _COSTS}
+    text = json.dumps([dataset.pool["set"], dataset.classes, values], sort_keys=True)
+    key = f"estimate-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    busy = shell.manager().active() is not None
+
+    def begin() -> None:
+        shell.jobs().start(
+            key,
+            "The estimate",
+            lambda job: estimate_time(dataset, settings, job.check),
+            again=True,
+        )
+
+    # A teaching model is probed in a second or two; a real one would be loaded, so it is asked for.
+    if shell.jobs().get(key) is None and settings.backbone.startswith("drawings-") and not busy:
+        begin()
+    job = shell.jobs().get(key)
+    if job is None:
+        st.button(
+            "Measure how long it will take",
+            icon=":material/timer:",
+            on_click=begin,
+            help="Loads the model and takes a few real steps, which are thrown away."
+            + (" A run is under way, so both will be slower." if busy else ""),
+        )
+    else:
+        st.fragment(_measured, run_every=0.5 if job.running else None, key="adapt.estimate")(
+            key, dataset, settings, job.running
+        )
+
+
+def _measured(key: str, dataset: Dataset, settings: Settings, waiting: bool) -> None:
+    job = shell.jobs().get(key)
+    if job is None or (waiting and not job.running):
+        st.rerun()
+    if job.running:
+        st.caption(":material/timer: Measuring how long it will take: a few real steps …")
+    elif job.error:
+        shell.problem(job.error)
+    elif job.result:
+        seconds = job.result.run_seconds(dataset, settings)
+        st.markdown(
+            f":material/timer: **About {duration(seconds)}** on {job.result.device.upper()}, plus loading the "
+            f"model: {job.result.step_seconds:.2g} s a step, measured on {job.result.measured_steps} "
+            "real steps."
+        )
+        if hint := job.result.rate_hint(dataset, settings):
+            st.warning(hint, icon=":material/speed:")

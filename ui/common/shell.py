@@ -1,0 +1,284 @@
+"""What every page begins with: page settings, navigation, the runs of this process."""
+
+import atexit
+import gc
+import sys
+import threading
+import types
+import uuid
+from collections import Counter
+from itertools import cycle
+from pathlib import Path
+
+import streamlit as st
+
+from ueo_core.drawings.nouns import NOUNS
+from ueo_core.runs.manager import Manager
+from ueo_core.runs.notices import Notice, notices
+from ueo_core.utils.background_jobs import Jobs
+from ueo_core.utils.paths import runs_root
+from ueo_core.workspace.upload import ROOTS, clear_spool, roots
+from ui.common import text as plain
+
+ROOT = Path(__file__).resolve().parents[2]
+ICON = ROOT / "assets" / "icon.png"  # a named icon would be fetched from the network
+PAGES = (
+    ("app.py", "Start", ":material/home:", None),
+    ("pages/1_Data.py", "Data", ":material/photo_library:", "data"),
+    ("pages/2_Adapt.py", "Adapt", ":material/tune:", "data"),
+    ("pages/3_Live.py", "Live", ":material/monitoring:", "run"),
+    ("pages/4_Inspect.py", "Inspect", ":material/search:", "run"),
+    ("pages/5_Compare.py", "Compare", ":material/compare_arrows:", "runs"),
+    ("pages/6_Use.py", "Use", ":material/output:", "run"),
+    ("pages/7_Learn.py", "Learn", ":material/school:", None),
+)
+# A module without a file: Streamlit's reload and a second import of this one leave it alone, so
+# that there is one worker thread a process, whatever happens to the code above it.
+_PROCESS = "_ueo_studio_process"
+_COOKIE = "_streamlit_xsrf"  # the server's own, random, one a browser
+_NEWS = {  # state → of the one run that is named, and of the others; the most urgent first
+    "running": ("Adapting now", "adapting"),
+    "stopping": ("Stopping now", "stopping"),
+    "queued": ("Waiting", "waiting"),
+    "failed": ("A run failed", "failed"),
+    "paused": ("A run is paused", "paused"),
+    "finished": ("A run finished", "finished and not yet seen"),
+}
+SIDEBAR = 230  # pixels
+_NEW_MODULES = 200  # so many more since the last freeze mean that something heavy was imported
+
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] { max-width: 1560px; }
+@media (max-width: 1400px) {
+  [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; }
+}
+[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+.ueo-brand { font-weight: 700; font-size: 1.3rem; letter-spacing: -0.01em; }
+.ueo-brand span { color: #0072B2; }
+.st-key-ueo-news [data-testid="stText"] { font-size: 0.85rem; line-height: 1.35; }
+.st-key-watch button { padding: 0.7rem 1.6rem; }
+.st-key-watch button p { font-size: 1.25rem; font-weight: 600; }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+</style>"""
+
+
+def bootstrap(title: str) -> None:
+    """The first line of every page: page settings, navigation and news of the runs."""
+    st.set_page_config(
+        page_title=f"{title} · UEO Studio",
+        page_icon=str(ICON),
+        layout="wide",
+        initial_sidebar_state=SIDEBAR,
+    )
+    st.html(_STYLE)
+    with st.sidebar:
+        _brand(title)
+        for path, label, icon, keep in PAGES:
+            if (ROOT / path).is_file():
+                st.page_link(path, label=label, icon=icon, query_params=_kept(keep))
+    if title != "Live":  # which run that one shows is known later
+        news()
+    _freeze_imports()
+
+
+def manager() -> Manager:
+    """This process's runs. Ends with a checkpoint when the process is told to end."""
+    process, root = _process(), runs_root()
+    with process.lock:
+        if root not in process.managers:
+            made = Manager(root)
+            # The server turns SIGTERM and Ctrl-C into an orderly end, and that calls this.
+            atexit.register(made.shutdown)
+            process.managers[root] = made
+        return process.managers[root]
+
+
+def jobs() -> Jobs:
+    """This process's short background jobs: taking images in, drawing the sample, probing."""
+    process = _process()
+    with process.lock:
+        if process.jobs is None:
+            clear_spool()
+            process.jobs = Jobs()
+        return process.jobs
+
+
+def news(but: str | None = None) -> None:
+    """A card in the sidebar on the runs under way, and on those that halted or ended unseen.
+
+    but: the run that the page shows anyway.
+    """
+    found = _worth_a_word(but)
+    with st.sidebar:
+        if any(n.under_way for n in found):
+            st.fragment(_news_card, run_every=2.0, key="ueo.news")(but)
+        elif found:
+            _news_card(but)
+
+
+def viewer() -> str:
+    """Who looks, for the controls: a browser by its cookie, so that a refresh is the same viewer."""
+    return _browser(st.context.cookies.get(_COOKIE)) or st.session_state.setdefault(
+        "ueo.viewer", uuid.uuid4().hex
+    )
+
+
+def _browser(cookie: str | None) -> str | None:
+    """The token in the cookie, `2|mask|token under the mask|time`; None where there is none.
+
+    Every page load masks the same token anew, so the cookie's text tells no browser from another.
+    """
+    try:
+        _, mask, masked, _ = (cookie or "").split("|")
+        mask, masked = bytes.fromhex(mask), bytes.fromhex(masked)
+    except ValueError:
+        return None
+    return bytes(b ^ m for b, m in zip(masked, cycle(mask), strict=False)).hex() or None
+
+
+def shutdown() -> None:
+    """Pause what runs, after a checkpoint, and forget the runs and jobs of this process."""
+    process = sys.modules.pop(_PROCESS, None)
+    for made in process.managers.values() if process else ():
+        atexit.unregister(made.shutdown)
+        made.shutdown()
+
+
+def go_to_run(run: str, page: str = "pages/3_Live.py") -> None:
+    """Leave this page for one that shows a run."""
+    st.switch_page(page, query_params={"run": run})
+
+
+def parameter(name: str) -> str | None:
+    """`run` or `data` from the URL, else as this session last had it; a link reproduces the view."""
+    key = f"ueo.{name}"
+    if name in st.query_params:
+        st.session_state[key] = st.query_params[name]
+    elif st.session_state.get(key):
+        st.query_params[name] = st.session_state[key]
+    return st.session_state.get(key)
+
+
+def set_parameter(name: str, value: str | None) -> None:
+    """Put `run` or `data` into the URL and this session, or take it out."""
+    st.session_state[f"ueo.{name}"] = value
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = value
+
+
+def problem(message: object) -> None:
+    """Show a sentence for a person; names in it that look like Markdown stay names."""
+    st.error(plain.markdown(str(message)))
+
+
+def local() -> bool:
+    """Whether viewers may name files: only while none but this machine can reach the server."""
+    return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
+
+
+def paths_allowed() -> bool:
+    """Whether the app may read paths of this machine; says how to allow it where it may not."""
+    if not local():
+        st.info(
+            "Paths are off: this server can be reached from other machines. Upload a folder or a zip."
+        )
+        return False
+    if not roots():
+        st.info(
+            "Paths are off until you say which folders the app may read. Stop it, and start it with "
+            "their names:"
+        )
+        st.code(f"{ROOTS}=/path/to/photos streamlit run app.py", language="bash")
+        return False
+    return True
+
+
+def dark() -> bool:
+    """Whether the viewer sees the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def teaching_note(backbone: str) -> None:
+    """Say of a Drawings model what it is and where the real ones are; nothing for others."""
+    if not backbone.startswith("drawings-"):
+        return
+    with st.container(border=True):
+        st.markdown(
+            ":material/school: **This is a teaching model with a small vocabulary.** It has only ever "
+            f"seen drawings of {len(NOUNS)} things, so that everything runs on any computer in "
+            "about a minute. For photos, take a real CLIP."
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            with st.popover("Its vocabulary", icon=":material/dictionary:"):
+                st.write(", ".join(name.replace("_", " ") for name in NOUNS))
+            st.page_link(
+                "pages/2_Adapt.py",
+                label="Use a real CLIP",
+                icon=":material/arrow_forward:",
+                query_params={"backbone": "RN50-quickgelu"} | (_kept("data") or {}),
+            )
+
+
+def _brand(title: str) -> None:
+    """The name above the links. With it a page, and another run on Live, begins at its top: the
+    browser would keep the place where the page before it was left."""
+    place = plain.escaped(f"{title} {(_kept('run') or {}).get('run') if title == 'Live' else ''}")
+    st.html(
+        f'<div class="ueo-brand" data-place="{place}">UEO <span>Studio</span></div>'
+        "<script>document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)</script>",
+        unsafe_allow_javascript=True,
+    )
+
+
+def _kept(name: str | None) -> dict[str, str] | None:
+    """The query parameters that a link to a page should carry on."""
+    value = st.query_params.get(name) or st.session_state.get(f"ueo.{name}") if name else None
+    return {name: value} if value else None
+
+
+def _worth_a_word(but: str | None) -> list[Notice]:
+    """The runs under way and those not yet seen as they are, the most urgent first."""
+    found = [n for n in notices(manager()) if n.run != but and (n.under_way or not n.seen)]
+    return sorted(found, key=lambda n: list(_NEWS).index(n.state))
+
+
+def _news_card(but: str | None) -> None:
+    found = _worth_a_word(but)
+    if not found:
+        return
+    notice, others = found[0], Counter(_NEWS[n.state][1] for n in found[1:])
+    with st.container(border=True, key="ueo-news"):
+        st.markdown(f"**{_NEWS[notice.state][0]}**")
+        if notice.state in ("running", "stopping"):
+            st.progress(_live_share(notice))
+        st.text(notice.title)
+        st.page_link(
+            "pages/3_Live.py" if notice.state != "finished" else "pages/4_Inspect.py",
+            label="Watch it" if notice.under_way else "Look at it",
+            icon=":material/arrow_forward:",
+            query_params={"run": notice.run},
+        )
+        if others:
+            st.caption("Also " + ", ".join(f"{n} {word}" for word, n in others.items()))
+
+
+def _live_share(notice: Notice) -> float:
+    now = manager().snapshot(notice.run)
+    return min(1.0, now.step / now.steps) if now.steps else 0.0
+
+
+def _freeze_imports() -> None:
+    """Keep what torch brought along out of every later garbage collection."""
+    process = _process()
+    if len(sys.modules) - process.frozen > _NEW_MODULES:
+        gc.freeze()
+        process.frozen = len(sys.modules)
+
+
+def _process() -> types.ModuleType:
+    fresh = types.ModuleType(_PROCESS)
+    fresh.lock, fresh.managers, fresh.jobs = threading.Lock(), {}, None
+    fresh.frozen = len(sys.modules)
+    return sys.modules.setdefault(_PROCESS, fresh)

@@ -1,0 +1,74 @@
+"""Thumbnails of an image set, as pieces of HTML that a page can repeat without flicker."""
+
+import base64
+from functools import lru_cache
+from pathlib import Path
+
+from ueo_core.data.store import Store
+from ueo_core.utils.errors import UserError
+from ui.common.text import escaped
+
+STYLE = """<style>
+.ueo-thumbs { display: flex; flex-wrap: wrap; gap: 0.75rem; }
+.ueo-thumb { box-sizing: border-box; width: 8.6rem; border-radius: 0.5rem; padding: 0.35rem; font-size: 0.82rem; line-height: 1.3;
+  border: 2px solid color-mix(in srgb, currentColor 18%, transparent); overflow-wrap: anywhere; }
+.ueo-thumb img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 0.3rem; display: block;
+  margin-bottom: 0.3rem; background: color-mix(in srgb, currentColor 6%, transparent); }
+.ueo-thumb.flipped { border: 2px dashed #D55E00; }
+.ueo-thumb .was { opacity: 0.7; }
+.ueo-thumb .tag { font-weight: 650; }
+.ueo-thumb .good::before { content: "✓ "; color: #009E73; font-weight: 700; }
+.ueo-thumb .bad::before { content: "✗ "; color: #D55E00; font-weight: 700; }
+.ueo-thumb .gone { aspect-ratio: 1; display: grid; place-items: center; opacity: 0.6; text-align: center; }
+.ueo-small .ueo-thumbs { gap: 0.4rem; }
+.ueo-small .ueo-thumb { width: calc(25% - 0.3rem); max-width: 6rem; padding: 0.2rem; font-size: 0.78rem; }
+.ueo-small p { margin: 0.2rem 0 0.35rem; font-size: 0.9rem; }
+</style>"""
+
+
+@lru_cache(maxsize=16)
+def _images(store: str, set_id: str):
+    return Store(Path(store)).open(set_id)
+
+
+@lru_cache(maxsize=1024)  # of about 5 kB each
+def _source(store: str, set_id: str, index: int) -> str:
+    jpeg = _images(store, set_id).thumbnail(index)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def picture(reference: dict, index: int, alt: str) -> str:
+    """An <img> of one image of a set, or a grey square where it is no longer in the store."""
+    try:
+        source = _source(reference["store"], reference["set"], int(index))
+    except (UserError, IndexError):
+        return '<div class="gone">deleted from the store</div>'
+    return f'<img src="{source}" alt="{escaped(alt)}">'
+
+
+def name(reference: dict, index: int) -> str:
+    """The image's name within its set; empty where the set is gone."""
+    found = names(reference)
+    return found[int(index)] if int(index) < len(found) else ""
+
+
+def names(reference: dict) -> list[str]:
+    """The names of all images of a set; none where the set is gone."""
+    try:
+        return _images(reference["store"], reference["set"]).names
+    except UserError:
+        return []
+
+
+def card(reference: dict, index: int, lines: list[str], flipped: bool = False) -> str:
+    """One thumbnail with lines of HTML below it; a dashed frame marks a flipped answer."""
+    alt = name(reference, index) or "image"
+    return (
+        f'<div class="ueo-thumb{" flipped" if flipped else ""}" title="{escaped(alt)}">'
+        f"{picture(reference, index, alt)}{''.join(f'<div>{text}</div>' for text in lines)}</div>"
+    )
+
+
+def strip(cards: list[str]) -> str:
+    """Cards in a row that wraps."""
+    return f'<div class="ueo-thumbs">{"".join(cards)}</div>'

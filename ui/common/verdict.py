@@ -1,0 +1,77 @@
+"""The plain verdict on a run, the same on Live and Inspect."""
+
+from __future__ import annotations  # what these functions pass on loads scikit-learn: seconds
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ueo_core.runs.folder import RunFolder
+from ui.common.learn_link import why
+from ui.common.shell import manager
+from ui.common.text import markdown
+
+if TYPE_CHECKING:
+    from ueo_core.analysis.run_result import Inspection
+    from ueo_core.analysis.verdict import Verdict
+
+BOXES = {
+    "better": (st.success, ":material/trending_up:"),
+    "worse": (st.error, ":material/trending_down:"),
+    "mixed": (st.warning, ":material/swap_vert:"),
+    "same": (st.info, ":material/trending_flat:"),
+    "unlabelled": (st.info, ":material/help:"),
+}
+
+
+@lru_cache(maxsize=8)  # 10,000 images × 100 classes are 8 MB
+def _opened(path: str, stamp: int, step: int | None) -> Inspection:
+    from ueo_core.analysis.run_result import read_inspection
+
+    return read_inspection(RunFolder(path), step)
+
+
+def inspection(run: str, step: int | None = None) -> Inspection:
+    """A finished run's result, kept until the run writes another; UserError when it has none.
+
+    step: of a checkpoint that has been scored; None: the final one.
+    """
+    from ueo_core.analysis.run_result import read_inspection
+
+    folder = manager().folder(run)
+    result = folder.path / "result.json"
+    stamp = result.stat().st_mtime_ns if result.is_file() else 0
+    if not stamp or folder.state["state"] != "finished":
+        return read_inspection(folder)  # says what is missing
+    return _opened(str(folder.path), stamp, step)
+
+
+@lru_cache(maxsize=16)
+def judged(opened: Inspection, part: str, score: str) -> Verdict:
+    """The verdict on one set by one score; the bootstrap is drawn once."""
+    from ueo_core.analysis.verdict import judge
+
+    return judge(opened.parts[part], score, opened.classes)
+
+
+def show_guard(opened: Inspection) -> None:
+    """What the guard says of the last epoch, from no label; nothing where it was off."""
+    if opened.guard is None:
+        return
+    fine = opened.guard["share"] == 1
+    icon = ":material/verified_user:" if fine else ":material/gpp_maybe:"
+    where = "" if fine else " On the Use page and with `--guarded`."
+    (st.caption if fine else st.warning)(
+        f"{icon if fine else ''} **Without labels:** {markdown(opened.guard['reason'])}{where}",
+        **({} if fine else {"icon": icon}),
+    )
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """The headline in a coloured box and the sentences in it, what got worse first."""
+    box, icon = BOXES[verdict.kind]
+    lines = [f"**{markdown(verdict.headline)}**", *(f"- {markdown(s)}" for s in verdict.sentences)]
+    box("\n\n".join([lines[0], "\n".join(lines[1:])]), icon=icon)
+    if verdict.kind in ("worse", "mixed"):
+        why("worse", "When does it go wrong?")

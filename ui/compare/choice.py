@@ -1,0 +1,174 @@
+"""Compare: which runs, the rivals that are missing, and those that are still at work."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ueo_core.analysis.live_metrics import phase_sentence, share_done
+from ueo_core.analysis.run_picker import MOST, Entry, entry, entry_labels, latest_together
+from ueo_core.config.methods import METHODS, RUNNABLE
+from ueo_core.runs import baseline_sweep
+from ueo_core.runs.baseline_sweep import MOST_BASELINE_SEEDS, queue_baselines
+from ueo_core.utils.errors import UserError
+from ui.common.shell import manager, parameter, problem, set_parameter
+from ui.common.text import duration, markdown
+
+KEY = "compare.runs"
+TICK = 1.0  # seconds
+BASELINES = ("infomax", "entmin")  # the two that UEO becomes without its weights, and without H(p̄)
+
+
+def choose(entries: Sequence[Entry]) -> list[str]:
+    """The list to choose from, in step with `?runs=a,b,c`. → the chosen runs"""
+    labels = entry_labels(entries)
+    wanted = parameter("runs")
+    if wanted is None:
+        runs = latest_together(entries) or [e.run for e in entries[:1]]
+    else:
+        runs = list(dict.fromkeys(r for r in wanted.split(",") if r))
+        for run in [r for r in runs if r not in labels]:
+            _not_there(run)
+        runs = [r for r in runs if r in labels][:MOST]
+    st.session_state[KEY] = runs
+    st.multiselect(
+        "Runs",
+        list(labels),
+        format_func=labels.get,
+        key=KEY,
+        max_selections=MOST,
+        on_change=lambda: set_parameter("runs", ",".join(st.session_state[KEY])),
+        placeholder="Choose runs",
+    )
+    return runs
+
+
+def _not_there(run: str) -> None:
+    """Why a run of the address cannot be shown."""
+    try:
+        found = entry(manager(), run)
+        text = f"“{found.title}” is {found.state} and has no result yet; it is left out here."
+    except UserError as error:
+        text = str(error)
+    st.warning(markdown(text), icon=":material/warning:")
+
+
+def baselines(entries: Sequence[Entry], chosen: list[str]) -> None:
+    """Buttons: the usual selection, and what queues the rivals of a run."""
+    if text := st.session_state.pop("compare.problem", None):
+        problem(text)
+    finished = {e.run: e for e in entries if e.finished}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        usual = latest_together(entries)
+        if usual and chosen != usual:
+            st.button(
+                "Latest on the same data",
+                icon=":material/history:",
+                on_click=_select,
+                args=(usual,),
+                help="The newest finished runs that share the data of the newest one.",
+            )
+        bases = [r for r in chosen if r in finished] or list(finished)
+        if bases:
+            with st.popover("Run the rivals", icon=":material/swords:"):
+                _baselines(bases, entry_labels(list(finished.values())))
+
+
+def _baselines(bases: list[str], labels: dict[str, str]) -> None:
+    st.caption(
+        "Other methods and seeds on the same images, with the same class names and settings as a run. "
+        "What has been run already is not run again."
+    )
+    base = st.selectbox("Like this run", bases, format_func=labels.get, key="compare.base")
+    methods = st.pills(
+        "Methods",
+        list(RUNNABLE),
+        selection_mode="multi",
+        default=list(BASELINES),
+        format_func=lambda m: METHODS[m].title,
+        key="compare.methods",
+    )
+    seeds = st.number_input(
+        "Seeds of every method",
+        1,
+        MOST_BASELINE_SEEDS,
+        1,
+        key="compare.seeds",
+        help="Counted from the run's own; means and deviations come from them.",
+    )
+    try:
+        plan = baseline_sweep.baselines(manager(), base, methods, seeds)
+    except UserError as error:
+        problem(error)
+        return
+    new = sum(r.run is None for r in plan)
+    seconds = manager().snapshot(base).seconds
+    if new:
+        st.markdown(
+            f"**{new} new run{'s' * (new != 1)}**, about {duration(new * seconds)} of adapting: "
+            f"the chosen run took {duration(seconds)}."
+        )
+    else:
+        st.markdown("All of these have been run or are under way.")
+    st.button(
+        f"Queue {new} run{'s' * (new != 1)}" if new else "Show them",
+        type="primary",
+        icon=":material/playlist_add:" if new else ":material/visibility:",
+        key="compare.queue",
+        on_click=_queue,
+        args=(base, tuple(methods), int(seeds)),
+    )
+
+
+def _queue(base: str, methods: tuple[str, ...], seeds: int) -> None:
+    """A callback: a second click of the same button finds the first one's runs."""
+    try:
+        runs = queue_baselines(manager(), base, methods, seeds)
+    except (UserError, OSError) as error:
+        st.session_state["compare.problem"] = str(error)
+        return
+    old = [r for r in st.session_state.get(KEY, []) if r not in runs]
+    _select([*old, *runs][-MOST:])
+
+
+def _select(runs: list[str]) -> None:
+    set_parameter("runs", ",".join(runs))
+
+
+def under_way(entries: Sequence[Entry]) -> None:
+    """Chosen runs that have no result yet, with their progress; they come in when they are done."""
+    if entries:
+        runs = tuple(e.run for e in reversed(entries))  # first in, first out
+        st.fragment(_tick, run_every=TICK, key="compare.live")(runs)
+
+
+def _tick(runs: tuple[str, ...]) -> None:
+    now = [manager().snapshot(run) for run in runs]
+    if any(s.state not in ("queued", "running", "stopping") for s in now):
+        st.rerun()
+    with st.container(border=True, key="compare-under-way"):
+        st.markdown(
+            f"**{len(now)} run{'s' * (len(now) != 1)} under way**: they join the comparison when done."
+        )
+        for s in now:
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            words = [markdown(s.title), phase_sentence(s)]
+            if s.steps:
+                words.append(f"step {s.step:,} of {s.steps:,}")
+            if s.seconds_left is not None:
+                words.append(f"{duration(s.seconds_left)} left")
+            left.progress(share_done(s), text=" · ".join(w for w in words if w))
+            action = "cancel" if s.state == "queued" else "stop"
+            right.button(
+                "Cancel" if action == "cancel" else "Stop and keep",
+                key=f"compare.{action}.{s.run}",
+                disabled=action not in s.actions,
+                on_click=_act,
+                args=(s.run, action),
+            )
+
+
+def _act(run: str, action: str) -> None:
+    try:
+        manager().act(run, action)
+    except UserError as error:  # it moved on between the drawing and the click
+        st.toast(markdown(str(error)), icon=":material/info:")

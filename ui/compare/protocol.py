@@ -1,0 +1,348 @@
+"""The Protocol tab of Compare: several methods, worlds and seeds on one's own labelled images."""
+
+import streamlit as st
+
+from ueo_core.config.methods import VARIANTS
+from ueo_core.config.settings import Settings
+from ueo_core.drawings.render import DOMAINS
+from ueo_core.drawings.sample import SHOWCASE_DOMAIN
+from ueo_core.protocol.benchmarks import CATEGORY_SHIFTS
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.dataset import list_datasets
+from ueo_core.workspace.equivalent_command import study_commands
+from ueo_core.workspace.study import (
+    DRAWINGS,
+    MOST_STUDY_SEEDS,
+    Study,
+    carry_out_study,
+    delete_study,
+    keep_study,
+    marks_of,
+    measured_part,
+    missing_rows,
+    possible_worlds,
+    probed,
+    studies,
+    study_rows,
+    study_seconds,
+    world_sizes,
+)
+from ueo_core.workspace.time_estimate import estimate_time
+from ui.adapt.page import TEACHING, backbone
+from ui.common.shell import jobs, manager, parameter, problem, set_parameter
+from ui.common.text import duration, markdown
+from ui.compare import protocol_result
+
+TICK = 1.0  # seconds
+FIRST = ("zero-shot", "ueo", "infomax", "entmin")  # what UEO is made of
+SOME = 2  # seeds, until a person chooses
+
+
+def show() -> None:
+    """Choose, run, look; `?protocol=` keeps which one is shown."""
+    st.markdown(
+        "Is UEO worth it on images like yours? A protocol adapts with several methods, in several worlds "
+        "(which classes the pool really holds), over several seeds, and scores all of them on the same "
+        "test images. It needs labels; only the scoring reads them."
+    )
+    kept = {study.id: study for study in studies()}
+    wanted = parameter("protocol")
+    if wanted and wanted not in kept:
+        st.warning(
+            f"Protocol “{markdown(wanted)}”: there is none of that name; open one from the list."
+        )
+    chosen = kept.get(wanted)
+    if kept:
+        st.session_state["protocol.shown"] = chosen and chosen.id
+        st.selectbox(
+            "Protocols so far",
+            list(kept),
+            format_func=lambda i: kept[i].title,
+            key="protocol.shown",
+            index=None,
+            placeholder="Open one, or make a new one below",
+            width=720,
+            on_change=lambda: set_parameter("protocol", st.session_state["protocol.shown"]),
+        )
+    if text := st.session_state.pop("protocol.problem", None):
+        problem(text)
+    if chosen:
+        _shown(chosen)
+    with st.expander(
+        "A new protocol, or more of an old one",
+        icon=":material/add_chart:",
+        expanded=chosen is None,
+        key=f"protocol.new.{chosen is None}",
+    ):
+        _new()
+
+
+# What is compared on what
+
+
+def _new() -> None:
+    try:
+        study = _choices()
+    except UserError as error:
+        problem(error)
+        return
+    if not study.shifts or not study.methods:
+        st.caption("Choose at least one world and one method.")
+        return
+    st.dataframe(
+        [
+            {
+                "the pool holds": s.shift,
+                "class names": s.classes,
+                "images in the pool": s.pool,
+                "strangers among them": s.ood,
+                "test images": s.test,
+            }
+            for s in world_sizes(study)
+        ],
+        hide_index=True,
+        key="protocol-sizes",
+    )
+    rows = study_rows(study)
+    left = missing_rows(study, rows)
+    done = (
+        f", of which {len(study.keys) - left} are there already" if left < len(study.keys) else ""
+    )
+    st.markdown(
+        f"**{len(study.keys)} results** ({len(study.methods)} methods × {len(study.shifts)} worlds × "
+        f"{study.seeds} seeds){done}."
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Run the protocol" if left else "Show it",
+            type="primary",
+            key="protocol.run",
+            icon=":material/play_arrow:" if left else ":material/visibility:",
+            on_click=_start,
+            args=(study,),
+        )
+        if left:
+            _estimate(study, rows)
+    _command(study)
+
+
+def _command(study: Study) -> None:
+    with st.expander(
+        "The same from the command line", icon=":material/terminal:", key="protocol.command"
+    ):
+        st.code(study_commands(study), language="bash", wrap_lines=True)
+        if not study.drawn:
+            st.caption(
+                "FOLDER or TEST is where these images lie on your disk, one subfolder a class: the "
+                "command reads labels from the folders alone."
+            )
+
+
+def _choices() -> Study:
+    """The study as the widgets have it; UserError where the images allow none."""
+    datasets = {d.id: d for d in list_datasets() if measured_part(d)}
+    sources = {DRAWINGS: "Drawings, made on this machine"} | {
+        d.id: f"{d.title} ({d.pool['n']:,} images)" for d in datasets.values()
+    }
+    left, right = st.columns(2)
+    data = left.selectbox(
+        "Labelled images",
+        list(sources),
+        format_func=sources.get,
+        key="protocol.data",
+        help="The Drawings, or a dataset of the Data page whose images have labels.",
+    )
+    by_share, weights = False, None
+    if data == DRAWINGS:
+        domain = right.selectbox(
+            "Way of drawing",
+            list(DOMAINS),
+            key="protocol.domain",
+            index=list(DOMAINS).index(SHOWCASE_DOMAIN),
+        )
+        title, marks = f"Drawings, {domain}", domain
+        name = st.segmented_control(
+            "Backbone",
+            list(TEACHING),
+            default=next(iter(TEACHING)),
+            required=True,
+            key="protocol.backbone",
+            help="; ".join(f"{k}: {v}" for k, v in TEACHING.items()),
+        )
+    else:
+        title, marks = datasets[data].title, marks_of(datasets[data])
+        by_share = right.toggle(
+            "Keep a part of the folders as strangers",
+            key=f"protocol.share.{data}",
+            value=not datasets[data].classes,
+            help="As in the paper: the first 10 of every 13 labels, in alphabetical order, are the known "
+            "classes, and the others are strangers. Else the dataset's class names are the known ones.",
+        )
+        name, weights = backbone()
+    possible, notes = possible_worlds(data, by_share)
+    for note in notes:
+        st.caption(f":material/info: {markdown(note)}")
+    shifts = st.pills(
+        "Worlds: the pool holds …",
+        possible,
+        selection_mode="multi",
+        default=[s for s in possible if s != "plain"],
+        key=f"protocol.shifts.{'.'.join(possible)}",
+        help="; ".join(f"**{k}**: {CATEGORY_SHIFTS[k]}" for k in possible),
+    )
+    methods = st.pills(
+        "Methods",
+        list(VARIANTS),
+        selection_mode="multi",
+        default=list(FIRST),
+        format_func=lambda m: VARIANTS[m].title,
+        key="protocol.methods",
+    )
+    one, two, three, _ = st.columns(4)
+    usual = Settings.for_backbone(name)
+    seeds = one.number_input("Seeds", 1, MOST_STUDY_SEEDS, SOME, key="protocol.seeds")
+    epochs = two.number_input(
+        "Epochs",
+        1,
+        1000,
+        usual.epochs,
+        key=f"protocol.epochs.{name}",
+        help="Passes over the pool. Another number than the usual one holds for every method that trains.",
+    )
+    lr = three.number_input(
+        "Learning rate",
+        0.0,
+        100.0,
+        usual.lr,
+        1e-4,
+        "%.6f",
+        key=f"protocol.lr.{name}",
+        help="SGD's peak. Another one than the backbone's usual holds for every method that trains.",
+    )
+    return Study(
+        data,
+        title,
+        marks,
+        by_share,
+        name,
+        weights,
+        tuple(s for s in possible if s in shifts),
+        tuple(m for m in VARIANTS if m in methods),
+        int(seeds),
+        int(epochs),
+        None if lr == usual.lr else lr,
+    )
+
+
+def _estimate(study: Study, rows: list[dict]) -> None:
+    """How long it will take: asked for, since it loads the model and takes a few real steps."""
+    key = f"protocol-estimate-{study.id}"
+    job = jobs().get(key)
+    if job is None:
+        st.button(
+            "Measure how long it will take",
+            icon=":material/timer:",
+            key="protocol.measure",
+            on_click=lambda: jobs().start(
+                key,
+                "The estimate",
+                lambda job: estimate_time(probed(study), study.settings, job.check),
+                again=True,
+            ),
+        )
+    elif job.running:
+        st.fragment(_measuring, run_every=0.5, key="protocol.measuring")(key)
+    elif job.error:
+        problem(job.error)
+    else:
+        seconds = study_seconds(study, job.result, rows)
+        busy = ", more while a run is under way" if manager().active() else ""
+        st.markdown(f":material/timer: **About {duration(seconds)}**{busy}.")
+
+
+def _measuring(key: str) -> None:
+    job = jobs().get(key)
+    if job is None or not job.running:
+        st.rerun()
+    st.caption(":material/timer: Measuring: a few real steps …")
+
+
+def _start(study: Study) -> None:
+    """A callback; while the study is under way, the same click finds it."""
+    try:
+        keep_study(study)
+    except UserError as error:
+        st.session_state["protocol.problem"] = str(error)
+        return
+    set_parameter("protocol", study.id)
+    if missing_rows(study, study_rows(study)):
+        jobs().start(
+            f"protocol-{study.id}",
+            "The protocol",
+            lambda job: carry_out_study(study, job),
+            again=True,
+        )
+
+
+def _delete(study: Study) -> None:
+    delete_study(study)
+    jobs().forget(f"protocol-{study.id}")
+    set_parameter("protocol", None)
+
+
+# One study
+
+
+def _shown(study: Study) -> None:
+    job = jobs().get(f"protocol-{study.id}")
+    rows = study_rows(study)
+    left = missing_rows(study, rows)
+    st.subheader(markdown(study.title))
+    if job and job.running:
+        st.fragment(_progress, run_every=TICK, key="protocol.live")(study, len(rows))
+    elif job and job.error:
+        problem(job.error)
+    if left and not (job and job.running):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Continue",
+                type="primary",
+                icon=":material/play_arrow:",
+                key="protocol.continue",
+                on_click=_start,
+                args=(study,),
+            )
+            st.caption(
+                f"{len(study.keys) - left} of {len(study.keys)} results are there; it goes on from them."
+            )
+    if rows:
+        protocol_result.show(study, rows)
+    if not (job and job.running):
+        with st.popover("Delete this protocol", icon=":material/delete:"):
+            st.markdown(f"Delete it with its {len(rows)} results? The images stay where they are.")
+            st.button(
+                "Delete it", type="primary", key="protocol.delete", on_click=_delete, args=(study,)
+            )
+
+
+def _progress(study: Study, known: int) -> None:
+    job = jobs().get(f"protocol-{study.id}")
+    rows = study_rows(study)
+    if job is None or not job.running or len(rows) != known:
+        st.rerun()  # another row joins the table, or the last one has
+    words = [job.what or "Loading the model"]
+    if job.seconds_left is not None:
+        words.append(f"about {duration(job.seconds_left)} left")
+    done = len(study.keys) - missing_rows(study, rows)
+    bar, cancel = st.columns([5, 1], vertical_alignment="center")
+    bar.progress(
+        min(1.0, job.done / job.total) if job.total else 0.0,
+        text=markdown(f"{done} of {len(study.keys)} results · {' · '.join(words)}"),
+    )
+    cancel.button(
+        "Cancelling …" if job.cancelled else "Cancel",
+        key="protocol.cancel",
+        on_click=job.cancel,
+        disabled=job.cancelled,
+        help="Halts after the step under way; finished results are kept.",
+    )

@@ -1,0 +1,121 @@
+"""A protocol's results: the table of methods by world, the bars, and both to take away."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ueo_core.config.methods import VARIANTS
+from ueo_core.protocol.tables import csv_text, markdown, summary
+from ueo_core.workspace.study import Study, gains
+from ui.common.text import escaped
+from ui.compare import protocol_bars
+
+METRICS = {"hm": "HM", "acc": "ACC", "auc": "AUC", "fpr95": "FPR95", "pool_hm": "HM on the pool"}
+BARS = ("acc", "auc", "hm")
+LESS_IS_BETTER = ("fpr95",)
+
+
+def show(study: Study, rows: Sequence[dict]) -> None:
+    """Everything about the rows there are."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        metric = st.segmented_control(
+            "Figure",
+            list(METRICS),
+            format_func=METRICS.get,
+            default="hm",
+            required=True,
+            key="protocol.metric",
+        )
+        over = any(r["method"] == "zero-shot" for r in rows) and st.toggle(
+            "As gain over zero-shot",
+            key="protocol.gain",
+            help="The difference at the same world and seed, in points.",
+        )
+        st.space("stretch")
+        _downloads(study, rows)
+    entries = summary(gains(rows, "zero-shot") if over else rows)
+    st.html(_table(entries, metric, over))
+    unit = "points over zero-shot" if over else "percent"
+    st.caption(
+        f"{METRICS[metric]} in {unit}, mean ± sample deviation over the seeds, last epoch. AUC by MCM "
+        "(unscaled cosines, T = 1); HM is the harmonic mean of ACC and AUC. ★: the best of a world; the "
+        "oracle, which reads labels, does not compete."
+    )
+    with_bars = [m for m in BARS if any(e["mean"][m] is not None for e in entries)]
+    st.plotly_chart(
+        protocol_bars.bars(entries, with_bars, over),
+        key=f"protocol-bars-{over}",
+        alt="Accuracy, AUC and HM of every method in every world.",
+    )
+    for row in rows:
+        if row.get("note"):
+            st.caption(
+                f":material/warning: {row['method']}, {row['shift']}, seed {row['seed']}: {row['note']}"
+            )
+
+
+def _table(entries: Sequence[dict], metric: str, over: bool) -> str:
+    shifts = list(dict.fromkeys(e["shift"] for e in entries))
+    methods = {e["method"]: e["title"] for e in sorted(entries, key=_order)}
+    cells = {(e["method"], e["shift"]): e for e in entries}
+    best = {shift: _best(entries, shift, metric) for shift in shifts}
+    body = ""
+    for method, title in methods.items():
+        found = [cells.get((method, shift)) for shift in shifts]
+        row = "".join(_cell(e, metric, over, best) for e in found)
+        values = [e["mean"][metric] for e in found if e]
+        whole = len(values) == len(shifts) and None not in values
+        mean = f"{sum(values) / len(values):{'+' if over else ''}.1f}" if whole else "–"
+        seeds = sorted({e["seeds"] for e in found if e})
+        counts = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}"
+        body += f"<tr><th>{escaped(title)}</th><td>{counts}</td>{row}<td>{mean}</td></tr>"
+    head = "".join(f"<th>{escaped(shift)}</th>" for shift in shifts)
+    return (
+        f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}<th>Mean of the worlds</th>'
+        f"</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _order(entry: dict) -> int:
+    return list(VARIANTS).index(entry["method"])
+
+
+def _best(entries: Sequence[dict], shift: str, metric: str) -> float | None:
+    found = [
+        e["mean"][metric]
+        for e in entries
+        if e["shift"] == shift
+        and e["mean"][metric] is not None
+        and not VARIANTS[e["method"]].oracle
+    ]
+    return (min if metric in LESS_IS_BETTER else max)(found) if len(found) > 1 else None
+
+
+def _cell(entry: dict | None, metric: str, over: bool, best: dict) -> str:
+    if entry is None or entry["mean"][metric] is None:
+        return "<td>–</td>"
+    mean, deviation = entry["mean"][metric], entry["deviation"][metric]
+    text = f"{mean:{'+' if over else ''}.1f}" + ("" if deviation is None else f" ± {deviation:.1f}")
+    wins = mean == best[entry["shift"]] and not VARIANTS[entry["method"]].oracle
+    return f"<td><b>★ {text}</b></td>" if wins else f"<td>{text}</td>"
+
+
+def _downloads(study: Study, rows: Sequence[dict]) -> None:
+    st.download_button(
+        "CSV",
+        csv_text(rows),
+        f"protocol-{study.id}.csv",
+        "text/csv",
+        icon=":material/download:",
+        key="protocol.csv",
+        help="One line a result, as measured.",
+    )
+    st.download_button(
+        "Markdown",
+        "\n".join(markdown(rows)) + "\n",
+        f"protocol-{study.id}.md",
+        "text/markdown",
+        icon=":material/download:",
+        key="protocol.md",
+        help="Means and deviations over the seeds.",
+    )

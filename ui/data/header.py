@@ -1,0 +1,99 @@
+"""Which dataset is looked at, and its head: title, numbers, the way on, the way out."""
+
+import contextlib
+
+import streamlit as st
+
+from ueo_core.data.store import Store
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.paths import store_root
+from ueo_core.workspace.dataset import Dataset, delete_dataset, list_datasets, open_dataset
+from ueo_core.workspace.upload import go_on, kept_spool
+from ui.common import shell
+from ui.data import intake
+
+
+def chosen() -> Dataset | None:
+    """The dataset of the URL, to change by a list. None where there is none."""
+    there = list_datasets()
+    if not there:
+        return None
+    titles = {d.id: d.title for d in there}
+    wanted = shell.parameter("data")
+    if wanted and wanted not in titles:
+        st.warning("The dataset of this link is not here any more; here is the newest one.")
+        shell.set_parameter("data", None)
+        wanted = None
+    st.session_state["data.id"] = wanted or there[0].id
+    id = st.selectbox(
+        "Dataset",
+        list(titles),
+        format_func=lambda i: f"{titles[i]}  ({i})",
+        key="data.id",
+        on_change=_switch,
+    )
+    return open_dataset(id)
+
+
+def _switch() -> None:
+    shell.set_parameter("data", st.session_state["data.id"])
+
+
+def header(dataset: Dataset) -> None:
+    """Numbers, what is missing, and the buttons."""
+    try:
+        report = Store(store_root()).report(dataset.pool["set"])
+    except UserError as error:
+        shell.problem(error)
+        st.stop()
+    cells = st.columns(5)
+    cells[0].metric("Usable images", f"{report.usable:,}")
+    cells[1].metric("Skipped", f"{len(report.skipped):,}")
+    cells[2].metric("Duplicates folded", f"{report.duplicates:,}")
+    cells[3].metric("Class names", f"{len(dataset.classes):,}")
+    held = dataset.holdout["n"] if dataset.holdout else 0
+    cells[4].metric("Test images", f"{held:,}", help="Labelled, never trained on, only scored.")
+    if dataset.origin.get("unfinished"):
+        _unfinished(dataset)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if dataset.ready:
+            if st.button("Adapt CLIP to it", type="primary", icon=":material/arrow_forward:"):
+                st.switch_page("pages/2_Adapt.py", query_params={"data": dataset.id})
+        else:
+            st.info("Next: name at least two classes.", icon=":material/edit:")
+        with st.popover("Rename", icon=":material/edit:"), st.form("data.rename", border=False):
+            title = st.text_input("Title", dataset.title, max_chars=120)
+            if st.form_submit_button("Save") and title.strip():
+                dataset.changed(title=title.strip())
+                st.rerun()
+        with st.popover("Delete", icon=":material/delete:"):
+            st.markdown(
+                "Forget this dataset, its class names and its labels? Its images stay in the store "
+                "until you clean it up, and its runs keep working."
+            )
+            st.button("Delete it", on_click=_delete, args=(dataset.id,), type="primary")
+
+
+def _unfinished(dataset: Dataset) -> None:
+    """An intake that was stopped: the way on, where its source is still there."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            "**This intake was stopped before its end.** The dataset holds what was done, and is as "
+            "usable as any other; nothing is decoded twice."
+        )
+        if "path" in dataset.origin or kept_spool(dataset):
+            st.button(
+                "Go on with it",
+                icon=":material/play_arrow:",
+                disabled=intake.running(),
+                on_click=intake.begin,
+                args=(f"Going on with {dataset.title}", lambda job: go_on(job, dataset.id)),
+            )
+        else:
+            st.caption("Its upload is gone: upload the same source again for the rest.")
+
+
+def _delete(id: str) -> None:
+    with contextlib.suppress(UserError):  # another session was faster: gone either way
+        delete_dataset(id)
+    shell.set_parameter("data", None)

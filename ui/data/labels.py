@@ -1,0 +1,160 @@
+"""Labels that serve scoring alone: those of the pile, those of a test set of one's own."""
+
+import streamlit as st
+
+from ueo_core.data.labels import csv_labels, folder_labels, map_folders
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.dataset import Dataset, open_dataset
+from ueo_core.workspace.upload import spool
+from ui.common import shell
+from ui.data import intake, report, sources
+
+_NONE, _FOLDERS, _CSV = "none", "folders", "csv"
+_SOURCES = {
+    _NONE: "No labels",
+    _FOLDERS: "Names of the subfolders",
+    _CSV: "A CSV file with path and label",
+}
+
+
+def labels(dataset: Dataset) -> None:
+    """Declare labels of the pile, and how their names relate to the classes."""
+    st.markdown(
+        "Labels are optional and **for scoring only**: the run never sees them. With them, every page "
+        "can say how right the answers are; without them, the adaptation is exactly the same."
+    )
+    if dataset.is_sample:
+        st.success("The labels of the sample are known, because it was drawn here.")
+        _mapping(dataset, "pool")
+        return
+    source = st.radio(
+        "Where do labels come from?",
+        list(_SOURCES),
+        format_func=_SOURCES.get,
+        index=list(_SOURCES).index(dataset.labels_from or _NONE),
+        key=f"data.labels.{dataset.id}",
+        horizontal=True,
+    )
+    try:
+        _declare(dataset, source)
+    except UserError as error:
+        shell.problem(error)
+        return
+    _mapping(open_dataset(dataset.id), "pool")
+
+
+def _declare(dataset: Dataset, source: str) -> None:
+    if source == _CSV:
+        _csv(dataset, "pool")
+    elif source != (dataset.labels_from or _NONE):
+        if source == _FOLDERS:
+            raw = folder_labels(dataset.images())
+            if len({name for name in raw if name}) < 2:
+                raise UserError(
+                    "labels: the images do not lie in at least two subfolders; sort them into one "
+                    "folder a class, or give a CSV."
+                )
+            dataset.with_labels(raw, _FOLDERS)
+        else:
+            dataset.with_labels(None, "")
+        st.rerun()
+
+
+def _csv(dataset: Dataset, part: str) -> None:
+    """Labels of a part from an uploaded table. Raises `UserError`."""
+    given = st.file_uploader(
+        "CSV with the columns path and label, paths relative to the source",
+        ["csv", "tsv", "txt"],
+        key=f"data.csv.{part}.{dataset.id}",
+    )
+    if given and st.button("Use these labels", type="primary", key=f"data.use.{part}"):
+        with spool([(given.name, given)]) as spooled:
+            raw = csv_labels(dataset.images(part), spooled.files[0][1])
+        dataset.with_labels(raw, _CSV, part)
+        st.rerun()
+
+
+def test_set(dataset: Dataset) -> None:
+    """Declare labelled images that are only ever scored, or see those that were."""
+    st.markdown(
+        "A test set is **only ever scored**: labelled images that the run never adapts to. One "
+        "subfolder a class; subfolders that are none of your classes count as unknown (OOD)."
+    )
+    if dataset.holdout:
+        try:
+            _declared(dataset)
+        except UserError as error:
+            shell.problem(error)
+    elif intake.running():
+        st.info("Images are being taken in; see the top of the page.", icon=":material/hourglass:")
+    else:
+        sources.for_test_set(dataset)
+
+
+def _declared(dataset: Dataset) -> None:
+    n, both = dataset.holdout["n"], dataset.in_both()
+    if both:
+        st.warning(
+            f"{both:,} of the {n:,} test images are among the images to adapt to as well; a score on "
+            "them says less than one on images that the run has never seen."
+        )
+    labelled = any(dataset.raw_labels()["holdout"] or ())
+    if not labelled:
+        st.warning(
+            f"These {n:,} images have no labels yet, because they lie in no subfolders: give a CSV."
+        )
+    _mapping(dataset, "holdout")
+    if dataset.is_sample:
+        return
+    if not labelled:
+        _csv(dataset, "holdout")
+    with st.container(horizontal=True):
+        if labelled:
+            with st.popover("Labels from a CSV instead", icon=":material/table:"):
+                _csv(dataset, "holdout")
+        st.button(
+            "Take the test set away",
+            icon=":material/close:",
+            on_click=dataset.with_holdout,
+            args=(None,),
+            help="To give another one. Runs that were scored on it keep their scores.",
+        )
+    with st.expander("What of it could be used"):
+        report.account(dataset, "holdout")
+
+
+def _mapping(dataset: Dataset, part: str) -> None:
+    """Which label name counts as which class; look-alikes only once accepted."""
+    raw = dataset.raw_labels()[part]
+    if not raw:
+        return
+    counts = {name: raw.count(name) for name in {n for n in raw if n}}
+    mapped = map_folders(counts, list(dataset.classes))
+    if mapped.suggestions:
+        before = {name for name in dataset.accepted if name in mapped.suggestions}
+        accepted = st.multiselect(
+            "These names look like one of your classes. Count them as it?",
+            sorted(mapped.suggestions),
+            default=sorted(before),
+            format_func=lambda name: f"{name} → {mapped.suggestions[name]}",
+            key=f"data.accept.{part}.{dataset.id}",
+            placeholder="Choose those that are right",
+        )
+        if set(accepted) != before:
+            kept = set(dataset.accepted) - before | set(accepted)
+            dataset.changed(accepted=tuple(sorted(kept)))
+            st.rerun()
+    resolved = mapped.resolve(dataset.accepted)
+    open_ones = {n: like for n, like in mapped.suggestions.items() if not resolved[n]}
+    rows = [
+        {"Label": name, "Images": counts[name], "Counts as": resolved[name] or "unknown (OOD)"}
+        | ({"Looks like": open_ones.get(name, "")} if open_ones else {})
+        for name in sorted(counts)
+    ]
+    known = sum(counts[n] for n in counts if resolved[n])
+    unlabeled = sum(name is None for name in raw)
+    st.markdown(
+        f"**{known:,}** images of your classes (ID), **{sum(counts.values()) - known:,}** of anything "
+        f"else (OOD), {unlabeled:,} without a label."
+    )
+    st.dataframe(rows, hide_index=True)

@@ -1,0 +1,83 @@
+"""Inspect: which model stands on the "after" side, the final one or a checkpoint on the way."""
+
+import streamlit as st
+
+from ui.common import shell
+from ui.common.working import working
+
+
+def slider(run: str) -> int:
+    """The slider over all checkpoints. → the step chosen, scored or not"""
+    from ueo_core.analysis.checkpoints import checkpoint_steps
+
+    steps = checkpoint_steps(shell.manager().folder(run))
+    if len(steps) == 1:  # stopped before the first step: there is nothing to choose
+        return steps[0]
+    names = {0: "0: zero-shot", steps[-1]: f"{steps[-1]}: final"}
+    return st.select_slider(
+        "“After” is the model after step",
+        steps,
+        value=steps[-1],
+        key=f"inspect.{run}.step",
+        format_func=lambda s: names.get(s, str(s)),
+        width=340,
+        help="“Before” is always the zero-shot model. What a run offers is its final model: choosing "
+        "the best of the checkpoints by these labels would flatter it.",
+    )
+
+
+def scored(run: str, step: int) -> bool:
+    """Whether the step can be shown; else draw the way to it: one pass over all images, once."""
+    from ueo_core.analysis.checkpoints import checkpoint_steps, unscored_steps
+
+    folder = shell.manager().folder(run)
+    key = f"inspect-score-{run}"
+    if working(key, "images"):
+        return False
+    missing = unscored_steps(folder)
+    if step not in missing:
+        return True
+    n = sum(folder.config[p]["n"] for p in ("pool", "holdout") if folder.config[p])
+    with st.container(border=True):
+        st.markdown(
+            f"**The model after step {step} has not scored the images yet.** That is one pass of the "
+            f"{n:,} images through it, once: the result stays in the run's folder."
+        )
+        with st.container(horizontal=True):
+            st.button(
+                "Score this checkpoint",
+                type="primary",
+                icon=":material/speed:",
+                on_click=_score,
+                args=(run, key, [step]),
+            )
+            if len(missing) > 1:
+                st.button(
+                    f"Score all {len(missing)} that are missing",
+                    icon=":material/speed:",
+                    on_click=_score,
+                    args=(run, key, missing),
+                )
+            st.button(
+                "Back to the final model",
+                icon=":material/last_page:",
+                on_click=_final,
+                args=(run, checkpoint_steps(folder)[-1]),
+            )
+    return False
+
+
+def _score(run: str, key: str, steps: list[int]) -> None:
+    from ueo_core.analysis.checkpoints import score_checkpoints
+
+    folder = shell.manager().folder(run)
+    shell.jobs().start(
+        key,
+        f"Scoring {len(steps)} checkpoint{'s' * (len(steps) > 1)}",
+        lambda job: score_checkpoints(folder, steps, job.progress, job.check),
+        again=True,
+    )
+
+
+def _final(run: str, final: int) -> None:
+    st.session_state[f"inspect.{run}.step"] = final

@@ -1,0 +1,187 @@
+"""Inspect: class by class, and which is taken for which."""
+
+from functools import lru_cache
+
+import streamlit as st
+
+from ueo_core.analysis.per_class import (
+    class_changes,
+    confused_pairs,
+    confusion_cell,
+    confusion_rows,
+)
+from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.evaluation.metrics import confusion
+from ui.common import charts
+from ui.common.shell import dark
+from ui.common.text import markdown
+from ui.inspect.gallery import image_wall
+
+SHOWN = 40  # classes in the chart; the table holds all
+MATRIX = 60  # classes up to which the confusion can be drawn legibly
+
+
+def show_classes(opened: Inspection, part: Part) -> None:
+    """Accuracy of every class before and after; those that lost most come first."""
+    rows = _changes(opened, part.name)
+    st.subheader("Class by class")
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        st.echarts_chart(
+            charts.class_chart(rows[:SHOWN]),
+            key="inspect-classes",
+            height=90 + 34 * min(len(rows), SHOWN),
+            alt="Accuracy of every class before and after adaptation with Wilson intervals.",
+        )
+        more = f" The {SHOWN} that lost most, of {len(rows)}." if len(rows) > SHOWN else ""
+        st.caption(
+            "Grey square: before; blue circle: after; in brackets the number of images; lines: 95 % "
+            f"Wilson intervals. The greatest loss is on top.{more}"
+        )
+    with right:
+        st.dataframe(
+            [_row(row) for row in rows],
+            hide_index=True,
+            height=38 + 35 * min(len(rows), SHOWN),
+            row_height=35,
+            column_config={
+                k: st.column_config.Column(width=60 if len(k) < 4 else 85) for k in _row(rows[0])
+            }
+            | {"class": st.column_config.TextColumn(width=110)},
+            key="inspect-class-table",
+        )
+        st.caption(
+            "±: 95 % Wilson interval; ↑, ↓: images that became right, or wrong; p: exact two-sided sign "
+            "test of ↑ against ↓."
+        )
+
+
+@lru_cache(maxsize=16)
+def _changes(opened: Inspection, part: str) -> list:
+    part = opened.parts[part]
+    return class_changes(
+        part.prediction["before"], part.prediction["after"], part.truth, opened.classes
+    )
+
+
+def _row(row) -> dict:
+    return {
+        "class": row.name,
+        "n": row.n,
+        "before %": round(row.before, 1),
+        "after %": round(row.after, 1),
+        "change": round(row.change, 1),
+        "↑": row.gained,
+        "↓": row.lost,
+        "p": float(f"{row.p_value:.2g}"),
+        "± before": f"{row.before_low:.0f} – {row.before_high:.0f}",
+        "± after": f"{row.after_low:.0f} – {row.after_high:.0f}",
+    }
+
+
+def show_confusion(opened: Inspection, part: Part) -> None:
+    """The confusion before and after; a click on a cell shows its images."""
+    st.subheader("Who is taken for whom")
+    rows = confusion_rows(opened.classes, part.truth)
+    if len(opened.classes) > MATRIX:
+        _pairs(opened, part, dict(rows))
+        return
+    st.caption(
+        "Rows: what it is; columns: the answer; the colour is the share of the row. "
+        "Click a cell to see its images."
+    )
+    for column, side in zip(st.columns(2, gap="large"), ("before", "after"), strict=True):
+        with column:
+            st.markdown(f"**{side.capitalize()}**")
+            picked = _matrix(opened, part, side, rows)
+            if picked is not None:
+                _cell(opened, part, side, *picked)
+
+
+def _cell(opened, part, side: str, truth: int, prediction: int) -> None:
+    """The images of one cell, below its matrix."""
+    found = confusion_cell(part.prediction[side], part.truth, truth, prediction)
+    what = dict(confusion_rows(opened.classes, part.truth))[truth]
+    st.markdown(
+        f"**{len(found)} of “{markdown(what)}”, answered “{markdown(opened.classes[prediction])}” "
+        f"{side} adaptation**"
+    )
+    image_wall(opened, part, found, f"inspect.cell.{side}.{truth}.{prediction}")
+
+
+def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
+    """Draw one matrix. → truth and answer of the cell that is selected"""
+    table = confusion(part.prediction[side], part.truth, len(opened.classes))
+    cells = [
+        (x, y, table[truth, x], 100 * table[truth, x] / table[truth].sum())
+        for y, (truth, _) in enumerate(rows)
+        for x in range(len(opened.classes))
+        if table[truth, x]
+    ]
+    theme = "dark" if dark() else "light"
+    event = st.echarts_chart(
+        charts.confusion_chart(cells, [name for _, name in rows], opened.classes, theme),
+        key=f"inspect.confusion.{opened.run}.{part.name}.{side}",
+        height=150 + 24 * len(rows),
+        on_select="rerun",
+        alt=f"Confusion matrix {side} adaptation.",
+    )
+    for chosen in event["selection"]["selected"]:
+        for index in chosen["data_indices"]:
+            if index < len(cells):
+                return rows[cells[index][1]][0], cells[index][0]
+    return None
+
+
+def _pairs(opened, part, names: dict[int, str]) -> None:
+    """Too many classes for a matrix: its cells that are not right, as a table to click in."""
+    st.caption(
+        f"{len(opened.classes)} classes are too many for a matrix: these are its cells that are not "
+        "right, the fullest after adaptation first. Click a row to see its images, or choose a cell."
+    )
+    place = f"inspect.pairs.{opened.run}.{part.name}"
+    left, right = st.columns(2)
+    truth = left.selectbox(
+        "It is",
+        list(names),
+        format_func=names.get,
+        index=None,
+        placeholder="anything",
+        key=f"{place}.truth",
+    )
+    prediction = right.selectbox(
+        "Answered",
+        range(len(opened.classes)),
+        format_func=opened.classes.__getitem__,
+        index=None,
+        placeholder="anything",
+        key=f"{place}.answer",
+    )
+    if truth is not None and prediction is not None:
+        _both(opened, part, truth, prediction)
+        return
+    pairs = [
+        pair
+        for pair in confused_pairs(part.prediction["before"], part.prediction["after"], part.truth)
+        if truth in (None, pair[0]) and prediction in (None, pair[1])
+    ]
+    event = st.dataframe(
+        [
+            {"it is": names[row], "answered": opened.classes[column], "before": b, "after": a}
+            for row, column, b, a in pairs
+        ],
+        hide_index=True,
+        height=380,
+        key=f"{place}.{truth}.{prediction}",
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    for index in event["selection"]["rows"]:
+        if index < len(pairs):
+            _both(opened, part, *pairs[index][:2])
+
+
+def _both(opened, part, truth: int, prediction: int) -> None:
+    """The images of one cell before and after adaptation."""
+    for side in ("before", "after"):
+        _cell(opened, part, side, truth, prediction)

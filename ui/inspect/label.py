@@ -1,0 +1,227 @@
+"""Inspect: label a few images by hand, by keyboard, and get estimates with honest intervals."""
+
+from functools import lru_cache
+
+import streamlit as st
+
+from ueo_core.analysis.hand_estimates import FEWEST, Estimates, estimate_by_hand
+from ueo_core.analysis.hand_labels import (
+    UNCLEAR,
+    candidates,
+    hand_labels_stamp,
+    load_hand_labels,
+    save_hand_labels,
+)
+from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.evaluation.metrics import OOD
+from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.runs.folder import RunFolder
+from ui.common import shell
+from ui.common.text import markdown
+from ui.inspect import image as inspect_image
+
+GOALS = (20, 40, 80, 160)  # images; one takes a second or two
+NONE = "none of them"
+
+
+@lru_cache(maxsize=32)
+def _estimated(opened, part: str, score: str, path: str, stamp: int):
+    """The estimates from the labels in the file as it was at `stamp`."""
+    part = opened.parts[part]
+    return estimate_by_hand(part, load_hand_labels(RunFolder(path), part), score)
+
+
+def estimates(opened: Inspection, part: Part, score: str) -> Estimates | None:
+    """What the hand-given labels say so far; None while they are too few."""
+    folder = shell.manager().folder(opened.run)
+    stamp = hand_labels_stamp(folder)
+    return _estimated(opened, part.name, score, str(folder.path), stamp) if stamp else None
+
+
+def show(opened: Inspection, part: Part, score: str) -> None:
+    """The next image with its keys, or the way to begin."""
+    folder = shell.manager().folder(opened.run)
+    if opened.step != opened.final:
+        st.info(
+            "The sample is drawn by the final model's score: put the slider on the final model."
+        )
+        return
+    labels = load_hand_labels(folder, part)
+    begun = f"inspect.label.{opened.run}.{part.name}"
+    if not labels.given and not st.session_state.get(begun):
+        _invite(part, begun)
+        return
+    goal = _goal(labels, part)
+    _progress(labels, goal)
+    image = labels.next
+    if image is None or len(labels.given) >= goal:
+        _done(folder, labels, goal, image)
+        return
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        inspect_image.picture(part.reference, image)
+    with right:
+        _keys(opened, part, folder, labels, image)
+
+
+def _invite(part: Part, begun: str) -> None:
+    with st.container(border=True):
+        st.markdown(
+            "**A minute of your eyes turns guesses into estimates.** You are shown some of the "
+            f"{len(part):,} images, taken from the least to the most known, and say by a key which of your "
+            "classes it is. That gives the share of right answers before and after, the AUC, and the share "
+            "of the unknown, each with a 95 % interval. Your labels are for scoring only: training never "
+            "sees them."
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.segmented_control(
+                "How many?",
+                GOALS,
+                default=40,
+                required=True,
+                key="inspect.label.goal",
+                help="Choose before you begin: to stop when the number looks good flatters it.",
+            )
+            st.button(
+                "Start labelling",
+                type="primary",
+                icon=":material/keyboard:",
+                on_click=_begin,
+                args=(begun,),
+            )
+
+
+def _begin(begun: str) -> None:
+    st.session_state[begun] = True
+    st.session_state["inspect.label.chosen"] = st.session_state["inspect.label.goal"]
+
+
+def _goal(labels, part: Part) -> int:
+    wanted = st.session_state.get("inspect.label.chosen", 40)
+    return min(len(labels.order), max(wanted, 1), len(part))
+
+
+def _progress(labels, goal: int) -> None:
+    n = len(labels.given)
+    few = f" · estimates appear from {FEWEST} on" if n < FEWEST else ""
+    st.progress(min(1.0, n / goal), text=f"{n} of {goal} images labelled{few}")
+
+
+def _done(folder, labels, goal: int, image: int | None) -> None:
+    st.success(
+        f"{len(labels.given)} images are labelled; the verdict above rests on them.",
+        icon=":material/check_circle:",
+    )
+    with st.container(horizontal=True):
+        if image is not None:
+            st.button(
+                "Label more",
+                icon=":material/add:",
+                on_click=_more,
+                args=(goal,),
+                help="The sample goes on where it stopped: all labels count.",
+            )
+        _undo(folder, labels)
+
+
+def _more(goal: int) -> None:
+    st.session_state["inspect.label.chosen"] = next((g for g in GOALS if g > goal), goal + 80)
+
+
+def _keys(opened, part, folder, labels, image: int) -> None:
+    offered = candidates(part, image)
+    st.markdown("**What is it?** Press the key, or click.")
+    with st.container(horizontal=True, key="inspect-label-keys"):
+        for key, c in enumerate(offered, 1):
+            st.button(
+                markdown(opened.classes[c]),
+                key=f"inspect.label.{key}",
+                shortcut=str(key),
+                on_click=_give,
+                args=(folder, labels, image, c),
+            )
+        st.button(
+            NONE,
+            key="inspect.label.0",
+            shortcut="0",
+            icon=":material/block:",
+            on_click=_give,
+            args=(folder, labels, image, OOD),
+        )
+    if len(offered) < len(opened.classes):
+        key = f"inspect.label.other.{image}"
+        st.selectbox(
+            "Another class",
+            range(len(opened.classes)),
+            index=None,
+            key=key,
+            format_func=opened.classes.__getitem__,
+            placeholder="Type to search",
+            on_change=lambda: _give(folder, labels, image, st.session_state[key]),
+            help="The keys hold the best answers of both models, in the order of your class list.",
+        )
+    with st.container(horizontal=True):
+        st.button(
+            "Cannot tell",
+            key="inspect.label.skip",
+            shortcut="S",
+            icon=":material/skip_next:",
+            on_click=_give,
+            args=(folder, labels, image, UNCLEAR),
+            help="Counted by no estimate.",
+        )
+        _undo(folder, labels)
+
+
+def _undo(folder, labels) -> None:
+    st.button(
+        "Undo",
+        key="inspect.label.undo",
+        shortcut="Z",
+        icon=":material/undo:",
+        disabled=not labels.given,
+        on_click=_take_back,
+        args=(folder, labels),
+    )
+
+
+def _give(folder, labels, image: int, label: int | None) -> None:
+    if label is not None and labels.next == image:  # else: a second press of the same key
+        labels.give(image, label)
+        save_hand_labels(folder, labels)
+
+
+def _take_back(folder, labels) -> None:
+    labels.undo()
+    save_hand_labels(folder, labels)
+
+
+def table(found: Estimates, opened: Inspection, score: str) -> None:
+    """The estimates, before beside after, with their intervals."""
+    title = f"{SCORES[score].title} ({SCORES[score].temperature(opened.logit_scale)})"
+    rows = {
+        "Right answers among images of the classes": found.right,
+        f"ACC, mean over the {found.classes} classes that were met": found.acc,
+        f"AUC, known against unknown by {title}": found.auc,
+    }
+    body = "".join(
+        f"<tr><th>{name}</th><td>{_cell(sides['before'])}</td><td>{_cell(sides['after'])}</td></tr>"
+        for name, sides in rows.items()
+        if sides
+    )
+    u = found.unknown
+    body += f"<tr><th>Of none of the classes</th><td colspan='2'>{_cell(u)} of all images</td></tr>"
+    st.html(
+        '<table class="ueo-table"><thead><tr><th>Estimated</th><th>Before</th><th>After</th></tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
+    unclear = f", {found.unclear} that nobody could tell left out" if found.unclear else ""
+    st.caption(
+        f"From {found.n} labels, {found.n_known} of them of the classes{unclear}. Brackets: 95 % intervals "
+        "(Clopper and Pearson for shares, Newcombe for the AUC); every label stands for the images of its "
+        "stratum of the score."
+    )
+
+
+def _cell(found) -> str:
+    return f"{found.value:.0f} % ({found.low:.0f} to {found.high:.0f})"

@@ -1,0 +1,209 @@
+"""Inspect: the map of the images. Brush it and see the images; choose an image and see its place."""
+
+from functools import lru_cache
+
+import streamlit as st
+
+from ueo_core.analysis.map_groups import COLOURED, colourings, frequent_classes, map_groups
+from ueo_core.analysis.pca_map import Map, pca_map
+from ueo_core.analysis.run_result import Inspection, Part, read_features
+from ueo_core.analysis.tsne import compute_tsne, tsne_map
+from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.runs.folder import RunFolder
+from ui.common import shell
+from ui.common.text import escaped
+from ui.common.working import working
+from ui.inspect import image as inspect_image
+from ui.inspect import map_chart, state
+from ui.inspect.gallery import download, image_wall
+from ui.inspect.threshold import sides
+
+KINDS = {"pca": "PCA", "tsne": "t-SNE"}
+
+
+@lru_cache(maxsize=8)
+def _pca(path: str, opened: Inspection, part: str) -> Map:
+    folder, steps = RunFolder(path), {"before": 0, "after": opened.step}
+    features = {side: read_features(folder, part, step) for side, step in steps.items()}
+    return pca_map(features, opened.parts[part].cosines)
+
+
+@lru_cache(maxsize=8)
+def _texts(opened: Inspection, part: str) -> dict[str, list[str]]:
+    """What hovering says of every image, by side."""
+    part, names = opened.parts[part], [escaped(c) for c in opened.classes]
+    return {
+        side: [
+            f"{names[c]} {100 * p:.0f} %"
+            for c, p in zip(part.prediction[side], part.confidence[side], strict=True)
+        ]
+        for side in part.cosines
+    }
+
+
+def show(opened: Inspection, part: Part, score: str) -> None:
+    """The controls, the map, and the images that are brushed or chosen on it."""
+    folder = shell.manager().folder(opened.run)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.segmented_control(
+            "Map by",
+            list(KINDS),
+            format_func=KINDS.get,
+            default="pca",
+            required=True,
+            key="inspect.map.kind",
+        )
+        ways = colourings(part)
+        colouring = st.segmented_control(
+            "Colour by",
+            list(ways),
+            format_func=ways.get,
+            default="answer",
+            required=True,
+            key=f"inspect.map.colour.{part.labelled}",
+        )
+        classes = _classes(opened, part) if colouring in ("answer", "truth") else []
+    where = _pca(str(folder.path), opened, part.name) if kind == "pca" else None
+    if kind == "tsne":
+        where = tsne_map(folder, opened, part.name)
+        if where is None:
+            _ask(folder, opened, part)
+            return
+    _draw(opened, part, score, where, colouring, classes)
+    _about(kind, where)
+    _below(opened, part, score)
+
+
+def _classes(opened, part) -> list[int]:
+    """The classes that get a colour: all where they can be told apart, else a choice of them."""
+    if len(opened.classes) <= COLOURED:
+        return list(range(len(opened.classes)))
+    return st.multiselect(
+        "Classes in colour",
+        range(len(opened.classes)),
+        default=frequent_classes(part),
+        format_func=opened.classes.__getitem__,
+        max_selections=COLOURED,
+        width=560,
+        key=f"inspect.map.classes.{opened.run}.{part.name}",
+    )
+
+
+def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> None:
+    texts, titles = _texts(opened, part.name), sides(opened)
+    marked = {
+        "brushed": state.brushed(opened, part),
+        "chosen": state.chosen(opened, part),
+        "ink": "#E8EDF2" if shell.dark() else "#1B2733",
+    }
+    if colouring == "score":
+        title = f"{SCORES[score].title} ({SCORES[score].temperature(opened.logit_scale)})"
+        fig = map_chart.scored(
+            where,
+            part.scores(score),
+            state.thresholds(opened, part, score),
+            texts,
+            opened.classes,
+            titles,
+            marked,
+            title,
+        )
+    else:
+        groups = map_groups(part, colouring, opened.classes, classes)
+        fig = map_chart.figure(where, groups, texts, opened.classes, titles, marked)
+    key = "inspect.map.chart"
+
+    def brushed() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        images = [p["customdata"] for p in points if p.get("customdata") is not None]
+        images = [int(i[0] if isinstance(i, list) else i) for i in images]
+        state.brush(opened, part, images)
+        if len(set(images)) == 1:
+            state.choose(opened, part, images[0])
+
+    st.plotly_chart(
+        fig,
+        key=key,
+        on_select=brushed,
+        selection_mode=("points", "box", "lasso"),
+        config={"displaylogo": False, "scrollZoom": True},
+        alt="Map of the images before and after adaptation, with the texts of the classes.",
+    )
+
+
+def _about(kind: str, where: Map) -> None:
+    if kind == "pca":
+        held = where.explained
+        how = (
+            f"The plane of largest variance of each model's image features ({held['before']:.0f} % and "
+            f"{held['after']:.0f} % of it); the right one is turned onto the left one. Stars: the class "
+            "texts, their mean put on the images' mean, which changes no answer."
+        )
+    else:
+        how = (
+            "t-SNE keeps neighbours together; sizes and distances of the groups mean nothing. The right "
+            "one starts from the left one. Stars: the middle of the five images nearest to each class text."
+        )
+    st.caption(f"{how} Drag to brush images, click one point, double-click to clear.")
+
+
+def _ask(folder, opened, part) -> None:
+    """t-SNE takes its time: on request, with progress, once for every model and set."""
+    key = f"inspect-tsne-{opened.run}-{part.name}-{opened.step}"
+    if working(key, "iterations"):
+        return
+    if tsne_map(folder, opened, part.name) is not None:
+        st.rerun()  # it ended between the two looks
+    with st.container(border=True):
+        st.markdown(
+            f"**t-SNE of {len(part):,} images has not been computed yet.** It keeps neighbours together "
+            "better than PCA, and takes from seconds to a few minutes; the result is kept."
+        )
+        st.button(
+            "Compute t-SNE",
+            type="primary",
+            icon=":material/scatter_plot:",
+            on_click=lambda: shell.jobs().start(
+                key,
+                "t-SNE, before and after",
+                lambda job: compute_tsne(folder, part.name, opened.step, job.progress, job.check),
+                again=True,
+            ),
+        )
+
+
+def _below(opened, part, score: str) -> None:
+    """The image chosen, and the images brushed."""
+    images, chosen = state.brushed(opened, part), state.chosen(opened, part)
+    if chosen is not None:
+        with st.container(border=True, key="inspect-chosen"):
+            inspect_image.show(opened, part, chosen)
+    if not images:
+        st.info(
+            "Brush some points with the lasso to see their images here; click an image to see its place.",
+            icon=":material/lasso_select:",
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{len(images):,} image{'s' * (len(images) > 1)} selected**", width="content")
+        download(opened, part, images, score, "inspect.map.csv")
+        st.button(
+            "Clear",
+            icon=":material/close:",
+            on_click=_clear,
+            args=(opened, part),
+            key="inspect.map.clear",
+        )
+    image_wall(
+        opened,
+        part,
+        images,
+        "inspect.map",
+        part.scores(score),
+        on_pick=lambda image: state.choose(opened, part, image),
+    )
+
+
+def _clear(opened, part) -> None:
+    state.brush(opened, part, [])
+    state.choose(opened, part, None)

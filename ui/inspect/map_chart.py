@@ -1,0 +1,217 @@
+"""The map of images as a Plotly figure: two panels, before and after, that share every colour.
+
+Every colour is made a second time by a symbol. A point carries its image's number as
+`customdata`, which is what a selection gives back.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ui.common.text import escaped
+
+CLASS_LOOKS = (  # Okabe and Ito's and three more; vermilion is kept for the unknown
+    ("#0072B2", "circle"),
+    ("#E69F00", "square"),
+    ("#009E73", "diamond"),
+    ("#CC79A7", "cross"),
+    ("#56B4E9", "triangle-down"),
+    ("#A6761D", "pentagon"),
+    ("#7B6FD0", "hexagon"),
+    ("#8C8C00", "hourglass"),
+)
+LOOKS = {
+    "rest": ("#9AA5B1", "circle"),
+    "unlabelled": ("#9AA5B1", "circle"),
+    "unknown": ("#D55E00", "triangle-up"),
+    "same": ("#9AA5B1", "circle"),
+    "right": ("#56B4E9", "circle"),
+    "wrong": ("#8797A8", "x"),
+    "flipped": ("#E69F00", "diamond"),
+    "mended": ("#009E73", "triangle-up"),
+    "broken": ("#D55E00", "triangle-down"),
+}
+SCALE = "Cividis"  # reads the same to colour-blind eyes
+NAMED = 40  # class texts up to which their names are written
+HEIGHT = 620
+PANELS = {"before": 1, "after": 2}
+
+
+def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dict, marked: dict):
+    """Groups of images in colours. groups: side → [Group]; texts: side → hover text by image.
+
+    marked: {"brushed": images to bring out, "chosen": one image or None, "ink": colour of text}.
+    """
+    fig = _frame(titles)
+    looks, seen = {}, set()
+    for side in PANELS:
+        for group in groups[side]:
+            if group.kind == "class" and group.name not in looks:
+                looks[group.name] = CLASS_LOOKS[len(looks) % len(CLASS_LOOKS)]
+            colour, symbol = looks.get(group.name) or LOOKS[group.kind]
+            _points(
+                fig,
+                side,
+                where.points[side],
+                group.members,
+                texts[side],
+                marked,
+                name=escaped(group.name),
+                legendgroup=group.name,
+                showlegend=group.name not in seen,
+                marker={"color": colour, "symbol": symbol},
+            )
+            seen.add(group.name)
+    return _finished(fig, where, classes, marked)
+
+
+def scored(
+    where, scores: dict, limits: dict, texts: dict, classes, titles: dict, marked: dict, name: str
+):
+    """All images by their score, each side on its own scale; crosses are below the threshold."""
+    fig = _frame(titles)
+    for side, column in PANELS.items():
+        values = scores[side]
+        for known, symbol, title in (
+            (True, "circle", "at or above the threshold"),
+            (False, "x", "below the threshold: unknown"),
+        ):
+            members = np.flatnonzero((values >= limits[side]) == known)
+            if not len(members):
+                continue
+            _points(
+                fig,
+                side,
+                where.points[side],
+                members,
+                texts[side],
+                marked,
+                name=title,
+                legendgroup=title,
+                showlegend=side == "after",
+                marker={
+                    "color": values[members].astype(np.float32),
+                    "symbol": symbol,
+                    "coloraxis": f"coloraxis{column if column > 1 else ''}",
+                },
+            )
+        bar = {"colorscale": SCALE, "cmin": float(values.min()), "cmax": float(values.max())}
+        bar["colorbar"] = {
+            "title": {"text": name, "side": "top"},
+            "orientation": "h",
+            "thickness": 10,
+            "len": 0.42,
+            "x": 0.22 if column == 1 else 0.78,
+            "y": -0.02,
+            "yanchor": "top",
+        }
+        fig.update_layout({f"coloraxis{column if column > 1 else ''}": bar})
+    return _finished(fig, where, classes, marked, legend_y=-0.2)
+
+
+def _frame(titles: dict):
+    fig = make_subplots(1, 2, subplot_titles=[titles[s] for s in PANELS], horizontal_spacing=0.03)
+    hidden = {"showticklabels": False, "ticks": "", "zeroline": False, "showgrid": False}
+    fig.update_xaxes(**hidden, showline=False)
+    fig.update_yaxes(**hidden, showline=False)
+    for n in ("", "2"):  # drawn, because an axis has no line on its far side
+        fig.add_shape(
+            type="rect",
+            xref=f"x{n} domain",
+            yref=f"y{n} domain",
+            x0=0,
+            x1=1,
+            y0=0,
+            y1=1,
+            line={"color": "rgba(128,128,128,0.35)", "width": 1},
+            layer="below",
+        )
+    for title, start in zip(fig.layout.annotations, (0.0, 0.515), strict=True):
+        title.update(
+            x=start, xanchor="left", yshift=6
+        )  # at the left: the tools come up at the right
+    return fig
+
+
+def _points(fig, side: str, points, members, texts, marked: dict, marker: dict, **trace) -> None:
+    brushed = np.asarray(marked["brushed"], np.int64)
+    size = 8 if len(points) <= 500 else 6 if len(points) <= 3000 else 4.5
+    fig.add_trace(
+        go.Scattergl(
+            x=points[members, 0].astype(np.float32),
+            y=points[members, 1].astype(np.float32),
+            mode="markers",
+            customdata=members.astype(np.int32),
+            text=[texts[i] for i in members],
+            hovertemplate="%{text}<extra></extra>",
+            opacity=0.85,
+            marker=marker | {"size": size},
+            selectedpoints=np.flatnonzero(np.isin(members, brushed)) if len(brushed) else None,
+            unselected={"marker": {"opacity": 0.12}},
+            **trace,
+        ),
+        1,
+        PANELS[side],
+    )
+
+
+def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
+    ink = marked["ink"]
+    names = [escaped(c) for c in classes]
+    for side, column in PANELS.items():
+        anchors = where.anchors[side]
+        fig.add_trace(
+            go.Scatter(
+                x=anchors[:, 0],
+                y=anchors[:, 1],
+                text=names,
+                name="class text",
+                mode="markers+text" if len(classes) <= NAMED else "markers",
+                textposition="top center",
+                textfont={"size": 12, "color": ink},
+                hovertemplate="text of the class “%{text}”<extra></extra>",
+                marker={
+                    "symbol": "star",
+                    "size": 11 if len(classes) <= NAMED else 8,
+                    "color": "#F0C808",
+                    "line": {"width": 1, "color": "#222"},
+                },
+                legendgroup="class text",
+                showlegend=side == "before",
+                selected={"marker": {"opacity": 1}},
+                unselected={"marker": {"opacity": 1}},
+            ),
+            1,
+            column,
+        )
+        if marked["chosen"] is not None:
+            x, y = where.points[side][marked["chosen"]]
+            fig.add_trace(
+                go.Scatter(
+                    x=[x],
+                    y=[y],
+                    mode="markers",
+                    hoverinfo="skip",
+                    name="the image chosen",
+                    legendgroup="chosen",
+                    showlegend=side == "before",
+                    marker={
+                        "symbol": "circle-open",
+                        "size": 22,
+                        "color": "#D62F8B",
+                        "line": {"width": 4},
+                    },
+                    unselected={"marker": {"opacity": 1}},
+                ),
+                1,
+                column,
+            )
+    return fig.update_layout(
+        height=HEIGHT,
+        margin={"l": 4, "r": 4, "t": 34, "b": 4},
+        dragmode="lasso",
+        legend={"orientation": "h", "y": legend_y, "yanchor": "top", "itemsizing": "constant"},
+        hoverlabel={"align": "left"},
+    )

@@ -1,0 +1,191 @@
+"""The story's live run in step mode, and what later scenes take from it."""
+
+import uuid
+
+import streamlit as st
+
+from ueo_core.analysis.live_metrics import confidence_hills, phase_sentence
+from ueo_core.drawings import sample
+from ueo_core.learn.link import Link
+from ueo_core.runs.downsample import decimated
+from ueo_core.runs.snapshot import Snapshot
+from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.errors import UserError
+from ui.common import charts, shell, thumbs
+from ui.learn import navigation, stage_cache, state
+from ui.live import panels
+
+TICK = 1.0  # seconds
+MOVING = ("queued", "running", "stopping")
+BUTTONS = {  # action → label, icon, key, steps
+    "step": ("Step", ":material/skip_next:", "S", 1),
+    "epoch": ("Six steps", ":material/fast_forward:", "E", 6),
+    "resume": ("Let it run", ":material/play_arrow:", "G", 0),
+    "pause": ("Pause", ":material/pause:", "P", 0),
+    "stop": ("Stop and keep", ":material/stop:", None, 0),
+}
+
+
+def current() -> str | None:
+    """The newest run that this page began, whoever began it."""
+    from ueo_core.learn.live import newest
+
+    return newest(shell.manager())
+
+
+def latest_adapter():
+    """Step and delta of the newest run's last checkpoint, or None."""
+    from ueo_core.learn.live import latest_adapter as read
+
+    run = current()
+    return read(shell.manager().folder(run).path) if run else None
+
+
+def fields() -> dict:
+    """The numbers of the scene's sentences."""
+    problem = sample.problem()
+    return {"classes": len(problem.classes), "pool": len(problem.pool)}
+
+
+def show(link: Link) -> None:
+    """The run, its buttons, its two charts and its batch, read again while it moves."""
+    st.html(thumbs.STYLE)
+    job = _job()
+    run = current()
+    moving = bool(job and job.running) or (
+        run is not None and shell.manager().snapshot(run).state in MOVING
+    )
+    st.fragment(_tick, run_every=TICK if moving else None, key="learn.live")(moving)
+
+
+def way_there(link: Link, what: str) -> None:
+    """Where something needs the live run: a sentence and one button. what: it appears, where."""
+    st.caption(f"{what} once the story's live run has taken a step.")
+    if state.shown(link, "to-live"):
+        st.button("Go to the live run", on_click=navigation.go, args=("live",), key="learn.to_live")
+
+
+def _job() -> Job | None:
+    return shell.jobs().get(f"learn-{st.session_state.get('learn.request', '')}")
+
+
+def _tick(moving: bool) -> None:
+    link = state.load()
+    job, run = _job(), current()
+    now = shell.manager().snapshot(run) if run else None
+    busy = bool(job and job.running)
+    if (busy or (now is not None and now.state in MOVING)) != moving:
+        state.again()  # once: the page registers this fragment again, with or without its clock
+    if job and job.error:
+        shell.problem(job.error)
+    if state.shown(link, "live"):
+        _buttons(now, busy)
+    _status(now, job)
+    # Presented, the three stand side by side: their legends must fit above the curves.
+    size = round((11 if link.present else 14) * link.scale)
+    grid = st.grid(3, min_column_width=260, gap="medium", key="learn-live-grid")
+    with grid.cell():
+        _loss(now, size)
+    with grid.cell():
+        _hills(now, size)
+    with grid.cell():
+        if now is not None:
+            facts = panels.facts(str(shell.manager().folder(now.run).path))
+            panels.last_batch(now, facts)
+
+
+def _buttons(now: Snapshot | None, busy: bool) -> None:
+    with st.container(horizontal=True):
+        fresh = now is None or now.state in ("finished", "failed")
+        st.button(
+            "Start" if now is None else "Start again",
+            icon=":material/play_circle:",
+            type="primary" if fresh else "secondary",
+            shortcut="A",
+            key="learn.live.start",
+            disabled=busy or (now is not None and now.state in MOVING),
+            on_click=_start,
+        )
+        can = now.actions if now else ()
+        for name, (label, icon, shortcut, steps) in BUTTONS.items():
+            action = "step" if name == "epoch" else name
+            st.button(
+                label,
+                icon=icon,
+                shortcut=shortcut,
+                key=f"learn.live.{name}",
+                disabled=busy or action not in can,
+                on_click=_act,
+                args=(action, steps),
+            )
+
+
+def _start() -> None:
+    """Draw the problem and take the first step, once for any number of clicks."""
+    manager = shell.manager()
+    request = st.session_state["learn.request"] = uuid.uuid4().hex
+
+    def work(job: Job) -> str:
+        from ueo_core.learn.live import begin
+
+        return begin(manager, stage_cache.BACKBONE, request, job.progress)
+
+    shell.jobs().start(f"learn-{request}", "The sample", work)
+
+
+def _act(action: str, steps: int) -> None:
+    try:
+        shell.manager().act(current(), action, max(1, steps))
+    except UserError as error:
+        # The run went on between the drawing of the button and its click.
+        st.toast(str(error))
+
+
+def _status(now: Snapshot | None, job: Job | None) -> None:
+    """What is going on, in one line, always in the same place."""
+    if job and job.running:
+        text = f"Drawing the sample: {job.done} of {job.total}" if job.total else "Getting ready"
+        st.progress(job.done / job.total if job.total else 0.0, text)
+        return
+    if now is None:
+        st.progress(0.0, "Nothing has been started yet.")
+        return
+    doing = phase_sentence(now) if now.state in MOVING else f"Run {now.state}"
+    text = f"{doing} · step {now.step} of {now.steps or '…'}"
+    if now.evaluations and now.evaluations[-1].get("auc") is not None:
+        first, last = now.evaluations[0], now.evaluations[-1]
+        text += (
+            f" · ACC {first['acc']:.0f} → {last['acc']:.0f} %, AUC {first['auc']:.0f} → {last['auc']:.0f} % "
+            f"(step 0 → {last['step']})"
+        )
+    st.progress(now.step / now.steps if now.steps else 0.0, text)
+
+
+def _loss(now: Snapshot | None, size: int) -> None:
+    series = decimated(now.series) if now else []
+    st.markdown("**The loss and its two terms**")
+    st.echarts_chart(
+        charts.loss_chart(series, now.steps if now else 1, size),
+        key="learn.live.loss",
+        height=330,
+        alt=f"Loss and its two terms over {len(series)} steps.",
+    )
+
+
+def _where_it_starts():
+    """The hills of the story, where they have been computed; they are those of step 0."""
+    from ueo_core.learn.stage import two_hills
+
+    drawn = stage_cache.stage()
+    return two_hills(drawn) if drawn.seen_all else None
+
+
+def _hills(now: Snapshot | None, size: int) -> None:
+    st.markdown("**The hills, at step 0 and now**")
+    found = confidence_hills(now) if now else _where_it_starts()
+    st.echarts_chart(
+        charts.hill_chart(found, size),
+        key="learn.live.hills",
+        height=330,
+        alt="Densities of the score of known and unknown test images, at step 0 and now.",
+    )

@@ -1,0 +1,162 @@
+"""The Learn page: a story, a triangle to play with, one image, the formula, exercises."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from ueo_core.learn.link import CONTROLS, SIZES, VIEWS, Link, parameters
+from ueo_core.learn.scenes import Look
+from ui.common.shell import ROOT
+from ui.learn import image, navigation, state, story, triangle, words
+
+_KEYS = st.components.v2.component(
+    "ueo_learn_keys",
+    js=(ROOT / "assets" / "learn" / "keys.js").read_text(encoding="utf-8"),
+)
+TITLES = {
+    "triangle": "Three classes, sixty images, ten trained numbers",
+    "image": "One image, from cosines to weight",
+    "formula": "The formula, symbol by symbol",
+    "exercises": "Exercises",
+}  # the story's scenes have their own
+BASE = 17  # pixels, the theme's base size
+KEYS = """**Keys.** ← → or a remote's page keys: scenes · Space: play or pause · . and , : one step on or back, the line, the
+temperature · 0: back to the start · B: another batch, eight others · V: reveal · 1–8: guess a stranger · A S E G P: the live
+run · K L: another drawing · F: present or leave"""
+
+
+def page() -> None:
+    """Draw the page for the state in the URL.
+
+    All of it is a fragment: turning a scene draws no sidebar, and so answers a third sooner.
+    """
+    state.adopt()
+    st.fragment(_page, key="learn.page")()
+
+
+def _page() -> None:
+    for name, value in state.picked().items():
+        if name == "scene":
+            navigation.go(value)  # with the scene's own setting
+        else:
+            state.take(name, value)
+    link = state.load()
+    st.html(_style(link))
+    _KEYS(key="learn.keys", height=1)
+    _menu(link)
+    if link.view in TITLES and not link.present:
+        st.markdown(f"## {TITLES[link.view]}")
+    {
+        "story": story.show,
+        "triangle": _triangle,
+        "image": image.show,
+        "formula": words.formula,
+        "exercises": words.exercises,
+    }[link.view](link)
+
+
+def _style(link: Link) -> str:
+    """Type for the room: everything that is measured in rem grows with it."""
+    size = f"{BASE * float(link.size):g}px"
+    if link.present:  # as large as leaves a scene on one screen
+        size = f"calc({float(link.size):g} * max({BASE}px, min(1.22vw, 2.15vh)))"
+    bare = link.present or not state.shown(link, "nav")
+    extra = _PRESENT if link.present else _STEPS if link.view == "story" else ""
+    return f"""<style>
+html {{ font-size: {size} !important; }}
+[data-testid="stMainBlockContainer"] {{ padding-top: 3.6rem; padding-bottom: 1rem; }}
+@media (min-width: 900px) {{ /* the toolbar is empty but for its menu: the page begins beside it */
+  [data-testid="stHeader"], [data-testid="stHeader"] * {{ background: transparent; pointer-events: none; }}
+  [data-testid="stHeader"] button, [data-testid="stHeader"] button * {{ pointer-events: auto; }}
+  [data-testid="stMainBlockContainer"] {{ padding-top: 1.1rem; }}
+}}
+[data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
+.st-key-learn-glossary {{ columns: 24rem auto; column-gap: 2.5rem; display: block; }}
+.st-key-learn-formula {{ container-type: inline-size; }}
+.st-key-learn-formula .katex {{ font-size: min(1.21em, 6.2cqi); }} /* no line of it is cut off */
+.st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
+{_BARE if bare else ""}{extra}</style>"""
+
+
+_BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
+[data-testid="stExpandSidebarButton"] { display: none; }
+"""
+_STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
+  .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
+  .st-key-learn-present { order: -1; }
+}
+@media (max-width: 640px) { /* Back and Next side by side below the list of scenes */
+  .st-key-learn-view { order: -2; }
+  .st-key-learn-scene { order: -1; }
+}
+"""
+_PRESENT = """[data-testid="stHeader"] { display: none; }
+[data-testid="stMainBlockContainer"] { max-width: none; padding: 0.6rem 2rem 0.5rem; }
+[data-testid="stVerticalBlock"] { gap: 0.55rem; }
+[data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
+.st-key-learn-title { display: none; } /* the list of scenes is the title: one row less */
+.st-key-learn-scene { min-width: min(31rem, 100%); }
+.st-key-learn-scene input { font-size: 1.3rem; font-weight: 650; }
+@media (max-height: 800px) {
+  p.learn-lead { font-size: 1.1rem; line-height: 1.4; }
+  p.learn-do { font-size: 1.05rem; margin: 0.1rem 0; }
+}
+"""
+
+
+def _menu(link: Link) -> None:
+    """Views, the story's steps, and the popover, in one row where there is room."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if state.shown(link, "menu") and not link.present:
+            st.segmented_control(
+                "View",
+                list(VIEWS),
+                format_func=VIEWS.get,
+                key=state.key("view"),
+                label_visibility="collapsed",
+            )
+        if link.view == "story" and state.shown(link, "scenes"):
+            navigation.steps(link)
+        if link.view in TITLES and link.present:  # in this row: the height is the picture's
+            st.markdown(f"## {TITLES[link.view]}")
+        st.space("stretch")
+        if state.shown(link, "present"):
+            st.button(
+                "Leave" if link.present else "Present",
+                icon=":material/close_fullscreen:" if link.present else ":material/slideshow:",
+                shortcut="F",
+                key="learn.present",
+                help="Large type, one scene a screen, nothing else; the link keeps it.",
+                on_click=lambda: state.change(present=1 - link.present),
+            )
+        if state.shown(link, "share-link") and not link.present:
+            with st.popover("Share", icon=":material/link:", help="Type size, keys and link"):
+                _share(link)
+
+
+def _share(link: Link) -> None:
+    """Type size, and the link that reproduces this view with some controls hidden."""
+    st.segmented_control(
+        "Type size",
+        list(SIZES),
+        format_func=SIZES.get,
+        key=state.key("size"),
+    )
+    hidden = st.multiselect(
+        "Hide in the link", list(CONTROLS), format_func=CONTROLS.get, key="learn.share.hide"
+    )
+    wanted = replace(link, hide=tuple(c for c in CONTROLS if c in {*hidden, *link.hide}))
+    st.caption("The whole state is in the link; whoever opens it sees this view.")
+    address = st.context.url.split("?")[0] if st.context.url else ""
+    query = urlencode(parameters(wanted), safe=",")
+    st.code(f"{address}?{query}" if query else address, language=None, wrap_lines=True)
+    st.caption(KEYS)
+
+
+def _triangle(link: Link) -> None:
+    state.fragment(link, _playground, "playground")
+
+
+def _playground() -> None:
+    triangle.show(state.load(), Look(star=True), with_knobs=True, with_presets=True)

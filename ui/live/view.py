@@ -1,0 +1,115 @@
+"""What of a run is shown and how, all of it in the address: a link reproduces the view."""
+
+import re
+from dataclasses import dataclass
+
+import streamlit as st
+
+from ueo_core.runs.snapshot import Snapshot
+
+PRESENTED = ("hills", "signs", "loss")  # panels on the projector, unless others are chosen
+MOST = 3
+NAMES = {
+    "hills": "Confidence hills",
+    "signs": "Quality by epoch",
+    "loss": "Loss and terms",
+    "weights": "Weights",
+    "change": "Layers",
+    "batch": "Last batch",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """The address, read."""
+
+    present: bool  # large type and few panels
+    panels: tuple[str, ...]  # of the projector's view
+    first: int  # steps shown
+    last: int | None  # None: to the end, wherever that will be
+
+
+def current() -> View:
+    """The view that the address asks for; what it cannot mean is passed over."""
+    asked = st.query_params.get("panels", "").split(",")
+    panels = tuple(dict.fromkeys(p for p in asked if p in NAMES))[:MOST]
+    span = re.fullmatch(r"(\d{1,9})-(\d{1,9})", st.query_params.get("steps", ""))
+    first, last = (int(span[1]), int(span[2])) if span else (0, None)
+    if last is not None and last <= first:
+        first, last = 0, None
+    return View(st.query_params.get("present") == "1", panels or PRESENTED, first, last)
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = value
+
+
+def present_button(view: View) -> None:
+    """Into the projector's view and out of it."""
+    st.button(
+        "Leave presentation" if view.present else "Present",
+        icon=":material/close_fullscreen:" if view.present else ":material/slideshow:",
+        key="live.present",
+        shortcut="F",
+        help="Large type and three panels; the address keeps the view.",
+        on_click=_present,
+        args=(not view.present,),
+    )
+
+
+def _present(on: bool) -> None:
+    _put("present", "1" if on else None)
+    st.session_state["live.whole"] = True  # the frame of the page changes, not only the fragment
+
+
+def choices(view: View, now: Snapshot) -> None:
+    """Which steps the curves show, and which panels the projector."""
+    zoomed = view.last is not None
+    label = f"Steps {view.first:,} to {view.last:,}" if zoomed else "View"
+    with st.popover(label, icon=":material/zoom_in:", key="live.view"):
+        if view.present:
+            st.multiselect(
+                "Panels",
+                NAMES,
+                view.panels,
+                format_func=NAMES.get,
+                max_selections=MOST,
+                key="live.panels",
+                on_change=_choose_panels,
+            )
+        if now.steps > 1:
+            end = min(view.last or now.steps, now.steps)
+            st.slider(
+                "Steps shown",
+                0,
+                now.steps,
+                (min(view.first, end - 1), end),
+                key="live.span",
+                on_change=_zoom,
+                args=(now.steps,),
+                help="For the curves and the layers; it stays while the run goes on, and in the address.",
+            )
+            st.button(
+                "All steps",
+                icon=":material/zoom_out_map:",
+                key="live.unzoom",
+                disabled=not zoomed,
+                on_click=_put,
+                args=("steps", None),
+            )
+        else:
+            st.caption("There are no steps to choose from yet.")
+
+
+def _choose_panels() -> None:
+    chosen = st.session_state["live.panels"]
+    _put("panels", ",".join(chosen) if chosen and tuple(chosen) != PRESENTED else None)
+
+
+def _zoom(steps: int) -> None:
+    first, last = st.session_state["live.span"]
+    whole = (first, last) == (0, steps) or first == last
+    _put("steps", None if whole else f"{first}-{last}")

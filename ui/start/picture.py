@@ -1,0 +1,147 @@
+"""The one picture of what the studio does, drawn with the studio's own drawings."""
+
+import base64
+import html
+import io
+
+import numpy as np
+import streamlit as st
+
+from ueo_core.drawings.render import render
+from ueo_core.drawings.sample import SHOWCASE_DOMAIN
+
+DOMAIN = SHOWCASE_DOMAIN
+KNOWN = ("key", "fish", "star")
+STRANGERS = ("umbrella", "car")
+BLUE, VERMILION = "#0072B2", "#D55E00"  # known and unknown, here and on every page
+TILE = 84
+
+# Where the tiles of the pile lie: noun, which of its drawings, x, y, slant in degrees.
+_PILE = (
+    ("fish", 0, 30, 92, -9),
+    ("umbrella", 0, 128, 74, 6),
+    ("star", 0, 226, 96, -5),
+    ("key", 1, 300, 70, 9),
+    ("star", 1, 66, 172, 7),
+    ("key", 0, 168, 168, -7),
+    ("car", 0, 262, 184, 5),
+    ("fish", 1, 26, 258, 4),
+    ("umbrella", 1, 122, 262, -6),
+    ("key", 2, 214, 272, 8),
+    ("star", 2, 306, 262, -8),
+    ("fish", 2, 330, 166, 10),
+)
+
+
+ABOUT = (
+    "Left, a pile of photos without labels: keys, fish and stars, mixed with umbrellas and a car. "
+    "Middle, CLIP adapts with UEO, given only the names key, fish and star. Right, the known images "
+    "sorted by class, and the unknown ones set apart."
+)
+INK = {False: "#1B2733", True: "#E8EDF2"}  # by dark theme
+
+
+def draw(dark: bool) -> None:
+    """The picture, in the colours of the viewer's theme."""
+    st.image(svg(INK[dark]), alt=ABOUT, width="stretch")
+
+
+@st.cache_data(show_spinner=False)
+def svg(ink: str) -> str:
+    """An SVG image: an unlabeled pile, UEO, the known in their classes, the unknown apart."""
+    parts = [_text(226, 40, "Photos without labels", 27, 650)]
+    parts += [_tile(*tile) for tile in _PILE]
+    parts += [_text(226, 398, "some of your classes, some strangers", 22, 400, 0.75)]
+    parts += [_arrow(452, 200), _engine(), _arrow(742, 200)]
+    for row, noun in enumerate(KNOWN):
+        top = 62 + row * 98
+        parts.append(_bin(838, top, 360, 90, BLUE, dashed=False))
+        parts.append(_text(912, top + 53, noun, 26, 650))
+        parts += [_tile(noun, i, 984 + i * 70, top + 13, 0, 64) for i in range(3)]
+    parts.append(_bin(1232, 62, 160, 286, VERMILION, dashed=True))
+    parts += [_tile("umbrella", 0, 1280, 82, 0, 64), _tile("umbrella", 1, 1280, 172, 0, 64)]
+    parts.append(_tile("car", 0, 1280, 262, 0, 64))
+    parts += [
+        _text(1018, 40, "Known: sorted", 27, 650),
+        _text(1312, 40, "Unknown: apart", 27, 650),
+        _text(1106, 398, "every image with a score of how sure the model is", 22, 400, 0.75),
+    ]
+    return (
+        '<svg viewBox="-10 0 1430 416" xmlns="http://www.w3.org/2000/svg" '
+        f'fill="{ink}" color="{ink}" '
+        f'font-family="Source Sans Pro, Source Sans, Segoe UI, Helvetica Neue, Arial, sans-serif">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _engine() -> str:
+    """CLIP and what it is told: names, no labels."""
+    chips = "".join(
+        f'<rect x="{530 + i * 68}" y="262" width="62" height="36" rx="18" fill="{BLUE}"/>'
+        + _text(561 + i * 68, 287, noun, 21, 600, fill="#FFFFFF")
+        for i, noun in enumerate(KNOWN)
+    )
+    return (
+        f'<circle cx="630" cy="160" r="78" fill="none" stroke="{BLUE}" stroke-width="7"/>'
+        + _hill(604, VERMILION, 'stroke-dasharray="9 7"')
+        + _hill(660, BLUE, "")
+        + _text(630, 40, "CLIP adapts with UEO", 27, 650)
+        + chips
+        + _text(630, 336, "told the names only", 23, 500)
+    )
+
+
+def _hill(x: int, colour: str, dash: str) -> str:
+    """One of the two confidence hills that the Live page shows pulling apart."""
+    return (
+        f'<path d="M {x - 36} 192 C {x - 14} 192 {x - 14} 116 {x} 116 C {x + 14} 116 {x + 14} 192 '
+        f'{x + 36} 192" fill="{colour}" fill-opacity="0.12" stroke="{colour}" stroke-width="5" '
+        f'stroke-linecap="round" {dash}/>'
+    )
+
+
+def _arrow(x: int, y: int) -> str:
+    return (
+        f'<path d="M {x} {y} h 50 m -18 -17 l 18 17 l -18 17" fill="none" stroke="currentColor" '
+        'stroke-width="6" stroke-linecap="round" stroke-linejoin="round" opacity="0.6"/>'
+    )
+
+
+def _bin(x: int, y: int, width: int, height: int, colour: str, dashed: bool) -> str:
+    dash = 'stroke-dasharray="10 8"' if dashed else ""
+    return (
+        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="12" fill="{colour}" '
+        f'fill-opacity="0.08" stroke="{colour}" stroke-width="3.5" {dash}/>'
+    )
+
+
+def _tile(noun: str, index: int, x: int, y: int, slant: float = 0, side: int = TILE) -> str:
+    middle = f"{x + side / 2} {y + side / 2}"
+    return (
+        f'<g transform="rotate({slant} {middle})"><rect x="{x - 4}" y="{y - 4}" width="{side + 8}" '
+        f'height="{side + 8}" rx="7" fill="#FFFFFF" stroke="#8A97A3" stroke-width="1.2"/>'
+        f'<image href="{_drawing(noun, index)}" x="{x}" y="{y}" width="{side}" height="{side}"/></g>'
+    )
+
+
+def _drawing(noun: str, index: int) -> str:
+    """A drawing as a data URL."""
+    g = np.random.default_rng([*noun.encode(), index])
+    buffer = io.BytesIO()
+    render(noun, DOMAIN, g, 128)[0].save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _text(
+    x: int,
+    y: int,
+    text: str,
+    size: int,
+    weight: int,
+    opacity: float = 1,
+    fill: str = "currentColor",
+) -> str:
+    return (
+        f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" text-anchor="middle" '
+        f'opacity="{opacity}" fill="{fill}">{html.escape(text)}</text>'
+    )

@@ -1,0 +1,155 @@
+"""Use: what to take away. Tables and folders of the images, and the model itself."""
+
+import streamlit as st
+
+from ueo_core.export.script import snippet
+from ueo_core.export.sorted_folders import Sorted, sorted_zip
+from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
+from ueo_core.inference.predictions import Predictions
+from ueo_core.runs.folder import RunFolder
+from ueo_core.workspace.equivalent_command import use_commands
+from ueo_core.workspace.prediction_history import Asked
+from ui.common import shell
+from ui.common.work import show_job
+
+JOB = "use.zip"
+_BROWSER_MB = 500  # a download is held in the server's memory; larger ones are left on the disk
+
+
+def images(adapter_file: AdapterFile, what: Asked, said: Predictions, threshold: float) -> None:
+    """Downloads of the images shown, at the threshold chosen."""
+    st.subheader("Take the answers away")
+    left, right = st.columns(2, border=True)
+    with left:
+        st.markdown(
+            f"**Predictions as a table.** {len(said):,} rows: image, answer, confidence, score, and "
+            "unknown at the threshold above."
+        )
+        st.download_button(
+            "Download the CSV",
+            data=lambda: said.csv(threshold),
+            file_name="predictions.csv",
+            mime="text/csv",
+            icon=":material/table_view:",
+            key="use.csv",
+            on_click="ignore",
+        )
+    with right:
+        _folders(what, said, threshold)
+
+
+def _folders(what: Asked, said: Predictions, threshold: float) -> None:
+    st.markdown(
+        "**Images sorted into class folders**, with one for the unknown, as a zip of copies. Originals "
+        "are copied where they still lie where they were taken in from; else the stored image is, at "
+        "training size. A list in the zip says which is which."
+    )
+    if show_job(JOB, "use.zipping", done=_zipped, failed="use.zip.problem"):
+        return
+    if problem := st.session_state.pop("use.zip.problem", None):
+        shell.problem(problem)
+    st.button(
+        "Make the zip",
+        icon=":material/folder_zip:",
+        key="use.zip.make",
+        on_click=_begin,
+        args=(what, said, threshold),
+    )
+    made = st.session_state.get("use.made")
+    if made is None or not made.path.is_file():
+        return
+    size = made.path.stat().st_size / 1e6
+    st.caption(
+        f"{made.images:,} images, {made.unknown:,} of them unknown: {made.originals:,} original files, "
+        f"{made.stored:,} stored images."
+    )
+    if size <= _BROWSER_MB:
+        st.download_button(
+            f"Download the zip ({size:,.1f} MB)",
+            data=lambda: made.path.open("rb"),
+            file_name="sorted.zip",
+            mime="application/zip",
+            type="primary",
+            key="use.zip.get",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    else:
+        st.info(f"{size:,.0f} MB are too much for the browser; the zip is here until tomorrow:")
+        st.code(str(made.path), language=None)
+
+
+def _begin(what: Asked, said: Predictions, threshold: float) -> None:
+    shell.jobs().start(
+        JOB,
+        "Sorting the images",
+        lambda job: sorted_zip(job, what.images(), said, threshold),
+        again=True,
+    )
+    st.session_state["use.zipping"] = True
+    st.session_state.pop("use.made", None)
+
+
+def _zipped(made: Sorted) -> None:
+    st.session_state["use.made"] = made
+
+
+def model(adapter_file: AdapterFile) -> None:
+    """Downloads of the model: the delta, the script that uses it, the report."""
+    from ueo_core.report.html import html_report
+
+    st.subheader("Take the model away")
+    cells = st.columns(3, border=True)
+    with cells[0]:
+        st.markdown(
+            f"**The adapted parameters** ({adapter_file.path.stat().st_size / 1e3:,.0f} kB, safetensors), with "
+            "classes, prompt, settings, metrics and the fingerprints of data and weights. Bring it in "
+            "here again, or give it to `predict` in place of a run."
+        )
+        st.download_button(
+            "Download the delta",
+            data=lambda: adapter_file.path.open("rb"),
+            file_name=ADAPTER_NAME,
+            mime="application/octet-stream",
+            icon=":material/download:",
+            key="use.delta.get",
+            on_click="ignore",
+        )
+    with cells[1]:
+        st.markdown(
+            "**A script for plain open_clip** that loads the delta and classifies images, without this "
+            "studio. It lies beside the delta."
+        )
+        text = snippet(adapter_file)
+        st.download_button(
+            "Download the script",
+            data=text,
+            file_name="use_delta.py",
+            mime="text/x-python",
+            icon=":material/code:",
+            key="use.snippet.get",
+            on_click="ignore",
+        )
+    with cells[2]:
+        st.markdown(
+            "**A report to mail**: one HTML file with verdict, figures and images in it, which needs no "
+            "network."
+        )
+        if adapter_file.run is None:
+            st.caption("Only the run itself has a report; a delta knows nothing of its training.")
+        else:
+            st.download_button(
+                "Download the report",
+                data=lambda: html_report(RunFolder(adapter_file.run)),
+                file_name=f"report-{adapter_file.run.name}.html",
+                mime="text/html",
+                icon=":material/description:",
+                key="use.report.get",
+                on_click="ignore",
+            )
+    with st.expander("The script", icon=":material/code:", key="use.snippet"):
+        st.code(text, language="python")
+    with st.expander(
+        "The same from the command line", icon=":material/terminal:", key="use.command"
+    ):
+        st.code(use_commands(adapter_file), language="bash", wrap_lines=True)

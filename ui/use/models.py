@@ -1,0 +1,181 @@
+"""Use: which adapted model. One's own finished runs, and deltas brought in from elsewhere."""
+
+import streamlit as st
+
+from ueo_core.analysis.run_picker import catalogue, entry_labels
+from ueo_core.config.methods import METHODS
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
+from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.runs.run_adapter import adapter_of_run
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters, remove_adapter
+from ui.common import shell
+from ui.common.text import markdown
+from ui.common.verdict import BOXES, inspection, judged
+from ui.common.work import show_job
+
+JOB = "use.delta"
+
+
+def chosen() -> AdapterFile | None:
+    """The model to use, to change by a list; None, said with one button, where there is none."""
+    if show_job(JOB, "use.checking", done=_imported, failed="use.model.problem"):
+        return None
+    runs = [e for e in catalogue(shell.manager()) if e.finished]
+    adapters = imported_adapters()
+    titles = {f"run:{run}": title for run, title in entry_labels(runs).items()}
+    titles |= {f"delta:{id}": f"{o.title} · brought in ({id[:6]})" for id, o in adapters.items()}
+    if problem := st.session_state.pop("use.model.problem", None):
+        shell.problem(problem)
+    if not titles:
+        _empty()
+        return None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = _wanted(titles)
+        st.session_state["use.model"] = wanted
+        picked = st.selectbox(
+            "Adapted model",
+            list(titles),
+            format_func=titles.get,
+            key="use.model",
+            width=620,
+            on_change=_switch,
+        )
+        _import_adapter()
+        if picked.startswith("delta:"):
+            with st.popover("Take out", icon=":material/delete:"):
+                st.markdown(
+                    "Forget this delta and what was classified with it? Its file stays where you have it."
+                )
+                st.button("Take it out", type="primary", on_click=_take_out, args=(picked[6:],))
+    kind, _, id = picked.partition(":")
+    try:
+        if kind != "run":
+            return adapters[id]
+        adapter_file = adapter_of_run(shell.manager().folder(id).path)
+        return (
+            _guarded(adapter_file)
+            if adapter_file.guard and adapter_file.guard["share"] < 1
+            else adapter_file
+        )
+    except UserError as error:
+        shell.problem(error)
+        return None
+
+
+def _guarded(adapter_file: AdapterFile) -> AdapterFile:
+    """The guard's choice, unless a person prefers the last epoch."""
+    st.warning(markdown(adapter_file.guard["reason"]), icon=":material/gpp_maybe:")
+    if st.toggle(
+        "Use what the guard offers", value=True, key=f"use.guarded.{adapter_file.run.name}"
+    ):
+        return adapter_of_run(adapter_file.run, guarded=True)
+    return adapter_file
+
+
+def _wanted(titles: dict[str, str]) -> str:
+    """The model of the URL, else of this session, else the newest run."""
+    if id := st.query_params.get("delta"):
+        if f"delta:{id}" in titles:
+            return f"delta:{id}"
+        st.warning("The delta of this link is not here any more.")
+        del st.query_params["delta"]
+    run = shell.parameter("run")
+    if run and run != "latest" and f"run:{run}" not in titles:
+        st.info(
+            "The run of this link has no result to use yet; here is another model.",
+            icon=":material/info:",
+        )
+    return f"run:{run}" if f"run:{run}" in titles else next(iter(titles))
+
+
+def _switch() -> None:
+    kind, _, id = st.session_state["use.model"].partition(":")
+    if kind == "delta":
+        st.query_params["delta"] = id
+    else:
+        st.query_params.pop("delta", None)
+        shell.set_parameter("run", id)
+
+
+def _empty() -> None:
+    st.info(
+        "There is no adapted model yet. Finish a run, or bring in a delta that was exported elsewhere.",
+        icon=":material/info:",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Adapt a model", type="primary", icon=":material/tune:"):
+            st.switch_page("pages/2_Adapt.py")
+        _import_adapter()
+
+
+def about(adapter_file: AdapterFile) -> None:
+    """The model in a line, and whether it can be trusted where that is known."""
+    meta = adapter_file.metadata
+    classes = ", ".join(adapter_file.classes[:8]) + (" …" if len(adapter_file.classes) > 8 else "")
+    method = METHODS.get(adapter_file.settings.method)
+    st.caption(
+        f"{markdown(str(meta['backbone']))} · {method.title if method else adapter_file.settings.method}, step "
+        f"{meta.get('step', '?')} · {len(adapter_file.classes)} classes: {markdown(classes)}"
+    )
+    if adapter_file.run is None or adapter_file.guarded:  # the verdict is on the last epoch
+        return
+    try:
+        opened = inspection(adapter_file.run.name)
+    except UserError:
+        return
+    verdict = judged(opened, opened.default, DEFAULT_SCORE)
+    if verdict.kind in ("worse", "mixed"):
+        box, icon = BOXES[verdict.kind]
+        box(f"**{markdown(verdict.headline)}** Think twice before you use it.", icon=icon)
+
+
+# Bringing one in
+
+
+def _import_adapter() -> None:
+    with st.popover("Bring in a delta", icon=":material/upload_file:"):
+        st.markdown(
+            "A `delta.safetensors` that a run or `export` wrote. It is checked against its model: weights, "
+            "names, shapes, classes and prompt."
+        )
+        given = st.file_uploader("Delta", ["safetensors"], key="use.delta.file")
+        backbone = pretrained = ""
+        if shell.local():
+            with st.expander("Its model is elsewhere on this machine"):
+                backbone = st.text_input(
+                    "Backbone",
+                    key="use.delta.backbone",
+                    placeholder="A name, or the path of a config .json",
+                )
+                pretrained = st.text_input(
+                    "Weights", key="use.delta.weights", placeholder="A tag, or a checkpoint file"
+                )
+        st.button(
+            "Check and bring in",
+            type="primary",
+            disabled=given is None,
+            on_click=_check,
+            args=(given and given.getvalue(), backbone.strip() or None, pretrained.strip() or None),
+        )
+
+
+def _check(data: bytes, backbone: str | None, pretrained: str | None) -> None:
+    files = shell.local()
+    shell.jobs().start(
+        JOB,
+        "Checking the delta",
+        lambda job: import_adapter(job, data, backbone, pretrained, files),
+        again=True,
+    )
+    st.session_state["use.checking"] = True
+
+
+def _imported(id: str) -> None:
+    st.query_params["delta"] = id
+    st.toast("The delta fits its model and was brought in.", icon=":material/check:")
+
+
+def _take_out(id: str) -> None:
+    remove_adapter(id)
+    st.query_params.pop("delta", None)

@@ -1,0 +1,37 @@
+"""The Use page: an adapted model, images that it has answered for, and what to take away."""
+
+import streamlit as st
+
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.prediction_history import predictions_of
+from ui.common import shell, thumbs
+from ui.use import exports, images, models, predictions
+
+STYLE = """<style>
+.ueo-thumb .unknown { color: #D55E00; font-weight: 650; }
+.ueo-thumb .unknown::before { content: "? "; }
+</style>"""
+
+
+def show() -> None:
+    """Draw the page in whatever state it is."""
+    st.html(thumbs.STYLE + STYLE)
+    st.title("Use")
+    adapter_file = models.chosen()
+    if adapter_file is None:
+        return
+    models.about(adapter_file)
+    try:
+        what = images.chosen(adapter_file)
+        if what is None:
+            exports.model(adapter_file)
+            return
+        said = predictions_of(adapter_file, what)
+    except UserError as error:
+        shell.problem(error)
+        exports.model(adapter_file)
+        return
+    threshold = predictions.threshold(adapter_file, what, said)
+    predictions.predictions(what, said, threshold)
+    exports.images(adapter_file, what, said, threshold)
+    exports.model(adapter_file)

@@ -1,0 +1,181 @@
+"""Use: the threshold between known and unknown, and the answers as a wall and as a table."""
+
+import numpy as np
+import streamlit as st
+
+from ueo_core.analysis import histograms
+from ueo_core.analysis.histograms import data_range
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.inference.predictions import Predictions
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.prediction_history import Asked, asked, predictions_of
+from ui.common import gallery, thumbs
+from ui.common.text import escaped
+from ui.common.threshold_chart import threshold_chart
+from ui.common.verdict import inspection
+
+ROWS = 10_000  # shown in the table; the CSV has all
+ORDERS = {"doubt": "least sure first", "sure": "surest first", "name": "by name"}
+
+
+def threshold(adapter_file: AdapterFile, what: Asked, said: Predictions) -> float:
+    """Draw the scores and a slider over them. → the threshold"""
+    st.subheader("What counts as unknown")
+    limits = data_range(np.append(said.score, adapter_file.threshold))
+    key = f"use.threshold.{adapter_file.digest[:12]}.{what.id}"
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        chosen = threshold_chart(
+            {"images": said.score},
+            limits,
+            st.session_state.get(key, adapter_file.threshold),
+            key,
+            SCORES[DEFAULT_SCORE].title,
+            lambda value: _set(key, value),
+            help=f"On the score MCM ({SCORES[DEFAULT_SCORE].temperature(adapter_file.logit_scale)}).",
+        )
+    with right:
+        st.markdown("An image whose score is below the threshold is called **unknown**.")
+        with st.container(horizontal=True):
+            st.button(
+                "The run's own",
+                icon=":material/auto_awesome:",
+                on_click=_set,
+                args=(key, adapter_file.threshold),
+                help="Where two bell curves fitted to the scores of the run's pile cross, without any "
+                "label: a guess.",
+            )
+            if (at := _accepting_known(adapter_file)) is not None:
+                st.button(
+                    "Accept 95 % of the known",
+                    icon=":material/percent:",
+                    on_click=_set,
+                    args=(key, at),
+                    help="By the run's labelled images.",
+                )
+        unknown = int(said.unknown(chosen).sum())
+        with st.container(horizontal=True):
+            st.metric("Images", f"{len(said):,}")
+            st.metric("Known", f"{len(said) - unknown:,}")
+            st.metric("Unknown", f"{unknown:,}")
+        if chosen == float(adapter_file.threshold):
+            st.caption(
+                "This is the run's own threshold: **a guess**, made without labels. Look at the images on "
+                "both sides of it."
+            )
+    return chosen
+
+
+def _set(key: str, value: float) -> None:
+    st.session_state[key] = float(value)
+
+
+def _accepting_known(adapter_file: AdapterFile) -> float | None:
+    """The threshold that accepts 95 % of the run's known images; None where none has a label."""
+    from ueo_core.analysis.threshold_effect import threshold_at_tpr
+
+    if adapter_file.run is None:
+        return None
+    try:
+        opened = inspection(adapter_file.run.name)
+        part = opened.parts[opened.default]
+        own = next((a for a in asked(adapter_file) if a.id == part.name), None)
+        if not part.n_id or own is None:
+            return None
+        return threshold_at_tpr(predictions_of(adapter_file, own).score, part.truth)
+    except UserError:
+        return None
+
+
+def predictions(what: Asked, said: Predictions, limit: float) -> None:
+    """The images with their answers, page by page."""
+    st.subheader("Answers")
+    unknown = said.unknown(limit)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        view = st.segmented_control(
+            "As",
+            ["images", "table"],
+            default="images",
+            required=True,
+            key="use.view",
+            format_func={
+                "images": ":material/grid_view: Images",
+                "table": ":material/table_rows: Table",
+            }.get,
+        )
+        which = st.segmented_control(
+            "Which",
+            ["all", "known", "unknown"],
+            default="all",
+            required=True,
+            key="use.which",
+            format_func=str.capitalize,
+        )
+        name = st.selectbox(
+            "Answer",
+            range(-1, len(said.classes)),
+            key="use.class",
+            width=220,
+            format_func=lambda i: "every class" if i < 0 else said.classes[i],
+        )
+        order = st.selectbox(
+            "Order", list(ORDERS), format_func=ORDERS.get, key="use.order", width=200
+        )
+    keep = {"all": np.ones(len(said), bool), "known": ~unknown, "unknown": unknown}[which]
+    if name >= 0:
+        keep = keep & (said.prediction == name)
+    found = np.flatnonzero(keep)
+    if order != "name":
+        found = found[
+            np.argsort(said.score[found] * (1 if order == "doubt" else -1), kind="stable")
+        ]
+    st.caption(f"{len(found):,} of {len(said):,} images")
+    if not len(found):
+        st.info("No image is like that at this threshold.", icon=":material/info:")
+    elif view == "table":
+        _table(said, unknown, found)
+    else:
+        shown = gallery.pages(len(found), f"use.page.{what.id}.{which}.{name}.{order}")
+        cards = [_card(what, said, unknown, int(found[k])) for k in shown]
+        st.html(thumbs.strip(cards))
+
+
+def _card(what: Asked, said: Predictions, unknown, i: int) -> str:
+    prediction, sure = (
+        escaped(said.classes[said.prediction[i]]),
+        f"{100 * said.confidence[i]:.0f}&nbsp;%",
+    )
+    lines = [f'<span class="tag">{prediction}</span> {sure}']
+    if unknown[i]:
+        lines = [
+            '<span class="unknown">unknown</span>',
+            f'<span class="was">nearest: {prediction} {sure}</span>',
+        ]
+    return thumbs.card(
+        what.reference, i, [*lines, f'<span class="was">{escaped(said.names[i])}</span>']
+    )
+
+
+def _table(said: Predictions, unknown, found) -> None:
+    found = found[:ROWS]
+    digits = histograms.digits(*data_range(said.score))
+    st.dataframe(
+        {
+            "image": [said.names[i] for i in found],
+            "answer": [said.classes[said.prediction[i]] for i in found],
+            "unknown": unknown[found],
+            "confidence": 100 * said.confidence[found],
+            "score (MCM)": said.score[found],
+        },
+        hide_index=True,
+        height=460,
+        column_config={
+            "confidence": st.column_config.ProgressColumn(
+                format="%.1f %%", min_value=0, max_value=100
+            ),
+            "score (MCM)": st.column_config.NumberColumn(format=f"%.{digits}f"),
+        },
+    )
+    if len(said) > ROWS:
+        st.caption(f"At most {ROWS:,} rows are shown; the CSV below has all.")
