@@ -185,9 +185,11 @@ def test_only_the_delta_moves(tiny):
     before = {k: v.clone() for k, v in tiny.model.state_dict().items()}
     settings = Settings(epochs=1, batch_size=6, lr=0.1)
     list(adapt(model, Views(Arrays(12), tiny), torch.rand(12) * 0.6 + 0.4, settings))
-    changed = {k for k, v in tiny.model.state_dict().items() if not torch.equal(v, before[k])}
+    now = {f"visual.{k}": v for k, v in model.visual.state_dict().items()}
+    changed = {k for k, v in now.items() if not torch.equal(v, before[k])}
     norms = {k for k in model.adapter() if k != CONTEXT}
     assert changed and changed <= norms
+    assert all(torch.equal(v, before[k]) for k, v in tiny.model.state_dict().items())
     assert not torch.equal(model.context, model.original[CONTEXT])
 
 

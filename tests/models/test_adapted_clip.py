@@ -32,7 +32,8 @@ def test_real_architectures_have_the_papers_parameter_counts(
     assert model.context.shape == (4, 512)
     trained = sum(p.numel() for p in model.select("both"))
     assert trained == scalars + 4 * 512
-    assert sum(p.requires_grad for p in backbone.model.parameters()) == 2 * layers
+    assert sum(p.requires_grad for p in model.visual.parameters()) == 2 * layers
+    assert not any(p.requires_grad for p in backbone.model.parameters())
     assert trained - sum(p.numel() for p in model.select("as-released")) == missed
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -70,7 +71,7 @@ def test_truncated_text_has_the_gradient_of_the_full_length(tiny):
 
 def test_only_context_and_norms_train(tiny):
     model = AdaptedCLIP(tiny, CLASSES)
-    norms = [m for m in tiny.model.visual.modules() if isinstance(m, nn.LayerNorm | nn.BatchNorm2d)]
+    norms = [m for m in model.visual.modules() if isinstance(m, nn.LayerNorm | nn.BatchNorm2d)]
     expected = {id(p) for m in norms for p in (m.weight, m.bias)}
     assert {id(p) for p in model.select("affine")} == expected
     assert {id(p) for p in model.select("both")} == expected | {id(model.context)}
@@ -78,16 +79,46 @@ def test_only_context_and_norms_train(tiny):
     assert not any(p.requires_grad for p in tiny.model.parameters())
 
 
-def test_the_next_model_begins_as_zero_shot_whatever_the_last_one_learned(tiny):
+def stepped(model: AdaptedCLIP, seed: int) -> None:
+    """One large step of every trained parameter, in a direction that the seed draws."""
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+    for value in model.trainable_parameters():
+        value.grad = None
+    model(images).square().sum().backward()
+    with torch.no_grad():
+        for value in model.trainable_parameters():
+            value -= 0.5 * value.grad
+
+
+def test_models_of_one_backbone_do_not_disturb_each_other(tiny):
     before = {k: v.clone() for k, v in tiny.model.state_dict().items()}
-    first = AdaptedCLIP(tiny, CLASSES)
-    for value in first.select("both"):
-        value.data += 0.5
-    assert first.change() > 0
-    second = AdaptedCLIP(tiny, CLASSES[:2])
-    assert second.change() == 0
-    assert all((v == before[k]).all() for k, v in tiny.model.state_dict().items())
+    alone = []
+    for seed in (1, 2):
+        model = AdaptedCLIP(tiny, CLASSES)
+        stepped(model, seed)
+        stepped(model, seed + 10)
+        alone.append(model.adapter_copy())
+    first, second = AdaptedCLIP(tiny, CLASSES), AdaptedCLIP(tiny, CLASSES)
+    for offset in (0, 10):
+        stepped(first, 1 + offset)
+        stepped(second, 2 + offset)
+    for model, expected in zip((first, second), alone, strict=True):
+        assert model.change() > 0
+        assert all(torch.equal(v, expected[k]) for k, v in model.adapter().items())
+    assert AdaptedCLIP(tiny, CLASSES[:2]).change() == 0
+    assert all(torch.equal(v, before[k]) for k, v in tiny.model.state_dict().items())
     assert not any(p.requires_grad for p in tiny.model.parameters())
+
+
+def test_frozen_weights_are_shared_and_forward_gives_the_cosines(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    there = {p.data_ptr() for p in tiny.model.visual.parameters()}
+    own = {p.data_ptr() for p in model.affine().values()}
+    assert {p.data_ptr() for p in model.visual.parameters()} - there == own
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = tiny.model.encode_image(images, normalize=True) @ model.encode_text().T
+        torch.testing.assert_close(model(images), expected, atol=2e-6, rtol=0)
 
 
 def test_delta_survives_a_file_and_reset_undoes_it(tiny, tmp_path):

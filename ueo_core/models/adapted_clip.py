@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ueo_core.models.backbones import Backbone, norm_affine, text_tower
+from ueo_core.models.backbones import Backbone, norm_affine, own_tower, text_tower
 from ueo_core.models.frozen_trunk import tail_of
 from ueo_core.models.prompt_learner import Prompts
 from ueo_core.utils.errors import UserError
@@ -38,8 +38,8 @@ def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
 class AdaptedCLIP(nn.Module):
     """CLIP for a list of classes, with trainable context vectors and normalisation affine.
 
-    It begins as the zero-shot model, whatever the backbone's last user left in the tower that all
-    share: one at a time.
+    It begins as the zero-shot model. Frozen weights are shared with the backbone; what trains is its
+    own, so any number of adapted models of one backbone live side by side, and none changes it.
 
     Parameters that train (float32, everything else frozen, the network in eval mode):
     `context` (M, W), shared by all classes and initialised with the embeddings of the
@@ -63,7 +63,7 @@ class AdaptedCLIP(nn.Module):
         self.classes = list(classes)
         self.prompt = prompt
         self.logit_scale = backbone.logit_scale
-        self.visual = backbone.model.visual
+        self.visual = own_tower(backbone.model.visual)
         texts = [prompt_text(prompt, n) for n in classes]
         self._prompts = Prompts(
             text_tower(backbone.model),
@@ -74,11 +74,7 @@ class AdaptedCLIP(nn.Module):
         self.context = nn.Parameter(self._prompts.first_context)  # (M, W), a float32 master
         self._affine = norm_affine(self.visual)
         self.tail = tail_of(self.visual) if mode == "quick" else None
-        self.original = {CONTEXT: self.context.detach().clone()} | backbone.affine
-        # The tower may hold what an earlier model has learned, and what that was training.
-        self.reset()
-        self.visual.requires_grad_(False)
-        self.visual.eval()
+        self.original = self.adapter_copy()
 
     @property
     def device(self) -> torch.device:
@@ -105,6 +101,21 @@ class AdaptedCLIP(nn.Module):
             named = any(part in name for part in ("bn", "ln"))
             value.requires_grad_(trained != "prompt" and (named or trained != "as-released"))
         return [p for p in (self.context, *norms.values()) if p.requires_grad]
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """Context vectors and normalization affine parameters, all of them set to train."""
+        return self.select("both")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Cosines of images with every class. (B, 3, S, S) normalized → (B, C)
+
+        Times `logit_scale` these are CLIP's logits.
+        """
+        return self.cosines(self.encode_image(images))
+
+    def cosines(self, features: Tensor) -> Tensor:
+        """Cosines of unit image features, on any device, with every class. (N, D) → (N, C)"""
+        return features @ self.encode_text().to(features.device).T
 
     def tower(self, images: Tensor) -> Tensor:
         """Features as the tower gives them. (B, 3, S, S), or kept activations → (B, D)"""

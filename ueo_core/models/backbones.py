@@ -1,6 +1,7 @@
 """Backbones: names → open_clip models with tokenizer and transforms; what is on this machine."""
 
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import open_clip
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ueo_core.models.fast_towers import make_fast
@@ -39,8 +40,7 @@ NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
 class Backbone:
     """A loaded open_clip model, frozen and in eval mode, with what belongs to it.
 
-    Adapted models share its image tower and change that tower's norms: `affine` is a copy of
-    their weights and biases as they came.
+    Adapted models share its weights and change none of them.
     """
 
     name: str  # as resolved: the -quickgelu name where the weights want it
@@ -53,7 +53,6 @@ class Backbone:
     logit_scale: float  # s in z = s · cos
     fingerprint: str  # tells these weights from others, see fingerprint.py
     architecture: dict | None  # open_clip's config of a model that open_clip does not list
-    affine: dict[str, Tensor]  # of the untouched model, by the names of `norm_affine`
 
     @property
     def device(self) -> torch.device:
@@ -163,8 +162,25 @@ def prepare(built: Stock, device: torch.device) -> Backbone:
         logit_scale=float(model.logit_scale.exp()),
         fingerprint=fingerprint,
         architecture=built.architecture,
-        affine={k: v.detach().clone() for k, v in norm_affine(model.visual).items()},
     )
+
+
+def own_tower(visual: nn.Module) -> nn.Module:
+    """The same image tower, frozen and in eval mode, whose normalization affine parameters are its own.
+
+    Modules are copied; frozen weights and buffers share their memory with the original, which
+    stays as it is.
+    """
+    return _shared_copy(visual, {id(p) for p in norm_affine(visual).values()}).eval()
+
+
+def _shared_copy(module: nn.Module, own: set[int]) -> nn.Module:
+    """A copy of a module's structure on the same memory, but for the parameters whose ids are `own`."""
+    memo: dict[int, object] = {id(b): b for b in module.buffers()}
+    for p in module.parameters():
+        values = p.detach().clone() if id(p) in own else p.detach()
+        memo[id(p)] = nn.Parameter(values, requires_grad=False)
+    return copy.deepcopy(module, memo)
 
 
 def norm_affine(visual: nn.Module) -> dict[str, nn.Parameter]:
