@@ -26,6 +26,12 @@ TINY_RESNET = TINY | {
 }
 
 
+needs_cuda = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device here"),
+]
+
+
 class Arrays:
     """Random pixels in memory, with nothing but pixels."""
 

@@ -35,6 +35,20 @@ def test_sharing_is_exact_in_features_and_gradient(tiny):
     torch.testing.assert_close(own_gradient, gradient, atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("rows", [9, 2048])
+def test_padded_prompts_are_exact_in_features_and_gradient(tiny, monkeypatch, rows):
+    """As a GPU takes them: one part, or few, whatever the lengths."""
+    plainly = AdaptedCLIP(tiny, CLASSES)
+    expected, gradient = features_and_gradient(plainly, plain(plainly))
+    monkeypatch.setattr(prompt_learner, "pads_prompts", lambda device: True)
+    monkeypatch.setattr(prompt_learner, "ROWS_AT_ONCE", rows)
+    model = AdaptedCLIP(tiny, CLASSES)
+    assert (len(model._prompts._parts) == 1) == (rows == 2048)
+    ours, own_gradient = features_and_gradient(model, model._prompts)
+    torch.testing.assert_close(ours, expected, atol=3e-6, rtol=1e-5)
+    torch.testing.assert_close(own_gradient, gradient, atol=2e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("rows", [1, 5, 9])
 def test_parts_change_nothing(tiny, monkeypatch, rows):
     model = AdaptedCLIP(tiny, CLASSES)

@@ -9,6 +9,7 @@ import time
 from ueo_core.cli.bench import bench
 from ueo_core.cli.compare import compare
 from ueo_core.cli.export import export
+from ueo_core.cli.gpu_check import gpu_check
 from ueo_core.cli.inspect import inspect
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.progress import Ticker, clock
@@ -286,7 +287,7 @@ def pretrain(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 COMMANDS = {
-    f.__name__: f
+    f.__name__.replace("_", "-"): f
     for f in (
         drawings,
         sample,
@@ -303,6 +304,7 @@ COMMANDS = {
         export,
         table,
         bench,
+        gpu_check,
         pretrain,
     )
 }

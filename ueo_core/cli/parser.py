@@ -313,6 +313,12 @@ def build() -> Parser:
     p.add_argument("--photos", type=int, default=64, help="with --whole")
     p.add_argument("--epochs", type=int, default=3, help="with --whole")
 
+    p = commands.add_parser(
+        "gpu-check", parents=[common], help="compare this GPU with the CPU, and time it"
+    )
+    p.add_argument("--minutes", type=float, default=6.0, help="how long it may take")
+    p.add_argument("--out", type=Path, metavar="DIR", help="write gpu-check.json and gpu-check.md")
+
     p = commands.add_parser("pretrain", parents=[common], help="make a Drawings model anew")
     p.add_argument("name", choices=("drawings-resnet", "drawings-vit"))
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="safetensors to write")

@@ -20,6 +20,7 @@ class Method:
     loss: str = ""  # a rival's loss in words; empty where it is the two terms of UEO
     on_features: bool = False  # works on cached features; else it is a loss for the loop
     needs_start: bool = False  # its loss wants the pool's zero-shot features
+    on_device: bool = True  # its loss reads nothing back and chooses no shape by a value
     memory: bool = False  # keeps state beside the delta, so that a run cannot be resumed
     settings: Mapping[str, float] = field(default_factory=dict)  # its paper's, where not UEO's
 
@@ -66,6 +67,7 @@ METHODS: dict[str, Method] = {
         loss="the entropy of the images taken for known, minus half that of the others and half the "
         "entropy of the mean",
         needs_start=True,
+        on_device=False,
     ),
     "pouf": Method(
         "POUF",
@@ -80,6 +82,7 @@ METHODS: dict[str, Method] = {
         "Saito et al., Universal Domain Adaptation through Self Supervision, NeurIPS 2020",
         loss="the entropy of each image's likeness to its neighbours, and the separation of entropies",
         needs_start=True,
+        on_device=False,
         memory=True,
     ),
     "upl": Method(

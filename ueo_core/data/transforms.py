@@ -9,6 +9,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
+from ueo_core.data.resample import Crop, resample
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.utils.errors import UserError
@@ -72,18 +73,20 @@ class Views:
             self._held[i] = image
         return image
 
-    def _finish(self, views: list[Tensor]) -> Tensor:
-        batch = torch.stack(views).to(self.device).float().div_(255)
+    def _finish(self, batch: Tensor) -> Tensor:
+        """Values 0 to 255 to normalized model inputs, on the model's device."""
+        batch = batch.to(self.device).float().div_(255)
         return tv.normalize(batch, self.mean, self.std)
 
     def evaluation(self, indices: Iterable[int]) -> Tensor:
-        """Resize of the short side and centre crop, CLIP's own view. → (n, 3, S, S) float32"""
-        return self._finish(
-            [
-                tv.center_crop(tv.resize(self._pixels(int(i)), [self.size], BICUBIC), [self.size])
-                for i in indices
-            ]
-        )
+        """Resize of the short side and center crop, CLIP's own view. → (n, 3, S, S) float32"""
+        images = [self._pixels(int(i)) for i in indices]
+        square = [self.size, self.size]
+        if self.made_on.type == "cuda":
+            crops = [centered(i.shape[1], i.shape[2], self.size) for i in images]
+            return self._finish(resample(images, crops, (self.size, self.size)))
+        resized = (tv.resize(image, [self.size], BICUBIC) for image in images)
+        return self._finish(torch.stack([tv.center_crop(image, square) for image in resized]))
 
     def batches(
         self, batch_size: int | None = None, indices: Sequence[int] | None = None
@@ -96,14 +99,18 @@ class Views:
 
     def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
         """RandomResizedCrop(scale crop_scale–1, bicubic) and mirror, drawn from g. → (n, 3, S, S)"""
-        views = []
-        for i in indices:
-            image = self._pixels(int(i))
-            top, left, height, width = crop_box(image.shape[1], image.shape[2], self.crop_scale, g)
-            view = tv.resized_crop(image, top, left, height, width, [self.size, self.size], BICUBIC)
+        images, crops = [self._pixels(int(i)) for i in indices], []
+        for image in images:
+            box = crop_box(image.shape[1], image.shape[2], self.crop_scale, g)
             mirror = g.random() < 0.5
-            views.append(view.flip(-1) if mirror and self.flip else view)
-        return self._finish(views)
+            crops.append(Crop(*box, self.size, self.size, mirrored=mirror and self.flip))
+        if self.made_on.type == "cuda":
+            return self._finish(resample(images, crops, (self.size, self.size)))
+        views = []
+        for image, crop in zip(images, crops, strict=True):
+            view = tv.resized_crop(image, *crop[:4], [self.size, self.size], BICUBIC)
+            views.append(view.flip(-1) if crop.mirrored else view)
+        return self._finish(torch.stack(views))
 
     def crops(self, indices: Sequence[int], key: tuple[int, ...]) -> Tensor:
         """Training views that `key` alone decides. → (n, 3, S, S)"""
@@ -180,6 +187,14 @@ class Kept:
             with towers(self.precision, self.model.device):
                 self._crops[key] = self.model.tail.head(self.views.crops(indices, key)).float()
         return self._crops[key]
+
+
+def centered(height: int, width: int, size: int) -> Crop:
+    """torchvision's resize of the short side to `size` and center crop, as one crop."""
+    short = min(height, width)
+    rows, columns = (int(size * side / short) for side in (height, width))
+    y, x = (round((side - size) / 2) for side in (rows, columns))
+    return Crop(0, 0, height, width, rows, columns, y, x)
 
 
 def crop_box(

@@ -6,6 +6,7 @@ behind a prompt's end token is computed at all; and in the last block the end to
 """
 
 from collections import defaultdict
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ueo_core.models.fast_attention import is_plain
+from ueo_core.utils.memory import memory_of
 
-# Token rows whose activations are held at once. A row takes about 14 · width · layers floats:
-# 0.35 MB for CLIP's 512 × 12, so a part of 2,048 rows holds 0.7 GB, and 1,000 classes no more.
-ROWS_AT_ONCE = 2048
+# Token rows whose activations are held at once on a CPU, and at least elsewhere: 2,048 of CLIP's
+# hold 0.7 GB, and 1,000 classes no more. A GPU takes so many that they fit this share of its memory.
+ROWS_AT_ONCE, ROWS_SHARE = 2048, 0.15
 
 
 class Prompts(nn.Module):
@@ -48,14 +50,14 @@ class Prompts(nn.Module):
             and ends == [n - 1 for n in lengths]  # the token asked for is each prompt's last
             and all(is_plain(b) for b in tower.transformer.resblocks)
         )
+        self._rows_at_once = _rows_at_once(tower, tokens.device)
         groups = defaultdict(list)
         for i, length in enumerate(lengths):
-            groups[length].append(i)
-        # Parts of equal length, none with more rows than may be held at once. → (indices, rows)
+            groups[longest if pads_prompts(tokens.device) else length].append(i)
         self._parts = [
-            (torch.tensor(part, device=tokens.device), length - 1 - m)
+            _Part.of(part, length - 1 - m, [lengths[i] - 2 - m for i in part], tokens.device)
             for length, members in sorted(groups.items())
-            for part in _split(members, max(1, ROWS_AT_ONCE // (length - 1 - m)))
+            for part in _split(members, max(1, self._rows_at_once // (length - 1 - m)))
         ]
 
     def forward(self, context: Tensor) -> Tensor:
@@ -81,15 +83,27 @@ class Prompts(nn.Module):
         tower = self._tower[0]
         keys_values = self._beginning(context)
         found = []
-        many = len(self._parts) > 1 and sum(len(p) * r for p, r in self._parts) > ROWS_AT_ONCE
-        for indices, rows in self._parts:
-            own = self._rest[indices, :rows] + tower.positional_embedding[1 + self.m :][:rows]
+        total = sum(len(part.indices) * part.rows for part in self._parts)
+        many = len(self._parts) > 1 and total > self._rows_at_once
+        for part in self._parts:
+            own = self._rest[part.indices, : part.rows]
+            own = own + tower.positional_embedding[1 + self.m :][: part.rows]
             if many and torch.is_grad_enabled():
-                # Only one part's activations at a time; the rest is computed again (exact).
-                found.append(checkpoint(self._ends, own, *keys_values, use_reentrant=False))
+                # Only one part's activations at a time; the rest is computed again (exact). Nothing
+                # in a frozen tower is random, so no state of a generator has to be kept.
+                found.append(
+                    checkpoint(
+                        self._ends,
+                        part.ends,
+                        own,
+                        *keys_values,
+                        use_reentrant=False,
+                        preserve_rng_state=False,
+                    )
+                )
             else:
-                found.append(self._ends(own, *keys_values))
-        order = torch.cat([indices for indices, _ in self._parts]).argsort()
+                found.append(self._ends(part.ends, own, *keys_values))
+        order = torch.cat([part.indices for part in self._parts]).argsort()
         return tower.ln_final(torch.cat(found))[order]
 
     def _beginning(self, context: Tensor) -> list[Tensor]:
@@ -105,8 +119,12 @@ class Prompts(nn.Module):
                 x = _finish(block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True))
         return found
 
-    def _ends(self, x: Tensor, *keys_values: Tensor) -> Tensor:
-        """State of the end token behind the last block. x: (n, R, W), the prompts' own ends → (n, W)"""
+    def _ends(self, ends: Tensor | None, x: Tensor, *keys_values: Tensor) -> Tensor:
+        """State of the end token behind the last block. → (n, W)
+
+        x: (n, R, W), what of each prompt follows the context; ends: (n,) row of its end token,
+        None where that is the last.
+        """
         tower = self._tower[0]
         blocks = tower.transformer.resblocks
         n, rows, _ = x.shape
@@ -117,10 +135,53 @@ class Prompts(nn.Module):
             k = torch.cat([keys_values[2 * i].expand(n, -1, -1, -1), k], 2)
             v = torch.cat([keys_values[2 * i + 1].expand(n, -1, -1, -1), v], 2)
             if i == len(blocks) - 1:  # the end token sees all, and nobody sees the others
-                x, q, mask = x[:, -1:], q[:, :, -1:], None
+                if ends is None:
+                    x, q, mask = x[:, -1:], q[:, :, -1:], None
+                else:
+                    each = torch.arange(n, device=x.device)
+                    x, q = x[each, ends][:, None], q[each, :, ends][:, :, None]
+                    mask = mask[ends][:, None, None]  # (n, 1, 1, 1 + M + R)
             allowed = None if mask is None else mask.to(q.dtype)
             x = _finish(block, x, F.scaled_dot_product_attention(q, k, v, attn_mask=allowed))
         return x[:, 0]
+
+
+def pads_prompts(device: torch.device) -> bool:
+    """Whether prompts of all lengths are encoded together, padded behind their ends.
+
+    On a GPU launches cost more than rows. On a CPU a part has prompts of one length, so that no
+    row is computed for nothing.
+    """
+    return device.type == "cuda"
+
+
+class _Part(NamedTuple):
+    """Prompts that are encoded together."""
+
+    indices: Tensor  # (n,) of their classes
+    rows: int  # R, tokens behind the context, padding included
+    ends: Tensor | None  # (n,) row of the end token of each; None: the last row
+
+    @classmethod
+    def of(cls, members: list[int], rows: int, ends: list[int], device: torch.device) -> "_Part":
+        last = all(end == rows - 1 for end in ends)
+        return cls(
+            torch.tensor(members, device=device),
+            rows,
+            None if last else torch.tensor(ends, device=device),
+        )
+
+
+def _rows_at_once(tower: nn.Module, device: torch.device) -> int:
+    """Token rows whose activations may be held at once.
+
+    A row takes about 14 · width · layers floats: 0.35 MB for CLIP's 512 × 12.
+    """
+    if device.type != "cuda":
+        return ROWS_AT_ONCE
+    width, layers = tower.positional_embedding.shape[1], len(tower.transformer.resblocks)
+    room = int(ROWS_SHARE * (memory_of(device) or 0)) // (14 * 4 * width * layers)
+    return max(ROWS_AT_ONCE, room)
 
 
 def _split(items: list[int], most: int) -> list[list[int]]:

@@ -16,6 +16,7 @@ from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.methods.build_loss import Batch, Loss, build
 from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.training.cuda_graph import GraphedStep
 from ueo_core.utils import memory, precision
 from ueo_core.utils.errors import UserError
 
@@ -181,22 +182,32 @@ def adapt(
             settings = settings.changed(chunk=fitting_chunk(model, views, settings, total))
         # Where the prompt does not train, its features are the same at every step.
         fixed_text = None if model.context.requires_grad else model.encode_text()
+
+        def compute(images: Tensor, at: Tensor) -> Loss:
+            def loss_of(features: Tensor, text: Tensor) -> Loss:
+                return objective(Batch(features, text, model.logit_scale, confidence[at], at))
+
+            return _backward(model, images, fixed_text, loss_of, settings)
+
+        # One launch for a whole step where the device is faster than its launches.
+        graphed = None
+        if model.device.type == "cuda" and METHODS[settings.method].on_device:
+            graphed = GraphedStep(compute, parameters)
         for step in range(done, steps):
             began = time.perf_counter()
             lr = learning_rate(step, n, settings)
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            optimizer.zero_grad()
             batch, images = drawn or draw(step)
             at = torch.from_numpy(batch).to(model.device)
-
-            def loss_of(features: Tensor, text: Tensor, at: Tensor = at) -> Loss:
-                return objective(Batch(features, text, model.logit_scale, confidence[at], at))
-
-            found = _backward(model, images, fixed_text, loss_of, settings)
-            # The device may still be at it; reading the loss waits for it.
+            if graphed:
+                found = graphed(images, at)
+            else:
+                optimizer.zero_grad()
+                found = torch.stack([v.detach() for v in compute(images, at)])
+            # The device may still be at it; reading the losses is what waits for it, once.
             drawn = draw(step + 1) if views.ahead and step + 1 < steps else None
-            loss = Loss(*(float(v.detach()) for v in found))
+            loss = Loss(*found.tolist())
             if not math.isfinite(loss.total):
                 raise FloatingPointError(f"the loss of step {step + 1} is not finite")
             optimizer.step()
