@@ -158,10 +158,10 @@ def test_drawings_and_sample(run, tmp_path):
         ({"--classes": "dog,cat,Dog"}, "dog"),
         ({"--classes": "dog," + "very " * 40 + "long name"}, "tokens"),
         ({"--backbone": "ViT-Z"}, "ViT-Z"),
-        ({"--epochs": 0}, "epochs"),
+        ({"--epochs": 0}, "Epochs: 0 is out of range"),
         ({"--epochs": "many"}, "many"),
         ({"--method": "magic"}, "magic"),
-        ({"--lr": "nan"}, "learning rate"),
+        ({"--lr": "nan"}, "Learning rate (lr): nan"),
         ({"--bogus": 1}, "bogus"),
     ],
 )
@@ -232,6 +232,6 @@ def test_a_finished_run_is_trained_on(run, photos, tiny_files, tmp_path):
     code, made, _ = run("resume", tmp_path / "run", "--epochs", 2, "--json")
     assert code == 0 and (made["state"], made["steps"]) == ("finished", 3 + 6)
     code, _, told = run("resume", tmp_path / "run", "--epochs", 0)
-    assert code == 2 and "further epochs 0 is out of range" in told
+    assert code == 2 and "Further epochs: 0 is out of range" in told
     state = json.loads((tmp_path / "run" / "state.json").read_text())
     assert (state["state"], state["step"], state["extensions"]) == ("finished", 9, [[3, 2]])

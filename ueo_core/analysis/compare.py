@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ueo_core.analysis.run_result import Inspection, Part, read_inspection
 from ueo_core.config.methods import METHODS
-from ueo_core.config.settings import Settings
+from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.evaluation.metrics import UNLABELED, evaluate
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.runs.folder import RunFolder
@@ -174,9 +174,8 @@ def _shown(name: str, value: object) -> str:
         return f"{len(value)}: {', '.join(value)}"
     if name == "extensions":
         return ", ".join(f"{epochs} more epochs" for _, epochs in value) or "not trained on"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "usual" if value is None else str(value)
+    about = SETTINGS.get(name.replace(" ", "_"))
+    return about.shown(value) if about else str(value)
 
 
 def cautions(compared_runs: Sequence[ComparedRun]) -> list[str]:

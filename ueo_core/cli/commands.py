@@ -12,6 +12,7 @@ from ueo_core.cli.export import export
 from ueo_core.cli.gpu_check import gpu_check
 from ueo_core.cli.inspect import inspect
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker, clock
 from ueo_core.cli.protocol import protocol, table
 from ueo_core.cli.report import report
@@ -31,25 +32,6 @@ from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.utils.errors import UserError
 
 Result = tuple[list[str], dict]
-TRAINING = [
-    "pretrained",
-    "method",
-    "epochs",
-    "batch_size",
-    "lr",
-    "trade",
-    "seed",
-    "device",
-    "weight_temperature",
-    "trained",
-    "prompt",
-    "crop_scale",
-    "flip",
-    "guard",
-    "chunk",
-    "precision",
-    "mode",
-]
 
 
 def drawings(args: argparse.Namespace, tick: Ticker) -> Result:
@@ -95,7 +77,7 @@ def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """The backbone's preset with the options that were given over it."""
-    return Settings.for_backbone(args.backbone, **{k: getattr(args, k) for k in TRAINING})
+    return Settings.for_backbone(**chosen_settings(args))
 
 
 def adapt(args: argparse.Namespace, tick: Ticker) -> Result:

@@ -1,83 +1,76 @@
 """The parser: every command with its options, and nothing that is slow to import."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ueo_core.config.methods import DEFAULT_VARIANTS, RUNNABLE, VARIANTS
 from ueo_core.config.presets import DEFAULT_PRESET, PRESETS
-from ueo_core.config.settings import (
-    DEVICES,
-    DRAWINGS_PRESETS,
-    MODES,
-    PRECISIONS,
-    TRAINED_PARTS,
-    WEIGHT_TEMPERATURES,
-)
+from ueo_core.config.settings import DEVICES, DRAWINGS_PRESETS, PRECISIONS, SETTINGS, Settings
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.protocol.benchmarks import CATEGORY_SHIFTS
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
 
+ALIASES = {"guard": ("safety-check",)}  # other names of a switch
+COMPARED = tuple(name for name, about in SETTINGS.items() if about.compared)
+
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose complaints are UserErrors, so that all bad input ends the same way."""
+    """argparse whose complaints are UserErrors, so that all bad input ends the same way.
+
+    No option may be shortened: `--seed 3` of a protocol would silently mean three `--seeds`.
+    """
+
+    def __init__(self, **details: Any):
+        super().__init__(allow_abbrev=False, **details)
 
     def error(self, message: str):
         raise UserError(f"{self.prog}: {message}; see `{self.prog} --help`.")
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:
-    """The options of one run that fill Settings; None means the backbone's preset."""
+    """The options of one run; None means the backbone's preset."""
     parser.add_argument(
         "--classes",
         required=True,
-        help='"a,b,c", a file with one name a line, or a folder with one subfolder a class',
+        help='"a,b,c", a file with one name per line, or a folder with one subfolder per class',
     )
-    parser.add_argument("--method", choices=RUNNABLE, default="ueo")
-    parser.add_argument("--seed", type=int, help="order and augmentation")
-    add_settings(parser)
+    add_settings(parser, SETTINGS)
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """The options that a run shares with a protocol."""
-    parser.add_argument(
-        "--backbone",
-        default="drawings-resnet",
-        help="drawings-resnet, drawings-vit, an open_clip name, or the path of a config .json",
-    )
-    parser.add_argument("--pretrained", help="open_clip tag or checkpoint file (safetensors)")
-    parser.add_argument("--epochs", type=int, help="passes over the images")
-    parser.add_argument("--batch-size", type=int, help="images a step")
-    parser.add_argument("--lr", type=float, help="SGD's peak rate, cosine to 0")
-    parser.add_argument("--trade", type=float, help="λ, weight of the marginal entropy")
-    parser.add_argument("--device", choices=DEVICES)
-    parser.add_argument("--weight-temperature", choices=WEIGHT_TEMPERATURES)
-    parser.add_argument(
-        "--trained",
-        choices=TRAINED_PARTS,
-        help="both, one part for an ablation, or as-released (norms named bn or ln only)",
-    )
-    parser.add_argument("--prompt", help='start of the prompt, "a photo of a"')
-    parser.add_argument(
-        "--crop-scale", type=float, help="smallest share of the area that a training crop keeps"
-    )
-    parser.add_argument(
-        "--no-flip", dest="flip", action="store_false", default=None, help="never mirror"
-    )
-    parser.add_argument(
-        "--chunk", type=int, help="images in memory at once (exact); default: as many as fit"
-    )
-    parser.add_argument(
-        "--mode",
-        choices=MODES,
-        help="quick: prompt and last norms only, on activations computed once",
-    )
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        help="of the training steps; auto: bfloat16 where it pays",
-    )
+def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """One option for each of these settings, as config.settings describes it."""
+    for name in names:
+        about, flag = SETTINGS[name], name.replace("_", "-")
+        help = about.help.replace("%", "%%")
+        if about.kind is bool:
+            flags = [f"--no-{flag}", *(f"--no-{alias}" for alias in ALIASES.get(name, ()))]
+            text = f"turn it off: {about.title.lower()}. {help}"
+            parser.add_argument(*flags, dest=name, action="store_false", default=None, help=text)
+            continue
+        choices = RUNNABLE if name == "method" else tuple(about.choices or ()) or None
+        default = Settings.backbone if name == "backbone" else None
+        if about.low is not None:
+            help += f" From {about.low:g} to {about.high:g}."
+        if about.empty:
+            help += f" Default: {about.empty}."
+        parser.add_argument(
+            f"--{flag}",
+            type=about.kind,
+            choices=choices,
+            default=default,
+            help=help,
+            **({} if choices else {"metavar": "X" if about.low is not None else "TEXT"}),
+        )
+
+
+def chosen_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given on the command line, by name; the backbone is always there."""
+    given = {name: getattr(args, name, None) for name in SETTINGS}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def add_guarded(parser: argparse.ArgumentParser) -> None:
@@ -164,13 +157,6 @@ def build() -> Parser:
         help="of SOURCE, for scoring only: CSV (path,label), or its subfolders' names",
     )
     add_training(p)
-    p.add_argument(
-        "--no-guard",
-        dest="guard",
-        action="store_false",
-        default=None,
-        help="do not look for harm at the end",
-    )
 
     p = commands.add_parser(
         "resume", parents=[common], help="go on with an interrupted run, or train a finished one on"
@@ -281,7 +267,7 @@ def build() -> Parser:
     )
     p.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
     add_comparison(p, seeds=3, first_seed=0)
-    add_settings(p)
+    add_settings(p, COMPARED)
 
     p = commands.add_parser(
         "table", parents=[common], help="the README's table: methods on Drawings"
@@ -292,8 +278,8 @@ def build() -> Parser:
         "--backbones", default=",".join(DRAWINGS_PRESETS), help="which of the teaching models"
     )
     add_comparison(p, seeds=5, first_seed=600)
-    p.add_argument("--epochs", type=int)
-    p.add_argument("--lr", type=float)
+    # Each teaching model has its own weights, and --backbones says which of them.
+    add_settings(p, (name for name in COMPARED if name not in ("backbone", "pretrained")))
 
     p = commands.add_parser(
         "bench", parents=[common], help="time the studio against a plain script"

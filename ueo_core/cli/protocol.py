@@ -3,6 +3,7 @@
 import argparse
 import time
 
+from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker, clock
 from ueo_core.cli.sources import take_in
 from ueo_core.config.methods import VARIANTS
@@ -10,22 +11,6 @@ from ueo_core.config.presets import preset
 from ueo_core.data.class_names import read_class_names
 from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
-
-# What the options of a protocol may set; the method and the seed are what it varies.
-CHOSEN = (
-    "pretrained",
-    "epochs",
-    "batch_size",
-    "lr",
-    "trade",
-    "device",
-    "weight_temperature",
-    "trained",
-    "prompt",
-    "crop_scale",
-    "flip",
-    "chunk",
-)
 
 
 def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
@@ -36,8 +21,9 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
 
     variants = check_variants(_names(args.methods))
     seeds = _seeds(args)
-    chosen = {k: getattr(args, k) for k in CHOSEN if getattr(args, k) is not None}
-    settings = preset(args.preset, args.backbone, **chosen)
+    chosen = chosen_settings(args)
+    settings = preset(args.preset, **chosen)
+    del chosen["backbone"]  # it decides what the others are measured against
     classes = read_class_names(args.classes) if args.classes else ()
     # As written: one pool class is a world too.
     pool = [n.strip() for n in args.pool_classes.split(",")] if args.pool_classes else ()
@@ -57,7 +43,6 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     from ueo_core.protocol.runner import check_variants
     from ueo_core.protocol.tables import markdown
 
-    chosen = {k: v for k, v in (("epochs", args.epochs), ("lr", args.lr)) if v is not None}
     rows = drawings_rows(
         parse_backbones(args.backbones),
         args.shift,
@@ -65,7 +50,7 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         args.domain,
         check_variants(_names(args.methods)),
         args.out,
-        chosen,
+        chosen_settings(args),
         _ticking(tick),
     )
     return [*markdown(rows), "", f"Tables in {args.out}"], {"rows": rows, "out": str(args.out)}

@@ -1,19 +1,14 @@
-"""Every knob of an adaptation, in one dataclass, and the presets that fill it."""
+"""Every setting of an adaptation, in one dataclass.
+
+The options of the command line, the fields of the Adapt page, the checks of values, the equivalent
+command and the differences on Compare are derived from it: a setting is added here and nowhere else.
+"""
 
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from ueo_core.config.methods import METHODS
-from ueo_core.utils.errors import UserError
-
-# w_i = max softmax(z_i / T_w): `scaled` keeps CLIP's logit scale, as the paper writes it;
-# `released` divides it away, as the released script does, and is InfoMax to a few percent.
-WEIGHT_TEMPERATURES = ("scaled", "released")
-# `as-released` leaves out norms whose name holds neither bn nor ln, as the released script does:
-# the four of RN50's downsampling branches.
-TRAINED_PARTS = ("both", "prompt", "affine", "as-released")
-DEVICES = ("auto", "cpu", "cuda", "mps")
-MODES = ("full", "quick")
-PRECISIONS = ("auto", "float32", "bfloat16")
+from ueo_core.config.setting_fields import Setting, setting, settings_of
 
 
 @dataclass(frozen=True)
@@ -23,61 +18,200 @@ class Settings:
     Rates fit OpenAI's CLIP weights; `for_backbone` gives those of the teaching models.
     """
 
-    backbone: str = "drawings-resnet"  # Drawings model, open_clip name, or path of a config .json
-    pretrained: str | None = (
-        None  # open_clip tag or checkpoint file; None: the backbone's usual one
+    backbone: str = setting(
+        "drawings-resnet",
+        str,
+        "Backbone",
+        "drawings-resnet, drawings-vit, an open_clip model name, or the path of an open_clip config (.json)",
+        on_page=False,
     )
-    method: str = "ueo"  # a key of methods.METHODS
-    epochs: int = 50  # passes over the pool
-    batch_size: int = 64  # images a step; the loss is not additive, so this changes the method
-    lr: float = 1e-4  # SGD's peak for prompt and affine alike, cosine to 0 over all steps
-    trade: float = 1.0  # λ: weight of the entropy of the mean prediction
-    weight_temperature: str = "scaled"  # one of WEIGHT_TEMPERATURES
-    prompt: str = "a photo of a"  # initialises the context vectors, one a token
-    trained: str = "both"  # one of TRAINED_PARTS; one part alone is an ablation
-    crop_scale: float = 0.5  # smallest share of the area that a training crop keeps; 1: no crop
-    flip: bool = True  # mirror half of the training views
-    seed: int = 0  # order of the images, crops and flips
-    device: str = "auto"  # one of DEVICES; auto: CUDA, then MPS, then CPU
-    chunk: int | None = None  # images in memory at once (exact two-pass step); None: as many as fit
-    # One of MODES. quick: only the prompt and the norms behind the tower's last frozen point
-    # train, on activations of the plain view that are computed once: another, weaker method.
-    mode: str = "full"
-    precision: str = "float32"  # of the training steps' matrix products; one of PRECISIONS
-    guard: bool = (
-        True  # see whether the last epoch looks worse than zero-shot, and offer the better
+    pretrained: str | None = setting(
+        None,
+        str,
+        "Weights",
+        "An open_clip tag or a checkpoint file (safetensors).",
+        empty="the usual ones of the backbone",
+        on_page=False,
     )
-    # Later legs of a finished run that was trained on: (steps done before, epochs). Each has a
-    # cosine of its own from `lr` to 0; see schedule.legs.
+    method: str = setting(
+        "ueo",
+        str,
+        "Method",
+        "What is minimized.",
+        choices={name: method.title for name, method in METHODS.items()},
+        compared=False,
+        on_page=False,
+    )
+    epochs: int = setting(
+        50,
+        int,
+        "Epochs",
+        "Passes over the images. The rate falls to zero over all of them, so fewer epochs also mean a "
+        "faster fall.",
+        low=1,
+        high=10_000,
+        step=1,
+    )
+    batch_size: int = setting(
+        64,
+        int,
+        "Images per step (batch size)",
+        "UEO compares the images of a batch with each other: another size is another method, not only "
+        "another speed. Batches are made as even as possible.",
+        low=2,
+        high=65_536,
+        step=1,
+    )
+    lr: float = setting(
+        1e-4,
+        float,
+        "Learning rate",
+        "Peak rate of SGD for prompt and affine parameters alike, cosine to zero. OpenAI's CLIP needs "
+        "0.0001, the small teaching models far more; a rate that is too high collapses the predictions.",
+        low=0,
+        high=100,
+        step=1e-4,
+        format="%.6f",
+    )
+    trade: float = setting(
+        1.0,
+        float,
+        "λ, weight of the marginal entropy",
+        "How strongly the mean prediction is spread over the classes. 0 leaves only the sharpening.",
+        low=0,
+        high=100,
+        step=0.1,
+        format="%.2f",
+    )
+    # w_i = max softmax(z_i / T_w): `scaled` keeps CLIP's logit scale, as the paper writes it;
+    # `released` divides it away, as the released script does, and is InfoMax to a few percent.
+    weight_temperature: str = setting(
+        "scaled",
+        str,
+        "Temperature of the sample weights",
+        "The weight of an image is its zero-shot confidence, the largest softmax. With the logit scale, "
+        "uncertain images get small weights; without it all weights are nearly equal, and UEO is InfoMax.",
+        choices={
+            "scaled": "CLIP's logit scale (the paper)",
+            "released": "none, T = 1 (the released script)",
+        },
+    )
+    prompt: str = setting(
+        "a photo of a",
+        str,
+        "Start of the prompt",
+        "Its tokens become the context vectors that train; a class name and a full stop follow.",
+    )
+    # `as-released` leaves out norms whose name holds neither bn nor ln, as the released script does:
+    # the four of RN50's downsampling branches.
+    trained: str = setting(
+        "both",
+        str,
+        "What trains",
+        "The method trains prompt and affine parameters; one part alone is an ablation.",
+        choices={
+            "both": "prompt and affine",
+            "prompt": "prompt only",
+            "affine": "affine only",
+            "as-released": "as the released script (without RN50's downsampling layers)",
+        },
+    )
+    crop_scale: float = setting(
+        0.5,
+        float,
+        "Smallest crop, share of the area",
+        "A training view keeps at least this share of an image. 1 keeps all of it.",
+        low=0.05,
+        high=1,
+        step=0.05,
+        slider=True,
+    )
+    flip: bool = setting(
+        True, bool, "Mirror half of the views", "Turn it off where left and right matter."
+    )
+    guard: bool = setting(
+        True,
+        bool,
+        "Safety check at the end",
+        "Compares the predictions on random crops of some images with those of zero-shot. Where the "
+        "adapted model is less consistent, a blend of the two, or zero-shot itself, is recommended.",
+        compared=False,
+    )
+    seed: int = setting(
+        0,
+        int,
+        "Seed",
+        "Order of the images, crops and mirroring follow from it.",
+        low=0,
+        high=2**32 - 1,
+        step=1,
+        compared=False,
+    )
+    device: str = setting(
+        "auto",
+        str,
+        "Device",
+        "Automatic takes CUDA, then an Apple GPU, then the CPU.",
+        choices={
+            "auto": "automatic",
+            "cpu": "CPU",
+            "cuda": "CUDA",
+            "mps": "Apple GPU (MPS)",
+        },
+    )
+    chunk: int | None = setting(
+        None,
+        int,
+        "Images in memory at once",
+        "Fewer need less memory and up to a third more time; the result stays exact. The number is "
+        "chosen from the memory of this machine, and halved when that runs out.",
+        low=1,
+        high=65_536,
+        step=1,
+        empty="as many as fit",
+    )
+    mode: str = setting(
+        "full",
+        str,
+        "Mode",
+        "Quick trains the prompt and the normalization layers behind the last frozen point of the image "
+        "tower, on activations that are computed once, without crops or mirroring: one pass over the "
+        "images instead of one per epoch, for a part of the gain.",
+        choices={"full": "full (the method)", "quick": "quick (one pass, weaker)"},
+    )
+    precision: str = setting(
+        "float32",
+        str,
+        "Precision of the training steps",
+        "The matrix products of a step; loss, normalization and context vectors are always float32, and "
+        "so is all that is measured. bfloat16 takes less than half the time where the processor has it.",
+        choices={
+            "auto": "bfloat16 where it pays",
+            "float32": "float32",
+            "bfloat16": "bfloat16",
+        },
+    )
+    # Later legs of a finished run that was trained longer: (steps done before, epochs). Each has a
+    # cosine of its own from `lr` to 0; see lr_schedule.legs.
     extensions: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Raise a UserError for a value that no run can have."""
-        _one_of("method", self.method, METHODS)
-        _one_of("weight temperature", self.weight_temperature, WEIGHT_TEMPERATURES)
-        _one_of("trained part", self.trained, TRAINED_PARTS)
-        _one_of("device", self.device, DEVICES)
-        _one_of("mode", self.mode, MODES)
-        _one_of("precision", self.precision, PRECISIONS)
-        _in_range("epochs", self.epochs, 1, 10_000)
-        _in_range("batch size", self.batch_size, 2, 65_536)
-        _in_range("learning rate", self.lr, 0, 100)
-        _in_range("λ (trade)", self.trade, 0, 100)
-        _in_range("crop scale", self.crop_scale, 0.05, 1)
-        _in_range("seed", self.seed, 0, 2**32 - 1)
-        if self.chunk is not None:
-            _in_range("chunk", self.chunk, 1, 65_536)
+        for name, about in SETTINGS.items():
+            same = name == about.title.lower()
+            label = about.title if same else f"{about.title} ({name})"
+            about.check(label, getattr(self, name))
         for _, epochs in self.extensions:
-            _in_range("number of further epochs", epochs, 1, 10_000)
+            SETTINGS["epochs"].check("Further epochs", epochs)
 
     @classmethod
-    def for_backbone(cls, backbone: str, **chosen) -> "Settings":
+    def for_backbone(cls, backbone: str, **chosen: Any) -> "Settings":
         """The backbone's preset, with every value that is not None in `chosen` put over it."""
         preset = DRAWINGS_PRESETS.get(backbone, {})
         chosen = {k: v for k, v in chosen.items() if v is not None}
         return cls(**(preset | chosen | {"backbone": backbone}))
 
-    def changed(self, **values) -> "Settings":
+    def changed(self, **values: Any) -> "Settings":
         """A copy with some values replaced, checked again."""
         return replace(self, **values)
 
@@ -93,6 +227,12 @@ class Settings:
         return cls(**chosen)
 
 
+SETTINGS: dict[str, Setting] = settings_of(Settings)
+DEVICES, MODES, PRECISIONS, TRAINED_PARTS, WEIGHT_TEMPERATURES = (
+    tuple(SETTINGS[name].choices or ())
+    for name in ("device", "mode", "precision", "trained", "weight_temperature")
+)
+
 # The teaching models are small, so they want far larger rates than CLIP; layer norms move less at
 # a given rate than batch norms. Chosen on seeds below 505 of the built-in problem's default: at a
 # third of these rates InfoMax is level with UEO, at twice the rates UEO itself breaks now and then.
@@ -100,16 +240,3 @@ DRAWINGS_PRESETS = {
     "drawings-resnet": {"epochs": 10, "lr": 0.6},
     "drawings-vit": {"epochs": 14, "lr": 3.0},
 }
-
-
-def _one_of(what: str, value: str, allowed) -> None:
-    if value not in allowed:
-        raise UserError(f"The {what} “{value}” is not known; choose one of {', '.join(allowed)}.")
-
-
-def _in_range(what: str, value: float, low: float, high: float) -> None:
-    # `not (…)` also refuses NaN, which compares false with everything.
-    if isinstance(value, bool) or not (low <= value <= high):
-        raise UserError(
-            f"The {what} {value} is out of range; choose a value from {low:g} to {high:g}."
-        )

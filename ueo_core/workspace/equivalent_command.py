@@ -2,10 +2,9 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from ueo_core.config.settings import Settings
+from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.workspace.dataset import Dataset, open_dataset
@@ -20,14 +19,12 @@ def options(settings: Settings) -> list[str]:
     """The options of `adapt` that lead from the backbone's preset to these settings."""
     preset = Settings.for_backbone(settings.backbone)
     words = ["--backbone", settings.backbone]
-    for name in (f.name for f in fields(Settings) if f.name != "backbone"):
-        value = getattr(settings, name)
-        if value == getattr(preset, name):
+    for name, about in SETTINGS.items():
+        value, flag = getattr(settings, name), name.replace("_", "-")
+        if name == "backbone" or value == getattr(preset, name):
             continue
-        if name in ("flip", "guard"):  # switches that are on in every preset
-            words.append(f"--no-{name}")
-        else:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        # A switch is on in every preset.
+        words += [f"--no-{flag}"] if about.kind is bool else [f"--{flag}", str(value)]
     return words
 
 

@@ -1,0 +1,61 @@
+"""What is known of one setting: everything that option, widget, check and comparison derive from."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ueo_core.utils.errors import UserError
+
+_KEY = "setting"  # under which a dataclass field's metadata holds its Setting
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as a person meets it: on the command line, on a page, in an error."""
+
+    kind: type  # int, float, str or bool
+    title: str  # the label of its widget
+    help: str  # what it does, in full sentences
+    low: float | None = None  # of a number
+    high: float | None = None
+    step: float | None = None
+    format: str | None = None  # of the widget's number, printf style
+    choices: Mapping[str, str] | None = None  # value → what it means
+    empty: str | None = None  # what no value means, where the setting may be None
+    slider: bool = False
+    compared: bool = True  # whether a protocol takes it too; else a run alone does
+    on_page: bool = True  # whether it is in the drawer of Adapt; else it has a place of its own
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise a UserError for a value that no run can have."""
+        if value is None and self.empty is not None:
+            return
+        if self.choices is not None and value not in self.choices:
+            raise UserError(
+                f"{name}: “{value}” is not known; choose one of {', '.join(self.choices)}."
+            )
+        # `not (…)` also refuses NaN, which compares false with everything.
+        if self.low is not None and (
+            isinstance(value, bool) or not (self.low <= value <= self.high)
+        ):
+            raise UserError(
+                f"{name}: {value} is out of range; choose a value from {self.low:g} to {self.high:g}."
+            )
+
+    def shown(self, value: Any) -> str:
+        """A value as a person reads it."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return "usual" if value is None else str(value)
+
+
+def setting(default: Any, kind: type, title: str, help: str, **details: Any) -> Any:
+    """A dataclass field with its Setting."""
+    about = Setting(kind, title, help, **details)
+    return dataclasses.field(default=default, metadata={_KEY: about})
+
+
+def settings_of(cls: type) -> dict[str, Setting]:
+    """The settings of a dataclass by name, in its order."""
+    return {f.name: f.metadata[_KEY] for f in dataclasses.fields(cls) if _KEY in f.metadata}
