@@ -9,9 +9,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ueo_core.models.backbones import Backbone, norm_affine, own_tower, text_tower
+from ueo_core.models.backbones import Backbone, norm_affine, text_tower
 from ueo_core.models.frozen_trunk import tail_of
 from ueo_core.models.prompt_learner import Prompts
+from ueo_core.models.shared_copy import shared_copy
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
@@ -36,14 +37,14 @@ def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
 
 
 class AdaptedCLIP(nn.Module):
-    """CLIP for a list of classes, with trainable context vectors and normalisation affine.
+    """CLIP for a list of classes, with trainable context vectors and normalization parameters.
 
-    It begins as the zero-shot model. Frozen weights are shared with the backbone; what trains is its
-    own, so any number of adapted models of one backbone live side by side, and none changes it.
+    It starts as the zero-shot model. The backbone is never changed: the image tower is a copy
+    that shares the frozen weights, so any number of adapted models can use one backbone.
 
     Parameters that train (float32, everything else frozen, the network in eval mode):
-    `context` (M, W), shared by all classes and initialised with the embeddings of the
-    prompt's M tokens, and the weight and bias of every normalisation layer of the image
+    `context` (M, W), shared by all classes and initialized with the embeddings of the
+    prompt's M tokens, and the weight and bias of every normalization layer of the image
     tower, found by type. Source: UEO's paper, Sec. 3; CoOp for the context vectors.
 
     In quick mode only the norms behind the tower's last frozen point train, and `encode_image`
@@ -63,7 +64,8 @@ class AdaptedCLIP(nn.Module):
         self.classes = list(classes)
         self.prompt = prompt
         self.logit_scale = backbone.logit_scale
-        self.visual = own_tower(backbone.model.visual)
+        visual = backbone.model.visual
+        self.visual = shared_copy(visual, own=norm_affine(visual).values()).eval()
         texts = [prompt_text(prompt, n) for n in classes]
         self._prompts = Prompts(
             text_tower(backbone.model),

@@ -1,7 +1,6 @@
 """Backbones: names → open_clip models with tokenizer and transforms; what is on this machine."""
 
 import contextlib
-import copy
 import json
 import logging
 import os
@@ -11,10 +10,11 @@ import urllib.parse
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import open_clip
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ueo_core.models.fast_towers import make_fast
@@ -36,17 +36,27 @@ HUB = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.c
 NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
 
 
+class Tokenizer(Protocol):
+    """What is used of open_clip's tokenizer for CLIP."""
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """Token indices with start and end token, padded. → (n, L) int64"""
+
+    def encode(self, text: str) -> list[int]:
+        """Token indices of a text, without start and end token."""
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A loaded open_clip model, frozen and in eval mode, with what belongs to it.
 
-    Adapted models share its weights and change none of them.
+    Adapted models share its weights and never change them.
     """
 
     name: str  # as resolved: the -quickgelu name where the weights want it
     pretrained: str  # tag, file, or "assets"
     model: nn.Module
-    tokenizer: object
+    tokenizer: Tokenizer
     image_size: int  # side of the square input in pixels
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -94,7 +104,7 @@ class Stock:
     name: str
     pretrained: str
     model: nn.Module
-    tokenizer: object
+    tokenizer: Tokenizer
     preprocess: dict
     architecture: dict | None = None  # open_clip's config of a model that open_clip does not list
 
@@ -140,23 +150,26 @@ def random_stock(name: str, seed: int = 0) -> Stock:
     return Stock(name, "random", model, tokenizer, open_clip.get_model_preprocess_cfg(model))
 
 
-def prepare(built: Stock, device: torch.device) -> Backbone:
-    """Freeze a stock model and make it fast, in place; its numbers stay the same to rounding."""
+def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
+    """Freeze a model in place and move it to a device.
+
+    fast: also replace parts of it by faster forms, which give the same numbers to rounding.
+    """
     model = built.model
     _check_text_tower(built.name, model)
     model.eval().requires_grad_(False)
     fingerprint = weights_fingerprint(model)  # of the weights as they came
-    make_fast(model)
-    if hasattr(model.visual, "layer1"):
-        # Convolutional towers run a little faster with channels last in memory.
-        model.visual.to(memory_format=torch.channels_last)
-    size = built.preprocess["size"]
+    if fast:
+        make_fast(model)
+        if hasattr(model.visual, "layer1"):
+            # Convolutional towers run a little faster with channels last in memory.
+            model.visual.to(memory_format=torch.channels_last)
     return Backbone(
         name=built.name,
         pretrained=built.pretrained,
         model=model.to(device),
         tokenizer=built.tokenizer,
-        image_size=size if isinstance(size, int) else size[0],
+        image_size=_square_side(built),
         mean=tuple(built.preprocess["mean"]),
         std=tuple(built.preprocess["std"]),
         logit_scale=float(model.logit_scale.exp()),
@@ -165,22 +178,15 @@ def prepare(built: Stock, device: torch.device) -> Backbone:
     )
 
 
-def own_tower(visual: nn.Module) -> nn.Module:
-    """The same image tower, frozen and in eval mode, whose normalization affine parameters are its own.
-
-    Modules are copied; frozen weights and buffers share their memory with the original, which
-    stays as it is.
-    """
-    return _shared_copy(visual, {id(p) for p in norm_affine(visual).values()}).eval()
-
-
-def _shared_copy(module: nn.Module, own: set[int]) -> nn.Module:
-    """A copy of a module's structure on the same memory, but for the parameters whose ids are `own`."""
-    memo: dict[int, object] = {id(b): b for b in module.buffers()}
-    for p in module.parameters():
-        values = p.detach().clone() if id(p) in own else p.detach()
-        memo[id(p)] = nn.Parameter(values, requires_grad=False)
-    return copy.deepcopy(module, memo)
+def _square_side(built: Stock) -> int:
+    size = built.preprocess["size"]
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) != 1:
+        raise UserError(
+            f"Backbone “{built.name}”: its input of {' × '.join(map(str, size))} pixels is not square, "
+            "which is not supported; choose another model."
+        )
+    return sides.pop()
 
 
 def norm_affine(visual: nn.Module) -> dict[str, nn.Parameter]:

@@ -51,7 +51,7 @@ class ClassTokenTail(Tail):
         """→ (B, 1, W), the class token after attention"""
         with _inputs_of(self.block.ln_2) as seen:
             self.visual(images)
-        return seen[0]
+        return seen[0][:, :1]  # the plain block computes all tokens
 
     def __call__(self, kept: Tensor) -> Tensor:
         x = kept + self.block.ls_2(self.block.mlp(self.block.ln_2(kept)))
