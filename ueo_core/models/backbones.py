@@ -256,7 +256,7 @@ def _from_config(name: str, config: Path, weights: Path):
         Path(folder, "open_clip_config.json").write_text(json.dumps(full))
         where = f"local-dir:{folder}"
         try:
-            with _quiet():
+            with torch.random.fork_rng(devices=[]), _quiet():  # its first weights are random ones
                 model = open_clip.create_model(where, load_weights=False)
                 tokenizer = open_clip.get_tokenizer(where)
         except Exception as error:  # open_clip raises whatever its constructors do
@@ -301,7 +301,7 @@ def _from_open_clip(name: str, pretrained: str | None):
         if not is_cached(name, pretrained):
             _check_reachable(name, pretrained)
     try:
-        with _quiet():
+        with torch.random.fork_rng(devices=[]), _quiet():
             model = open_clip.create_model(name, pretrained=pretrained if from_tag else None)
             tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:

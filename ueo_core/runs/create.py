@@ -13,6 +13,11 @@ from ueo_core.runs.folder import RunFolder
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "pillow")
 
 
+def package_versions() -> dict[str, str]:
+    """What a result was made with: version by package, and Python's."""
+    return {p: version(p) for p in PACKAGES} | {"python": platform.python_version()}
+
+
 def reference(store: Store, images: ImageSet) -> dict:
     """What a run's config keeps of an image set: enough to open it and to know it again."""
     return {
@@ -49,6 +54,6 @@ def create_run(
         "classes": list(classes),
         "pool": pool,
         "holdout": holdout,
-        "versions": {p: version(p) for p in PACKAGES} | {"python": platform.python_version()},
+        "versions": package_versions(),
     }
     return RunFolder.create(path, config, {"pool": pool_labels, "holdout": holdout_labels})

@@ -1,7 +1,7 @@
 """The one exception that carries a message meant for the person at the keyboard."""
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """Bad input or a missing precondition, said in one plain sentence.
 
     The message names the thing, the reason and the way out. Pages show it as it

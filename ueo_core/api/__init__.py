@@ -1,0 +1,1 @@
+"""The public Python interface; `import ueo_core as ueo` gives its names."""

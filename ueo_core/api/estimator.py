@@ -1,0 +1,366 @@
+"""UEO as a scikit-learn estimator: adapt CLIP to unlabeled images, predict, reject the unknown."""
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+from tqdm import tqdm
+
+from ueo_core.api.arguments import speaks_of_arguments
+from ueo_core.api.images import Images, open_images
+from ueo_core.api.predictions import ImagePredictions
+from ueo_core.config.lr_schedule import steps_in_all
+from ueo_core.config.methods import METHODS
+from ueo_core.config.settings import SETTINGS, Settings
+from ueo_core.data.class_names import check_class_names
+from ueo_core.data.labels import as_classes
+from ueo_core.data.transforms import Views, encoded_at_once
+from ueo_core.evaluation.metrics import evaluate, truth_from_labels
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.inference.adapter_file import describe, read_adapter_file
+from ueo_core.inference.predict import cosines, fitted
+from ueo_core.methods.ueo import confidence_weights
+from ueo_core.models import backbones
+from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
+from ueo_core.runs.create import package_versions
+from ueo_core.training.guard import examine
+from ueo_core.training.loop import adapt, check_pool, image_features
+from ueo_core.utils.errors import UserError
+
+MODELS = ("adapted", "recommended", "zero-shot")
+
+
+class UEO(ClassifierMixin, BaseEstimator):
+    """Adapt CLIP to unlabeled images with Universal Entropy Optimization.
+
+    Parameters
+    ----------
+    backbone : a teaching model (`drawings-resnet`, `drawings-vit`), an open_clip model name, or
+        the path of an open_clip config (.json).
+    pretrained : an open_clip tag or a checkpoint file; None: the usual weights of the backbone.
+    classes : names of the classes, at least two.
+    method, epochs, batch_size, lr, trade, weight_temperature, prompt, trained, crop_scale, flip,
+    guard, seed, device, chunk, mode, precision : the settings of a run, see `ueo_core.Settings`;
+        None takes the backbone's preset.
+    progress : show a progress bar on stderr while `fit` runs.
+    store : folder in which decoded images of a folder or zip are kept; None: a temporary one.
+
+    Attributes
+    ----------
+    classes_ : array of str (C,)
+    model_ : AdaptedCLIP, the adapted model
+    settings_ : Settings, with every value that was used
+    history_ : list of dict, one per step: step, epoch, loss, entropy, marginal, lr
+    threshold_ : float, on the OOD score; unsupervised (heuristic): a mixture of two Gaussians
+    guard_ : dict or None, the safety check: share of the way from zero-shot to the adapted model
+        that is recommended, the reason in a sentence, the evidence
+
+    Labels are never read by `fit`: its `y` is there for scikit-learn alone.
+    Source: Liang et al., ICML 2024 (arXiv 2308.12919).
+    """
+
+    def __init__(
+        self,
+        backbone: str = "drawings-resnet",
+        pretrained: str | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        method: str = "ueo",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        lr: float | None = None,
+        trade: float | None = None,
+        weight_temperature: str | None = None,
+        prompt: str | None = None,
+        trained: str | None = None,
+        crop_scale: float | None = None,
+        flip: bool | None = None,
+        guard: bool | None = None,
+        seed: int | None = None,
+        device: str | None = None,
+        chunk: int | None = None,
+        mode: str | None = None,
+        precision: str | None = None,
+        progress: bool = True,
+        store: str | Path | None = None,
+    ):
+        self.backbone = backbone
+        self.pretrained = pretrained
+        self.classes = classes
+        self.method = method
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.trade = trade
+        self.weight_temperature = weight_temperature
+        self.prompt = prompt
+        self.trained = trained
+        self.crop_scale = crop_scale
+        self.flip = flip
+        self.guard = guard
+        self.seed = seed
+        self.device = device
+        self.chunk = chunk
+        self.mode = mode
+        self.precision = precision
+        self.progress = progress
+        self.store = store
+
+    @speaks_of_arguments
+    def fit(self, X: Any, y: Any = None) -> "UEO":
+        """Adapt to unlabeled images. → self
+
+        X: a folder or zip, a list of paths or PIL images, a uint8 array (N, H, W, 3), or a
+        map-style dataset; y: ignored. ValueError for arguments that cannot be used, and where
+        training diverges.
+        """
+        settings = Settings.for_backbone(**{name: getattr(self, name) for name in SETTINGS})
+        if METHODS[settings.method].memory or METHODS[settings.method].on_features:
+            raise UserError(
+                f"method: {METHODS[settings.method].title} leaves no adapter behind; choose one of "
+                f"{', '.join(name for name, m in METHODS.items() if m.runnable)}."
+            )
+        if self.classes is None or isinstance(self.classes, str):
+            raise UserError("classes: give a list of at least two class names.")
+        names = check_class_names(list(self.classes))
+        backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
+        model = AdaptedCLIP(backbone, names, settings.prompt, settings.mode)
+        with self._opened(X, backbone.store_side) as images:
+            check_pool(len(images))
+            self._adapt(model, images, settings)
+            self._data = {"name": images.title, "fingerprint": images.fingerprint, "n": len(images)}
+        self.model_, self.settings_ = model, settings
+        self.classes_ = np.asarray(names)
+        return self
+
+    def _adapt(self, model: AdaptedCLIP, images: Images, settings: Settings) -> None:
+        views: Any = Views(images.pixels, model.backbone, settings.crop_scale, settings.flip)
+        if model.tail:
+            from ueo_core.data.transforms import Kept
+
+            views = Kept(views, model, settings.precision)
+        features = image_features(model, views)
+        with torch.no_grad():
+            zero_shot = model.cosines(features)
+        weights = confidence_weights(zero_shot, model.logit_scale, settings.weight_temperature)
+        steps, history = steps_in_all(len(images), settings), []
+        bar = tqdm(total=steps, desc=METHODS[settings.method].title, disable=not self.progress)
+        with bar:
+            try:
+                for step in adapt(model, views, weights, settings, start=features):
+                    history.append(
+                        {
+                            "step": step.step,
+                            "epoch": step.epoch,
+                            "loss": step.loss,
+                            "entropy": step.entropy,
+                            "marginal": step.marginal,
+                            "lr": step.lr,
+                        }
+                    )
+                    bar.update()
+                    bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
+            except FloatingPointError as error:
+                raise UserError(
+                    f"lr: training diverged at {settings.lr:g} ({error}); choose a lower value."
+                ) from error
+        with torch.no_grad():
+            adapted = model.cosines(image_features(model, views))
+        self.history_ = history
+        self.threshold_ = _threshold(adapted)
+        self.guard_, self._recommended_threshold = None, self.threshold_
+        if settings.guard:
+            batch = encoded_at_once(model.device)
+            choice = examine(model, views, zero_shot, adapted, settings.seed, batch)
+            self.guard_ = choice.to_json()
+            if choice.share < 1:
+                with _at(model, choice.share), torch.no_grad():
+                    between = model.cosines(image_features(model, views))
+                self._recommended_threshold = _threshold(between)
+
+    @speaks_of_arguments
+    def predict(self, X: Any, model: str = "adapted") -> ImagePredictions:
+        """Classes of images, and which are unknown. → ImagePredictions
+
+        X: as in `fit`; model: `adapted` (the last epoch), `recommended` (what the safety check
+        recommends, which may be the same) or `zero-shot`. An image is unknown where its OOD score
+        is below `threshold_`.
+        """
+        threshold = self._recommended_threshold_of(model)
+        with self._opened(X, self._model().backbone.store_side) as images:
+            found = self._cosines(images, model)
+        names = [str(name) for name in self.classes_]
+        return ImagePredictions(images.names, found, names, self._model().logit_scale, threshold)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probability of every class in the order of `classes_`. → (N, C)"""
+        return self.predict(X).proba
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """The OOD score of every image, MCM: higher = more in-distribution. → (N,)"""
+        return self.predict(X).score
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Mean per-class recall over images of the classes, 0 to 1. y: as in `evaluate`"""
+        if sample_weight is not None:
+            raise UserError("sample_weight: every image counts alike; leave it out.")
+        acc = self.evaluate(X, y)["acc"]
+        if acc is None:
+            raise UserError("y: no label is one of the classes, so nothing can be scored.")
+        return acc / 100
+
+    @speaks_of_arguments
+    def evaluate(self, X: Any, y: Sequence[str | None] | None = None) -> dict:
+        """Metrics on labeled images, percent. → {"acc", "auc", "hm", "fpr95", "aupr", "ece",
+        "per_class", "zero_shot": {the same}, "n_id", "n_ood"}
+
+        y: a class name per image, another name for an image of none of the classes (OOD), None for
+        one without a label. Without y the labels are the names of the folders that hold the images.
+        `auc`, `hm`, `fpr95`, `aupr` are None without OOD images.
+        """
+        names = [str(name) for name in self._classes()]
+        with self._opened(X, self._model().backbone.store_side) as images:
+            if y is None:
+                labels = images.labels
+            else:
+                labels = [None if v is None else str(v) for v in y]
+                if len(labels) != len(images):
+                    raise UserError(
+                        f"y: {len(labels)} labels for {len(images)} images; give one each."
+                    )
+            if labels is None or not any(labels):
+                raise UserError(
+                    "y: there are no labels; give one per image, or a folder with one subfolder per class."
+                )
+            truth = truth_from_labels(as_classes(labels, names), names)
+            adapted, zero = (self._cosines(images, m) for m in ("adapted", "zero-shot"))
+        scale = self._model().logit_scale
+        return evaluate(adapted, truth, names, scale) | {
+            "zero_shot": evaluate(zero, truth, names, scale),
+            "n_id": int((truth >= 0).sum()),
+            "n_ood": int((truth == -1).sum()),
+        }
+
+    @speaks_of_arguments
+    def save(self, path: str | Path) -> None:
+        """Write the adapter (safetensors, a few hundred kilobytes), which app and command line open too."""
+        model = self._model()
+        config = {
+            "title": f"{METHODS[self.settings_.method].title} · {self.settings_.backbone} · {self._data['name']}",
+            "versions": package_versions(),
+            "settings": self.settings_.to_json(),
+            "pool": self._data,
+        }
+        result = {
+            "step": len(self.history_),
+            "guard": self.guard_,
+            "recommended_threshold": self._recommended_threshold,
+            "score": DEFAULT_SCORE,
+            "threshold": self.threshold_,
+        }
+        save_adapter(Path(path), model.adapter(), describe(model, config, result))
+
+    @classmethod
+    @speaks_of_arguments
+    def load(
+        cls,
+        path: str | Path,
+        backbone: str | None = None,
+        pretrained: str | None = None,
+        device: str = "auto",
+    ) -> "UEO":
+        """A fitted estimator from an adapter file of this interface, the app or the command line.
+
+        backbone, pretrained: where the model is on this machine, if it is not where the adapter
+        was made. ValueError for a file that is no adapter, or does not belong to the model.
+        """
+        file = read_adapter_file(Path(path), backbone, pretrained)
+        settings = file.settings
+        chosen = {k: v for k, v in settings.to_json().items() if k in SETTINGS}
+        made = cls(classes=list(file.classes), **chosen)
+        made.device = None if device == "auto" else device
+        made.model_ = fitted(file, device)
+        made.settings_, made.classes_ = settings, np.asarray(file.classes)
+        made.history_, made.guard_ = [], file.guard
+        made.threshold_ = file.threshold
+        made._recommended_threshold = file.metadata.get("recommended_threshold", file.threshold)
+        made._data = file.metadata.get("data", {"name": Path(path).stem, "fingerprint": "", "n": 0})
+        return made
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """The arguments that differ from their defaults."""
+        defaults = inspect.signature(type(self)).parameters
+        shown = [
+            f"{name}={getattr(self, name)!r}"
+            for name, parameter in defaults.items()
+            if getattr(self, name) != parameter.default
+        ]
+        text = f"UEO({', '.join(shown)})"
+        return text if len(text) <= N_CHAR_MAX else text[: N_CHAR_MAX - 4] + "...)"
+
+    # Inside
+
+    @contextlib.contextmanager
+    def _opened(self, X: Any, short_side: int) -> Iterator[Images]:
+        images = open_images(X, short_side, self.store)
+        try:
+            yield images
+        finally:
+            images.close()
+
+    def _model(self) -> AdaptedCLIP:
+        if not hasattr(self, "model_"):
+            raise NotFittedError(
+                "This UEO is not fitted yet; call fit with unlabeled images first."
+            )
+        return self.model_
+
+    def _classes(self) -> NDArray:
+        self._model()
+        return self.classes_
+
+    def _share(self, model: str) -> float:
+        """How far from zero-shot (0) to the last epoch (1) a model is."""
+        if model not in MODELS:
+            raise UserError(f"model: {model!r} is not known; choose one of {', '.join(MODELS)}.")
+        if model == "zero-shot":
+            return 0.0
+        return self.guard_["share"] if model == "recommended" and self.guard_ else 1.0
+
+    def _recommended_threshold_of(self, model: str) -> float:
+        self._model()
+        return self.threshold_ if self._share(model) == 1 else self._recommended_threshold
+
+    def _cosines(self, images: Images, model: str) -> NDArray[np.float32]:
+        with _at(self._model(), self._share(model)):
+            return cosines(self._model(), images.pixels)
+
+
+@contextlib.contextmanager
+def _at(model: AdaptedCLIP, share: float) -> Iterator[None]:
+    """The model at a point between zero-shot and its adapter; as it was afterwards."""
+    if share == 1:
+        yield
+        return
+    end = model.adapter_copy()
+    model.load_between(share, end)
+    try:
+        yield
+    finally:
+        model.load_adapter(end)
+
+
+def _threshold(found: torch.Tensor) -> float:
+    """The unsupervised threshold on the OOD score of the pool. found: (N, C) cosines"""
+    return float(mixture_threshold(SCORES[DEFAULT_SCORE].compute(found.numpy(), 1.0)))
