@@ -203,6 +203,8 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
         which: score_all(values, truth, classes, scale, args.score)
         for which, values in cosines.items()
     }
+    # What evidence without labels recommends; "guarded" is its older name, there only if it differs.
+    data["recommended"] = data.get("guarded", data["adapted"])
     data |= {
         "n_id": int((truth >= 0).sum()),
         "n_ood": int((truth == OOD).sum()),

@@ -17,20 +17,24 @@ from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_whole
 from ueo_core.workspace.prediction_history import asked, predictions_of
 
-# What can be exported, and its name inside a folder that is there already.
+# What can be exported, and its name inside a folder that is there already. The last two are older
+# names of adapter and script.
 KINDS = {
-    "delta": ADAPTER_NAME,
+    "adapter": ADAPTER_NAME,
     "csv": "predictions.csv",
     "folders": "sorted.zip",
+    "script": "use_adapter.py",
+    "delta": ADAPTER_NAME,
     "snippet": "use_delta.py",
 }
+ADAPTERS, SCRIPTS = ("adapter", "delta"), ("script", "snippet")
 
 
 def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     adapter_file = named_adapter_file(args)
     out = args.to / KINDS[args.what] if args.to.is_dir() else args.to
     data = {"what": args.what, "to": str(out)}
-    if args.what in ("delta", "snippet"):
+    if args.what in ADAPTERS + SCRIPTS:
         _write(out, adapter_file, args)
         return [f"{args.what} of “{adapter_file.title}” in {out}"], data | {
             "bytes": out.stat().st_size
@@ -67,7 +71,7 @@ def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> No
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        if args.what == "delta":
+        if args.what in ADAPTERS:
             if out.exists() and out.samefile(adapter_file.path):
                 raise UserError(
                     f"Delta “{out}”: it would be written over itself; choose another file."

@@ -76,9 +76,11 @@ def chosen_settings(args: argparse.Namespace) -> dict[str, Any]:
 def add_guarded(parser: argparse.ArgumentParser) -> None:
     """Which of a run's two models is meant."""
     parser.add_argument(
+        "--recommended",
         "--guarded",
+        dest="guarded",
         action="store_true",
-        help="the model that the guard chose, where that is not the last epoch",
+        help="the model that the safety check recommends, where that is not the last epoch",
     )
 
 
@@ -225,9 +227,9 @@ def build() -> Parser:
     p.add_argument(
         "--what",
         required=True,
-        choices=("delta", "csv", "folders", "snippet"),
-        help="the learned parameters; the predictions; the images sorted into class folders; "
-        "a script that uses the delta in plain open_clip",
+        choices=("adapter", "csv", "folders", "script", "delta", "snippet"),
+        help="the adapter (learned parameters); the predictions; the images sorted into class folders; "
+        "a script that uses the adapter in plain open_clip (delta and snippet are older names)",
     )
     p.add_argument(
         "--to",
