@@ -61,7 +61,7 @@ def test_equals_the_updates_written_out():
     f, cosines, _ = clusters()
     fitted = transclip(f, cosines, 8.0)
     z, means, variance = numpy_transclip(f.double().numpy(), 8.0 * cosines.double().numpy())
-    np.testing.assert_allclose(fitted.shares.numpy(), z, atol=2e-4)
+    np.testing.assert_allclose(fitted.assignments.numpy(), z, atol=2e-4)
     np.testing.assert_allclose(fitted.means.numpy(), means, atol=2e-4)
     np.testing.assert_allclose(fitted.variance.numpy(), variance, rtol=2e-3)
 
@@ -70,32 +70,32 @@ def test_moves_doubtful_images_to_their_own_kind():
     f, cosines, truth = clusters(n=150, noise=0.9, seed=3)
     fitted = transclip(f, cosines, 8.0)
     before = (cosines.argmax(1).numpy() == truth).mean()
-    assert (fitted.shares.argmax(1).numpy() == truth).mean() > before
-    np.testing.assert_allclose(fitted.shares.sum(1), 1, atol=1e-5)
+    assert (fitted.assignments.argmax(1).numpy() == truth).mean() > before
+    np.testing.assert_allclose(fitted.assignments.sum(1), 1, atol=1e-5)
 
 
 def test_a_class_that_is_not_there_stays_empty_and_harmless():
     f, cosines, truth = clusters()
     present = torch.tensor(truth != 2)
     fitted = transclip(f[present], cosines[present], 20.0)
-    assert torch.isfinite(fitted.shares).all()
-    assert fitted.shares[:, 2].sum() < 1
-    assert (fitted.shares.argmax(1).numpy() == truth[truth != 2]).all()
+    assert torch.isfinite(fitted.assignments).all()
+    assert fitted.assignments[:, 2].sum() < 1
+    assert (fitted.assignments.argmax(1).numpy() == truth[truth != 2]).all()
 
 
 def test_later_images_are_read_with_the_fit():
     f, cosines, truth = clusters(n=60)
     fitted = transclip(f[:40], cosines[:40], 8.0)
-    later = fitted.log_shares(f[40:], cosines[40:], 8.0)
+    later = fitted.log_assignments(f[40:], cosines[40:], 8.0)
     np.testing.assert_allclose(later.exp().sum(1), 1, atol=1e-5)
     assert (later.argmax(1).numpy() == truth[40:]).mean() >= 0.95
 
 
 def test_neighbours_in_blocks_are_the_same(monkeypatch):
     f, _, _ = clusters()
-    whole = nearest(f, f, 3, itself=True)
+    whole = nearest(f, f, 3, exclude_self=True)
     monkeypatch.setattr(module, "BLOCK", 7)
-    for a, b in zip(whole, nearest(f, f, 3, itself=True), strict=True):
+    for a, b in zip(whole, nearest(f, f, 3, exclude_self=True), strict=True):
         torch.testing.assert_close(a, b)
     assert all(i not in row for i, row in enumerate(whole[0].tolist()))
 
@@ -103,7 +103,7 @@ def test_neighbours_in_blocks_are_the_same(monkeypatch):
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_pool_of_one_or_two_images(n):
     f, cosines, _ = clusters(n=n)
-    assert torch.isfinite(transclip(f, cosines, 8.0).shares).all()
+    assert torch.isfinite(transclip(f, cosines, 8.0).assignments).all()
 
 
 def test_log_likelihood_is_half_the_scaled_distance():
