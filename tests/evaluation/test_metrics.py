@@ -59,6 +59,8 @@ def test_harmonic_mean():
 def test_calibration_error_by_hand():
     # Two images at 0.9 of which one is right: |0.5 − 0.9| = 0.4, the only bin in use.
     assert metrics.calibration_error([0.9, 0.9], [1, 0]) == pytest.approx(40)
+    # Of 15 bins, 0.6 to 0.667 and 0.667 to 0.733: (|1 − 0.64| + |0 − 0.69|) / 2.
+    assert metrics.calibration_error([0.64, 0.69], [1, 0]) == pytest.approx(52.5)
 
 
 def test_calibration_counts_id_images_only():
