@@ -7,6 +7,7 @@ from ueo_core.evaluation.guard_rule import (
     Evidence,
     choose,
     consistency,
+    draws_of,
     rate_hint,
     signs,
     spread,
@@ -152,8 +153,13 @@ def test_limits_of_the_signs(spread, agreement, keys):
 
 
 @pytest.mark.parametrize(
-    "step_change, steps, word", [(1e-8, 100, "higher"), (1e-3, 100, ""), (0.1, 100, "lower")]
+    ("reach", "word"), [(0.99e-4, "higher"), (1.01e-4, ""), (0.99, ""), (1.01, "lower")]
 )
-def test_a_rate_that_changes_too_little_or_too_much_gets_a_hint(step_change, steps, word):
-    hint = rate_hint(step_change, steps)
+def test_a_rate_that_changes_too_little_or_too_much_gets_a_hint(reach, word):
+    """The parameters change by `reach` of their size: the mean rate is half the peak rate."""
+    hint = rate_hint(reach / 100, steps=200)
     assert bool(hint) == bool(word) and word in hint
+
+
+def test_each_image_is_cropped_twice_and_once_in_quick_mode():
+    assert (draws_of("full"), draws_of("quick")) == (2, 1)

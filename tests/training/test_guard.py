@@ -81,6 +81,16 @@ def test_the_evidence_is_what_the_crops_say(tiny):
 
 
 @pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_at_most_320_images_are_cropped(tiny):
+    model, views = AdaptedCLIP(tiny, CLASSES), Views(Arrays(330, size=(32, 32)), tiny)
+    before, crops, passed = cosines(model, views), views.crops, []
+    views.crops = lambda indices, key: passed.append(list(indices)) or crops(indices, key)
+    safety_check(model, views, before, before, seed=1, batch=400)
+    assert [len(p) for p in passed] == [320] * 4  # two crops under each of two models
+    assert all(p == sorted(set(p)) == passed[0] for p in passed)
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
 def test_in_quick_mode_the_crops_are_real_and_pass_the_tower_once(tiny):
     model, images = AdaptedCLIP(tiny, CLASSES, mode="quick"), Views(Arrays(12), tiny)
     kept = CachedActivations(images, model, "float32")
