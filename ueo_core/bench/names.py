@@ -1,4 +1,4 @@
-"""As many class names as a benchmark asks for, of one to three words like people's own."""
+"""Class names for a benchmark, of one to three words like real ones."""
 
 import itertools
 

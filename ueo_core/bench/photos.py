@@ -1,4 +1,4 @@
-"""Made-up photos of camera size: for timing what decoding costs, and for nothing else."""
+"""Synthetic photos of camera size, to time decoding."""
 
 import io
 from pathlib import Path

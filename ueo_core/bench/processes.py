@@ -1,7 +1,7 @@
-"""Plain and ours, each in a process of its own: own memory, own allocator, steps in turn.
+"""The plain script and the studio, each in its own process with its own memory; steps in turn.
 
-A contender sleeps on its pipe while the other steps, so that the rounds of both lie side by
-side in time and whatever else the machine does touches them alike.
+Each side waits on its pipe while the other one steps, so that the rounds of both alternate in
+time and other load on the machine affects both equally.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ STORED = (366, 488)  # pixels of an image in memory: what the store keeps of a 4
 
 @dataclass(frozen=True)
 class Task:
-    """What both contenders are asked to do."""
+    """What both sides do."""
 
     backbone: str
     pretrained: str | None  # None: random weights
     classes: int
-    batch: int  # images a step
+    batch: int  # images per step
     device: str
     threads: int
     chunk: int | None  # ours; None: chosen by memory
@@ -64,7 +64,7 @@ class ComparedRun:
         return self._ask("flops")
 
     def matrix_peak(self) -> float:
-        """Operations a second that the device reaches in a large matrix product, as measured."""
+        """Measured operations per second of the device in a large matrix product."""
         return self._ask("matrix_peak")
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class ComparedRun:
 
 
 def _serve(pipe, side: str, task: Task) -> None:
-    """Build one side, then answer until the pipe closes."""
+    """Build one side, then serve requests until the pipe closes."""
     try:
         contestant = {"plain": _Plain, "ours": _Ours}[side](task)
         pipe.send("ready")

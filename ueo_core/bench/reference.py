@@ -28,7 +28,7 @@ def plain_loss(logits: Tensor, weights: Tensor) -> Tensor:
 
 
 class PlainCLIP:
-    """CLIP with learnable context and norm affine, straight from open_clip's own modules."""
+    """CLIP with learnable context and affine parameters, straight from open_clip's own modules."""
 
     def __init__(self, built: Stock, classes: list[str], prompt: str, device: torch.device):
         self.model = built.model.to(device).eval().requires_grad_(False)
@@ -62,12 +62,12 @@ class PlainCLIP:
         return F.normalize(x, dim=-1)
 
     def logits(self, images: Tensor, text: Tensor) -> Tensor:
-        """(B, 3, S, S) normalised, (C, D) → (B, C), scaled"""
+        """(B, 3, S, S) normalized, (C, D) → (B, C), scaled"""
         features = F.normalize(self.model.encode_image(images), dim=-1)
         return self.model.logit_scale.exp() * features @ text.T
 
     def step(self, images: Tensor, weights: Tensor) -> float:
-        """One optimiser step. → the loss before it"""
+        """One optimizer step. → the loss before it"""
         self.optimizer.zero_grad()
         loss = plain_loss(self.logits(images, self.text_features()), weights)
         loss.backward()
@@ -112,7 +112,7 @@ class PlainViews(torch.utils.data.Dataset):
 def plain_adaptation(
     clip: PlainCLIP, built: Stock, files: list[Path], batch: int, epochs: int, workers: int
 ) -> Tensor:
-    """Weights, `epochs` passes of training and the final answers. → (N, C) logits"""
+    """Weights, `epochs` passes of training and the final predictions. → (N, C) logits"""
 
     def loader(training: bool):
         return torch.utils.data.DataLoader(

@@ -111,7 +111,7 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
 
 
 def rows(todo: Iterable[Task], rounds: int, photos: int | None, tell: Tell) -> Iterator[dict]:
-    """One row a task: of a step, or of the whole adaptation where a number of photos is given."""
+    """One row per task: of a step, or of the whole adaptation where a number of photos is given."""
     if rounds < 1:
         raise UserError(f"{rounds} rounds: nothing would be measured; give 1 or more.")
     for task in todo:

@@ -1,4 +1,4 @@
-"""`bench`: plain against ours, a row as soon as it is measured."""
+"""`bench`: the plain script against the studio, a row as soon as it is measured."""
 
 import argparse
 

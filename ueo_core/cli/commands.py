@@ -86,7 +86,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
 
     settings = settings_of(args)
     classes = read_class_names(args.classes)
-    # Everything that can be refused is refused before the first image is read.
+    # Bad arguments are refused before the first image is read.
     backbone = registry.load(settings.backbone, settings.pretrained, settings.device)
     check_names(backbone, classes, settings.prompt)
     store = Store(args.store, backbone.store_side)
@@ -101,7 +101,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     if data["state"] == "finished":
         result = json.loads((folder.path / "result.json").read_text())
         data["guard"] = result["guard"]
-        lines += [f"guard: {result['guard']['reason']}"] if result["guard"] else []
+        lines += [f"safety check: {result['guard']['reason']}"] if result["guard"] else []
         if scoring:
             data["metrics"] = result["metrics"]
         for part, scores in result["metrics"].items():
@@ -119,7 +119,7 @@ def carry_out(
 ) -> Result:
     """Run to the end in this process; Ctrl-C or a TERM signal pauses after a checkpoint.
 
-    epochs: by which a finished run is to be trained on. A second signal ends at once.
+    epochs: further epochs for a finished run. A second signal ends the process at once.
     """
     with RunLock(folder.path):
         queue_up(folder, epochs)
@@ -130,7 +130,7 @@ def _carry_out(folder: RunFolder, tick: Ticker, skipped: int) -> Result:
     from ueo_core.runs.worker import execute, peak_memory_mb
 
     control = Control(
-        why="Interrupted from the keyboard or by a signal: resume to go on from here."
+        why="Interrupted from the keyboard or by a signal: resume to continue from here."
     )
     live: list[Snapshot] = [read_snapshot(folder)]
 
@@ -196,8 +196,8 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
     truth = truth_from_labels(labels, classes)
     if (truth == UNLABELED).all():
         raise UserError(
-            f"Source “{args.source}”: its images lie in no subfolder, so none has a label; "
-            "sort them into one folder a class, give --labels, or use `predict`."
+            f"Source “{args.source}”: its images are in no subfolder, so none has a label; "
+            "sort them into one folder per class, give --labels, or use `predict`."
         )
     data = {
         which: score_all(values, truth, classes, scale, args.score)
@@ -221,7 +221,7 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def score_lines(scores: dict[str, dict]) -> list[str]:
-    """A line for each model's metrics, in percent; a dash where there is no OOD image."""
+    """One line per model with its metrics, in percent; a dash where there is no OOD image."""
 
     def show(value: float | None) -> str:
         return "   –" if value is None else f"{value:5.1f}"

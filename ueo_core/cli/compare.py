@@ -53,7 +53,7 @@ def _reference(wanted: str, found: list[ComparedRun]) -> Model:
 
 
 def _row(row: Row) -> dict:
-    """A line of the table as plain numbers."""
+    """One row of the table as plain numbers."""
     figures = {k: m and {"mean": m.value, "deviation": m.deviation} for k, m in row.figures.items()}
     return {"title": row.title, "runs": row.runs, "seeds": row.seeds, **figures}
 

@@ -74,7 +74,7 @@ def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> No
         if args.what in ADAPTERS:
             if out.exists() and out.samefile(adapter_file.path):
                 raise UserError(
-                    f"Delta “{out}”: it would be written over itself; choose another file."
+                    f"Adapter “{out}”: it would be written over itself; choose another file."
                 )
             with open(adapter_file.path, "rb") as adapter:
                 write_whole(out, lambda file: shutil.copyfileobj(adapter, file))
@@ -99,6 +99,6 @@ def _said(
     pool = next((a for a in asked(adapter_file) if a.id == "pool"), None)
     if pool is None:
         raise UserError(
-            f"Delta “{adapter_file.path}”: a delta alone holds no images; say which with --images SOURCE."
+            f"Adapter “{adapter_file.path}”: an adapter file holds no images; give them with --images SOURCE."
         )
     return pool.images(), predictions_of(adapter_file, pool)

@@ -59,7 +59,7 @@ def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
 
 
 def _score(folder: RunFolder, step: int, tick) -> None:
-    """Score a checkpoint that nobody has looked at yet."""
+    """Score a checkpoint that has no scores yet."""
     steps = checkpoint_steps(folder)
     if step not in steps:
         raise UserError(

@@ -1,4 +1,4 @@
-"""What several commands do: open an adapted model, ask it about a source."""
+"""What several commands share: open an adapted model, predict the images of a source."""
 
 import argparse
 import math
@@ -14,7 +14,7 @@ from ueo_core.utils.errors import UserError
 
 
 def named_adapter_file(args: argparse.Namespace) -> AdapterFile:
-    """The adapted model that RUN names: a run's folder or a delta file."""
+    """The adapted model that RUN names: a run's folder or an adapter file."""
     guarded = getattr(args, "guarded", False)  # `evaluate` scores both and has no such option
     return adapter_of_run(args.run, args.backbone, args.pretrained, guarded)
 
@@ -22,8 +22,8 @@ def named_adapter_file(args: argparse.Namespace) -> AdapterFile:
 def ask(args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker, baselines: bool = False):
     """Images of a source and their cosines. → images, report, {"adapted": (N, C)}
 
-    rivals: "zero_shot" as well, and "guarded" where the guard of a run offers another model
-    than its last epoch, which `offer` then has to be.
+    baselines: "zero_shot" as well, and "guarded" where the safety check of a run recommends another
+    model than its last epoch.
     """
     from ueo_core.inference.predict import cosines, load_model
     from ueo_core.utils.memory import reuse_freed_memory

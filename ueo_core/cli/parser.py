@@ -1,4 +1,4 @@
-"""The parser: every command with its options, and nothing that is slow to import."""
+"""The parser: every command with its options. It imports nothing slow."""
 
 import argparse
 import sys
@@ -99,7 +99,7 @@ def add_comparison(parser: argparse.ArgumentParser, seeds: int, first_seed: int)
         type=Path,
         required=True,
         metavar="DIR",
-        help="rows and tables; goes on where it was",
+        help="rows and tables; continues where it was interrupted",
     )
 
 
@@ -122,7 +122,7 @@ def build() -> Parser:
     parser = Parser(prog=program(), description="Adapt CLIP to unlabeled images with UEO.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    p = commands.add_parser("drawings", parents=[common], help="draw a labelled folder of images")
+    p = commands.add_parser("drawings", parents=[common], help="draw a labeled folder of images")
     p.add_argument("out", type=Path, metavar="OUT")
     p.add_argument("--domain", default="painted")
     p.add_argument("--per-class", type=int, default=20)
@@ -152,7 +152,7 @@ def build() -> Parser:
     p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
     p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
     p.add_argument(
-        "--holdout", type=Path, metavar="SOURCE", help="labelled test set, only ever scored"
+        "--holdout", type=Path, metavar="SOURCE", help="labeled test set, used only for scoring"
     )
     p.add_argument(
         "--holdout-labels", metavar="FILE", help="CSV (path,label) instead of its subfolders"
@@ -165,7 +165,9 @@ def build() -> Parser:
     add_training(p)
 
     p = commands.add_parser(
-        "resume", parents=[common], help="go on with an interrupted run, or train a finished one on"
+        "resume",
+        parents=[common],
+        help="continue an interrupted run, or train a finished one longer",
     )
     p.add_argument("run", type=Path, metavar="RUN")
     p.add_argument(
@@ -175,9 +177,7 @@ def build() -> Parser:
     )
 
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument(
-        "run", type=Path, metavar="RUN", help="folder of a run, or a delta file of one"
-    )
+    model.add_argument("run", type=Path, metavar="RUN", help="folder of a run, or an adapter file")
     model.add_argument("--backbone", help="where the model is here, if not where the run had it")
     model.add_argument("--pretrained", help="its weights here: an open_clip tag or a file")
     threshold = argparse.ArgumentParser(add_help=False)
@@ -186,9 +186,11 @@ def build() -> Parser:
     )
 
     p = commands.add_parser(
-        "evaluate", parents=[common, model, stored, device], help="score on a labelled folder"
+        "evaluate", parents=[common, model, stored, device], help="score on a labeled folder"
     )
-    p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder; others are OOD")
+    p.add_argument(
+        "source", type=Path, metavar="SOURCE", help="one subfolder per class; others are OOD"
+    )
     p.add_argument("--labels", metavar="FILE", help="CSV (path,label) instead of the subfolders")
     p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
 
@@ -206,7 +208,7 @@ def build() -> Parser:
     p.add_argument(
         "--set",
         choices=("holdout", "pool"),
-        help="images; default: a labelled test set, else the pool",
+        help="images; default: a labeled test set, else the pool",
     )
     p.add_argument("--score", default=DEFAULT_SCORE, choices=SCORES)
     p.add_argument(
@@ -260,10 +262,10 @@ def build() -> Parser:
     p = commands.add_parser(
         "protocol",
         parents=[common, stored],
-        help="compare methods on a labelled folder, as the paper does",
+        help="compare methods on a labeled folder, as the paper does",
     )
     p.add_argument("source", type=Path, metavar="SOURCE", help="class-per-folder")
-    p.add_argument("--classes", help="asked for; default: the paper's share of the folders")
+    p.add_argument("--classes", help="class names; default: the paper's share of the folders")
     p.add_argument("--shift", default="all", help=f"all, {', '.join(CATEGORY_SHIFTS)}")
     p.add_argument(
         "--pool-classes", help="a,b,c: the pool's folders, in place of the paper's share"
@@ -293,7 +295,7 @@ def build() -> Parser:
     p.add_argument("--backbone", help="default: both Drawings models, RN50 and ViT-B/16")
     p.add_argument("--pretrained", help="open_clip tag or checkpoint file; default: random weights")
     p.add_argument("--classes", type=int, help="how many; default: 10, 100 and 345")
-    p.add_argument("--batch-size", type=int, default=64, help="images a step")
+    p.add_argument("--batch-size", type=int, default=64, help="images per step")
     p.add_argument("--rounds", type=int, default=3, help="timed steps of each side, in turn")
     p.add_argument("--device", choices=DEVICES, default="auto")
     p.add_argument("--threads", type=int, help="default: every core")

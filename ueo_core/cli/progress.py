@@ -5,7 +5,7 @@ import time
 
 
 class Ticker:
-    """Progress on stderr: one line rewritten on a terminal, a line now and then in a log."""
+    """Progress on stderr: one line rewritten on a terminal, an occasional line in a log."""
 
     def __init__(self) -> None:
         self.terminal = sys.stderr.isatty()

@@ -25,7 +25,7 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     settings = preset(args.preset, **chosen)
     del chosen["backbone"]  # it decides what the others are measured against
     classes = read_class_names(args.classes) if args.classes else ()
-    # As written: one pool class is a world too.
+    # Not read_class_names: a pool may hold a single class.
     pool = [n.strip() for n in args.pool_classes.split(",")] if args.pool_classes else ()
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     images, report = take_in(args.source, Store(args.store, backbone.store_side), tick)
@@ -82,7 +82,7 @@ def _seeds(args: argparse.Namespace) -> range:
 
 
 def _ticking(tick: Ticker):
-    """Progress as a line with the time left, by what this call has done so far."""
+    """Progress as a line with the time left, estimated from what this call has done so far."""
     began = time.monotonic()
 
     def tell(done: int, total: int, what: str) -> None:

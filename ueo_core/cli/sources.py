@@ -56,7 +56,7 @@ def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
 def labels_of(
     images: ImageSet, table: str | None, classes: list[str]
 ) -> tuple[list[str | None], FolderMap]:
-    """Labels of a labelled source, from a CSV or else from its subfolders, for scoring only.
+    """Labels of a labeled source, from a CSV or else from its subfolders, for scoring only.
 
     Class names where they are one; only the same name counts, look-alikes are in the map.
     """
@@ -67,7 +67,7 @@ def labels_of(
 
 
 def look_alikes(mapping: FolderMap) -> list[str]:
-    """A line for each label that is nearly a class name; nothing is merged silently."""
+    """One line per label that resembles a class name; nothing is merged silently."""
     return [
         f"label {label!r} counts as OOD; rename it to {name!r} if it is that class"
         for label, name in mapping.suggestions.items()
@@ -77,7 +77,7 @@ def look_alikes(mapping: FolderMap) -> list[str]:
 def scoring_only(
     args: argparse.Namespace, store: Store, pool: ImageSet, classes: list[str], tick: Ticker
 ) -> tuple[dict, list[str]]:
-    """What `adapt` was told for scoring: the keywords of `create_run`, and lines to show."""
+    """The labels that `adapt` was given for scoring: keywords of `create_run`, and lines to show."""
     if args.holdout_labels and not args.holdout:
         raise UserError(
             "--holdout-labels: there is no test set for them; give it with --holdout SOURCE."
@@ -91,8 +91,8 @@ def scoring_only(
         labels, mapping = labels_of(held, args.holdout_labels, classes)
         if not any(labels):
             raise UserError(
-                f"Test set “{args.holdout}”: its images lie in no subfolder, so none has a label; "
-                "sort them into one folder a class, or give --holdout-labels FILE."
+                f"Test set “{args.holdout}”: its images are in no subfolder, so none has a label; "
+                "sort them into one folder per class, or give --holdout-labels FILE."
             )
         kept |= {"holdout": reference(store, held), "holdout_labels": labels}
         notes += look_alikes(mapping)

@@ -1,4 +1,4 @@
-"""Which steps a run takes and at what rate. No torch here: pages and the queue ask it at once."""
+"""Which steps a run takes and at what rate. No torch here: pages and the queue need it at once."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from ueo_core.config.settings import Settings
 
 
 def split_epoch(n: int, batch_size: int) -> list[int]:
-    """Sizes of an epoch's batches: as even as can be, none larger than batch_size.
+    """Sizes of an epoch's batches: as even as possible, none larger than batch_size.
 
     A short last batch would weigh its few images against each other alone, and at one
     image the loss has no gradient; so the images are spread evenly instead.
@@ -29,7 +29,7 @@ def legs(n: int, settings: Settings) -> list[Leg]:
 
     An extension begins where the run had ended, early or not, and takes over from the leg
     before: what that had still planned is dropped, and the rate begins at its peak again.
-    Order and augmentation go on as if nothing had happened.
+    Order and augmentation continue as if nothing had happened.
     """
     per_epoch = len(split_epoch(n, settings.batch_size))
     plan = ((0, settings.epochs), *settings.extensions)
@@ -37,7 +37,7 @@ def legs(n: int, settings: Settings) -> list[Leg]:
 
 
 def steps_in_all(n: int, settings: Settings) -> int:
-    """How many optimiser steps a run over n images takes."""
+    """How many optimizer steps a run over n images takes."""
     last = legs(n, settings)[-1]
     return last.first + last.length
 

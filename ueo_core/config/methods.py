@@ -18,11 +18,11 @@ class Method:
     module: str  # dotted name of its module; see methods.build_loss for what that defines
     weighted: bool = False  # confidence weights, else equal ones
     marginal: bool = False  # the −λ H(p̄) term, else none
-    loss: str = ""  # a rival's loss in words; empty where it is the two terms of UEO
+    loss: str = ""  # a baseline's loss in words; empty where it is the two terms of UEO
     on_features: bool = False  # works on cached features; else it is a loss for the loop
-    needs_start: bool = False  # its loss wants the pool's zero-shot features
+    needs_start: bool = False  # its loss needs the pool's zero-shot features
     on_device: bool = True  # its loss reads nothing back and chooses no shape by a value
-    memory: bool = False  # keeps state beside the delta, so that a run cannot be resumed
+    memory: bool = False  # has state outside the adapter, so that a run cannot be resumed
     settings: Mapping[str, float] = field(default_factory=dict)  # its paper's, where not UEO's
 
     def weights(self, confidence: "Tensor") -> "Tensor":
@@ -35,7 +35,7 @@ class Method:
 
     @property
     def runnable(self) -> bool:
-        """Whether a run can hold it: made by the loop, and complete in its delta."""
+        """Whether a run can use it: trained by the loop, and complete in its adapter."""
         return not self.on_features and not self.memory
 
 
@@ -44,7 +44,7 @@ _UEO = "Liang et al., Realistic Unsupervised CLIP Fine-tuning with Universal Ent
 METHODS: dict[str, Method] = {
     "ueo": Method(
         "UEO",
-        "Sharpens confident images and spreads the mean prediction of the doubtful ones.",
+        "Sharpens confident predictions and spreads the mean prediction of the uncertain ones.",
         _UEO,
         "ueo_core.methods.ueo",
         weighted=True,
@@ -52,7 +52,7 @@ METHODS: dict[str, Method] = {
     ),
     "infomax": Method(
         "InfoMax",
-        "The same two terms with every image counting alike, strangers included.",
+        "The same two terms with equal weights for all images, unknown ones included.",
         "Shi & Sha, Information-Theoretical Learning of Discriminative Clusters for Unsupervised "
         "Domain Adaptation, ICML 2012",
         "ueo_core.methods.ueo",
@@ -60,16 +60,16 @@ METHODS: dict[str, Method] = {
     ),
     "entmin": Method(
         "EntMin",
-        "Only sharpens every prediction; with nothing to hold it back it can collapse into few classes.",
+        "Only sharpens every prediction; without a second term it can collapse onto few classes.",
         "Grandvalet & Bengio, Semi-supervised Learning by Entropy Minimization, NeurIPS 2004",
         "ueo_core.methods.ueo",
     ),
     "unient": Method(
         "UniEnt",
-        "Splits each batch into known and strange with two Gaussians; sharpens the ones, blurs the others.",
+        "Splits each batch into known and unknown with two Gaussians; sharpens the known, flattens the unknown.",
         "Gao, Zhang & Liu, Unified Entropy Optimization for Open-Set Test-Time Adaptation, CVPR 2024",
         "ueo_core.methods.unient",
-        loss="the entropy of the images taken for known, minus half that of the others and half the "
+        loss="the entropy of the images classified as known, minus half that of the others and half the "
         "entropy of the mean",
         needs_start=True,
         on_device=False,
@@ -84,17 +84,17 @@ METHODS: dict[str, Method] = {
     ),
     "dance": Method(
         "DANCE",
-        "Draws each image to its nearest neighbour or prompt, and parts clear entropies from unclear ones.",
+        "Moves each image towards its nearest neighbor or prompt, and separates low entropies from high ones.",
         "Saito et al., Universal Domain Adaptation through Self Supervision, NeurIPS 2020",
         "ueo_core.methods.dance",
-        loss="the entropy of each image's likeness to its neighbours, and the separation of entropies",
+        loss="the entropy of each image's similarity to its neighbors, and the separation of entropies",
         needs_start=True,
         on_device=False,
         memory=True,
     ),
     "upl": Method(
         "UPL",
-        "Takes the 16 surest images of each predicted class at their word and trains the prompt on them.",
+        "Uses the 16 most confident predictions of each class as labels and trains the prompt on them.",
         "Huang, Chu & Wei, Unsupervised Prompt Learning for Vision-Language Models, arXiv 2204.03649, 2022",
         "ueo_core.methods.upl",
         on_features=True,
@@ -102,7 +102,7 @@ METHODS: dict[str, Method] = {
     ),
     "transclip": Method(
         "TransCLIP",
-        "Fits a Gaussian to every class and lets neighbours agree; closed form, nothing is trained.",
+        "Fits a Gaussian to every class and smooths predictions over neighbors; closed form, nothing is trained.",
         "Zanella, Gérin & Ben Ayed, Boosting Vision-Language Models with Transduction, NeurIPS 2024",
         "ueo_core.methods.transclip",
         on_features=True,
@@ -140,28 +140,28 @@ VARIANTS: dict[str, Variant] = {
         "UEO, affine only", "ueo", {"trained": "affine"}, about="The prompt stays as it is."
     ),
     "ueo-no-marginal": Variant(
-        "UEO, no marginal term", "ueo", {"trade": 0.0}, about="Nothing spreads the mean prediction."
+        "UEO, no marginal term", "ueo", {"trade": 0.0}, about="The mean prediction is not spread."
     ),
     "ueo-quick": Variant(
         "UEO, quick mode",
         "ueo",
         {"mode": "quick"},
-        about="Prompt and last norms only, on activations computed once, without crops.",
+        about="Prompt and last affine parameters only, on activations computed once, without crops.",
     ),
     "ueo-bfloat16": Variant(
         "UEO, bfloat16",
         "ueo",
         {"precision": "bfloat16"},
-        about="Half-width products in the training steps.",
+        about="Matrix products of the training steps in bfloat16.",
     ),
     "ueo-oracle": Variant(
         "UEO, oracle weights",
         "ueo",
         oracle=True,
-        about="Weights 1[ID] + 0.001 from the labels: the upper bound, which nobody without labels reaches.",
+        about="Weights 1[ID] + 0.001 from the labels: an upper bound that needs labels.",
     ),
 }
-# What the paper's tables hold, and the two rivals nearest to UEO's idea. InfoMax is UEO without weights.
+# What the paper's tables hold, and two closely related baselines. InfoMax is UEO without weights.
 DEFAULT_VARIANTS = (ZERO_SHOT, *METHODS)
 
 

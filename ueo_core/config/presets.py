@@ -1,4 +1,4 @@
-"""Named starting points: the backbone's own settings, and what one would vary first."""
+"""Presets: the recommended settings of a backbone, and common variations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ PRESETS: dict[str, Preset] = {
     ),
     "quick": Preset(
         "Quick look",
-        "A third of the passes: enough to see where it is going.",
+        "A third of the epochs: enough to see the trend.",
         lambda s: {"epochs": max(1, round(s.epochs / 3))},
     ),
     "released": Preset(
         "As released",
-        "Weights without CLIP's logit scale and the norms that the released script trains: close to InfoMax.",
+        "Weights without CLIP's logit scale and the affine parameters that the released script trains: close to InfoMax.",
         lambda s: {"weight_temperature": "released", "trained": "as-released"},
     ),
     "one-pass": Preset(
         "One pass",
-        "Quick mode: one pass over the images, then only the prompt and the last norms train: for who has no GPU.",
+        "Quick mode: one pass over the images, then only the prompt and the last affine parameters train. For machines without a GPU.",
         lambda s: {"mode": "quick"},
     ),
     "prompt": Preset(
@@ -47,9 +47,7 @@ DEFAULT_PRESET = "paper"
 def preset(name: str, backbone: str, **chosen) -> Settings:
     """Settings of a preset for a backbone, with every value that is not None in `chosen` over it."""
     if name not in PRESETS:
-        raise UserError(
-            f"Preset “{name}”: there is none of that name; choose among {', '.join(PRESETS)}."
-        )
+        raise UserError(f"Preset “{name}”: not known; choose one of {', '.join(PRESETS)}.")
     base = Settings.for_backbone(backbone)
     given = {k: v for k, v in chosen.items() if v is not None}
     return base.changed(**(PRESETS[name].change(base) | given))

@@ -1,4 +1,4 @@
-"""What is known of one setting: everything that option, widget, check and comparison derive from."""
+"""The description of one setting, from which option, widget, check and comparison are derived."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Setting:
     empty: str | None = None  # what no value means, where the setting may be None
     slider: bool = False
     compared: bool = True  # whether a protocol takes it too; else a run alone does
-    on_page: bool = True  # whether it is in the drawer of Adapt; else it has a place of its own
+    on_page: bool = True  # whether Adapt lists it under “Every setting”; else it has its own place
 
     def check(self, name: str, value: Any) -> None:
         """Raise a UserError for a value that no run can have."""

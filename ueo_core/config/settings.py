@@ -102,7 +102,7 @@ class Settings:
         "Start of the prompt",
         "Its tokens become the context vectors that train; a class name and a full stop follow.",
     )
-    # `as-released` leaves out norms whose name holds neither bn nor ln, as the released script does:
+    # `as-released` leaves out layers whose name contains neither bn nor ln, as the released script does:
     # the four of RN50's downsampling branches.
     trained: str = setting(
         "both",
@@ -197,7 +197,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise a UserError for a value that no run can have."""
-        if self.method not in METHODS:  # asked anew: a method is a row there, and nothing here
+        if self.method not in METHODS:  # not a fixed list here: a method is a row of METHODS
             raise UserError(
                 f"Method: “{self.method}” is not known; choose one of {', '.join(METHODS)}."
             )
@@ -237,7 +237,7 @@ DEVICES, MODES, PRECISIONS, TRAINED_PARTS, WEIGHT_TEMPERATURES = (
     for name in ("device", "mode", "precision", "trained", "weight_temperature")
 )
 
-# The teaching models are small, so they want far larger rates than CLIP; layer norms move less at
+# The teaching models are small, so they need far larger rates than CLIP; layer norms move less at
 # a given rate than batch norms. Chosen on seeds below 505 of the built-in problem's default: at a
 # third of these rates InfoMax is level with UEO, at twice the rates UEO itself breaks now and then.
 DRAWINGS_PRESETS = {

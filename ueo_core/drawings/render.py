@@ -359,9 +359,7 @@ def check_noun(name: str) -> str:
 def check_domain(name: str) -> str:
     """The domain itself, if there is one of that name; else a UserError that lists them."""
     if name not in DOMAINS:
-        raise UserError(
-            f"Domain “{name}”: there is none of that name; choose among {', '.join(DOMAINS)}."
-        )
+        raise UserError(f"Domain “{name}”: not known; choose one of {', '.join(DOMAINS)}.")
     return name
 
 

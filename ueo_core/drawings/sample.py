@@ -1,4 +1,4 @@
-"""The built-in problem: an unlabeled pool and a labelled test set of drawn images."""
+"""The built-in problem: an unlabeled pool and a labeled test set of drawn images."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ PER_POOL_CLASS, PER_TEST_CLASS = 16, 12
 
 @dataclass(frozen=True)
 class Shift:
-    """Which classes the pool holds: how many of the known ones, how many of the strangers."""
+    """Which classes the pool holds: how many of the known ones, how many of the unknown."""
 
     known: int
     ood: int
@@ -30,10 +30,10 @@ class Shift:
 # The paper's four relations of pool and class list, at about the proportions of its data sets:
 # Office-31's partial pools hold 15 of 25 classes.
 SHIFTS = {
-    "closed": Shift(16, 0, "exactly the classes asked for"),
-    "partial": Shift(10, 0, "only some of the classes asked for"),
-    "open": Shift(16, 8, "all of them, and strangers"),
-    "open-partial": Shift(10, 8, "some of them, and strangers"),
+    "closed": Shift(16, 0, "exactly the named classes"),
+    "partial": Shift(10, 0, "only some of the named classes"),
+    "open": Shift(16, 8, "all of them, and unknown ones"),
+    "open-partial": Shift(10, 8, "some of them, and unknown ones"),
 }
 DEFAULT_SHIFT = "open-partial"
 
@@ -71,13 +71,11 @@ class Problem:
 def problem(shift: str = DEFAULT_SHIFT, seed: int = 0, domain: str = SHOWCASE_DOMAIN) -> Problem:
     """The built-in problem of a shift and seed. UserError for an unknown shift or domain.
 
-    The seed draws which nouns are classes and which are strangers. The test set holds all
-    of both, and its strangers never change with the shift.
+    The seed draws which nouns are classes and which are unknown. The test set holds all
+    of both, and its unknown nouns never change with the shift.
     """
     if shift not in SHIFTS:
-        raise UserError(
-            f"Shift “{shift}”: there is none of that name; choose among {', '.join(SHIFTS)}."
-        )
+        raise UserError(f"Shift “{shift}”: not known; choose one of {', '.join(SHIFTS)}.")
     check_domain(domain)
     g = np.random.default_rng([seed, 7])
     nouns = [str(n) for n in g.permutation(list(NOUNS))]
@@ -126,7 +124,7 @@ def write_drawings(
     nouns = [check_noun(n) for n in classes] if classes else list(NOUNS)
     if not 1 <= per_class <= 100_000 or not 16 <= size <= 2048:
         raise UserError(
-            f"{per_class} images a class of {size} px: out of range; take 1 to 100000 images of 16 to 2048 px."
+            f"{per_class} images per class of {size} px: out of range; take 1 to 100000 images of 16 to 2048 px."
         )
     _make_empty(out)
     order = list(NOUNS)
@@ -134,7 +132,7 @@ def write_drawings(
     for noun in nouns:
         (out / noun).mkdir(parents=True)
         for i in range(per_class):
-            # The noun's own number, so that an image does not depend on which others are asked for.
+            # The noun's own number, so that an image does not depend on which others are drawn.
             g = np.random.default_rng([seed, order.index(noun), i])
             render(noun, domain, g, size)[0].save(out / noun / f"{i:04d}.png")
             done += 1
@@ -144,7 +142,7 @@ def write_drawings(
 
 
 def _make_empty(out: Path) -> None:
-    """Refuse a folder that holds something: old and new images would mix."""
+    """Refuse a folder that is not empty: old and new images would mix."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         filled = any(out.iterdir())

@@ -44,7 +44,7 @@ tokenize = open_clip.get_tokenizer("adapted")
 """
 
 _TAIL = """
-# 1. The image tower: scale and shift of its normalisation layers.
+# 1. The image tower: weight and bias of its normalization layers.
 context = adapter.pop("context")  # (M, W)
 lost = model.load_state_dict(adapter, strict=False).unexpected_keys
 assert not lost, f"the adapter is not for this model: {lost}"
@@ -64,7 +64,7 @@ with torch.no_grad():
 hook.remove()
 
 
-# 3. An image: the nearest class, unless its score says that it is none of them.
+# 3. An image: the nearest class, unless its score is below the threshold.
 @torch.no_grad()
 def classify(path, threshold=about["threshold"]):
     image = F.pil_to_tensor(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))

@@ -1,7 +1,7 @@
-"""Images sorted by answer: one folder a class and one for the unknown, as a zip or as folders.
+"""Images sorted by prediction: one folder per class and one for the unknown, as a zip or as folders.
 
-Originals are never touched: what is written is a copy of the original file where it still lies
-where it was taken in from, else the stored image at training size. A list says which is which.
+Originals are never touched: copies of the original files are used if they are still at the import
+location, else the stored images at training size. A list says which is which.
 """
 
 import contextlib
@@ -106,7 +106,7 @@ def export_sorted(
 ) -> Sorted:
     """Write the sorted images to `out`: an archive when it ends in .zip, else a new folder.
 
-    One image is in memory at a time. `progress` may raise to leave early; nothing is left then.
+    One image is in memory at a time. `progress` may raise to stop early; nothing is left on disk then.
     UserError when `out` is there already and not an archive of before, or cannot be written.
     """
     out = Path(out)

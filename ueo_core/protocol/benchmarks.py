@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# The four relations of the pool's classes to the classes asked for, and the plain closed set.
+# The four relations of the pool's classes to the named classes, and the plain closed set.
 CATEGORY_SHIFTS = {
-    "closed": "exactly the classes asked for",
-    "partial": "only some of the classes asked for",
-    "open": "all of them, and strangers",
-    "open-partial": "some of them, and strangers",
-    "plain": "every folder is a class, and there are no strangers at all",
+    "closed": "exactly the named classes",
+    "partial": "only some of the named classes",
+    "open": "all of them, and unknown ones",
+    "open-partial": "some of them, and unknown ones",
+    "plain": "every folder is a class, and there are no unknown images",
 }
 FOUR = tuple(CATEGORY_SHIFTS)[:4]  # what `all` means, as in the paper's tables
 LARGE = 20_000  # pool images from which the paper trains 5 epochs, where its default is 50
@@ -22,7 +22,7 @@ LARGE = 20_000  # pool images from which the paper trains 5 epochs, where its de
 
 @dataclass(frozen=True)
 class Protocol:
-    """How many classes are known, how many of them stay in a partial pool, how many strangers join."""
+    """How many classes are known, how many of them are in a partial pool, how many unknown classes are added."""
 
     title: str
     classes: int
@@ -30,7 +30,7 @@ class Protocol:
     partial: int  # known classes in a partial pool
     shared: int  # the same in an open-partial pool, fewer for Office-31
     ood: int
-    some: frozenset[str]  # a few of its class names, by which a folder is recognised
+    some: frozenset[str]  # a few of its class names, by which a folder is recognized
 
 
 # Class indices in alphabetical order; source: UEO's released script and the paper's Sec. 4.
@@ -42,7 +42,7 @@ PAPER = (
         "DomainNet", 345, 300, 250, 250, 30, frozenset({"aircraftcarrier", "themonalisa", "zigzag"})
     ),
 )
-PROPORTIONS = PAPER[1]  # of any other folder; Office-Home's lie between those of the others
+PROPORTIONS = PAPER[1]  # of any other folder; Office-Home's are between those of the others
 
 
 def class_key(name: str) -> str:

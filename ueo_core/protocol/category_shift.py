@@ -1,4 +1,4 @@
-"""The category shifts of the paper, made of a labelled folder: which images are pool, which test.
+"""The category shifts of the paper, made from a labeled folder: which images are pool, which test.
 
 Labels are read here, because a protocol measures with them; what training gets of a `Case` is
 the pool's pixels and the class names.
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Case:
-    """One world to compare methods in."""
+    """One category shift with its images, to compare methods on."""
 
     shift: str
     seed: int
@@ -61,11 +61,11 @@ class Case:
 
 @dataclass(frozen=True)
 class LabelledFolder:
-    """A labelled source: its images, one label an image, and how it falls into pool and test."""
+    """A labeled source: its images, one label per image, and its split into pool and test."""
 
     images: ImageSet
     labels: tuple[str | None, ...]  # folder names; None at the top
-    classes: tuple[str, ...]  # asked for; empty: the paper's share of the folders
+    classes: tuple[str, ...]  # named classes; empty: the paper's share of the folders
     protocol: Protocol | None  # the paper's data set that it is
     lists: (
         tuple[frozenset[int], frozenset[int]] | None
@@ -142,7 +142,7 @@ class LabelledFolder:
             g = np.random.default_rng([seed, 11])
             for folder in self.folders:
                 mine = g.permutation(np.flatnonzero(labels == folder))
-                # At least one is tested on; a class of a single image is in no pool.
+                # At least one is for the test; a class of a single image is in no pool.
                 test[mine[: max(1, round(self.test_share * len(mine)))]] = True
             return labelled & ~test, test
         return labelled, test
@@ -151,14 +151,14 @@ class LabelledFolder:
         """What a person should know of this folder before reading its table."""
         found = []
         if self.protocol:
-            found.append(f"Recognised as {self.protocol.title}: the paper's classes.")
+            found.append(f"Recognized as {self.protocol.title}: the paper's classes.")
         counts = {f: self.labels.count(f) for f in self.folders}
         single = [f for f, n in counts.items() if n == 1]
         if single and self.test_share and not self.lists:
             found.append(f"{_listed(single)}: one image only, which is tested on and in no pool.")
         if None in self.labels:
             found.append(
-                f"{self.labels.count(None)} images lie in no subfolder; they have no label and are left out."
+                f"{self.labels.count(None)} images are in no subfolder; they have no label and are left out."
             )
         for shift in shifts:
             missing = [
@@ -180,9 +180,9 @@ def labelled_folder(
     pool_classes: Sequence[str] = (),
     labels: Sequence[str | None] | None = None,
 ) -> LabelledFolder:
-    """What a source's subfolders say. UserError where they say nothing that can be measured.
+    """Labels from the subfolders of a source. UserError where nothing can be measured with them.
 
-    classes: asked for; without any, the paper's share of the folders. labels: one an image, in
+    classes: the named ones; without any, the paper's share of the folders. labels: one per image, in
     place of the folders. Folders laid out as one of
     the paper's data sets are split as the paper does: pool and test share a domain's images, or
     follow NAME_train.txt and NAME_test.txt in or beside the folder.
@@ -191,7 +191,7 @@ def labelled_folder(
     folders = in_order(label for label in labels if label)
     if len(folders) < 2:
         raise UserError(
-            f"Source “{source}”: a protocol needs labelled images, one subfolder a class and at least "
+            f"Source “{source}”: a protocol needs labeled images, one subfolder per class and at least "
             f"two of them, and it has {len(folders)}; sort the images, or use adapt."
         )
     if not 0 <= test_share < 1:
@@ -225,10 +225,10 @@ def possible_shifts(folder: LabelledFolder, asked: str) -> tuple[list[str], list
     """
     if asked != "all" and asked not in CATEGORY_SHIFTS:
         raise UserError(
-            f"Shift “{asked}”: there is none of that name; choose all or one of {', '.join(CATEGORY_SHIFTS)}."
+            f"Shift “{asked}”: not known; choose all or one of {', '.join(CATEGORY_SHIFTS)}."
         )
     wanted = list(FOUR) if asked == "all" else [asked]
-    why = "no folder is outside the classes, so there are no strangers"
+    why = "no folder is outside the classes, so there are no unknown images"
     strange = folder.known_and_strange("open")[1]
     impossible = [s for s in wanted if "open" in s and not strange]
     if asked != "all" and impossible:
@@ -250,7 +250,7 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
 def _official_lists(images: ImageSet, source: Path) -> tuple[frozenset[int], frozenset[int]] | None:
     """Images that NAME_train.txt and NAME_test.txt name, NAME being the source's; None without.
 
-    A line is "path label", the path relative to the folder that holds NAME.
+    A line is "path label", the path relative to the folder of NAME.
     """
     source = Path(source).resolve()
     place = {}

@@ -1,10 +1,10 @@
-"""The paper's protocol: several methods on the same images, in the same worlds, over seeds.
+"""The paper's protocol: several methods on the same images, in the same category shifts, over seeds.
 
 OUT/protocol.json      what is compared on what; another protocol is refused there
-OUT/rows/*.json        one a method, world and seed; what is there is not done again
+OUT/rows/*.json        one per method, shift and seed; what is there is not done again
 OUT/table.{json,csv,md}  rewritten after every row
 
-Labels make the worlds and measure the answers. A method is given pixels, features and class
+Labels make the splits and measure the predictions. A method is given pixels, features and class
 names; only the oracle's weights, an upper bound, come from labels, and only here.
 """
 
@@ -79,7 +79,7 @@ class Plan:
         )
 
     def cost(self, name: str, world: World) -> int:
-        """About how long a row takes, in images encoded."""
+        """The approximate cost of a row, in images encoded."""
         method = METHODS.get(VARIANTS[name].method or "")
         if method is None or method.on_features:
             return SMALL
@@ -99,7 +99,7 @@ def folder_plan(
     settings: Settings,
     given: frozenset[str] = frozenset(),
 ) -> Plan:
-    """A plan over the shifts of a labelled folder. UserError for a method or a shift it cannot have."""
+    """A plan over the shifts of a labeled folder. UserError for a method or a shift that is not possible."""
     worlds = []
     for shift in shifts:
         for seed in seeds:
@@ -122,7 +122,7 @@ def check_variants(names: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in names if name not in VARIANTS]
     if unknown or not names:
         raise UserError(
-            f"Method “{', '.join(unknown)}”: there is none of that name; choose among {', '.join(VARIANTS)}."
+            f"Method “{', '.join(unknown)}”: not known; choose one of {', '.join(VARIANTS)}."
         )
     return tuple(dict.fromkeys(names))
 
@@ -137,7 +137,7 @@ def carry_out(
     """Do what is missing in OUT and give back all rows of the plan, in its order.
 
     `check` is called between steps and may raise to leave; what is done stays, and the next
-    call goes on after it. UserError when OUT holds another protocol or cannot be written.
+    call continues after it. UserError when OUT holds another protocol or cannot be written.
     """
     try:
         _open(plan, backbone, out)
@@ -217,7 +217,7 @@ class _Work:
         self.done = min(self.total, self.done + round(images))
         self.progress(self.done, self.total, what)
 
-    # One world
+    # One category shift
 
     def _world(self, world: World, names: list[str]) -> None:
         what = f"{world.shift}, seed {world.seed}"
@@ -237,11 +237,11 @@ class _Work:
             row = self._row(case, world, name, pool, test, f"{what}, {VARIANTS[name].title}")
             row["seconds"] = round(time.monotonic() - began, 2)
             write_json(self._path(world, name), row)
-            self.done = before  # what a row took is what it was planned to take
+            self.done = before  # a row counts as what it was planned to take
             self._tell(self.plan.cost(name, world), what)
 
     def _zero_shot(self, images: ImageSet, what: str) -> Tensor:
-        """Unit features of a whole set, once for all worlds. → (N, D)"""
+        """Unit features of a whole set, once for all category shifts. → (N, D)"""
         if images.fingerprint not in self.features:
             self.model.reset()
             encode = lambda: self._encode(images, f"{what}: zero-shot features")  # noqa: E731

@@ -59,7 +59,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
 
 
 def markdown(rows: Sequence[dict]) -> list[str]:
-    """The summary as a Markdown table, the best mean of a world in bold; oracles do not compete."""
+    """The summary as a Markdown table, the best mean of a category shift in bold; oracles do not compete."""
     lines = [
         f"| model | shift | method | {' | '.join(COLUMNS.values())} | seconds |",
         f"|{'---|' * (len(COLUMNS) + 4)}",
@@ -89,7 +89,7 @@ def _cell(entry: dict, key: str, baselines: list[dict]) -> str:
 
 
 def csv_text(rows: Sequence[dict]) -> str:
-    """One line a row, with the numbers as they were measured."""
+    """One line per row, with the numbers as they were measured."""
     lines = [flat(row) for row in rows]
     names = list(dict.fromkeys(name for line in lines for name in line))
     buffer = io.StringIO(newline="")
