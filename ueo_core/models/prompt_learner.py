@@ -111,7 +111,7 @@ class Prompts(nn.Module):
         return found
 
     def _ends(self, x: Tensor, *keys_values: Tensor) -> Tensor:
-        """State of the end token behind the last block. x: (n, R, W), the prompts' own ends → (n, W)"""
+        """State of the end token after the last block. x: (n, R, W), the prompts' own ends → (n, W)"""
         tower = self._tower[0]
         blocks = tower.transformer.resblocks
         n, rows, _ = x.shape
