@@ -1,4 +1,4 @@
-"""Zero-shot features are computed once for an image set and a set of weights, and never for others."""
+"""Zero-shot features are computed once for an image set and a set of weights."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def pool(store):  # noqa: F811
     return store[1]["pool"]
 
 
-def test_they_are_kept_for_the_same_images_and_weights(tiny, pool):
+def test_they_are_stored_for_the_same_images_and_weights(tiny, pool):
     given = torch.randn(len(pool), 16)
     features, seconds = zero_shot_features(pool, tiny, lambda: given)
     again, before = zero_shot_features(pool, tiny, never)
@@ -28,7 +28,7 @@ def test_they_are_kept_for_the_same_images_and_weights(tiny, pool):
     assert before == pytest.approx(seconds, abs=1e-3)
 
 
-def test_other_weights_and_damaged_files_are_computed_anew(tiny, pool):
+def test_other_weights_and_damaged_files_are_computed_again(tiny, pool):
     first, second = torch.zeros(len(pool), 16), torch.ones(len(pool), 16)
     zero_shot_features(pool, tiny, lambda: first)
     other = type(tiny)(**{**vars(tiny), "fingerprint": "0" * 64})
@@ -38,7 +38,7 @@ def test_other_weights_and_damaged_files_are_computed_anew(tiny, pool):
     assert torch.equal(zero_shot_features(pool, tiny, lambda: second)[0], second)
 
 
-def test_what_cannot_be_kept_is_no_failure(tiny, pool, monkeypatch):
+def test_a_failure_to_store_them_is_ignored(tiny, pool, monkeypatch):
     def full(path, data):
         raise OSError(28, "No space left on device")
 
@@ -47,7 +47,7 @@ def test_what_cannot_be_kept_is_no_failure(tiny, pool, monkeypatch):
     assert zero_shot_features(pool, tiny, lambda: given)[0] is given
 
 
-def test_a_second_run_on_the_same_images_does_not_measure_them_again(make, pool, monkeypatch):  # noqa: F811
+def test_a_second_run_on_the_same_images_does_not_compute_them_again(make, pool, monkeypatch):  # noqa: F811
     first, second = make("first"), make("second", lr=2e-2)
     execute(first)
     passed = []
@@ -63,7 +63,7 @@ def test_a_second_run_on_the_same_images_does_not_measure_them_again(make, pool,
     assert story(first)[0]["kind"] == "start"
 
 
-def test_a_deleted_set_takes_them_along(tiny, store, tmp_path):  # noqa: F811
+def test_deleting_a_set_deletes_them(tiny, store, tmp_path):  # noqa: F811
 
     images, sets = store
     mine = Store(tmp_path / "own", images.short_side)

@@ -29,7 +29,7 @@ def test_training_views_follow_their_generator(tiny):
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
-def test_pixels_that_stay_on_the_device_are_read_once_as_far_as_there_is_room(tiny):
+def test_pixels_on_the_device_are_read_once_as_far_as_they_fit(tiny):
     images, plain = Arrays(4), Views(Arrays(4), tiny)
     views, asked = Views(images, tiny), []
     assert views.room == 0 and not views.ahead  # on a processor they stay in the store
@@ -51,7 +51,7 @@ def test_without_crop_and_flip_a_square_image_is_only_resized(tiny):
     torch.testing.assert_close(views.training([0, 1], g), views.evaluation([0, 1]))
 
 
-def test_crop_boxes_lie_inside_and_keep_area_and_aspect():
+def test_crop_boxes_are_inside_and_within_the_limits_of_area_and_aspect():
     g = np.random.default_rng(0)
     areas = []
     for _ in range(500):
@@ -63,6 +63,6 @@ def test_crop_boxes_lie_inside_and_keep_area_and_aspect():
     assert np.std(areas) > 0.05
 
 
-def test_extreme_shapes_fall_back_to_a_centred_crop():
+def test_extreme_shapes_fall_back_to_a_centered_crop():
     top, left, h, w = crop_box(10, 1000, 0.9, np.random.default_rng(0))
     assert (top, h) == (0, 10) and w == 13 and left == (1000 - 13) // 2

@@ -1,4 +1,4 @@
-"""The automatic threshold, and how far groups lie apart, on mixtures whose answer is known."""
+"""The automatic threshold and the distance of groups, on mixtures with a known result."""
 
 import numpy as np
 import pytest
@@ -7,20 +7,20 @@ from ueo_core.evaluation.thresholds import ashman_d, mixture_threshold
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-4])
-def test_two_equal_clusters_part_in_the_middle(scale):
+def test_the_threshold_of_equal_clusters_is_in_the_middle(scale):
     g = np.random.default_rng(0)
     score = np.concatenate([g.normal(0, 1, 500), g.normal(8, 1, 500)]) * scale
     assert mixture_threshold(score) == pytest.approx(4 * scale, abs=0.4 * scale)
 
 
-def test_a_narrow_cluster_draws_the_line_towards_itself():
+def test_the_threshold_is_nearer_to_a_narrow_cluster():
     g = np.random.default_rng(0)
     score = np.concatenate([g.normal(0, 2.0, 600), g.normal(10, 0.3, 600)])
     # Equal log-density: (x/2)²/2 + ln 2 = ((x − 10)/0.3)²/2 + ln 0.3 → x ≈ 8.4.
     assert mixture_threshold(score) == pytest.approx(8.4, abs=0.35)
 
 
-def test_values_that_do_not_part_call_nothing_unknown():
+def test_without_two_clusters_nothing_is_unknown():
     assert mixture_threshold(np.full(50, 0.25)) == 0.25
     assert mixture_threshold(np.array([0.3, 0.1])) == pytest.approx(0.1)
     assert mixture_threshold(np.array([])) == 0.0

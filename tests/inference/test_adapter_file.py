@@ -1,4 +1,4 @@
-"""What a run offers: complete metadata, and a check of everything before it is believed."""
+"""Adapter files: complete metadata, and checks of everything that is read from them."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_the_metadata_is_complete(made):
     } <= set(about)
 
 
-def test_brought_back_it_says_the_same(made):
+def test_a_loaded_model_has_the_same_cosines(made):
     path, model = made
     again = load_model(adapter_of_run(path), "cpu")
     images = Arrays(5)
@@ -70,7 +70,7 @@ def test_another_architecture_is_refused(made, tiny_files):
 
 
 def rewritten(path, tensors=None, drop=(), **metadata):
-    """The delta with other tensors or metadata (as JSON text)."""
+    """The adapter file with other tensors or metadata (as JSON text)."""
     found, about = read_adapter(path)
     about = {k: json.dumps(v) for k, v in about.items() if k not in drop}
     save_file(found if tensors is None else tensors, path, about | metadata)
@@ -92,7 +92,7 @@ def rewritten(path, tensors=None, drop=(), **metadata):
         ({"prompt": "no json"}, [], "cannot be read"),
     ],
 )
-def test_metadata_that_no_model_can_be_made_of(made, metadata, drop, message):
+def test_metadata_that_cannot_be_used(made, metadata, drop, message):
     with pytest.raises(UserError, match=message):
         adapter_of_run(rewritten(made[0], drop=drop, **metadata))
 
@@ -113,7 +113,7 @@ def test_values_that_are_not_finite(made):
         load_model(adapter_of_run(rewritten(path, tensors)), "cpu")
 
 
-def test_what_is_no_delta(tmp_path):
+def test_a_file_that_is_not_an_adapter(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"not at all")
     save_file({"a": torch.zeros(2)}, tmp_path / "y.safetensors")
     for name in ("x", "y"):

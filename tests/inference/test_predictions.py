@@ -1,4 +1,4 @@
-"""Answers: every column recomputed by hand, the file the same as the rows."""
+"""Predictions: every column recomputed by hand, and a file with the same rows."""
 
 import csv
 
@@ -12,7 +12,7 @@ COSINES = np.array([[0.30, 0.10], [0.21, 0.20], [0.05, 0.25]], np.float32)
 NAMES = ["b/x, 1.png", 'say "hi".png', "ü.png"]
 
 
-def said() -> Predictions:
+def predictions() -> Predictions:
     return Predictions(NAMES, COSINES, ["dog", "=cat"], 100.0)
 
 
@@ -25,7 +25,7 @@ def test_columns_are_the_softmax_and_its_argmax():
     exact = COSINES.astype(np.float64)
     confidence, score = softmax(100 * exact).max(1), softmax(exact).max(1)
     threshold = float(np.sort(score)[1])  # an image at the threshold itself is known
-    rows = list(said().rows(threshold))
+    rows = list(predictions().rows(threshold))
     assert [r[0] for r in rows] == NAMES
     assert [r[1] for r in rows] == ["dog", "dog", "=cat"]
     assert [float(r[2]) for r in rows] == pytest.approx(confidence, abs=5e-7)
@@ -33,17 +33,17 @@ def test_columns_are_the_softmax_and_its_argmax():
     assert [r[4] for r in rows] == [int(s < threshold) for s in score] == [0, 1, 0]
 
 
-def test_the_file_holds_the_rows(tmp_path):
+def test_the_file_has_the_rows(tmp_path):
     path = tmp_path / "new" / "p.csv"
-    assert said().write_csv(path, 0.51) == 1
+    assert predictions().write_csv(path, 0.51) == 1
     with open(path, newline="", encoding="utf-8") as file:
         table = list(csv.reader(file))
     assert table[0] == list(COLUMNS)
-    assert [tuple(r) for r in table[1:]] == [tuple(map(str, r)) for r in said().rows(0.51)]
+    assert [tuple(r) for r in table[1:]] == [tuple(map(str, r)) for r in predictions().rows(0.51)]
     assert [p.name for p in path.parent.iterdir()] == ["p.csv"]
 
 
-def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path):
+def test_a_file_that_cannot_be_written_is_a_user_error(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="cannot be written"):
-        said().write_csv(tmp_path / "folder", 0.5)
+        predictions().write_csv(tmp_path / "folder", 0.5)

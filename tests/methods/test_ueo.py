@@ -87,7 +87,7 @@ def test_weights_carry_no_gradient(batch):
     assert w.grad is None
 
 
-def test_the_marginal_weighs_doubtful_images_more():
+def test_the_marginal_gives_uncertain_images_more_weight():
     # Image 0 is certain of class 0, image 1 certain of class 1 but of low weight: with q = 1/w
     # the mean prediction leans to image 1: p̄ = (0.1, 0.9), so H(p̄) is that of (0.1, 0.9).
     z = torch.tensor([[60.0, 0.0], [0.0, 60.0]])

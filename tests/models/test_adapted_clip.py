@@ -1,4 +1,4 @@
-"""The adapted model: parameter counts, exact encoding, delta round trip, names that do not fit."""
+"""The adapted model: parameter counts, exact encoding, saving an adapter, names that do not fit."""
 
 import pytest
 import torch
@@ -121,7 +121,7 @@ def test_frozen_weights_are_shared_and_forward_gives_the_cosines(tiny):
         torch.testing.assert_close(model(images), expected, atol=2e-6, rtol=0)
 
 
-def test_delta_survives_a_file_and_reset_undoes_it(tiny, tmp_path):
+def test_an_adapter_is_saved_and_loaded_and_reset_undoes_it(tiny, tmp_path):
     model = AdaptedCLIP(tiny, CLASSES)
     before = {k: v.clone() for k, v in model.adapter().items()}
     for value in model.adapter().values():
@@ -139,13 +139,13 @@ def test_delta_survives_a_file_and_reset_undoes_it(tiny, tmp_path):
     assert all(c > 0 for c in model.change_by_layer().values())
 
 
-def test_a_delta_of_another_model_is_refused(tiny):
+def test_an_adapter_of_another_model_is_an_error(tiny):
     model = AdaptedCLIP(tiny, CLASSES)
     with pytest.raises(UserError, match=CONTEXT):
         model.load_adapter({k: v for k, v in model.adapter().items() if k != CONTEXT})
 
 
-def test_a_file_that_is_no_delta_is_refused(tmp_path):
+def test_a_file_that_is_not_an_adapter_is_an_error(tmp_path):
     (tmp_path / "d.safetensors").write_bytes(b"not a tensor")
     with pytest.raises(UserError, match="not readable"):
         read_adapter(tmp_path / "d.safetensors")
@@ -153,7 +153,7 @@ def test_a_file_that_is_no_delta_is_refused(tmp_path):
         read_adapter(tmp_path / "none.safetensors")
 
 
-def test_a_name_whose_prompt_does_not_fit_is_refused_by_name(tiny):
+def test_a_class_name_that_is_too_long_is_an_error(tiny):
     # 16 positions: start, "a photo of a", the name, ".", end; ten words are too many.
     AdaptedCLIP(tiny, ["dog dog dog dog dog dog dog dog dog", "cat"])
     with pytest.raises(UserError, match=r"dog dog.*17 tokens.*reads at most 16"):

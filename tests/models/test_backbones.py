@@ -1,4 +1,4 @@
-"""Loading by name, tag, file and config, and a sentence for everything that does not load."""
+"""Loading by name, tag, file and config, and an error for everything that does not load."""
 
 import json
 
@@ -13,7 +13,7 @@ from ueo_core.utils.errors import UserError
 @pytest.mark.parametrize(
     ("name", "norm"), [("drawings-resnet", "BatchNorm2d"), ("drawings-vit", "LayerNorm")]
 )
-def test_the_teaching_models_load_and_are_what_they_say(name, norm):
+def test_the_teaching_models_load(name, norm):
     backbone = backbones.load(name, device="cpu")
     kinds = {type(m).__name__ for m in backbone.model.visual.modules()}
     assert norm in kinds
@@ -37,7 +37,7 @@ def test_real_architectures_load_from_a_file(name, real_checkpoint):
     assert {type(m).__name__ for m in backbone.model.modules()} & {"QuickGELU"}
 
 
-def test_a_config_in_open_clips_own_wrapping_loads_too(tiny_files, tmp_path):
+def test_a_config_in_open_clips_hub_format_loads_too(tiny_files, tmp_path):
     config, weights = tiny_files["vit"]
     wrapped = {
         "model_cfg": json.loads(config.read_text()),
@@ -48,18 +48,18 @@ def test_a_config_in_open_clips_own_wrapping_loads_too(tiny_files, tmp_path):
     assert backbones.load(str(path), str(weights), "cpu").mean == (0.5, 0.5, 0.5)
 
 
-def test_an_unknown_name_says_where_names_are():
+def test_an_unknown_name_is_an_error_that_says_where_names_are_listed():
     with pytest.raises(UserError, match=r"“ViT-Z-99”.*backbones"):
         backbones.load("ViT-Z-99")
 
 
-def test_a_missing_download_is_a_plain_sentence(monkeypatch):
+def test_a_missing_download_is_a_user_error(monkeypatch):
     monkeypatch.setattr(backbones, "HUB", "host.invalid")
     with pytest.raises(UserError, match=r"openai.*not on this machine.*checkpoint file"):
         backbones.load("RN50-quickgelu", "openai")
 
 
-def test_openai_weights_under_the_plain_name_ask_for_the_quickgelu_model(monkeypatch):
+def test_openai_weights_under_the_plain_name_use_the_quickgelu_model(monkeypatch):
     monkeypatch.setattr(backbones, "HUB", "host.invalid")
     with pytest.raises(UserError, match="of RN50-quickgelu"):
         backbones.load("RN50", "openai")
@@ -101,7 +101,7 @@ def test_a_pickle_that_would_run_code_is_refused(tiny_files, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"embed_dim": 3}'])
-def test_a_config_that_is_none(tmp_path, tiny_files, text):
+def test_a_file_that_is_not_a_config(tmp_path, tiny_files, text):
     path = tmp_path / "c.json"
     path.write_text(text)
     with pytest.raises(UserError, match="open_clip model config"):
@@ -114,7 +114,7 @@ def test_a_config_without_weights(tiny_files):
 
 
 @pytest.mark.parametrize("name", ["coca_ViT-B-32", "ViT-B-16-SigLIP", "roberta-ViT-B-32"])
-def test_text_towers_without_prompt_vectors_are_refused(name, tmp_path):
+def test_text_towers_without_context_vectors_are_refused(name, tmp_path):
     path = tmp_path / "w.safetensors"
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(UserError, match="choose a CLIP model"):
@@ -122,7 +122,7 @@ def test_text_towers_without_prompt_vectors_are_refused(name, tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_a_device_that_is_not_there():
+def test_a_device_that_is_not_available():
     with pytest.raises(UserError, match="cuda.*not available"):
         backbones.pick_device("cuda")
 

@@ -1,4 +1,4 @@
-"""The faster forms give open_clip's own numbers: features, and gradients of all that trains."""
+"""The faster forms give open_clip's numbers: features, and gradients of the norms."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_features_and_gradients_are_open_clips(stock):
         torch.testing.assert_close(a, b, atol=1e-4 * float(b.abs().max()) + 1e-7, rtol=0)
 
 
-def test_quick_gelu_goes_into_the_products():
+def test_the_factors_of_quick_gelu_inside_the_products():
     from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 
     torch.manual_seed(0)

@@ -1,30 +1,13 @@
-"""Quick mode: head and tail are the tower, one pass over the images, a delta that fits the whole."""
+"""Quick mode's split of the image tower: head and tail together are the tower."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.conftest import Arrays
-from tests.training.test_loop import CLASSES, adapter_after, ready, same, settings
-from tests.workspace.test_dataset import take_in
-from ueo_core.config.settings import Settings
-from ueo_core.data.transforms import Views
+from tests.training.test_loop import adapter_after, ready, settings
 from ueo_core.models import backbones
-from ueo_core.models.adapted_clip import AdaptedCLIP, read_adapter
-from ueo_core.models.frozen_trunk import ClassTokenTail, Tail, tail_of
-from ueo_core.runs.create import create_run
-from ueo_core.runs.worker import execute, open_images
-from ueo_core.training.cached_activations import CachedActivations
-from ueo_core.training.loop import image_features
-from ueo_core.utils import memory
+from ueo_core.models.frozen_trunk import Tail, tail_of
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.paths import runs_root
-
-
-def quick(tiny, n: int = 12) -> tuple[AdaptedCLIP, CachedActivations]:
-    model = AdaptedCLIP(tiny, CLASSES, mode="quick")
-    return model, CachedActivations(Views(Arrays(n), tiny), model, "float32")
 
 
 @pytest.fixture(params=["tiny", "drawings-vit", "drawings-resnet"])
@@ -38,7 +21,7 @@ def test_tail_of_head_is_the_tower(backbone):
     images = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = backbone.model.visual(images)
-        # Norms that have moved: the cut must not have baked their old values in.
+        # With changed norms: the split must not depend on their old values.
         torch.testing.assert_close(tail(tail.head(images)), expected)
         for norm in tail.norms:
             norm.weight.add_(0.3)
@@ -47,96 +30,7 @@ def test_tail_of_head_is_the_tower(backbone):
     assert not torch.allclose(moved, expected)
 
 
-def test_every_image_passes_the_tower_once(tiny, monkeypatch):
-    model, kept = quick(tiny)
-    passed = []
-    head = type(model.tail).head
-    monkeypatch.setattr(
-        type(model.tail), "head", lambda self, x: passed.append(len(x)) or head(self, x)
-    )
-    told = []
-    kept.on_batch = told.append
-    image_features(model, kept)
-    adapter_after(model, kept, torch.full((12,), 0.5), settings(epochs=3))
-    image_features(model, kept)
-    assert sum(passed) == 12 and told[-1] == 12
-
-
-def test_it_trains_the_prompt_and_the_last_norms_only_and_the_delta_fits_the_whole_model(tiny):
-    model, kept = quick(tiny)
-    before = {k: v.clone() for k, v in model.adapter().items()}
-    after = adapter_after(model, kept, torch.full((12,), 0.5), settings(lr=100.0))
-    moved = {k for k in after if not torch.equal(after[k], before[k])}
-    tail = {id(p) for norm in model.tail.norms for p in (norm.weight, norm.bias)}
-    assert moved == {"context"} | {k for k, p in model.affine().items() if id(p) in tail}
-    features = image_features(model, kept)
-    model.reset()
-    whole = AdaptedCLIP(tiny, CLASSES)
-    whole.load_adapter(after)
-    torch.testing.assert_close(image_features(whole, kept.views), features, atol=1e-5, rtol=1e-4)
-
-
-def test_it_is_deterministic_and_resumes_bit_for_bit(tiny):
-    model, kept = quick(tiny)
-    weights = torch.linspace(0.3, 0.9, 12)
-    first = adapter_after(model, kept, weights, settings())
-    model.reset()
-    half = adapter_after(model, kept, weights, settings(), upto=3)
-    model.reset()
-    model, kept = quick(tiny)
-    model.load_adapter(half)
-    assert same(first, adapter_after(model, kept, weights, settings(), done=3))
-
-
-def test_a_whole_quick_run_passes_each_image_once_and_predicts_as_the_whole_model_does(
-    tiny_files, monkeypatch
-):
-    config, weights = (str(p) for p in tiny_files["vit"])
-    chosen = Settings(
-        backbone=config,
-        pretrained=weights,
-        epochs=3,
-        batch_size=4,
-        lr=5.0,
-        device="cpu",
-        mode="quick",
-    )
-    pool, test = take_in([f"{i}.png" for i in range(6)]), take_in(["t/7.png", "t/8.png"])
-    passed = []
-    head = ClassTokenTail.head
-    monkeypatch.setattr(
-        ClassTokenTail, "head", lambda self, x: passed.append(len(x)) or head(self, x)
-    )
-    run = create_run(runs_root() / "r", chosen, ["key", "fish"], pool, holdout=test)
-    assert execute(run)["state"] == "finished"
-    assert passed == [6, 2, 6]  # pool, test set, and the crops that the guard asks about
-    adapter, _ = read_adapter(run.path / "delta.safetensors")
-    whole = AdaptedCLIP(backbones.load(config, weights, "cpu"), ["key", "fish"])
-    assert any(not torch.equal(v, adapter[k]) for k, v in whole.adapter().items())
-    whole.load_adapter(adapter)
-    views = Views(open_images(pool, whole.backbone.store_side), whole.backbone)
-    cosines = image_features(whole, views) @ whole.encode_text().detach().T
-    torch.testing.assert_close(run.tensors("adapted")["pool_cosines"], cosines, atol=1e-5, rtol=0)
-
-
-def test_kept_rows_are_asked_for_in_any_order(tiny):
-    model, kept = quick(tiny, 5)
-    rows = kept.rows
-    assert torch.equal(kept.evaluation([3, 1]), rows[[3, 1]])
-    assert torch.equal(kept.training([4], np.random.default_rng(0)), rows[[4]])
-    assert torch.equal(torch.cat(list(kept.batches(2))), rows)
-    assert torch.equal(torch.cat(list(kept.batches(2, [4, 0, 2]))), rows[[4, 0, 2]])
-
-
-def test_more_than_fits_is_refused_with_the_way_out(tiny, monkeypatch):
-    _, kept = quick(tiny)
-    monkeypatch.setattr("ueo_core.training.cached_activations.memory_of", lambda device: 100)
-    with pytest.raises(UserError, match="use fewer images, or the full mode"):
-        _ = kept.rows
-    assert memory.SHARE < 1
-
-
-def test_a_tower_without_a_cut_trains_the_prompt_alone(tiny):
+def test_a_tower_that_cannot_be_split_trains_the_prompt_alone(tiny):
     assert type(tail_of(nn.Identity())) is Tail and tail_of(nn.Identity()).norms == []
     model, views, weights = ready(tiny)
     with pytest.raises(ValueError, match="cached activations"):

@@ -1,4 +1,4 @@
-"""The shared text tower: features and gradients of the plain one, within bounded memory."""
+"""Text features of many prompts: those of the plain tower, within bounded memory."""
 
 import pytest
 import torch
@@ -67,12 +67,12 @@ def test_activations_do_not_grow_with_the_class_list(tiny, monkeypatch):
         saved_bytes(lambda n=n: AdaptedCLIP(tiny, [f"dog {i:03d}" for i in range(n)]).encode_text())
         for n in (40, 400)
     ]
-    per_class = 4 * 16 * 8  # of what is left: features and their normalisation
+    per_class = 4 * 16 * 8  # of what is left: features and their normalization
     assert held[1] - held[0] < 360 * per_class * 4
 
 
-def test_a_tower_that_is_not_clips_own_runs_whole(tiny):
-    tiny.model.attn_mask = None  # nothing is causal: every token sees every other
+def test_a_tower_without_a_causal_mask_is_computed_in_full(tiny):
+    tiny.model.attn_mask = None  # every token attends to every other
     model = AdaptedCLIP(tiny, CLASSES)
     assert not model._prompts.shares
     tokens = tiny.tokenizer([f"a photo of a {n.replace('_', ' ')}." for n in CLASSES])

@@ -1,4 +1,4 @@
-"""Fingerprints: the same for the same weights, another for any training."""
+"""Fingerprints: equal for equal weights, different after any training."""
 
 import torch
 from torch import nn
@@ -11,7 +11,7 @@ def model(seed: int = 0) -> nn.Module:
     return nn.Sequential(nn.Linear(300, 40), nn.BatchNorm1d(40))
 
 
-def test_it_tells_seeds_buffers_and_layouts_apart_but_not_copies():
+def test_it_differs_by_seed_buffers_and_layout_but_not_for_copies():
     base = weights_fingerprint(model())
     assert weights_fingerprint(model()) == base
     assert weights_fingerprint(model().half().float()) != base  # rounded weights are others

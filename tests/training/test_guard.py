@@ -1,4 +1,4 @@
-"""The guard's look at a model, and what a run keeps of its choice."""
+"""The safety check of a model, and what a run stores of its result."""
 
 import json
 
@@ -38,7 +38,7 @@ def moved(tiny, by: float):
     return model, views, before, cosines(model, views)
 
 
-def test_the_points_of_the_line(tiny):
+def test_blends_of_the_original_and_the_adapted_model(tiny):
     model, _, _, _ = moved(tiny, 0.1)
     end = model.adapter_copy()
     for share in (0.0, 0.25, 1.0):
@@ -55,13 +55,13 @@ def test_the_model_is_left_at_its_last_epoch(tiny):
     assert all(torch.equal(v, end[k]) for k, v in model.adapter().items())
 
 
-def test_a_model_that_did_not_move_has_zero_shots_evidence(tiny):
+def test_an_unchanged_model_has_the_evidence_of_zero_shot(tiny):
     model, views, before, after = moved(tiny, 0.0)
     choice = safety_check(model, views, before, after, seed=1, batch=5)
     assert choice.share == 1 and choice.evidence["1"] == choice.evidence["0"]
 
 
-def test_the_evidence_is_what_the_crops_say(tiny):
+def test_the_evidence_is_computed_from_the_crops(tiny):
     model, views, before, after = moved(tiny, 0.3)
     choice = safety_check(model, views, before, after, seed=1, batch=12)
     chosen = np.arange(12)  # all of a small pool
@@ -91,7 +91,7 @@ def test_at_most_320_images_are_cropped(tiny):
 
 
 @pytest.mark.parametrize("tiny", ["vit"], indirect=True)
-def test_in_quick_mode_the_crops_are_real_and_pass_the_tower_once(tiny):
+def test_in_quick_mode_real_crops_pass_the_tower_once(tiny):
     model, images = AdaptedCLIP(tiny, CLASSES, mode="quick"), Views(Arrays(12), tiny)
     kept = CachedActivations(images, model, "float32")
     before = cosines(model, kept)
@@ -115,14 +115,14 @@ def test_in_quick_mode_the_crops_are_real_and_pass_the_tower_once(tiny):
         assert choice.evidence[share]["consistency"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_run_keeps_the_choice_and_the_model_that_it_offers(make):  # noqa: F811
+def test_a_run_stores_the_choice_and_the_recommended_model(make):  # noqa: F811
     folder = make()
     assert execute(folder)["state"] == "finished"
     result = json.loads((folder.path / "result.json").read_text())
     share = result["guard"]["share"]
     last, about = read_adapter(folder.path / ADAPTER_NAME)
     assert about["guard"] == result["guard"]
-    # The last epoch is what the last checkpoint holds, whatever the guard says.
+    # The last epoch is what the last checkpoint holds, whatever the safety check recommends.
     kept = folder.checkpoint(folder.checkpoints()[-1])
     assert all(torch.equal(last[k], kept[k]) for k in kept)
     assert (folder.path / GUARDED).is_file() == (share < 1)
@@ -135,7 +135,7 @@ def test_a_run_keeps_the_choice_and_the_model_that_it_offers(make):  # noqa: F81
     assert adapter_of_run(folder.path).path.name == ADAPTER_NAME
 
 
-def test_what_the_guard_offers_answers_for_itself(make, monkeypatch):  # noqa: F811
+def test_the_recommended_model_has_its_own_predictions(make, monkeypatch):  # noqa: F811
     chosen = guard_rule.Choice(0.0, "worse", {})
     monkeypatch.setattr("ueo_core.runs.scoring.safety_check", lambda *a, **k: chosen)
     folder = make()
@@ -145,13 +145,12 @@ def test_what_the_guard_offers_answers_for_itself(make, monkeypatch):  # noqa: F
         (pool,) = [a for a in asked(adapter_file) if a.id == "pool"]
         expected = folder.tensors(name)["pool_cosines"].numpy()
         assert np.array_equal(predictions_of(adapter_file, pool).cosines, expected)
-    (
-        folder.path / "guarded_answers.safetensors"
-    ).unlink()  # no answers rather than the last epoch's
+    # Without its predictions, those of the last epoch are not used instead.
+    (folder.path / "guarded_answers.safetensors").unlink()
     assert "pool" not in {a.id for a in asked(adapter_of_run(folder.path, guarded=True))}
 
 
-def test_without_the_guard_nothing_is_looked_at(make):  # noqa: F811
+def test_without_the_guard_nothing_is_checked(make):  # noqa: F811
     folder = make(guard=False)
     execute(folder)
     assert json.loads((folder.path / "result.json").read_text())["guard"] is None

@@ -104,6 +104,19 @@ def test_it_equals_a_hand_written_training_loop(tiny):
         torch.testing.assert_close(model.adapter()[name], value, atol=1e-6, rtol=1e-5)
 
 
+def test_two_interleaved_loops_on_one_backbone_equal_two_separate_ones(tiny):
+    views, weights = Views(Arrays(12), tiny), torch.linspace(0.3, 0.9, 12)
+    chosen = [settings(lr=0.3, seed=seed) for seed in (0, 1)]
+    alone = [adapter_after(AdaptedCLIP(tiny, CLASSES), views, weights, c) for c in chosen]
+    models = [AdaptedCLIP(tiny, CLASSES) for _ in chosen]
+    loops = [adapt(m, views, weights, c) for m, c in zip(models, chosen, strict=True)]
+    for _ in zip(*loops, strict=True):
+        pass
+    for model, expected in zip(models, alone, strict=True):
+        assert same(model.adapter(), expected)
+    assert not same(*alone)
+
+
 def test_every_epoch_has_another_order(tiny):
     model, views, weights = ready(tiny)
     steps = list(adapt(model, views, weights, settings(epochs=4)))
@@ -149,7 +162,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tiny, monkeypatch, valu
     assert len(calls) == 2 and same(model.adapter(), after_first)
 
 
-def test_same_seed_same_bits_and_another_seed_another_result(tiny):
+def test_the_result_depends_on_the_seed_alone(tiny):
     model, views, weights = ready(tiny)
     first = adapter_after(model, views, weights, settings())
     model.reset()
@@ -159,7 +172,7 @@ def test_same_seed_same_bits_and_another_seed_another_result(tiny):
 
 
 @pytest.mark.parametrize("at", [1, 2, 3, 5])
-def test_resumed_from_a_delta_ends_bit_for_bit_alike(tiny, at):
+def test_resumed_from_an_adapter_the_result_is_bit_equal(tiny, at):
     model, views, weights = ready(tiny)
     whole = adapter_after(model, views, weights, settings())
     model.reset()
@@ -192,25 +205,25 @@ def test_chunking_is_exact(tiny, chunk):
 
 def test_labels_cannot_reach_training(tiny):
     """The loop sees pixels and confidences only: a source that can do nothing else suffices,
-    and names or labels that are attached to it change not one bit."""
+    and names or labels that are attached to it change nothing."""
 
-    class Labelled(Arrays):
+    class Labeled(Arrays):
         touched = False
 
         def __getattr__(self, name):
             if name in ("names", "labels", "folders", "truth"):
-                Labelled.touched = True
+                Labeled.touched = True
             raise AttributeError(name)
 
     model, views, weights = ready(tiny)
     plain = adapter_after(model, views, weights, settings())
     model.reset()
-    watched = Views(Labelled(12), tiny)
+    watched = Views(Labeled(12), tiny)
     assert same(plain, adapter_after(model, watched, weights, settings()))
-    assert not Labelled.touched
+    assert not Labeled.touched
 
 
-def test_batches_are_even_and_cover_the_pool_once_an_epoch(tiny):
+def test_batches_are_even_and_cover_the_pool_once_per_epoch(tiny):
     model, views, weights = ready(tiny)
     steps = list(adapt(model, views, weights, settings()))
     assert len(steps) == steps_in_all(12, settings()) == 6
@@ -220,7 +233,7 @@ def test_batches_are_even_and_cover_the_pool_once_an_epoch(tiny):
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_a_pool_without_two_images_is_refused(tiny, n):
+def test_a_pool_of_fewer_than_two_images_is_an_error(tiny, n):
     model, views, _ = ready(tiny, 2)
     with pytest.raises(UserError, match="at least two"):
         next(adapt(model, Views(Arrays(n), tiny), torch.ones(n), settings()))

@@ -1,4 +1,4 @@
-"""Memory: what autograd keeps, what fits, and that glibc can be told to keep and to give back."""
+"""Memory: what autograd saves, what fits, and reuse of freed memory with glibc."""
 
 import sys
 
@@ -31,47 +31,47 @@ def test_the_largest_chunk_fills_its_share():
     assert memory.largest_chunk(64, 0, 10) is None  # no image is held: only the prompt trains
 
 
-def test_this_machines_memory_is_told():
+def test_this_machine_has_a_known_memory():
     found = memory.memory_of(torch.device("cpu"))
     assert found is None or found > 10**8
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """What glibc is told, in order."""
+def allocator(monkeypatch):
+    """The options set in glibc, in order."""
     found = []
     monkeypatch.setattr(memory, "_set_allocator", found.append)
     return found
 
 
-def test_freed_memory_is_kept_until_the_last_one_is_out(told):
+def test_freed_memory_is_reused_until_the_last_user_leaves(allocator):
     cpu = torch.device("cpu")
     with memory.reuse_freed_memory(cpu):
         with memory.reuse_freed_memory(cpu):
             pass
-        assert memory._DEFAULTS not in told
-    assert told == [memory._REUSE, memory._REUSE, memory._DEFAULTS]
+        assert memory._DEFAULTS not in allocator
+    assert allocator == [memory._REUSE, memory._REUSE, memory._DEFAULTS]
     with pytest.raises(KeyError), memory.reuse_freed_memory(cpu):
         raise KeyError
-    assert told[-2:] == [memory._REUSE, memory._DEFAULTS]
+    assert allocator[-2:] == [memory._REUSE, memory._DEFAULTS]
 
 
-def test_what_is_released_in_between_does_not_end_the_keeping(told):
+def test_a_release_in_between_does_not_end_the_reuse(allocator):
     with memory.reuse_freed_memory(torch.device("cpu")):
         memory.release_memory()
-        assert told == [memory._REUSE, memory._DEFAULTS, memory._REUSE]
+        assert allocator == [memory._REUSE, memory._DEFAULTS, memory._REUSE]
     memory.release_memory()
-    assert told[-1] == memory._DEFAULTS
+    assert allocator[-1] == memory._DEFAULTS
 
 
-def test_a_device_with_an_allocator_of_its_own_is_left_alone(told):
+def test_other_devices_are_not_affected(allocator):
     with memory.reuse_freed_memory(torch.device("meta")):
         pass
-    assert told == []
+    assert allocator == []
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
-def test_glibc_takes_every_option():
+def test_glibc_accepts_every_option():
     mallopt = memory._libc("mallopt")
     if mallopt is None:
         pytest.skip("another C library")
@@ -81,7 +81,7 @@ def test_glibc_takes_every_option():
         assert all(mallopt(option, value) for option, value in memory._DEFAULTS)
 
 
-def test_a_small_machine_is_given_parts_and_the_same_result(tiny, monkeypatch):
+def test_a_small_machine_gets_smaller_chunks_and_the_same_result(tiny, monkeypatch):
     model, views, weights = ready(tiny)
     chosen = settings(batch_size=6)
     whole = adapter_after(model, views, weights, chosen)
@@ -107,7 +107,7 @@ def test_a_small_machine_is_given_parts_and_the_same_result(tiny, monkeypatch):
         torch.testing.assert_close(parts[name], whole[name], atol=2e-5, rtol=1e-4)
 
 
-def test_prompt_only_holds_no_image_and_affine_only_no_text(tiny):
+def test_prompt_alone_needs_no_image_memory_and_affine_alone_one_text_pass(tiny):
     model, views, weights = ready(tiny)
     model.select("prompt")
     assert fitting_chunk(model, views, settings(), 1) is None

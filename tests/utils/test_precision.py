@@ -9,7 +9,7 @@ from ueo_core.utils import precision
 from ueo_core.utils.errors import UserError
 
 
-def test_auto_is_what_the_processor_can():
+def test_auto_depends_on_the_hardware():
     cpu = torch.device("cpu")
     assert precision.resolve_precision("auto", cpu) in ("float32", "bfloat16")
     assert precision.resolve_precision("float32", cpu) == "float32"
@@ -19,7 +19,7 @@ def test_auto_is_what_the_processor_can():
         settings(precision="float16")
 
 
-def test_bfloat16_moves_features_a_little_and_keeps_masters_in_float32(tiny):
+def test_bfloat16_changes_features_a_little_and_keeps_masters_in_float32(tiny):
     model, views, weights = ready(tiny)
     with precision.tower_autocast("bfloat16", model.device), torch.no_grad():
         short = model.encode_image(views.evaluation(range(12))), model.encode_text()

@@ -124,7 +124,7 @@ class Prompts(nn.Module):
         return found
 
     def _ends(self, ends: Tensor | None, x: Tensor, *keys_values: Tensor) -> Tensor:
-        """State of the end token behind the last block. → (n, W)
+        """State of the end token after the last block. → (n, W)
 
         x: (n, R, W), what of each prompt follows the context; ends: (n,) row of its end token,
         None where that is the last.

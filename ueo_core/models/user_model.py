@@ -74,7 +74,7 @@ def _read_transform(transform: Any) -> dict:
 
 
 def _check_preprocess(config: dict) -> None:
-    """Refuse a preprocessing whose values are missing or of another shape."""
+    """Raise a UserError for missing values or wrong shapes."""
     missing = [key for key in ("size", "mean", "std") if config.get(key) is None]
     if missing:
         raise UserError(
