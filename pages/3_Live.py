@@ -5,7 +5,7 @@ import streamlit as st
 from ueo_core.utils.errors import UserError
 from ui.common.shell import bootstrap, manager, news, parameter, set_parameter, teaching_note
 from ui.common.text import markdown
-from ui.live import page, view
+from ui.live import page, view_options
 
 bootstrap("Live")
 
@@ -17,7 +17,7 @@ if run is None:
     st.stop()
 try:
     page.show(run)
-    if not view.current().present:
+    if not view_options.current().present:
         teaching_note(manager().folder(run).settings.backbone)
 except UserError as error:
     set_parameter("run", None)

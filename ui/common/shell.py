@@ -18,7 +18,7 @@ from ueo_core.runs.notices import Notice, notices
 from ueo_core.utils.background_jobs import Jobs
 from ueo_core.utils.paths import runs_root
 from ueo_core.workspace.upload import ROOTS, clear_spool, roots
-from ui.common import text as plain
+from ui.common.text import escaped, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 ICON = ROOT / "assets" / "icon.png"  # a named icon would be fetched from the network
@@ -170,7 +170,7 @@ def set_parameter(name: str, value: str | None) -> None:
 
 def problem(message: object) -> None:
     """Show a sentence for a person; names in it that look like Markdown stay names."""
-    st.error(plain.markdown(str(message)))
+    st.error(markdown(str(message)))
 
 
 def local() -> bool:
@@ -224,7 +224,7 @@ def teaching_note(backbone: str) -> None:
 def _brand(title: str) -> None:
     """The name above the links. With it a page, and another run on Live, begins at its top: the
     browser would keep the place where the page before it was left."""
-    place = plain.escaped(f"{title} {(_kept('run') or {}).get('run') if title == 'Live' else ''}")
+    place = escaped(f"{title} {(_kept('run') or {}).get('run') if title == 'Live' else ''}")
     st.html(
         f'<div class="ueo-brand" data-place="{place}">UEO <span>Studio</span></div>'
         "<script>document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)</script>",

@@ -8,7 +8,8 @@ from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Model
 from ueo_core.analysis.disagreements import differing, pair_views
 from ueo_core.evaluation.metrics import OOD
-from ui.common import gallery, thumbs
+from ui.common import thumbs
+from ui.common.image_grid import page_indices
 from ui.common.text import escaped
 
 
@@ -41,7 +42,7 @@ def show(opened: Sequence[ComparedRun]) -> None:
     n = len(of_a.truth)
     of = f"{len(found):,} of these {total:,}" if filtered else f"{total:,} of {n:,}"
     st.caption(f"{of} images. {allowed[view].about} Those that both are surest of come first.")
-    _wall(found, of_a, predictions_a, predictions_b, f"{a}.{b}.{view}")
+    _grid(found, of_a, predictions_a, predictions_b, f"{a}.{b}.{view}")
 
 
 def _choose(letter: str, options: list[str], models: dict[str, Model]) -> str:
@@ -79,11 +80,11 @@ def _filtered(found, run: ComparedRun, predictions_a, predictions_b):
     return found, any(value is not None for value, _ in wanted)
 
 
-def _wall(found, run: ComparedRun, predictions_a, predictions_b, key: str) -> None:
+def _grid(found, run: ComparedRun, predictions_a, predictions_b, key: str) -> None:
     if not len(found):
         st.caption("No image is like that.")
         return
-    shown = gallery.pages(len(found), key=f"compare.page.{key}")
+    shown = page_indices(len(found), key=f"compare.page.{key}")
     cards = [_card(int(found[i]), run, predictions_a, predictions_b) for i in shown]
     st.html(thumbs.strip(cards))
 

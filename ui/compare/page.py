@@ -11,7 +11,7 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 from ui.common import thumbs
-from ui.common.patience import Patience
+from ui.common.job_progress import DelayedProgress
 from ui.common.shell import manager
 from ui.common.text import markdown
 from ui.compare import choice, curves, images, protocol, table
@@ -101,14 +101,14 @@ def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
             format_func=lambda k: scores[k].title,
         )
         about = st.container(width="stretch")
-    found, patience = [], Patience("Reading the runs")
+    found, progress = [], DelayedProgress("Reading the runs")
     for done, folder in enumerate(folders):
-        patience(done, len(folders))
+        progress(done, len(folders))
         try:
             found.append(_compared_run(str(folder.path), _stamp(folder), part, score))
         except UserError as error:
             st.warning(markdown(str(error)), icon=":material/warning:")
-    patience.over()
+    progress.clear()
     if found:
         first = found[0]
         text = f"{scores[score].title}: {scores[score].temperature(first.logit_scale)}"

@@ -7,7 +7,7 @@ import streamlit as st
 from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Row, differences, labels, table
 from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, in_words
-from ui.common.patience import Patience
+from ui.common.job_progress import DelayedProgress
 from ui.common.text import escaped, markdown
 
 HEADS = {  # figure → (title, unit, whether less is better; None: neither)
@@ -82,9 +82,9 @@ def _tests(opened: Sequence[ComparedRun]) -> None:
         "Tested against", list(models), format_func=lambda k: models[k].name, key=key, width=420
     )
     start, reference = models[wanted].compared_run, models[wanted].name
-    patience = Patience("Drawing samples for the tests")
-    tests = against(opened, models[wanted], progress=patience)
-    patience.over()
+    progress = DelayedProgress("Drawing samples for the tests")
+    tests = against(opened, models[wanted], progress=progress)
+    progress.clear()
     apart = [names[c.run] for c in opened if c.bench != start.bench]
     if not tests:
         st.info(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.common import shell
-from ui.common.working import working
+from ui.common.job_progress import show_job, start_job
 
 
 def slider(run: str) -> int:
@@ -32,7 +32,7 @@ def scored(run: str, step: int) -> bool:
 
     folder = shell.manager().folder(run)
     key = f"inspect-score-{run}"
-    if working(key, "images"):
+    if show_job(key, "images"):
         return False
     missing = unscored_steps(folder)
     if step not in missing:
@@ -71,11 +71,10 @@ def _score(run: str, key: str, steps: list[int]) -> None:
     from ueo_core.analysis.checkpoints import score_checkpoints
 
     folder = shell.manager().folder(run)
-    shell.jobs().start(
+    start_job(
         key,
         f"Scoring {len(steps)} checkpoint{'s' * (len(steps) > 1)}",
         lambda job: score_checkpoints(folder, steps, job.progress, job.check),
-        again=True,
     )
 
 

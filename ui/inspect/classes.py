@@ -15,7 +15,7 @@ from ueo_core.evaluation.metrics import confusion
 from ui.common import charts
 from ui.common.shell import dark
 from ui.common.text import markdown
-from ui.inspect.gallery import image_wall
+from ui.inspect.gallery import image_grid
 
 SHOWN = 40  # classes in the chart; the table holds all
 MATRIX = 60  # classes up to which the confusion can be drawn legibly
@@ -106,7 +106,7 @@ def _cell(opened, part, side: str, truth: int, prediction: int) -> None:
         f"**{len(found)} of “{markdown(what)}”, answered “{markdown(opened.classes[prediction])}” "
         f"{side} adaptation**"
     )
-    image_wall(opened, part, found, f"inspect.cell.{side}.{truth}.{prediction}")
+    image_grid(opened, part, found, f"inspect.cell.{side}.{truth}.{prediction}")
 
 
 def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:

@@ -6,7 +6,8 @@ from ueo_core.analysis.image_selections import gallery_views
 from ueo_core.analysis.run_result import Inspection, Part
 from ueo_core.analysis.selection_csv import selection_csv
 from ueo_core.evaluation.metrics import OOD
-from ui.common import thumbs, wall
+from ui.common import thumbs
+from ui.common.image_grid import selectable_grid
 from ui.common.text import escaped
 from ui.inspect import state
 
@@ -42,7 +43,7 @@ def show_gallery(opened: Inspection, part: Part, score: str) -> None:
         )
         if len(found):
             download(opened, part, found, score, "inspect.gallery.csv")
-    image_wall(opened, part, found, f"inspect.wall.{part.name}.{chosen}.{prediction}", scores)
+    image_grid(opened, part, found, f"inspect.images.{part.name}.{chosen}.{prediction}", scores)
 
 
 def download(opened, part, images, score: str, key: str) -> None:
@@ -59,14 +60,14 @@ def download(opened, part, images, score: str, key: str) -> None:
     )
 
 
-def image_wall(opened, part, images, key: str, scores: dict | None = None, on_pick=None) -> None:
-    """A wall of images of the set; a click opens one, unless `on_pick` does something else."""
-    wall.show(
+def image_grid(opened, part, images, key: str, scores: dict | None = None, on_select=None) -> None:
+    """A grid of images of the set; a click opens one, unless `on_select` does something else."""
+    selectable_grid(
         images,
         lambda i: _card(opened, part, i, scores),
         key,
-        on_pick or _open,
-        state.chosen(opened, part),
+        on_select or _open,
+        state.selected_image(opened, part),
     )
 
 

@@ -12,9 +12,7 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ui.common import thumbs
 from ui.common.text import escaped, markdown
 from ui.common.verdict import inspection, judged, show_guard, show_verdict
-from ui.inspect import checkpoint, label, state, threshold
-from ui.inspect import image as inspect_image
-from ui.inspect import map as inspect_map
+from ui.inspect import checkpoint, embedding_map, hand_labeling, image_card, state, threshold
 from ui.inspect.classes import show_classes, show_confusion
 from ui.inspect.gallery import show_gallery
 
@@ -43,7 +41,7 @@ def show(run: str) -> None:
     opened = inspection(run, step)
     part = opened.parts[part_name]
     _about(opened, part)
-    by_hand = None if part.labelled else label.estimates(opened, part, score)
+    by_hand = None if part.labelled else hand_labeling.estimates(opened, part, score)
     verdict = judged(opened, part.name, score)
     if by_hand:
         verdict = judge_by_hand(by_hand)
@@ -53,10 +51,10 @@ def show(run: str) -> None:
     if part.labelled:
         _figures(opened, part, score, verdict)
     elif by_hand:
-        label.table(by_hand, opened, score)
+        hand_labeling.table(by_hand, opened, score)
     _tabs(opened, part, score, verdict)
     if (image := st.session_state.pop("inspect.open", None)) is not None:
-        inspect_image.dialog(opened, part, image)
+        image_card.dialog(opened, part, image)
 
 
 def _tabs(opened: Inspection, part: Part, score: str, verdict) -> None:
@@ -64,9 +62,9 @@ def _tabs(opened: Inspection, part: Part, score: str, verdict) -> None:
     sections = {
         "Known or unknown": lambda: threshold.show(opened, part, score, verdict),
         "Classes": lambda: _classes(opened, part),
-        state.MAP: lambda: inspect_map.show(opened, part, score),
+        state.MAP: lambda: embedding_map.show(opened, part, score),
         "Images": lambda: show_gallery(opened, part, score),
-        "Label a few": lambda: label.show(opened, part, score),
+        "Label a few": lambda: hand_labeling.show(opened, part, score),
     }
     if not part.n_id:
         del sections["Classes"]

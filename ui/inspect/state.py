@@ -39,14 +39,14 @@ def _place(opened, part, score: str, side: str) -> tuple:
 # The image chosen, and those brushed on the map: of one set of one run.
 
 
-def chosen(opened: Inspection, part: Part) -> int | None:
+def selected_image(opened: Inspection, part: Part) -> int | None:
     """The image that was chosen last in this set."""
-    place, image = st.session_state.get("inspect.chosen", (None, None))
+    place, image = st.session_state.get("inspect.selected", (None, None))
     return image if place == (opened.run, part.name) else None
 
 
-def choose(opened: Inspection, part: Part, image: int | None) -> None:
-    st.session_state["inspect.chosen"] = (opened.run, part.name), image
+def select_image(opened: Inspection, part: Part, image: int | None) -> None:
+    st.session_state["inspect.selected"] = (opened.run, part.name), image
 
 
 def brushed(opened: Inspection, part: Part) -> list[int]:

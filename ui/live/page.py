@@ -10,8 +10,7 @@ from ueo_core.runs.snapshot import Snapshot
 from ui.common.shell import dark, manager, viewer
 from ui.common.text import markdown
 from ui.common.verdict import inspection, judged, show_guard, show_verdict
-from ui.live import controls, panels
-from ui.live import view as live_view
+from ui.live import controls, panels, view_options
 
 TICK, WATCH = 1.0, 2.0  # seconds
 # Where a step takes longer than that, a look a second would show nothing new and only slow it.
@@ -46,7 +45,7 @@ def show(run: str) -> None:
     """Draw a run and keep it up to date; UserError for an unknown one."""
     every = pace(manager().snapshot(run))
     role = manager().viewers.watch(viewer())
-    view = live_view.current()
+    view = view_options.current()
     st.html(panels.STYLE + (panels.PRESENT if view.present else ""))
     st.fragment(_watch, run_every=WATCH, key="live-watch")(run, every, role.steers)
     st.fragment(_tick, run_every=every, key="live")(run, every)
@@ -74,7 +73,7 @@ def _tick(run: str, every: float | None) -> None:
     if pace(now) != every or st.session_state.pop("live.whole", False):
         st.rerun()  # once: the page registers this fragment again, with or without its clock
     facts = panels.facts(str(manager().folder(run).path))
-    view = live_view.current()
+    view = view_options.current()
     steers = manager().viewers.watch(viewer()).steers
     _header(now, view)
     with st.container():
@@ -93,15 +92,15 @@ def _tick(run: str, every: float | None) -> None:
         mark_seen(manager().folder(run))
 
 
-def _header(now: Snapshot, view: live_view.View) -> None:
+def _header(now: Snapshot, view: view_options.View) -> None:
     title, icon, colour = LOOKS[now.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"## {markdown(now.title)}", width="content")
         st.badge(title, icon=icon, color=colour)
         st.space("stretch")
         with st.container(horizontal=True, width="content"):  # a narrow page wraps both or none
-            live_view.choices(view, now)
-            live_view.present_button(view)
+            view_options.choices(view, now)
+            view_options.present_button(view)
 
 
 def _message(now: Snapshot, facts: panels.Facts) -> None:
@@ -132,7 +131,7 @@ def _message(now: Snapshot, facts: panels.Facts) -> None:
         )
 
 
-def _progress(now: Snapshot, view: live_view.View) -> None:
+def _progress(now: Snapshot, view: view_options.View) -> None:
     words = [phase_sentence(now)] if now.state in ("running", "stopping", "queued") else []
     if now.steps:
         words.append(f"step {now.step:,} of {now.steps:,}, epoch {now.epoch:,}")

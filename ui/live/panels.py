@@ -23,7 +23,7 @@ from ueo_core.runs.snapshot import Snapshot
 from ui.common import charts, thumbs
 from ui.common.learn_link import titled
 from ui.common.text import escaped
-from ui.live.view import View
+from ui.live.view_options import View
 
 HEIGHT = 300
 SMALL, LARGE = 13, 20  # text of charts on a desk and on a projector, pixels

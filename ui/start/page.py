@@ -10,6 +10,7 @@ from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.dataset import sample_dataset
 from ueo_core.workspace.start_run import start_run
 from ui.common import shell
+from ui.common.job_progress import show_job, start_job
 
 BACKBONE = "drawings-resnet"
 SHOWN = 5  # recent runs
@@ -29,12 +30,6 @@ def watch_it_work() -> None:
     """The button, then the progress of drawing the sample, then Live."""
     request = st.session_state.setdefault("ueo.watch", uuid.uuid4().hex)
     job = shell.jobs().get(f"watch-{request}")
-    if job and not job.running:
-        st.session_state["ueo.watch"] = uuid.uuid4().hex
-        if job.result:
-            shell.go_to_run(job.result)
-        st.session_state["ueo.watch_problem"] = job.error
-        job = None
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
             "Watch it work now",
@@ -42,17 +37,14 @@ def watch_it_work() -> None:
             icon=":material/play_arrow:",
             on_click=_begin,
             args=(request,),
-            disabled=job is not None,
+            disabled=job is not None and job.running,
             key="watch",
         )
         st.page_link("pages/1_Data.py", label="Use my own photos", icon=":material/photo_library:")
     st.caption(
         "Live, on drawings made on this machine: about a minute, nothing to download, nothing uploaded."
     )
-    if problem := st.session_state.get("ueo.watch_problem"):
-        shell.problem(problem)  # until the next click: other parts of the page rerun by themselves
-    if job:
-        st.fragment(_drawing_progress, run_every=0.3, key="ueo.drawing")(job.key)
+    show_job(f"watch-{request}", "images", _watch)
     if any(n.under_way for n in notices(shell.manager())):
         st.caption("A run is under way; a new one waits in the queue until it is done.")
 
@@ -60,22 +52,18 @@ def watch_it_work() -> None:
 def _begin(request: str) -> None:
     """Draw the sample and queue its run, once for any number of clicks."""
     manager = shell.manager()
-    st.session_state.pop("ueo.watch_problem", None)
 
     def work(job: Job) -> str:
         dataset = sample_dataset(progress=job.progress)
         return start_run(manager, dataset, Settings.for_backbone(BACKBONE), request=request)
 
-    shell.jobs().start(f"watch-{request}", "The sample", work)
+    start_job(f"watch-{request}", "Drawing the sample", work)
 
 
-def _drawing_progress(key: str) -> None:
-    job = shell.jobs().get(key)
-    if job is None or not job.running:
-        st.rerun()
-    share = job.done / job.total if job.total else 0.0
-    text = f"Drawing {job.total} images: {job.done} done" if job.total else "Getting ready"
-    st.progress(share, text if share < 1 else "Putting them into the image store")
+def _watch(run: str) -> None:
+    """Go to the new run; the next click of the button makes another one."""
+    st.session_state["ueo.watch"] = uuid.uuid4().hex
+    shell.go_to_run(run)
 
 
 def recent_runs() -> None:

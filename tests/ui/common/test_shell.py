@@ -18,7 +18,7 @@ from ueo_core.runs.create import create_run
 from ueo_core.runs.notices import RECENT, mark_seen, notices
 from ueo_core.runs.states import STATES
 from ui.common import shell
-from ui.common import text as plain
+from ui.common.text import markdown
 
 POOL = {"n": 4, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
 
@@ -141,7 +141,7 @@ def test_a_damaged_run_hides_no_other():
 
 def test_markdown_of_strangers_stays_text():
     name = "![x](http://evil.example/a.png) **b** <img src=x> `c` [l](d) # e :smile: $f$ ~g~ 1. | -"
-    shown = plain.markdown(name)
+    shown = markdown(name)
     bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", shown)  # without what a backslash makes literal
     assert not set(bare) & set("![]()*<>`#:$~|_-"), bare
     assert re.sub(r"\\(.)", r"\1", shown) == name

@@ -11,11 +11,10 @@ from ueo_core.analysis.tsne import compute_tsne, tsne_map
 from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ui.common import shell
+from ui.common.job_progress import show_job, start_job
 from ui.common.text import escaped
-from ui.common.working import working
-from ui.inspect import image as inspect_image
-from ui.inspect import map_chart, state
-from ui.inspect.gallery import download, image_wall
+from ui.inspect import image_card, map_chart, state
+from ui.inspect.gallery import download, image_grid
 from ui.inspect.threshold import sides
 
 KINDS = {"pca": "PCA", "tsne": "t-SNE"}
@@ -93,7 +92,7 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
     texts, titles = _texts(opened, part.name), sides(opened)
     marked = {
         "brushed": state.brushed(opened, part),
-        "chosen": state.chosen(opened, part),
+        "chosen": state.selected_image(opened, part),
         "ink": "#E8EDF2" if shell.dark() else "#1B2733",
     }
     if colouring == "score":
@@ -119,7 +118,7 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
         images = [int(i[0] if isinstance(i, list) else i) for i in images]
         state.brush(opened, part, images)
         if len(set(images)) == 1:
-            state.choose(opened, part, images[0])
+            state.select_image(opened, part, images[0])
 
     st.plotly_chart(
         fig,
@@ -150,7 +149,7 @@ def _about(kind: str, where: Map) -> None:
 def _ask(folder, opened, part) -> None:
     """t-SNE takes its time: on request, with progress, once for every model and set."""
     key = f"inspect-tsne-{opened.run}-{part.name}-{opened.step}"
-    if working(key, "iterations"):
+    if show_job(key, "iterations"):
         return
     if tsne_map(folder, opened, part.name) is not None:
         st.rerun()  # it ended between the two looks
@@ -163,21 +162,20 @@ def _ask(folder, opened, part) -> None:
             "Compute t-SNE",
             type="primary",
             icon=":material/scatter_plot:",
-            on_click=lambda: shell.jobs().start(
+            on_click=lambda: start_job(
                 key,
                 "t-SNE, before and after",
                 lambda job: compute_tsne(folder, part.name, opened.step, job.progress, job.check),
-                again=True,
             ),
         )
 
 
 def _below(opened, part, score: str) -> None:
     """The image chosen, and the images brushed."""
-    images, chosen = state.brushed(opened, part), state.chosen(opened, part)
+    images, chosen = state.brushed(opened, part), state.selected_image(opened, part)
     if chosen is not None:
         with st.container(border=True, key="inspect-chosen"):
-            inspect_image.show(opened, part, chosen)
+            image_card.show(opened, part, chosen)
     if not images:
         st.info(
             "Brush some points with the lasso to see their images here; click an image to see its place.",
@@ -194,16 +192,16 @@ def _below(opened, part, score: str) -> None:
             args=(opened, part),
             key="inspect.map.clear",
         )
-    image_wall(
+    image_grid(
         opened,
         part,
         images,
         "inspect.map",
         part.scores(score),
-        on_pick=lambda image: state.choose(opened, part, image),
+        on_select=lambda image: state.select_image(opened, part, image),
     )
 
 
 def _clear(opened, part) -> None:
     state.brush(opened, part, [])
-    state.choose(opened, part, None)
+    state.select_image(opened, part, None)

@@ -18,7 +18,7 @@ from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ui.common import shell
 from ui.common.text import markdown
-from ui.inspect import image as inspect_image
+from ui.inspect import image_card
 
 GOALS = (20, 40, 80, 160)  # images; one takes a second or two
 NONE = "none of them"
@@ -59,7 +59,7 @@ def show(opened: Inspection, part: Part, score: str) -> None:
         return
     left, right = st.columns([1, 1], gap="large")
     with left:
-        inspect_image.picture(part.reference, image)
+        image_card.picture(part.reference, image)
     with right:
         _keys(opened, part, folder, labels, image)
 

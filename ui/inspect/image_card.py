@@ -71,6 +71,6 @@ def dialog(opened: Inspection, part: Part, index: int) -> None:
     """The image over the page, and the way to its place on the map."""
     show(opened, part, index)
     if st.button("Show it on the map", icon=":material/scatter_plot:", key="inspect.to-map"):
-        state.choose(opened, part, index)
+        state.select_image(opened, part, index)
         st.session_state["inspect.go"] = state.MAP  # the tabs are drawn before: at the next run
         st.rerun()
