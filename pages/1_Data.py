@@ -1,4 +1,4 @@
-"""Data: bring images, name the classes, see honestly what could be used."""
+"""Data: add images, name the classes, see what could be read and what could not."""
 
 import streamlit as st
 
@@ -7,9 +7,7 @@ from ui.data import header, images, labels, names, report, sources, store
 
 shell.bootstrap("Data")
 st.title("Data")
-st.markdown(
-    "Your images stay on this machine: they are decoded into a folder of the studio, nowhere else."
-)
+st.markdown("Your images stay on this machine, in the studio's own folder.")
 
 sources.draw()
 dataset = header.chosen()

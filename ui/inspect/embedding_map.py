@@ -1,4 +1,4 @@
-"""Inspect: the map of the images. Brush it and see the images; choose an image and see its place."""
+"""Inspect: the map of the images. Select points to see their images, or an image to see its point."""
 
 from functools import lru_cache
 
@@ -29,7 +29,7 @@ def _pca(path: str, opened: Inspection, part: str) -> Map:
 
 @lru_cache(maxsize=8)
 def _texts(opened: Inspection, part: str) -> dict[str, list[str]]:
-    """What hovering says of every image, by side."""
+    """Hover text of every image, by side."""
     part, names = opened.parts[part], [escaped(c) for c in opened.classes]
     return {
         side: [
@@ -41,11 +41,11 @@ def _texts(opened: Inspection, part: str) -> dict[str, list[str]]:
 
 
 def show(opened: Inspection, part: Part, score: str) -> None:
-    """The controls, the map, and the images that are brushed or chosen on it."""
+    """The controls, the map, and the images that are selected on it."""
     folder = shell.manager().folder(opened.run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
-            "Map by",
+            "Projection",
             list(KINDS),
             format_func=KINDS.get,
             default="pca",
@@ -53,32 +53,32 @@ def show(opened: Inspection, part: Part, score: str) -> None:
             key="inspect.map.kind",
         )
         ways = colourings(part)
-        colouring = st.segmented_control(
-            "Colour by",
+        coloring = st.segmented_control(
+            "Color by",
             list(ways),
             format_func=ways.get,
             default="answer",
             required=True,
-            key=f"inspect.map.colour.{part.labelled}",
+            key=f"inspect.map.color.{part.labelled}",
         )
-        classes = _classes(opened, part) if colouring in ("answer", "truth") else []
+        classes = _classes(opened, part) if coloring in ("answer", "truth") else []
     where = _pca(str(folder.path), opened, part.name) if kind == "pca" else None
     if kind == "tsne":
         where = tsne_map(folder, opened, part.name)
         if where is None:
-            _ask(folder, opened, part)
+            _tsne(folder, opened, part)
             return
-    _draw(opened, part, score, where, colouring, classes)
+    _draw(opened, part, score, where, coloring, classes)
     _about(kind, where)
-    _below(opened, part, score)
+    _selection(opened, part, score)
 
 
 def _classes(opened, part) -> list[int]:
-    """The classes that get a colour: all where they can be told apart, else a choice of them."""
+    """The classes with a color of their own: all if they can be distinguished, else a selection."""
     if len(opened.classes) <= COLOURED:
         return list(range(len(opened.classes)))
     return st.multiselect(
-        "Classes in colour",
+        "Colored classes",
         range(len(opened.classes)),
         default=frequent_classes(part),
         format_func=opened.classes.__getitem__,
@@ -88,14 +88,14 @@ def _classes(opened, part) -> list[int]:
     )
 
 
-def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> None:
+def _draw(opened, part, score, where, coloring: str, classes: list[int]) -> None:
     texts, titles = _texts(opened, part.name), sides(opened)
     marked = {
         "brushed": state.brushed(opened, part),
         "chosen": state.selected_image(opened, part),
         "ink": "#E8EDF2" if shell.dark() else "#1B2733",
     }
-    if colouring == "score":
+    if coloring == "score":
         title = f"{SCORES[score].title} ({SCORES[score].temperature(opened.logit_scale)})"
         fig = map_chart.scored(
             where,
@@ -108,7 +108,7 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
             title,
         )
     else:
-        groups = map_groups(part, colouring, opened.classes, classes)
+        groups = map_groups(part, coloring, opened.classes, classes)
         fig = map_chart.figure(where, groups, texts, opened.classes, titles, marked)
     key = "inspect.map.chart"
 
@@ -126,7 +126,7 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
         on_select=brushed,
         selection_mode=("points", "box", "lasso"),
         config={"displaylogo": False, "scrollZoom": True},
-        alt="Map of the images before and after adaptation, with the texts of the classes.",
+        alt="Map of the images before and after adaptation, with the class texts.",
     )
 
 
@@ -134,29 +134,31 @@ def _about(kind: str, where: Map) -> None:
     if kind == "pca":
         held = where.explained
         how = (
-            f"The plane of largest variance of each model's image features ({held['before']:.0f} % and "
-            f"{held['after']:.0f} % of it); the right one is turned onto the left one. Stars: the class "
-            "texts, their mean put on the images' mean, which changes no answer."
+            f"The first two principal components of each model's image features ({held['before']:.0f} % and "
+            f"{held['after']:.0f} % of the variance); the right map is rotated to match the left one. Stars: "
+            "class texts, shifted so that their mean is the mean of the images; this changes no prediction."
         )
     else:
         how = (
-            "t-SNE keeps neighbours together; sizes and distances of the groups mean nothing. The right "
-            "one starts from the left one. Stars: the middle of the five images nearest to each class text."
+            "t-SNE keeps neighbors together; sizes and distances of groups have no meaning. The right map "
+            "is initialized with the left one. Stars: the mean of the five images nearest to a class text."
         )
-    st.caption(f"{how} Drag to brush images, click one point, double-click to clear.")
+    st.caption(
+        f"{how} Drag to select images, click a point to see its image, double-click to clear."
+    )
 
 
-def _ask(folder, opened, part) -> None:
-    """t-SNE takes its time: on request, with progress, once for every model and set."""
+def _tsne(folder, opened, part) -> None:
+    """Compute t-SNE on request, with progress, once for every model and set."""
     key = f"inspect-tsne-{opened.run}-{part.name}-{opened.step}"
     if show_job(key, "iterations"):
         return
     if tsne_map(folder, opened, part.name) is not None:
-        st.rerun()  # it ended between the two looks
+        st.rerun()  # it has just ended
     with st.container(border=True):
         st.markdown(
-            f"**t-SNE of {len(part):,} images has not been computed yet.** It keeps neighbours together "
-            "better than PCA, and takes from seconds to a few minutes; the result is kept."
+            f"**t-SNE of {len(part):,} images has not been computed yet.** It keeps neighbors together "
+            "better than PCA. It takes from seconds to a few minutes; the result is kept."
         )
         st.button(
             "Compute t-SNE",
@@ -170,15 +172,15 @@ def _ask(folder, opened, part) -> None:
         )
 
 
-def _below(opened, part, score: str) -> None:
-    """The image chosen, and the images brushed."""
+def _selection(opened, part, score: str) -> None:
+    """The selected image, and the images of the selected points."""
     images, chosen = state.brushed(opened, part), state.selected_image(opened, part)
     if chosen is not None:
         with st.container(border=True, key="inspect-chosen"):
             image_card.show(opened, part, chosen)
     if not images:
         st.info(
-            "Brush some points with the lasso to see their images here; click an image to see its place.",
+            "Select points with the lasso to see their images here; click an image to see its point.",
             icon=":material/lasso_select:",
         )
         return

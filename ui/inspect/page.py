@@ -1,4 +1,4 @@
-"""The Inspect page: what adaptation changed, before always beside after."""
+"""The Inspect page: what adaptation changed, before beside after."""
 
 from functools import lru_cache
 
@@ -31,7 +31,7 @@ STYLE = """<style>
 
 
 def show(run: str) -> None:
-    """Draw everything about a finished run; UserError when it is not finished."""
+    """Draw the page for a finished run. UserError if it is not finished."""
     final = inspection(run)
     st.html(thumbs.STYLE + STYLE)
     st.title(f"Inspect: {markdown(final.title)}")
@@ -58,7 +58,7 @@ def show(run: str) -> None:
 
 
 def _tabs(opened: Inspection, part: Part, score: str, verdict) -> None:
-    """The sections; only the one that is looked at is computed and drawn."""
+    """The sections; only the open one is computed and drawn."""
     sections = {
         "Known or unknown": lambda: threshold.show(opened, part, score, verdict),
         "Classes": lambda: _classes(opened, part),
@@ -100,7 +100,7 @@ def _choices(final: Inspection) -> tuple[int, str, str]:
             )
         scores = SCORES
         score = st.selectbox(
-            "Score of how known an image is",
+            "Known/unknown score",
             list(scores),
             index=list(scores).index(DEFAULT_SCORE),
             key="inspect.score",
@@ -114,7 +114,7 @@ def _choices(final: Inspection) -> tuple[int, str, str]:
 def _about(opened: Inspection, part: Part) -> None:
     about = f"{len(part):,} images"
     if part.labelled:
-        about += f", {part.n_id:,} of the {len(opened.classes)} classes, {part.n_ood:,} of none"
+        about += f", {part.n_id:,} known (of {len(opened.classes)} classes), {part.n_ood:,} unknown"
     about += f" · {METHODS[opened.method].title}, {opened.final} steps"
     if opened.final < opened.steps:
         about += f" · stopped at step {opened.final} of {opened.steps}"
@@ -125,7 +125,7 @@ def _about(opened: Inspection, part: Part) -> None:
 
 @lru_cache(maxsize=32)
 def _metrics(opened: Inspection, part: str, score: str) -> dict[str, dict]:
-    """All metrics of a set, by side."""
+    """All metrics of an image set, by side."""
     part = opened.parts[part]
     return {
         side: evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
@@ -134,15 +134,15 @@ def _metrics(opened: Inspection, part: str, score: str) -> dict[str, dict]:
 
 
 def _figures(opened: Inspection, part: Part, score: str, verdict) -> None:
-    """The headline metrics, before beside after."""
+    """The table of metrics, before beside after."""
     found = _metrics(opened, part.name, score)
     temperature = SCORES[score].temperature(opened.logit_scale)
     names = {
-        "acc": "ACC, mean accuracy of the classes",
-        "auc": f"AUC, known against unknown by {SCORES[score].title} ({temperature})",
-        "hm": "HM, harmonic mean of the two",
-        "fpr95": "FPR95, unknown accepted where 95 % of the known are (lower is better)",
-        "ece": "ECE, calibration error of the answers (lower is better)",
+        "acc": "ACC, mean accuracy over the classes",
+        "auc": f"AUC of known against unknown by {SCORES[score].title} ({temperature})",
+        "hm": "HM, harmonic mean of ACC and AUC",
+        "fpr95": "FPR95, unknown accepted at 95 % known accepted (lower is better)",
+        "ece": "ECE, calibration error of the predictions (lower is better)",
     }
     rows = []
     for key, title in names.items():
@@ -167,6 +167,6 @@ def _figures(opened: Inspection, part: Part, score: str, verdict) -> None:
         f"<th>95 % interval</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
     st.caption(
-        "▲ is better, ▼ is worse. Intervals: paired bootstrap of the images within each class, 1,000 "
-        "samples; a difference whose interval holds 0 may be chance."
+        "▲ better, ▼ worse. Intervals: paired bootstrap of the images within each class, 1,000 samples; "
+        "a difference whose interval contains 0 is not statistically significant."
     )
