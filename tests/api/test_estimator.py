@@ -245,7 +245,7 @@ def test_a_file_that_is_no_image_is_a_warning_in_a_folder_and_an_error_in_a_list
         (
             {"backbone": "x.json", "pretrained": None},
             None,
-            "give a checkpoint with pretrained FILE",
+            "give a checkpoint file as pretrained",
         ),
         ({}, "nowhere", "nowhere"),
         ({}, pixels(1), "at least two"),

@@ -142,7 +142,10 @@ def test_the_report_is_one_file(made, call, tmp_path):
         (("export", "photos", "--what", "delta", "--to", "d"), "no run"),
         (("export", "run", "--what", "folders", "--to", "photos/x.png/y.zip"), "cannot be written"),
         (("export", "run", "--what", "csv", "--to", "d.csv", "--threshold", "nan"), "no number"),
-        (("predict", "photos/dog/0.png", "photos", "--csv", "p.csv"), "no delta of the studio"),
+        (
+            ("predict", "photos/dog/0.png", "photos", "--csv", "p.csv"),
+            "not an adapter of UEO Studio",
+        ),
         (("predict", "run", "photos", "--csv", "p.csv", "--pretrained", "gone.bin"), "gone.bin"),
         (("export", "run", "--what", "folders", "--to", "s.zip", "--originals", "gone"), "gone"),
         (("report", "photos", "--out", "r.html"), "no run"),

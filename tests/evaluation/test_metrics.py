@@ -8,7 +8,7 @@ from ueo_core.evaluation import metrics
 from ueo_core.evaluation.metrics import OOD, UNLABELED
 
 
-def test_truth_from_labels_knows_classes_strangers_and_silence():
+def test_truth_from_labels_handles_classes_ood_and_missing_labels():
     got = metrics.truth_from_labels(["cat", "zebra", None, "dog"], ["dog", "cat"])
     assert got.tolist() == [1, OOD, UNLABELED, 0]
 
@@ -19,7 +19,7 @@ def test_accuracy_is_the_mean_recall_over_classes_present():
     expected = 100 * balanced_accuracy_score(truth, prediction)
     ood = np.concatenate([truth, [OOD] * 30, [UNLABELED] * 9])
     padded = np.concatenate([prediction, np.zeros(39, int)])
-    # A sixth class without an image is skipped; strangers and unlabelled images do not count.
+    # A sixth class without an image is skipped; OOD and unlabeled images do not count.
     assert metrics.accuracy(padded, ood, 6) == pytest.approx(expected)
 
 
@@ -27,7 +27,7 @@ def test_accuracy_without_any_known_image_is_none():
     assert metrics.accuracy([0, 1], [OOD, UNLABELED], 2) is None
 
 
-def test_auc_has_id_positive_and_skips_unlabelled():
+def test_auc_has_id_positive_and_skips_unlabeled():
     g = np.random.default_rng(1)
     score = g.normal(size=60)
     truth = np.where(np.arange(60) % 3 == 0, OOD, 2)
@@ -59,9 +59,31 @@ def test_harmonic_mean():
 def test_calibration_error_by_hand():
     # Two images at 0.9 of which one is right: |0.5 − 0.9| = 0.4, the only bin in use.
     assert metrics.calibration_error([0.9, 0.9], [1, 0]) == pytest.approx(40)
+    # Of 15 bins, 0.6 to 0.667 and 0.667 to 0.733: (|1 − 0.64| + |0 − 0.69|) / 2.
+    assert metrics.calibration_error([0.64, 0.69], [1, 0]) == pytest.approx(52.5)
 
 
-def test_confusion_matches_scikit_learn_and_has_a_row_for_strangers():
+def test_calibration_counts_id_images_only():
+    """OOD and unlabeled images are predicted with certainty and would change the error."""
+    g = np.random.default_rng(3)
+    cosines, truth = g.uniform(0, 0.1, (40, 3)), g.integers(0, 3, 40)
+    truth[:10], truth[10:20] = OOD, UNLABELED
+    cosines[:20] = np.eye(3)[0]
+    found = metrics.evaluate(cosines, truth, list("abc"), 20.0)["ece"]
+    e = np.exp(20.0 * cosines[20:])
+    p = e / e.sum(1, keepdims=True)
+    confidence, correct = p.max(1), p.argmax(1) == truth[20:]
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        here = (confidence >= low) & (confidence < low + 1 / 15)
+        if here.any():
+            expected += here.mean() * abs(confidence[here].mean() - correct[here].mean())
+    assert found == pytest.approx(100 * expected)
+    only_ood = metrics.evaluate(cosines[:10], truth[:10], list("abc"), 20.0)
+    assert only_ood["ece"] is None
+
+
+def test_confusion_matches_scikit_learn_and_has_a_row_for_ood():
     g = np.random.default_rng(2)
     truth, prediction = g.integers(-1, 4, 100), g.integers(0, 4, 100)
     got = metrics.confusion(prediction, truth, 4)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ueo_core.evaluation.thresholds import mixture_threshold, parted
+from ueo_core.evaluation.thresholds import ashman_d, mixture_threshold
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-4])
@@ -27,9 +27,9 @@ def test_values_that_do_not_part_call_nothing_unknown():
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-6])
-def test_parted_is_the_distance_in_widths(scale):
+def test_ashman_d_is_the_distance_in_widths(scale):
     g = np.random.default_rng(0)
     score = 0.05 + scale * np.concatenate([g.normal(0, 1, 4000), g.normal(9, 2, 4000)])
-    assert parted(score) == pytest.approx(9 / np.sqrt((1 + 4) / 2), rel=0.03)
-    assert parted(scale * g.normal(0, 1, 4000)) < 2.5  # one bell
-    assert parted(np.full(50, 0.25)) == 0 and parted(np.array([0.3, 0.1])) == 0
+    assert ashman_d(score) == pytest.approx(9 / np.sqrt((1 + 4) / 2), rel=0.03)
+    assert ashman_d(scale * g.normal(0, 1, 4000)) < 2.5  # one bell
+    assert ashman_d(np.full(50, 0.25)) == 0 and ashman_d(np.array([0.3, 0.1])) == 0

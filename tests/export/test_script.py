@@ -11,7 +11,7 @@ from PIL import Image
 from tests.helpers.adapters import CLASSES, THRESHOLD, write_adapter
 from ueo_core.data.store import Store
 from ueo_core.export.script import snippet
-from ueo_core.inference.predict import cosines, fitted
+from ueo_core.inference.predict import cosines, load_model
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.paths import store_root
@@ -51,7 +51,7 @@ def check(folder, photos, backbone, pretrained=None):
     text = snippet(adapter_file)
     assert "ueo_core" not in text
     (folder / "use_delta.py").write_text(text)
-    model = fitted(adapter_file, "cpu")
+    model = load_model(adapter_file, "cpu")
     store = Store(store_root(), model.backbone.store_side)
     images = store.open(store.ingest(photos).set_id)
     said = Predictions(images.names, cosines(model, images), CLASSES, model.logit_scale)

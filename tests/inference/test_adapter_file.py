@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from tests.conftest import Arrays
 from tests.helpers.adapters import CLASSES, write_adapter
 from ueo_core import __version__
-from ueo_core.inference.predict import cosines, fitted
+from ueo_core.inference.predict import cosines, load_model
 from ueo_core.models.adapted_clip import read_adapter
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.errors import UserError
@@ -46,7 +46,7 @@ def test_the_metadata_is_complete(made):
 
 def test_brought_back_it_says_the_same(made):
     path, model = made
-    again = fitted(adapter_of_run(path), "cpu")
+    again = load_model(adapter_of_run(path), "cpu")
     images = Arrays(5)
     np.testing.assert_array_equal(cosines(again, images), cosines(model, images))
 
@@ -58,15 +58,15 @@ def test_other_weights_are_refused(made, tiny_files, tmp_path):
         tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (no dict)
     tensors["text_projection"] = tensors["text_projection"] * 1.001
     save_file(tensors, other)
-    with pytest.raises(UserError, match="not those it was made with"):
-        fitted(adapter_of_run(path, pretrained=str(other)), "cpu")
+    with pytest.raises(UserError, match="made with other weights"):
+        load_model(adapter_of_run(path, pretrained=str(other)), "cpu")
 
 
 def test_another_architecture_is_refused(made, tiny_files):
     path, _ = made
     config, weights = map(str, tiny_files["resnet"])
-    with pytest.raises(UserError, match="not those it was made with"):
-        fitted(adapter_of_run(path, config, weights), "cpu")
+    with pytest.raises(UserError, match="made with other weights"):
+        load_model(adapter_of_run(path, config, weights), "cpu")
 
 
 def rewritten(path, tensors=None, drop=(), **metadata):
@@ -80,15 +80,15 @@ def rewritten(path, tensors=None, drop=(), **metadata):
 @pytest.mark.parametrize(
     ("metadata", "drop", "message"),
     [
-        ({}, ["format"], "lacks the studio's metadata"),
+        ({}, ["format"], "has no metadata of UEO Studio"),
         ({}, ["classes"], "its classes cannot be read"),
         ({"classes": "[1, 2]"}, [], "its classes cannot be read"),
         ({"classes": '["a", "A"]'}, [], "read the same"),
-        ({"threshold": "NaN"}, [], "its threshold is no number"),
-        ({"logit_scale": '"x"'}, [], "its logit_scale is no number"),
+        ({"threshold": "NaN"}, [], "its threshold is not a number"),
+        ({"logit_scale": '"x"'}, [], "its logit_scale is not a number"),
         ({"score": '"energy"'}, [], "score 'energy'"),
         ({"settings": '{"epochs": "many"}'}, [], "settings"),
-        ({"settings": '{"epochs": 0}'}, [], "epochs"),
+        ({"settings": '{"epochs": 0}'}, [], "Epochs"),
         ({"prompt": "no json"}, [], "cannot be read"),
     ],
 )
@@ -102,7 +102,7 @@ def test_parameters_of_another_model(made):
     tensors, _ = read_adapter(path)
     shorter = {k: v for k, v in tensors.items() if k != "context"}
     with pytest.raises(UserError, match="“context” does not fit"):
-        fitted(adapter_of_run(rewritten(path, shorter)), "cpu")
+        load_model(adapter_of_run(rewritten(path, shorter)), "cpu")
 
 
 def test_values_that_are_not_finite(made):
@@ -110,14 +110,14 @@ def test_values_that_are_not_finite(made):
     tensors, _ = read_adapter(path)
     tensors["context"][0, 0] = float("nan")
     with pytest.raises(UserError, match="not finite"):
-        fitted(adapter_of_run(rewritten(path, tensors)), "cpu")
+        load_model(adapter_of_run(rewritten(path, tensors)), "cpu")
 
 
 def test_what_is_no_delta(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"not at all")
     save_file({"a": torch.zeros(2)}, tmp_path / "y.safetensors")
     for name in ("x", "y"):
-        with pytest.raises(UserError, match="no delta of the studio"):
+        with pytest.raises(UserError, match="not an adapter of UEO Studio"):
             adapter_of_run(tmp_path / f"{name}.safetensors")
     with pytest.raises(UserError, match="no run"):
         adapter_of_run(tmp_path / "z.safetensors")

@@ -1,20 +1,26 @@
-"""The rivals in the loop, and the registry that names them."""
+"""The baselines in the loop, the registry, and adding a method."""
 
 import pytest
 import torch
 
-from tests.training.test_loop import adapter_after, ready, same, settings
-from ueo_core.config.methods import DEFAULT_VARIANTS, METHODS, RUNNABLE, VARIANTS, oracle_weights
+from tests.training.test_loop import ready, same, settings
+from ueo_core.config.methods import (
+    DEFAULT_VARIANTS,
+    METHODS,
+    RUNNABLE,
+    VARIANTS,
+    Method,
+    oracle_weights,
+)
 from ueo_core.config.settings import Settings
-from ueo_core.methods import objectives_rivals as baselines
-from ueo_core.methods.build_loss import Batch, build
+from ueo_core.methods.build_loss import build, feature_method
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.utils.errors import UserError
 
 BASELINES = [name for name, method in METHODS.items() if method.loss]
 
 
-def test_the_registry_is_whole():
+def test_the_registry_is_complete():
     assert all(m.title and m.about.endswith(".") and "20" in m.source for m in METHODS.values())
     assert set(RUNNABLE) == {"ueo", "infomax", "entmin", "unient", "pouf"}
     assert set(DEFAULT_VARIANTS) <= set(VARIANTS)
@@ -24,7 +30,7 @@ def test_the_registry_is_whole():
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_rival_trains_and_is_repeatable(tiny, name):
+def test_a_baseline_trains_and_is_repeatable(tiny, name):
     model, views, weights = ready(tiny)
     start = image_features(model, views)
 
@@ -40,7 +46,7 @@ def test_a_rival_trains_and_is_repeatable(tiny, name):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_chunking_is_exact_for_a_rival(tiny, name):
+def test_chunking_is_exact_for_a_baseline(tiny, name):
     model, views, weights = ready(tiny)
     start = image_features(model, views)
     found = []
@@ -55,28 +61,40 @@ def test_chunking_is_exact_for_a_rival(tiny, name):
         torch.testing.assert_close(found[1][key], found[0][key], atol=2e-5, rtol=1e-4)
 
 
-def test_the_memory_of_dance_holds_what_was_seen_last():
-    g = torch.Generator().manual_seed(0)
-    unit = lambda n: torch.nn.functional.normalize(torch.randn(n, 8, generator=g), dim=1)  # noqa: E731
-    start, text, first, second = unit(5), unit(3), unit(2), unit(2)
-    objective = build(settings(method="dance"), start)
-    kept = start.clone()
-    for features, at in ((first, torch.tensor([0, 3])), (second, torch.tensor([3, 4]))):
-        batch = Batch(features, text, 10.0, torch.ones(2), at)
-        expected = baselines.dance(features, 10 * features @ text.T, kept, at)
-        assert float(objective(batch).total) == pytest.approx(float(expected), abs=1e-6)
-        kept[at] = features
-
-
-def test_a_method_with_a_memory_is_not_resumed(tiny):
-    model, views, weights = ready(tiny)
-    with pytest.raises(ValueError, match="memory"):
-        adapter_after(model, views, weights, settings(method="dance"), done=1)
-
-
-def test_a_method_on_features_is_no_loss():
+def test_a_method_on_features_has_no_loss_and_a_loss_no_function_on_features():
     with pytest.raises(UserError, match="protocol"):
         build(Settings(method="upl"))
+    with pytest.raises(ValueError, match="UEO does not work on cached features"):
+        feature_method("ueo")
+
+
+def test_a_method_that_needs_zero_shot_features_says_so():
+    with pytest.raises(ValueError, match="UniEnt needs the pool's zero-shot features"):
+        build(Settings(method="unient"))
+
+
+def test_adding_a_method_needs_one_module_and_one_row(tiny, monkeypatch):
+    row = Method("Toy", "Lowers the largest cosine.", "Nobody, 2020", "tests.methods.toy_method")
+    monkeypatch.setitem(METHODS, "toy", row)
+    model, views, weights = ready(tiny)
+    before = image_features(model, views) @ model.encode_text().detach().T
+    steps = list(adapt(model, views, weights, settings(method="toy", lr=1.0, epochs=5)))
+    after = model.cosines(image_features(model, views)).detach()
+    assert after.amax(1).mean() < before.amax(1).mean()
+    assert [s.entropy for s in steps] == [0.25] * len(steps)
+
+
+def test_adding_a_method_on_features_needs_one_module_and_one_row(tiny, monkeypatch):
+    row = Method("Toy", "Negates.", "Nobody, 2020", "tests.methods.toy_method", on_features=True)
+    monkeypatch.setitem(METHODS, "toy", row)
+    model, views, _ = ready(tiny)
+    features, calls = image_features(model, views), []
+    pool, test = feature_method("toy")(
+        model, features[:8], features[8:], settings(method="toy"), lambda: calls.append(1)
+    )
+    expected = -(features @ model.encode_text().detach().T)
+    assert torch.allclose(pool, expected[:8]) and torch.allclose(test, expected[8:])
+    assert calls == [1]
 
 
 def test_oracle_weights_are_the_papers():

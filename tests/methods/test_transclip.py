@@ -1,12 +1,13 @@
-"""TransCLIP against a slow NumPy version of its updates, and on a problem one can see through."""
+"""TransCLIP against a slow NumPy version of its updates, and on simple clusters."""
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
+from ueo_core.config.settings import Settings
 from ueo_core.methods import transclip as module
-from ueo_core.methods.transclip import log_likelihood, nearest, transclip
+from ueo_core.methods.transclip import adapt_features, log_likelihood, nearest, transclip
 
 
 def numpy_transclip(f: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,12 +48,12 @@ def numpy_transclip(f: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def clusters(n: int = 30, noise: float = 0.35, classes: int = 3, seed: int = 0):
-    """Features around class centres, and cosines with prompts that lie beside the centres."""
+    """Features around class centers, and cosines with prompts that lie near the centers."""
     g = np.random.default_rng(seed)
-    centres = np.eye(classes, 12)
+    centers = np.eye(classes, 12)
     truth = np.arange(n) % classes
-    f = centres[truth] + noise * g.normal(size=(n, 12)) / np.sqrt(12)
-    text = centres + 0.8 * g.normal(size=(classes, 12)) / np.sqrt(12)
+    f = centers[truth] + noise * g.normal(size=(n, 12)) / np.sqrt(12)
+    text = centers + 0.8 * g.normal(size=(classes, 12)) / np.sqrt(12)
     f, text = (F.normalize(torch.tensor(v).float(), dim=1) for v in (f, text))
     return f, f @ text.T, truth
 
@@ -61,41 +62,63 @@ def test_equals_the_updates_written_out():
     f, cosines, _ = clusters()
     fitted = transclip(f, cosines, 8.0)
     z, means, variance = numpy_transclip(f.double().numpy(), 8.0 * cosines.double().numpy())
-    np.testing.assert_allclose(fitted.shares.numpy(), z, atol=2e-4)
+    np.testing.assert_allclose(fitted.assignments.numpy(), z, atol=2e-4)
     np.testing.assert_allclose(fitted.means.numpy(), means, atol=2e-4)
     np.testing.assert_allclose(fitted.variance.numpy(), variance, rtol=2e-3)
 
 
-def test_moves_doubtful_images_to_their_own_kind():
+def test_neighbors_correct_uncertain_predictions():
     f, cosines, truth = clusters(n=150, noise=0.9, seed=3)
     fitted = transclip(f, cosines, 8.0)
     before = (cosines.argmax(1).numpy() == truth).mean()
-    assert (fitted.shares.argmax(1).numpy() == truth).mean() > before
-    np.testing.assert_allclose(fitted.shares.sum(1), 1, atol=1e-5)
+    assert (fitted.assignments.argmax(1).numpy() == truth).mean() > before
+    np.testing.assert_allclose(fitted.assignments.sum(1), 1, atol=1e-5)
 
 
-def test_a_class_that_is_not_there_stays_empty_and_harmless():
+def test_a_class_that_is_not_in_the_pool_stays_empty():
     f, cosines, truth = clusters()
     present = torch.tensor(truth != 2)
     fitted = transclip(f[present], cosines[present], 20.0)
-    assert torch.isfinite(fitted.shares).all()
-    assert fitted.shares[:, 2].sum() < 1
-    assert (fitted.shares.argmax(1).numpy() == truth[truth != 2]).all()
+    assert torch.isfinite(fitted.assignments).all()
+    assert fitted.assignments[:, 2].sum() < 1
+    assert (fitted.assignments.argmax(1).numpy() == truth[truth != 2]).all()
 
 
-def test_later_images_are_read_with_the_fit():
+def test_images_outside_the_pool_are_assigned_with_the_fit():
     f, cosines, truth = clusters(n=60)
     fitted = transclip(f[:40], cosines[:40], 8.0)
-    later = fitted.log_shares(f[40:], cosines[40:], 8.0)
+    later = fitted.log_assignments(f[40:], cosines[40:], 8.0)
     np.testing.assert_allclose(later.exp().sum(1), 1, atol=1e-5)
     assert (later.argmax(1).numpy() == truth[40:]).mean() >= 0.95
 
 
-def test_neighbours_in_blocks_are_the_same(monkeypatch):
+class Zero:
+    """A zero-shot model, as far as a method on features uses one."""
+
+    logit_scale = 8.0
+
+    def __init__(self, text):
+        self.text = text
+
+    def cosines(self, features):
+        return features @ self.text.T
+
+
+def test_cosines_have_the_assignments_as_their_softmax_at_the_logit_scale():
+    f, _, _ = clusters(n=60)
+    text = F.normalize(torch.randn(3, 12, generator=torch.Generator().manual_seed(0)), dim=1)
+    pool, test = adapt_features(Zero(text), f[:40], f[40:], Settings(), lambda: None)
+    fitted = transclip(f[:40], f[:40] @ text.T, 8.0)
+    later = fitted.log_assignments(f[40:], f[40:] @ text.T, 8.0)
+    torch.testing.assert_close((8.0 * pool).softmax(1), fitted.assignments, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close((8.0 * test).softmax(1), later.exp(), atol=1e-5, rtol=1e-4)
+
+
+def test_neighbors_in_blocks_are_the_same(monkeypatch):
     f, _, _ = clusters()
-    whole = nearest(f, f, 3, itself=True)
+    whole = nearest(f, f, 3, exclude_self=True)
     monkeypatch.setattr(module, "BLOCK", 7)
-    for a, b in zip(whole, nearest(f, f, 3, itself=True), strict=True):
+    for a, b in zip(whole, nearest(f, f, 3, exclude_self=True), strict=True):
         torch.testing.assert_close(a, b)
     assert all(i not in row for i, row in enumerate(whole[0].tolist()))
 
@@ -103,7 +126,7 @@ def test_neighbours_in_blocks_are_the_same(monkeypatch):
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_pool_of_one_or_two_images(n):
     f, cosines, _ = clusters(n=n)
-    assert torch.isfinite(transclip(f, cosines, 8.0).shares).all()
+    assert torch.isfinite(transclip(f, cosines, 8.0).assignments).all()
 
 
 def test_log_likelihood_is_half_the_scaled_distance():

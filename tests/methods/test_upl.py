@@ -1,4 +1,6 @@
-"""UPL: whom it takes at their word, what it trains, and that it learns what it was told."""
+"""UPL: its pseudo-labels, what it trains, and that it learns them."""
+
+import math
 
 import numpy as np
 import pytest
@@ -12,9 +14,9 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import image_features
 
 
-def test_the_surest_k_of_each_predicted_class():
+def test_the_k_most_confident_images_of_each_predicted_class():
     cosines = torch.tensor(np.random.default_rng(0).uniform(0, 0.4, (60, 5)))
-    cosines[:, 4] = -1  # a class that nobody is predicted to be
+    cosines[:, 4] = -1  # a class that is predicted for no image
     index, target = pseudo_labels(cosines, 20.0, k=3)
     e = np.exp(20 * cosines.numpy())
     p = e / e.sum(1, keepdims=True)
@@ -55,3 +57,35 @@ def test_is_a_function_of_its_seed(ready):
             pass
         contexts.append(model.context.detach().clone())
     assert torch.equal(contexts[0], contexts[1]) and not torch.equal(contexts[0], contexts[2])
+
+
+def test_it_equals_a_hand_written_loop_with_momentum(ready):
+    model, features = ready
+    batches, cosines = [], model.cosines
+    model.cosines = lambda f: batches.append(f) or cosines(f)
+    steps = list(upl(model, features, chosen(epochs=3)))
+    batches = batches[1:]  # the first call is for the pseudo-labels
+    assert len(batches) == len(steps) and len(steps) % 3 == 0
+
+    own = AdaptedCLIP(model.backbone, model.classes)
+    (context,) = own.select("prompt")
+    zero_shot = own.encode_text().detach()
+    optimizer = torch.optim.SGD([context], lr=1.0, momentum=0.9, weight_decay=5e-4)
+    for i, logit_features in enumerate(batches):
+        optimizer.param_groups[0]["lr"] = 0.05 * (1 + math.cos(math.pi * i / len(steps))) / 2
+        logits = logit_features @ own.encode_text().T
+        target = (logit_features @ zero_shot.T).argmax(1)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits, target).backward()
+        optimizer.step()
+    torch.testing.assert_close(model.context.detach(), context.detach(), atol=1e-6, rtol=1e-5)
+
+
+def test_every_epoch_has_another_order(ready):
+    model, features = ready
+    batches, cosines = [], model.cosines
+    model.cosines = lambda f: batches.append(f) or cosines(f)
+    steps = len(list(upl(model, features, chosen(epochs=2)))) // 2
+    first, second = torch.cat(batches[1 : 1 + steps]), torch.cat(batches[1 + steps :])
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(first.sort(0).values, second.sort(0).values)

@@ -156,7 +156,7 @@ def test_a_file_that_is_no_delta_is_refused(tmp_path):
 def test_a_name_whose_prompt_does_not_fit_is_refused_by_name(tiny):
     # 16 positions: start, "a photo of a", the name, ".", end; ten words are too many.
     AdaptedCLIP(tiny, ["dog dog dog dog dog dog dog dog dog", "cat"])
-    with pytest.raises(UserError, match=r"dog dog.*17 tokens.*reads 16"):
+    with pytest.raises(UserError, match=r"dog dog.*17 tokens.*reads at most 16"):
         AdaptedCLIP(tiny, ["dog dog dog dog dog dog dog dog dog dog", "cat"])
 
 

@@ -109,7 +109,7 @@ def test_a_config_that_is_none(tmp_path, tiny_files, text):
 
 
 def test_a_config_without_weights(tiny_files):
-    with pytest.raises(UserError, match="holds no weights"):
+    with pytest.raises(UserError, match="has no weights"):
         backbones.load(str(tiny_files["vit"][0]))
 
 

@@ -9,21 +9,22 @@ from tests.conftest import Arrays
 from tests.training.test_loop import CLASSES, adapter_after, ready, same, settings
 from tests.workspace.test_dataset import take_in
 from ueo_core.config.settings import Settings
-from ueo_core.data.transforms import Kept, Views
+from ueo_core.data.transforms import Views
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, read_adapter
 from ueo_core.models.frozen_trunk import ClassTokenTail, Tail, tail_of
 from ueo_core.runs.create import create_run
 from ueo_core.runs.worker import execute, open_images
+from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import image_features
 from ueo_core.utils import memory
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import runs_root
 
 
-def quick(tiny, n: int = 12) -> tuple[AdaptedCLIP, Kept]:
+def quick(tiny, n: int = 12) -> tuple[AdaptedCLIP, CachedActivations]:
     model = AdaptedCLIP(tiny, CLASSES, mode="quick")
-    return model, Kept(Views(Arrays(n), tiny), model, "float32")
+    return model, CachedActivations(Views(Arrays(n), tiny), model, "float32")
 
 
 @pytest.fixture(params=["tiny", "drawings-vit", "drawings-resnet"])
@@ -129,8 +130,8 @@ def test_kept_rows_are_asked_for_in_any_order(tiny):
 
 def test_more_than_fits_is_refused_with_the_way_out(tiny, monkeypatch):
     _, kept = quick(tiny)
-    monkeypatch.setattr("ueo_core.data.transforms.memory_of", lambda device: 100)
-    with pytest.raises(UserError, match="fewer images, or the full mode"):
+    monkeypatch.setattr("ueo_core.training.cached_activations.memory_of", lambda device: 100)
+    with pytest.raises(UserError, match="use fewer images, or the full mode"):
         _ = kept.rows
     assert memory.SHARE < 1
 
@@ -138,7 +139,7 @@ def test_more_than_fits_is_refused_with_the_way_out(tiny, monkeypatch):
 def test_a_tower_without_a_cut_trains_the_prompt_alone(tiny):
     assert type(tail_of(nn.Identity())) is Tail and tail_of(nn.Identity()).norms == []
     model, views, weights = ready(tiny)
-    with pytest.raises(ValueError, match="made for it"):
+    with pytest.raises(ValueError, match="cached activations"):
         adapter_after(model, views, weights, settings(mode="quick"))
     model.tail = Tail(model.visual)
     assert model.select("both") == [model.context]

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from ueo_core.config.methods import VARIANTS
 from ueo_core.config.settings import Settings
 from ueo_core.data.store import Store
-from ueo_core.data.transforms import Kept, Views
+from ueo_core.data.transforms import Views
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
@@ -21,6 +21,7 @@ from ueo_core.protocol.benchmarks import LARGE
 from ueo_core.protocol.category_shift import labelled_folder
 from ueo_core.protocol.runner import Plan, World, carry_out, check_variants, folder_plan, measured
 from ueo_core.protocol.tables import csv_text, flat, markdown, summary
+from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.utils.errors import UserError
 
@@ -82,7 +83,8 @@ def test_a_quick_row_is_what_quick_mode_trains_alone(tiny, images, tmp_path):
         plan.settings_for("ueo-quick", plan.worlds[0]),
     )
     pool, test = (
-        Kept(Views(part.subset, tiny), model, "float32") for part in (case.pool, case.test)
+        CachedActivations(Views(part.subset, tiny), model, "float32")
+        for part in (case.pool, case.test)
     )
     text = model.encode_text().detach()
     weights = confidence_weights(image_features(model, pool) @ text.T, model.logit_scale, "scaled")

@@ -139,7 +139,7 @@ def test_a_finished_run_is_trained_on_and_looks_so(manager, make):  # noqa: F811
     assert manager.snapshot(run).steps == 12
     done = until(manager, run, lambda now: now.state == "finished" and now.step == 12)
     assert [p["step"] for p in done.series] == list(range(1, 13))
-    with pytest.raises(UserError, match="further epochs 0 is out of range"):
+    with pytest.raises(UserError, match="Further epochs: 0 is out of range"):
         manager.act(run, "extend", amount=0)
     assert manager.snapshot(run).state == "finished"
 

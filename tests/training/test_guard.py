@@ -8,15 +8,16 @@ import torch
 
 from tests.conftest import Arrays
 from tests.helpers.small_runs import make, store  # noqa: F401 (fixtures)
-from ueo_core.data.transforms import Kept, Views
+from ueo_core.data.transforms import Views
 from ueo_core.evaluation import guard_rule
 from ueo_core.evaluation.ood_scores import SCORES
-from ueo_core.evaluation.thresholds import parted
+from ueo_core.evaluation.thresholds import ashman_d
 from ueo_core.inference.adapter_file import ADAPTER_NAME, GUARDED
 from ueo_core.models.adapted_clip import AdaptedCLIP, read_adapter
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.runs.worker import execute
-from ueo_core.training.guard import examine
+from ueo_core.training.cached_activations import CachedActivations
+from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import image_features
 from ueo_core.workspace.prediction_history import asked, predictions_of
 
@@ -50,19 +51,19 @@ def test_the_points_of_the_line(tiny):
 def test_the_model_is_left_at_its_last_epoch(tiny):
     model, views, before, after = moved(tiny, 0.3)
     end = model.adapter_copy()
-    examine(model, views, before, after, seed=1, batch=5)
+    safety_check(model, views, before, after, seed=1, batch=5)
     assert all(torch.equal(v, end[k]) for k, v in model.adapter().items())
 
 
 def test_a_model_that_did_not_move_has_zero_shots_evidence(tiny):
     model, views, before, after = moved(tiny, 0.0)
-    choice = examine(model, views, before, after, seed=1, batch=5)
+    choice = safety_check(model, views, before, after, seed=1, batch=5)
     assert choice.share == 1 and choice.evidence["1"] == choice.evidence["0"]
 
 
 def test_the_evidence_is_what_the_crops_say(tiny):
     model, views, before, after = moved(tiny, 0.3)
-    choice = examine(model, views, before, after, seed=1, batch=12)
+    choice = safety_check(model, views, before, after, seed=1, batch=12)
     chosen = np.arange(12)  # all of a small pool
     with torch.no_grad():
         text = model.encode_text()
@@ -76,13 +77,23 @@ def test_the_evidence_is_what_the_crops_say(tiny):
     expected = guard_rule.consistency(after.argmax(1).numpy(), torch.stack(again).numpy(), 3)
     assert choice.evidence["1"]["consistency"] == pytest.approx(expected, abs=1e-4)
     scores = SCORES["mcm"].compute(after.numpy(), 1.0)
-    assert choice.evidence["1"]["parted"] == pytest.approx(parted(scores), abs=1e-4)
+    assert choice.evidence["1"]["parted"] == pytest.approx(ashman_d(scores), abs=1e-4)
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_at_most_320_images_are_cropped(tiny):
+    model, views = AdaptedCLIP(tiny, CLASSES), Views(Arrays(330, size=(32, 32)), tiny)
+    before, crops, passed = cosines(model, views), views.crops, []
+    views.crops = lambda indices, key: passed.append(list(indices)) or crops(indices, key)
+    safety_check(model, views, before, before, seed=1, batch=400)
+    assert [len(p) for p in passed] == [320] * 4  # two crops under each of two models
+    assert all(p == sorted(set(p)) == passed[0] for p in passed)
 
 
 @pytest.mark.parametrize("tiny", ["vit"], indirect=True)
 def test_in_quick_mode_the_crops_are_real_and_pass_the_tower_once(tiny):
     model, images = AdaptedCLIP(tiny, CLASSES, mode="quick"), Views(Arrays(12), tiny)
-    kept = Kept(images, model, "float32")
+    kept = CachedActivations(images, model, "float32")
     before = cosines(model, kept)
     # Features on which most images are between two classes, where a crop can change the prediction.
     g = torch.Generator().manual_seed(7)
@@ -92,7 +103,7 @@ def test_in_quick_mode_the_crops_are_real_and_pass_the_tower_once(tiny):
     after, passed, real = cosines(model, kept), [], model.tail.head
     model.tail.head = lambda views: passed.append(len(views)) or real(views)
     end = model.adapter_copy()
-    choice = examine(model, kept, before, after, seed=1, batch=12)
+    choice = safety_check(model, kept, before, after, seed=1, batch=12)
     assert passed == [12] * guard_rule.draws_of("quick")
     whole = AdaptedCLIP(tiny, CLASSES)
     for share, cos in (("0", before), ("1", after)):
@@ -126,7 +137,7 @@ def test_a_run_keeps_the_choice_and_the_model_that_it_offers(make):  # noqa: F81
 
 def test_what_the_guard_offers_answers_for_itself(make, monkeypatch):  # noqa: F811
     chosen = guard_rule.Choice(0.0, "worse", {})
-    monkeypatch.setattr("ueo_core.runs.scoring.examine", lambda *a, **k: chosen)
+    monkeypatch.setattr("ueo_core.runs.scoring.safety_check", lambda *a, **k: chosen)
     folder = make()
     execute(folder)
     for guarded, name in ((True, "zero_shot"), (False, "adapted")):

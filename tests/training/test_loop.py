@@ -1,5 +1,7 @@
 """The loop: exactness, determinism, resumption, and that labels cannot reach it."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from tests.conftest import Arrays
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
+from ueo_core.methods.build_loss import Loss
 from ueo_core.methods.ueo import confidence_weights, ueo
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt, image_features
@@ -77,6 +80,73 @@ def test_the_recorded_loss_is_ueos_on_that_batch(tiny):
         logits = model.logit_scale * model.encode_image(images).detach() @ text.T
         assert step.loss == pytest.approx(float(ueo(logits, weights[batch])), abs=1e-4)
         assert step.loss == pytest.approx(step.entropy - step.marginal, abs=1e-6)
+
+
+def test_it_equals_a_hand_written_training_loop(tiny):
+    """SGD on the UEO loss with a cosine rate, on square images that no crop or flip changes."""
+    model, _, weights = ready(tiny)
+    views = Views(Arrays(12, size=(40, 40)), tiny, crop_scale=1.0, flip=False)
+    chosen = settings(lr=0.3, epochs=3, crop_scale=1.0, flip=False)
+    steps = list(adapt(model, views, weights, chosen))
+
+    own = AdaptedCLIP(tiny, CLASSES)
+    parameters = own.trainable_parameters()
+    for i, step in enumerate(steps):
+        lr = 0.3 * (1 + math.cos(math.pi * i / len(steps))) / 2
+        assert step.lr == pytest.approx(lr)
+        loss = ueo(own.logit_scale * own(views.evaluation(step.batch)), weights[list(step.batch)])
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for p, gradient in zip(parameters, gradients, strict=True):
+                p -= lr * gradient
+    assert len({round(s.lr, 6) for s in steps}) == len(steps) == 9
+    for name, value in own.adapter().items():
+        torch.testing.assert_close(model.adapter()[name], value, atol=1e-6, rtol=1e-5)
+
+
+def test_every_epoch_has_another_order(tiny):
+    model, views, weights = ready(tiny)
+    steps = list(adapt(model, views, weights, settings(epochs=4)))
+    orders = {
+        tuple(i for s in steps if s.epoch == epoch for i in s.batch) for epoch in (1, 2, 3, 4)
+    }
+    assert len(orders) == 4 and all(sorted(order) == list(range(12)) for order in orders)
+
+
+def test_every_step_has_another_augmentation(tiny):
+    """Twelve times the same image: what differs between two batches is the augmentation."""
+    model, _, weights = ready(tiny)
+    images = Arrays(1)
+    images.arrays *= 12
+    views, seen = Views(images, tiny), []
+    training = views.training
+    views.training = lambda *args: seen.append(training(*args)) or seen[-1]
+    list(adapt(model, views, weights, settings(lr=0.0)))
+    assert len(seen) == 6
+    for i, batch in enumerate(seen):
+        assert not any(torch.equal(batch, other) for other in seen[:i])
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_stops_before_the_step(tiny, monkeypatch, value):
+    model, views, weights = ready(tiny)
+    calls = []
+
+    def build(settings, start):
+        def objective(batch):
+            calls.append(1)
+            total = batch.cosines.sum() * (value if len(calls) == 2 else 1.0)
+            return Loss(total, torch.tensor(0.0), torch.tensor(0.0))
+
+        return objective
+
+    monkeypatch.setattr("ueo_core.training.loop.build", build)
+    steps = adapt(model, views, weights, settings(chunk=64))
+    next(steps)
+    after_first = model.adapter_copy()
+    with pytest.raises(FloatingPointError, match="step 2 is not finite"):
+        next(steps)
+    assert len(calls) == 2 and same(model.adapter(), after_first)
 
 
 def test_same_seed_same_bits_and_another_seed_another_result(tiny):

@@ -40,32 +40,32 @@ def test_this_machines_memory_is_told():
 def told(monkeypatch):
     """What glibc is told, in order."""
     found = []
-    monkeypatch.setattr(memory, "_tell", found.append)
+    monkeypatch.setattr(memory, "_set_allocator", found.append)
     return found
 
 
 def test_freed_memory_is_kept_until_the_last_one_is_out(told):
     cpu = torch.device("cpu")
-    with memory.kept(cpu):
-        with memory.kept(cpu):
+    with memory.reuse_freed_memory(cpu):
+        with memory.reuse_freed_memory(cpu):
             pass
-        assert memory._AS_BEFORE not in told
-    assert told == [memory._KEEP, memory._KEEP, memory._AS_BEFORE]
-    with pytest.raises(KeyError), memory.kept(cpu):
+        assert memory._DEFAULTS not in told
+    assert told == [memory._REUSE, memory._REUSE, memory._DEFAULTS]
+    with pytest.raises(KeyError), memory.reuse_freed_memory(cpu):
         raise KeyError
-    assert told[-2:] == [memory._KEEP, memory._AS_BEFORE]
+    assert told[-2:] == [memory._REUSE, memory._DEFAULTS]
 
 
 def test_what_is_released_in_between_does_not_end_the_keeping(told):
-    with memory.kept(torch.device("cpu")):
+    with memory.reuse_freed_memory(torch.device("cpu")):
         memory.release_memory()
-        assert told == [memory._KEEP, memory._AS_BEFORE, memory._KEEP]
+        assert told == [memory._REUSE, memory._DEFAULTS, memory._REUSE]
     memory.release_memory()
-    assert told[-1] == memory._AS_BEFORE
+    assert told[-1] == memory._DEFAULTS
 
 
 def test_a_device_with_an_allocator_of_its_own_is_left_alone(told):
-    with memory.kept(torch.device("meta")):
+    with memory.reuse_freed_memory(torch.device("meta")):
         pass
     assert told == []
 
@@ -76,9 +76,9 @@ def test_glibc_takes_every_option():
     if mallopt is None:
         pytest.skip("another C library")
     try:
-        assert all(mallopt(option, value) for option, value in memory._KEEP)
+        assert all(mallopt(option, value) for option, value in memory._REUSE)
     finally:
-        assert all(mallopt(option, value) for option, value in memory._AS_BEFORE)
+        assert all(mallopt(option, value) for option, value in memory._DEFAULTS)
 
 
 def test_a_small_machine_is_given_parts_and_the_same_result(tiny, monkeypatch):

@@ -11,17 +11,17 @@ from ueo_core.utils.errors import UserError
 
 def test_auto_is_what_the_processor_can():
     cpu = torch.device("cpu")
-    assert precision.in_force("auto", cpu) in ("float32", "bfloat16")
-    assert precision.in_force("float32", cpu) == "float32"
-    assert precision.in_force("bfloat16", cpu) == "bfloat16"
-    assert precision.in_force("auto", torch.device("mps")) == "float32"
+    assert precision.resolve_precision("auto", cpu) in ("float32", "bfloat16")
+    assert precision.resolve_precision("float32", cpu) == "float32"
+    assert precision.resolve_precision("bfloat16", cpu) == "bfloat16"
+    assert precision.resolve_precision("auto", torch.device("mps")) == "float32"
     with pytest.raises(UserError, match="precision"):
         settings(precision="float16")
 
 
 def test_bfloat16_moves_features_a_little_and_keeps_masters_in_float32(tiny):
     model, views, weights = ready(tiny)
-    with precision.towers("bfloat16", model.device), torch.no_grad():
+    with precision.tower_autocast("bfloat16", model.device), torch.no_grad():
         short = model.encode_image(views.evaluation(range(12))), model.encode_text()
     with torch.no_grad():
         full = model.encode_image(views.evaluation(range(12))), model.encode_text()

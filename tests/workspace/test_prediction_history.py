@@ -9,7 +9,7 @@ from PIL import Image
 from tests.helpers.adapters import write_adapter
 from tests.helpers.run_folders import SCALE, cosines_of, labels_of, write_run
 from ueo_core.data.store import Store
-from ueo_core.inference.predict import cosines, fitted
+from ueo_core.inference.predict import cosines, load_model
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.background_jobs import Cancelled, Job
@@ -49,7 +49,7 @@ def test_what_was_asked_is_kept_and_says_what_the_model_says(adapter_file):
     assert (job.done, job.total) == (3, 3)
     (what,) = asked(adapter_file)
     assert (what.id, what.skipped, len(what.images())) == (id, 1, 3)
-    model = fitted(adapter_file, "cpu")
+    model = load_model(adapter_file, "cpu")
     again = Predictions(
         what.images().names, cosines(model, what.images()), adapter_file.classes, SCALE
     )

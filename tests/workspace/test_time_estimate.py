@@ -93,5 +93,5 @@ def test_a_rate_too_low_or_too_high_is_hinted_at_before_the_run(dataset, setting
     measured = estimate_time(dataset, settings)
     assert measured.change_per_rate > 0
     assert "hardly anything" in measured.rate_hint(dataset, settings.changed(lr=1e-12))
-    assert "Take a lower rate" in measured.rate_hint(dataset, settings.changed(lr=100))
+    assert "Use a lower rate" in measured.rate_hint(dataset, settings.changed(lr=100))
     assert not measured.rate_hint(dataset, settings.changed(lr=0.1 / measured.change_per_rate / 12))

@@ -39,6 +39,7 @@ def score_checkpoints(
     from ueo_core.models.adapted_clip import AdaptedCLIP
     from ueo_core.runs.scoring import Scorer
     from ueo_core.runs.worker import open_images
+    from ueo_core.utils.memory import reuse_freed_memory
 
     settings, config, final = folder.settings, folder.config, final_step(folder)
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
@@ -51,7 +52,8 @@ def score_checkpoints(
             check()
 
         model.load_adapter(folder.checkpoint(step))
-        found = Scorer(folder, model, pool, holdout, tell).encode_all("scoring")
+        with reuse_freed_memory(model.device):
+            found = Scorer(folder, model, pool, holdout, tell).encode_all("scoring")
         path = file_of_step(folder, step, final)
         path.parent.mkdir(exist_ok=True)
         folder.save_tensors(str(path.relative_to(folder.path).with_suffix("")), found)

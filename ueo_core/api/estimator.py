@@ -26,12 +26,13 @@ from ueo_core.evaluation.metrics import evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import describe, read_adapter_file
-from ueo_core.inference.predict import cosines, fitted
+from ueo_core.inference.predict import cosines, load_model
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
 from ueo_core.runs.create import package_versions
-from ueo_core.training.guard import examine
+from ueo_core.training.cached_activations import CachedActivations
+from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import adapt, check_pool, image_features
 from ueo_core.utils.errors import UserError
 
@@ -144,9 +145,7 @@ class UEO(ClassifierMixin, BaseEstimator):
     def _adapt(self, model: AdaptedCLIP, images: Images, settings: Settings) -> None:
         views: Any = Views(images.pixels, model.backbone, settings.crop_scale, settings.flip)
         if model.tail:
-            from ueo_core.data.transforms import Kept
-
-            views = Kept(views, model, settings.precision)
+            views = CachedActivations(views, model, settings.precision)
         features = image_features(model, views)
         with torch.no_grad():
             zero_shot = model.cosines(features)
@@ -179,7 +178,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         self.guard_, self._recommended_threshold = None, self.threshold_
         if settings.guard:
             batch = encoded_at_once(model.device)
-            choice = examine(model, views, zero_shot, adapted, settings.seed, batch)
+            choice = safety_check(model, views, zero_shot, adapted, settings.seed, batch)
             self.guard_ = choice.to_json()
             if choice.share < 1:
                 with _at(model, choice.share), torch.no_grad():
@@ -287,7 +286,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         chosen = {k: v for k, v in settings.to_json().items() if k in SETTINGS}
         made = cls(classes=list(file.classes), **chosen)
         made.device = None if device == "auto" else device
-        made.model_ = fitted(file, device)
+        made.model_ = load_model(file, device)
         made.settings_, made.classes_ = settings, np.asarray(file.classes)
         made.history_, made.guard_ = [], file.guard
         made.threshold_ = file.threshold

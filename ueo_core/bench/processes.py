@@ -4,6 +4,7 @@ A contender sleeps on its pipe while the other steps, so that the rounds of both
 side in time and whatever else the machine does touches them alike.
 """
 
+import contextlib
 import multiprocessing
 import os
 import time
@@ -154,11 +155,11 @@ class _Side:
         On a CPU a convolution may do better: it comes from another library, and does with fewer
         operations than are counted.
         """
-        from ueo_core.utils.precision import in_force
+        from ueo_core.utils.precision import resolve_precision
 
         torch = self.torch
         n = 8192 if self.device.type == "cuda" else 2048
-        dtype = getattr(torch, in_force(self.task.precision, self.device))
+        dtype = getattr(torch, resolve_precision(self.task.precision, self.device))
         a, best = torch.randn(n, n, device=self.device, dtype=dtype), float("inf")
         product = torch.empty_like(a)
         for _ in range(6):
@@ -215,6 +216,7 @@ class _Ours(_Side):
         from ueo_core.models import backbones
         from ueo_core.models.adapted_clip import AdaptedCLIP
         from ueo_core.training.loop import adapt
+        from ueo_core.utils.memory import reuse_freed_memory
 
         super().__init__(task)
         self.backbone = backbones.prepare(self.stock(), self.device)
@@ -229,6 +231,8 @@ class _Ours(_Side):
         )
         views = Views(_Held(self.arrays()), self.backbone)
         self.model = AdaptedCLIP(self.backbone, self.names)
+        self.memory = contextlib.ExitStack()  # for the whole process, as the worker of a run does
+        self.memory.enter_context(reuse_freed_memory(self.device))
         self.steps = adapt(self.model, views, self.torch.ones(task.batch), self.settings)
 
     def step(self) -> None:

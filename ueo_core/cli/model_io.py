@@ -3,6 +3,8 @@
 import argparse
 import math
 
+import numpy as np
+
 from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import take_in
 from ueo_core.data.store import Store
@@ -23,23 +25,29 @@ def ask(args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker, basel
     rivals: "zero_shot" as well, and "guarded" where the guard of a run offers another model
     than its last epoch, which `offer` then has to be.
     """
-    from ueo_core.inference.predict import cosines, fitted
+    from ueo_core.inference.predict import cosines, load_model
+    from ueo_core.utils.memory import reuse_freed_memory
 
-    model = fitted(adapter_file, args.device)
+    model = load_model(adapter_file, args.device)
     images, report = take_in(args.source, Store(args.store, model.backbone.store_side), tick)
     told = lambda n: tick(f"{n} of {len(images)} images scored")  # noqa: E731
-    found = {"adapted": cosines(model, images, told)}
+
+    def scored() -> np.ndarray:
+        with reuse_freed_memory(model.device):
+            return cosines(model, images, told)
+
+    found = {"adapted": scored()}
     if not baselines:
         return images, report, found
     last = model.adapter_copy()
     model.reset()
-    found = {"zero_shot": cosines(model, images, told)} | found
+    found = {"zero_shot": scored()} | found
     share = adapter_file.guard["share"] if adapter_file.run and adapter_file.guard else 1.0
     if share == 0:
         found["guarded"] = found["zero_shot"]
     elif share < 1:
         model.load_between(share, last)
-        found["guarded"] = cosines(model, images, told)
+        found["guarded"] = scored()
     return images, report, found
 
 

@@ -1,6 +1,7 @@
 """The parser: every command with its options, and nothing that is slow to import."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,11 @@ def add_comparison(parser: argparse.ArgumentParser, seeds: int, first_seed: int)
     )
 
 
+def program() -> str:
+    """How this process was started: by the console command `ueo`, or as a module."""
+    return "ueo" if Path(sys.argv[0]).stem == "ueo" else "python -m ueo_core"
+
+
 def build() -> Parser:
     """The whole command line."""
     common = argparse.ArgumentParser(add_help=False)
@@ -113,9 +119,7 @@ def build() -> Parser:
     device = argparse.ArgumentParser(add_help=False)
     device.add_argument("--device", choices=DEVICES, default="auto")
 
-    parser = Parser(
-        prog="python -m ueo_core", description="Adapt CLIP to unlabeled images with UEO."
-    )
+    parser = Parser(prog=program(), description="Adapt CLIP to unlabeled images with UEO.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     p = commands.add_parser("drawings", parents=[common], help="draw a labelled folder of images")

@@ -15,6 +15,7 @@ class Method:
     title: str
     about: str  # one sentence for a person
     source: str  # the paper that proposes it
+    module: str  # dotted name of its module; see methods.build_loss for what that defines
     weighted: bool = False  # confidence weights, else equal ones
     marginal: bool = False  # the −λ H(p̄) term, else none
     loss: str = ""  # a rival's loss in words; empty where it is the two terms of UEO
@@ -45,6 +46,7 @@ METHODS: dict[str, Method] = {
         "UEO",
         "Sharpens confident images and spreads the mean prediction of the doubtful ones.",
         _UEO,
+        "ueo_core.methods.ueo",
         weighted=True,
         marginal=True,
     ),
@@ -53,17 +55,20 @@ METHODS: dict[str, Method] = {
         "The same two terms with every image counting alike, strangers included.",
         "Shi & Sha, Information-Theoretical Learning of Discriminative Clusters for Unsupervised "
         "Domain Adaptation, ICML 2012",
+        "ueo_core.methods.ueo",
         marginal=True,
     ),
     "entmin": Method(
         "EntMin",
         "Only sharpens every prediction; with nothing to hold it back it can collapse into few classes.",
         "Grandvalet & Bengio, Semi-supervised Learning by Entropy Minimization, NeurIPS 2004",
+        "ueo_core.methods.ueo",
     ),
     "unient": Method(
         "UniEnt",
         "Splits each batch into known and strange with two Gaussians; sharpens the ones, blurs the others.",
         "Gao, Zhang & Liu, Unified Entropy Optimization for Open-Set Test-Time Adaptation, CVPR 2024",
+        "ueo_core.methods.unient",
         loss="the entropy of the images taken for known, minus half that of the others and half the "
         "entropy of the mean",
         needs_start=True,
@@ -74,12 +79,14 @@ METHODS: dict[str, Method] = {
         "Moves images and class prompts towards each other by optimal transport, and adds InfoMax.",
         "Tanwisuth et al., POUF: Prompt-Oriented Unsupervised Fine-tuning for Large Pre-trained "
         "Models, ICML 2023",
+        "ueo_core.methods.pouf",
         loss="the cost of transport between images and prompts, plus 0.3 times InfoMax",
     ),
     "dance": Method(
         "DANCE",
         "Draws each image to its nearest neighbour or prompt, and parts clear entropies from unclear ones.",
         "Saito et al., Universal Domain Adaptation through Self Supervision, NeurIPS 2020",
+        "ueo_core.methods.dance",
         loss="the entropy of each image's likeness to its neighbours, and the separation of entropies",
         needs_start=True,
         on_device=False,
@@ -89,6 +96,7 @@ METHODS: dict[str, Method] = {
         "UPL",
         "Takes the 16 surest images of each predicted class at their word and trains the prompt on them.",
         "Huang, Chu & Wei, Unsupervised Prompt Learning for Vision-Language Models, arXiv 2204.03649, 2022",
+        "ueo_core.methods.upl",
         on_features=True,
         settings={"lr": 2e-3, "epochs": 50, "batch_size": 32},
     ),
@@ -96,6 +104,7 @@ METHODS: dict[str, Method] = {
         "TransCLIP",
         "Fits a Gaussian to every class and lets neighbours agree; closed form, nothing is trained.",
         "Zanella, Gérin & Ben Ayed, Boosting Vision-Language Models with Transduction, NeurIPS 2024",
+        "ueo_core.methods.transclip",
         on_features=True,
     ),
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from ueo_core.config.methods import METHODS
 from ueo_core.config.setting_fields import Setting, setting, settings_of
+from ueo_core.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class Settings:
         str,
         "Method",
         "What is minimized.",
-        choices={name: method.title for name, method in METHODS.items()},
         compared=False,
         on_page=False,
     )
@@ -197,6 +197,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise a UserError for a value that no run can have."""
+        if self.method not in METHODS:  # asked anew: a method is a row there, and nothing here
+            raise UserError(
+                f"Method: “{self.method}” is not known; choose one of {', '.join(METHODS)}."
+            )
         for name, about in SETTINGS.items():
             same = name == about.title.lower()
             label = about.title if same else f"{about.title} ({name})"

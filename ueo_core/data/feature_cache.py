@@ -1,8 +1,8 @@
-"""Zero-shot features of an image set: computed once for all runs, rivals and protocols.
+"""Zero-shot features of an image set, computed once for all runs, baselines and protocols.
 
-store/features/<set>/<images>-<weights>-<side>-<device>.safetensors   (N, D), and how long it took
+store/features/<set>/<images>-<weights>-<side>-<device>.safetensors   (N, D), and the seconds it took
 
-They depend on the images and the untouched weights alone, neither on class names nor on settings.
+They depend on the images and the original weights alone, not on class names or settings.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ FEATURES = "features"
 def zero_shot_features(
     images: ImageSet, backbone: Backbone, encode: Callable[[], Tensor]
 ) -> tuple[Tensor, float]:
-    """Unit features of all images under the untouched tower. → (N, D) on the CPU, seconds
+    """Unit features of all images under the zero-shot model. → (N, D) on the CPU, seconds
 
-    From the store where they are kept, else from `encode()`. seconds: that computing them took,
-    be it now or at the time.
+    Read from the store if they are there, else computed with `encode()` and stored. seconds: the
+    time that computing them took, now or earlier.
     """
     path = _file(images, backbone)
     with contextlib.suppress(OSError, SafetensorError, ValueError, KeyError):
@@ -38,18 +38,16 @@ def zero_shot_features(
     began = time.perf_counter()
     found = encode()
     seconds = time.perf_counter() - began
-    with contextlib.suppress(
-        OSError
-    ):  # a full disk is no reason to fail: it was only for next time
+    with contextlib.suppress(OSError):  # a full disk is no reason to fail
         write_bytes(path, save({FEATURES: found.contiguous()}, {"seconds": f"{seconds:.3f}"}))
     return found, seconds
 
 
 def _file(images: ImageSet, backbone: Backbone) -> Path:
-    marks = (
+    parts = (
         images.fingerprint[:16],
         backbone.fingerprint[:16],
         str(images.short_side),
         backbone.device.type,
     )
-    return images.features / f"{'-'.join(marks)}.safetensors"
+    return images.features / f"{'-'.join(parts)}.safetensors"

@@ -10,23 +10,23 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from ueo_core.data.resample import Crop, resample
-from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
-from ueo_core.utils.errors import UserError
-from ueo_core.utils.memory import SHARE, memory_of
-from ueo_core.utils.precision import towers
+from ueo_core.utils.memory import memory_of
 
 BICUBIC = InterpolationMode.BICUBIC
-KEPT_SHARE = 0.25  # of a device's memory that the pixels of one image set may take
+PIXEL_SHARE = 0.25  # of a device's memory that the pixels of one image set may take
 
 
 def encoded_at_once(device: torch.device) -> int:
-    """Images of a batch that is only encoded: on a CPU, more are slower for their memory alone."""
+    """Batch size where images are only encoded; on a CPU, larger batches are slower."""
     return 32 if device.type == "cpu" else 256
 
 
+Indices = Sequence[int] | np.ndarray
+
+
 class Pixels(Protocol):
-    """All that training may know of images: how many, and their pixels. No names, no labels."""
+    """What training knows of images: how many, and their pixels. No names, no labels."""
 
     def __len__(self) -> int: ...
 
@@ -34,12 +34,34 @@ class Pixels(Protocol):
         """Image i, upright RGB, uint8 (H, W, 3)."""
 
 
+class ModelInputs(Protocol):
+    """What encoding and training need of a set of images: `Views`, or `CachedActivations`."""
+
+    ahead: bool  # prepare the next batch while the device computes
+
+    def __len__(self) -> int: ...
+
+    def evaluation(self, indices: Iterable[int]) -> Tensor:
+        """Inputs of some images, without augmentation. → (n, …)"""
+
+    def batches(
+        self, batch_size: int | None = None, indices: Indices | None = None
+    ) -> Iterator[Tensor]:
+        """Evaluation inputs of all images, or of `indices`, in order, in batches."""
+
+    def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
+        """Augmented inputs of some images, drawn from g. → (n, …)"""
+
+    def crops(self, indices: Indices, key: tuple[int, ...]) -> Tensor:
+        """Inputs from random crops that depend on `key` only. → (n, …)"""
+
+
 class Views:
-    """Normalised model inputs of a set of images.
+    """Normalized model inputs of a set of images.
 
     Views are made from uint8 pixels with torchvision's antialiased bicubic resize. On a CUDA device
-    the pixels go there once and stay, as far as they fit, and are cropped and resized there: a
-    processor makes some hundred views a second, and such a device wants thousands.
+    the pixels are copied there once, as far as they fit, and are cropped and resized there: a CPU
+    makes some hundred views per second, and the GPU needs thousands.
     """
 
     def __init__(
@@ -52,11 +74,11 @@ class Views:
         self.crop_scale = crop_scale
         self.flip = flip
         self.made_on = self.device if self.device.type == "cuda" else torch.device("cpu")
-        # While such a device computes, the next views can be queued behind; a processor would
-        # gain nothing, for it draws and computes with the same cores.
+        # While a GPU computes, the next views can be queued; on a CPU, views and training use the
+        # same cores, so nothing would be gained.
         self.ahead = self.made_on.type == "cuda"
         total = memory_of(self.device) if self.ahead else None
-        self.room = 0 if total is None else int(KEPT_SHARE * total)  # bytes left for pixels
+        self.room = 0 if total is None else int(PIXEL_SHARE * total)  # bytes left for pixels
         self._held: dict[int, Tensor] = {}
 
     def __len__(self) -> int:
@@ -89,16 +111,16 @@ class Views:
         return self._finish(torch.stack([tv.center_crop(image, square) for image in resized]))
 
     def batches(
-        self, batch_size: int | None = None, indices: Sequence[int] | None = None
+        self, batch_size: int | None = None, indices: Indices | None = None
     ) -> Iterator[Tensor]:
-        """The evaluation views of all images, or of `indices`, in order, a batch at a time."""
+        """Evaluation views of all images, or of `indices`, in order, in batches."""
         batch_size = batch_size or encoded_at_once(self.device)
         indices = range(len(self)) if indices is None else indices
         for start in range(0, len(indices), batch_size):
             yield self.evaluation(indices[start : start + batch_size])
 
     def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
-        """RandomResizedCrop(scale crop_scale–1, bicubic) and mirror, drawn from g. → (n, 3, S, S)"""
+        """RandomResizedCrop(scale crop_scale–1, bicubic) and horizontal flip, drawn from g. → (n, 3, S, S)"""
         images, crops = [self._pixels(int(i)) for i in indices], []
         for image in images:
             box = crop_box(image.shape[1], image.shape[2], self.crop_scale, g)
@@ -112,81 +134,9 @@ class Views:
             views.append(view.flip(-1) if crop.mirrored else view)
         return self._finish(torch.stack(views))
 
-    def crops(self, indices: Sequence[int], key: tuple[int, ...]) -> Tensor:
-        """Training views that `key` alone decides. → (n, 3, S, S)"""
+    def crops(self, indices: Indices, key: tuple[int, ...]) -> Tensor:
+        """Training views that depend on `key` only. → (n, 3, S, S)"""
         return self.training(indices, np.random.default_rng(key))
-
-
-class Kept:
-    """Stands in for Views in quick mode: every image's activations, computed once and kept.
-
-    `training` gives the same rows at every step: there is no augmentation. `on_batch(done)` is
-    told while the tower runs, which it does at the first use.
-    """
-
-    ahead = False  # there is nothing to draw
-
-    def __init__(self, views: Views, model: AdaptedCLIP, precision: str, on_batch=None):
-        self.views, self.model, self.precision = views, model, precision
-        self.on_batch = on_batch
-        self._rows: Tensor | None = None
-        self._crops: dict[tuple[int, ...], Tensor] = {}
-
-    def __len__(self) -> int:
-        return len(self.views)
-
-    @property
-    def rows(self) -> Tensor:
-        """Activations of all images, on the model's device. (N, …) float32"""
-        if self._rows is None:
-            self._rows = self._compute()
-        return self._rows
-
-    def _compute(self) -> Tensor:
-        rows, done = None, 0
-        for images in self.views.batches():
-            with towers(self.precision, self.model.device):
-                part = self.model.tail.head(images).float()
-            if rows is None:
-                rows = self._room(part)
-            rows[done : done + len(part)] = part
-            done += len(part)
-            if self.on_batch:
-                self.on_batch(done)
-        return torch.empty(0) if rows is None else rows
-
-    def _room(self, part: Tensor) -> Tensor:
-        """An empty tensor for all images like `part`; UserError when it cannot be held."""
-        need = len(self) * part[0].numel() * part.element_size()
-        total = memory_of(self.model.device)
-        if total is not None and need > SHARE * total:
-            raise UserError(
-                f"Quick mode keeps {need / 1e9:,.1f} GB of activations of {len(self):,} images, and this "
-                f"machine has {total / 1e9:,.1f} GB of memory; take fewer images, or the full mode."
-            )
-        return torch.empty(len(self), *part.shape[1:], device=part.device)
-
-    def evaluation(self, indices: Iterable[int]) -> Tensor:
-        """Activations of some images. → (n, …)"""
-        return self.rows[torch.as_tensor(list(indices), device=self.rows.device)]
-
-    def batches(
-        self, batch_size: int | None = None, indices: Sequence[int] | None = None
-    ) -> Iterator[Tensor]:
-        """Activations of all images, or of `indices`, in order, a batch at a time."""
-        rows = self.rows if indices is None else self.evaluation(indices)
-        yield from rows.split(batch_size or encoded_at_once(rows.device))
-
-    def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
-        """What `evaluation` gives: nothing is drawn from g."""
-        return self.evaluation(indices)
-
-    def crops(self, indices: Sequence[int], key: tuple[int, ...]) -> Tensor:
-        """Activations of other crops, which only the guard asks for: computed once a key. → (n, …)"""
-        if key not in self._crops:
-            with towers(self.precision, self.model.device):
-                self._crops[key] = self.model.tail.head(self.views.crops(indices, key)).float()
-        return self._crops[key]
 
 
 def centered(height: int, width: int, size: int) -> Crop:
@@ -203,7 +153,7 @@ def crop_box(
     """torchvision's RandomResizedCrop box from a NumPy generator. → top, left, height, width
 
     Area share uniform in [smallest, 1], aspect log-uniform in [3/4, 4/3]; after ten
-    misses the largest centred box of an allowed aspect.
+    misses the largest centered box of an allowed aspect.
     """
     for _ in range(10):
         area = height * width * g.uniform(smallest, 1)

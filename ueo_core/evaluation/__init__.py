@@ -1,1 +1,1 @@
-"""Scores and metrics of predictions, thresholds, and the rule of the safety check: arrays in, numbers out."""
+"""OOD scores, metrics, thresholds and the rule of the safety check, as functions of arrays."""

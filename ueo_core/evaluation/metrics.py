@@ -1,7 +1,7 @@
-"""Metrics: the only place where a label meets a prediction. Percent, 0–100.
+"""Metrics of predictions against labels, in percent (0–100).
 
-Truth is an int array: the index of the class, `OOD` for an image of none of the
-classes, `UNLABELED` for an image nobody labelled, which no metric counts.
+Truth is an int array: the index of the class, `OOD` for an image of none of the classes,
+`UNLABELED` for an image without a label, which no metric counts.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ UNLABELED = -2
 
 
 def truth_from_labels(labels: Sequence[str | None], classes: Sequence[str]) -> NDArray[np.int64]:
-    """Label names → class indices; a name that is no class is OOD, None is unlabelled. → (N,)"""
+    """Label names → class indices; a name that is no class is OOD, None is unlabeled. → (N,)"""
     index = {name: i for i, name in enumerate(classes)}
     return np.array([UNLABELED if n is None else index.get(n, OOD) for n in labels], np.int64)
 
@@ -38,7 +38,7 @@ def accuracy(prediction, truth, n_classes: int) -> float | None:
 
 
 def _split(score, truth) -> tuple[NDArray, NDArray] | None:
-    """ID flags and scores of the labelled images, or None when one side is empty."""
+    """ID flags and scores of the labeled images, or None when one side is empty."""
     score, truth = np.asarray(score, np.float64), np.asarray(truth)
     known = truth != UNLABELED
     is_id = truth[known] >= 0
@@ -60,7 +60,7 @@ def aupr(score, truth) -> float | None:
 
 
 def fpr95(score, truth) -> float | None:
-    """Share of OOD images accepted where at least 95 % of ID images are, percent."""
+    """Share of OOD images accepted at the threshold that accepts 95 % of ID images, percent."""
     parts = _split(score, truth)
     if parts is None:
         return None
@@ -98,10 +98,11 @@ def confusion(prediction, truth, n_classes: int) -> NDArray[np.int64]:
 def evaluate(
     cosines, truth, classes: Sequence[str], logit_scale: float, score: str = DEFAULT_SCORE
 ) -> dict:
-    """All headline metrics of one model on one labelled set.
+    """All headline metrics of one model on one labeled set.
 
     cosines: (N, C); truth: (N,). → {"acc", "auc", "hm", "fpr95", "aupr", "ece",
-    "per_class": {name: recall}}; percent, None where the labels do not allow it.
+    "per_class": {name: recall}}; percent, None where the labels do not allow it. "acc" and "ece"
+    count ID images only.
     """
     cosines, truth = np.asarray(cosines), np.asarray(truth)
     prediction = cosines.argmax(1)

@@ -1,6 +1,6 @@
-"""Scores of how in-distribution an image is: pure functions of cosines, higher = more ID.
+"""OOD scores: pure functions of cosines, higher = more in-distribution.
 
-Every score takes cosines (N, C) and the temperature-like scale it is stated with.
+Every score takes cosines (N, C) and the logit scale, and returns one value per image (N,).
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Array = NDArray[np.floating]
 def mcm(cosines: Array, scale: float = 1.0) -> Array:
     """Maximum concept matching: max softmax of the plain cosines, T = 1 (Ming et al., 2022).
 
-    `scale` is taken for a common signature and not used. (N, C) → (N,)
+    `scale` is not used; all scores have the same signature. (N, C) → (N,)
     """
     return softmax(np.asarray(cosines, np.float64), axis=1).max(1)
 
@@ -50,14 +50,14 @@ def margin(cosines: Array, scale: float) -> Array:
 
 @dataclass(frozen=True)
 class Score:
-    """A score with what a person needs to know of it."""
+    """A score, its display name and its temperature."""
 
     title: str
-    scaled: bool  # uses the logit scale; else it is stated at T = 1
+    scaled: bool  # uses the logit scale; else the plain cosines, T = 1
     compute: Callable[[Array, float], Array]
 
     def temperature(self, logit_scale: float) -> str:
-        """The temperature as it is stated beside the score."""
+        """The temperature as it is shown beside the score."""
         return f"logits × {logit_scale:g}" if self.scaled else "unscaled cosines, T = 1"
 
 

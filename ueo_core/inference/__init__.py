@@ -1,1 +1,1 @@
-"""From a saved adapter and images to predictions."""
+"""Adapter files, and predictions with them."""

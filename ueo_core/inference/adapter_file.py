@@ -1,8 +1,4 @@
-"""What a run offers for use elsewhere: its delta and everything that says what it is.
-
-This is the one place where the adapted model of a run is chosen: predictions, exports, the
-report and the page all ask `read_offer`. The same file, carried elsewhere, is read the same way.
-"""
+"""Adapter files: the trained parameters of a run with the metadata that is needed to use them."""
 
 import hashlib
 import json
@@ -24,13 +20,16 @@ if TYPE_CHECKING:  # the page lists what there is before torch is loaded
     from ueo_core.models.adapted_clip import AdaptedCLIP
 
 FORMAT = "ueo-studio-delta-1"
-ADAPTER_NAME = "delta.safetensors"  # the last epoch, always
-GUARDED = "guarded.safetensors"  # what the guard would offer in its place, where it would
-GUARDED_PREDICTIONS = "guarded_answers"  # its cosines of the run's images
+ADAPTER_NAME = "delta.safetensors"  # the last epoch of a run, always
+GUARDED = "guarded.safetensors"  # the model that the safety check recommends, if it is another one
+GUARDED_PREDICTIONS = "guarded_answers"  # that model's cosines of the run's images
 
 
 def describe(model: "AdaptedCLIP", config: dict, result: dict) -> dict:
-    """The metadata of a run's delta. config: the run's; result: step, score, threshold, metrics."""
+    """The metadata of a run's adapter.
+
+    config: of the run; result: step, score, threshold, metrics, guard.
+    """
     from ueo_core import __version__
 
     backbone = model.backbone
@@ -58,12 +57,12 @@ def describe(model: "AdaptedCLIP", config: dict, result: dict) -> dict:
 
 @dataclass(frozen=True)
 class AdapterFile:
-    """An adapted model to use: a delta file whose metadata has been read and checked."""
+    """An adapter file whose metadata has been read and checked."""
 
-    path: Path  # the delta
+    path: Path
     metadata: dict
-    settings: Settings  # backbone and weights as they are to be loaded here
-    run: Path | None = None  # the run's folder, where it is one's own
+    settings: Settings  # with the backbone and weights to load on this machine
+    run: Path | None = None  # folder of the run that the file belongs to, if there is one
 
     @property
     def classes(self) -> list[str]:
@@ -75,22 +74,22 @@ class AdapterFile:
 
     @property
     def threshold(self) -> float:
-        """On the MCM score; from a mixture fitted to the pool without labels, so a guess."""
+        """On the MCM score: unsupervised (heuristic), from a mixture fitted to the pool."""
         return self.metadata["threshold"]
 
     @property
     def guard(self) -> dict | None:
-        """The guard's choice, see `guard.Choice`; None where it was off."""
+        """Result of the safety check, see `guard_rule.Choice`; None where it was off."""
         return self.metadata.get("guard")
 
     @property
     def guarded(self) -> bool:
-        """Whether this is the guard's choice in place of the last epoch."""
+        """Whether this is the model recommended by the safety check instead of the last epoch."""
         return self.path.name == GUARDED
 
     @property
     def own_predictions(self) -> Path:
-        """Where a run keeps the cosines of its own images under this very model."""
+        """File with the cosines of the run's own images under this model."""
         return (
             self.path.parent / f"{GUARDED_PREDICTIONS if self.guarded else 'adapted'}.safetensors"
         )
@@ -101,7 +100,7 @@ class AdapterFile:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 (hex) of the delta file: what was computed with it is known by this."""
+        """sha256 (hex) of the file; identifies what was computed with it."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
 
@@ -113,9 +112,9 @@ def read_adapter_file(
 ) -> AdapterFile:
     """Read and check an adapter file; no tensor is loaded.
 
-    backbone, pretrained: where the model is on this machine, if it is not where the adapter was
-    made; run: the folder of the run that it belongs to. UserError when the file is no adapter of
-    the studio. A run's own adapter is found by `runs.run_adapter`.
+    backbone, pretrained: model and weights on this machine, if they are not at the same place as
+    where the adapter was made; run: folder of the run that it belongs to. UserError when the file
+    is not an adapter. The adapter of a run is found by `runs.run_adapter`.
     """
     path = Path(path)
     metadata = _metadata(path)
@@ -133,7 +132,7 @@ def _metadata(path: Path) -> dict:
         with safe_open(path, "numpy") as file:
             found = {k: json.loads(v) for k, v in (file.metadata() or {}).items()}
     except FileNotFoundError:
-        raise UserError(f"Delta “{path}”: there is no such file; check the path.") from None
+        raise UserError(f"Adapter “{path}”: there is no such file; check the path.") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise _not_an_adapter(path, f"it cannot be read ({error})") from None
     _check(path, found)
@@ -141,9 +140,9 @@ def _metadata(path: Path) -> dict:
 
 
 def _check(path: Path, found: dict) -> None:
-    """Refuse metadata that a model cannot be made of; what merely informs may be missing."""
+    """Raise a UserError for missing metadata that is needed to build the model."""
     if found.get("format") != FORMAT:
-        raise _not_an_adapter(path, "it lacks the studio's metadata")
+        raise _not_an_adapter(path, "it has no metadata of UEO Studio")
     kinds = {"classes": list, "prompt": str, "settings": dict, "backbone": str, "pretrained": str}
     for name, kind in kinds.items():
         if not isinstance(found.get(name), kind):
@@ -153,10 +152,10 @@ def _check(path: Path, found: dict) -> None:
     check_class_names(found["classes"])
     for name in ("threshold", "logit_scale"):
         if not _is_number(found.get(name)):
-            raise _not_an_adapter(path, f"its {name} is no number")
+            raise _not_an_adapter(path, f"its {name} is not a number")
     if found.get("score", DEFAULT_SCORE) != DEFAULT_SCORE:
         raise _not_an_adapter(
-            path, f"its threshold is on the score {found['score']!r}, not {DEFAULT_SCORE}"
+            path, f"its threshold is for the score {found['score']!r}, not {DEFAULT_SCORE}"
         )
 
 
@@ -166,5 +165,5 @@ def _is_number(value: Any) -> bool:
 
 def _not_an_adapter(path: Path, why: str) -> UserError:
     return UserError(
-        f"Delta “{path}”: {why}, so it is no delta of the studio; give a run's {ADAPTER_NAME}."
+        f"Adapter “{path}”: {why}, so it is not an adapter of UEO Studio; use the file {ADAPTER_NAME} of a run."
     )

@@ -1,4 +1,4 @@
-"""An adapted model on new images: loaded, checked against its delta, asked image by image."""
+"""Prediction: load an adapted model from its file, and compute cosines of new images."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ from ueo_core.training.loop import image_features
 from ueo_core.utils.errors import UserError
 
 
-def fitted(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
-    """The offered model with its delta in place.
+def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
+    """The adapted model of a file, with its backbone loaded on a device.
 
-    UserError when its backbone cannot be loaded here, or is not the one that it was made
-    with: other weights, other parameters, other shapes.
+    UserError when the backbone cannot be loaded on this machine or is not the one of the
+    adapter: other weights, other parameters, other shapes.
     """
     backbone = backbones.load(
         adapter_file.settings.backbone, adapter_file.settings.pretrained, device
@@ -25,15 +25,16 @@ def fitted(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
     made_with = adapter_file.metadata.get("weights")
     if made_with and made_with != backbone.fingerprint:
         raise UserError(
-            f"Delta “{adapter_file.path}”: the weights of {backbone.name} ({backbone.pretrained}) are not those "
-            "it was made with, so its answers would mean nothing; give the right ones with --pretrained."
+            f"Adapter “{adapter_file.path}”: it was made with other weights than those of {backbone.name} "
+            f"({backbone.pretrained}), so its predictions would be meaningless; give the right ones with "
+            "--pretrained."
         )
     model = AdaptedCLIP(backbone, adapter_file.classes, adapter_file.settings.prompt)
     adapter, _ = read_adapter(adapter_file.path)
     broken = [name for name, value in adapter.items() if not bool(torch.isfinite(value).all())]
     if broken:
         raise UserError(
-            f"Delta “{adapter_file.path}”: “{broken[0]}” holds values that are not finite; export it again."
+            f"Adapter “{adapter_file.path}”: “{broken[0]}” has values that are not finite; export it again."
         )
     model.load_adapter(adapter)
     return model
@@ -43,11 +44,11 @@ def fitted(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
 def cosines(
     model: AdaptedCLIP,
     images: Pixels,
-    on_batch: Callable[[int], None] | None = None,
+    on_batch: Callable[[int], object] | None = None,
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    on_batch: told how many images are done; it may raise to leave early.
+    on_batch(done) is called after every batch and may raise to cancel.
     """
     features = image_features(model, Views(images, model.backbone), on_batch=on_batch)
-    return (features @ model.encode_text().cpu().T).numpy()
+    return model.cosines(features).numpy()

@@ -1,4 +1,4 @@
-"""What a model says of an image set: answer, confidence, score, and unknown below a threshold."""
+"""Predictions for an image set: class, confidence, OOD score, and unknown below a threshold."""
 
 import csv
 import io
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_whole
+from ueo_core.utils.files import write_bytes
 
 COLUMNS = ("path", "prediction", "confidence", "score", "unknown")
 
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it
 class Predictions:
-    """One image set under one model; everything follows from its cosines."""
+    """Predictions of one model for one image set, computed from cosines."""
 
     names: Sequence[str]  # of the images, relative to their source
     cosines: NDArray[np.float32]  # (N, C)
@@ -35,23 +35,23 @@ class Predictions:
         return self.cosines.argmax(1)
 
     @cached_property
-    def confidence(self) -> NDArray[np.float64]:
+    def confidence(self) -> NDArray[np.floating]:
         """Max softmax at the logit scale. (N,)"""
         return SCORES["msp"].compute(self.cosines, self.logit_scale)
 
     @cached_property
-    def score(self) -> NDArray[np.float64]:
+    def score(self) -> NDArray[np.floating]:
         """MCM, higher = more in-distribution. (N,)"""
         return SCORES[DEFAULT_SCORE].compute(self.cosines, self.logit_scale)
 
     def unknown(self, threshold: float) -> NDArray[np.bool_]:
-        """Which images are none of the classes at this threshold: those that score below it. (N,)"""
+        """Which images are unknown: their score is below the threshold. (N,)"""
         return self.score < threshold
 
     def rows(self, threshold: float) -> Iterator[tuple]:
-        """path, prediction, confidence, score, unknown: one row an image, as `COLUMNS` names them.
+        """One row per image, with the columns of `COLUMNS`.
 
-        The numbers are texts, so that the file, the page and the archive show the same digits.
+        Confidence and score are formatted here, so that all outputs show the same digits.
         """
         unknown = self.unknown(threshold)
         for i, name in enumerate(self.names):
@@ -72,12 +72,12 @@ class Predictions:
         return text.getvalue().encode("utf-8")
 
     def write_csv(self, path: Path, threshold: float) -> int:
-        """Write the table, beside and renamed. → how many are unknown; UserError when it cannot be."""
+        """Write the table atomically. → number of unknown images; UserError when that fails."""
         data = self.csv(threshold)
         try:
-            write_whole(Path(path), lambda file: file.write(data) and None)
+            write_bytes(Path(path), data)
         except OSError as error:
             raise UserError(
-                f"File “{path}”: it cannot be written ({error.strerror}); choose another."
+                f"File “{path}”: it cannot be written ({error.strerror}); choose another path."
             ) from None
         return int(self.unknown(threshold).sum())

@@ -93,7 +93,7 @@ class _One:
 def cosines_of(model: AdaptedCLIP, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Cosines of one image with every class. pixels: (H, W, 3) → (C,)"""
     view = Views(_One(pixels), model.backbone).evaluation([0])
-    return (model.encode_image(view) @ model.encode_text().T)[0].cpu().numpy()
+    return model(view)[0].cpu().numpy()
 
 
 def from_png(data: bytes) -> NDArray[np.uint8]:

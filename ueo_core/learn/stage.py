@@ -52,7 +52,7 @@ class Stage:
                     views = Views(Rendered(self), self.model.backbone).evaluation(new)
                     with torch.no_grad():
                         features = self.model.encode_image(views)
-                        self._cosines[new] = (features @ self._text.T).numpy()
+                        self._cosines[new] = self.model.cosines(features, self._text).numpy()
         return self._cosines[indices]
 
     @cached_property

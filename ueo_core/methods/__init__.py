@@ -1,1 +1,1 @@
-"""UEO and its baselines, one file a method: pure functions of logits or features."""
+"""UEO and its baselines, one module per method: losses are pure functions of logits or features."""

@@ -1,111 +1,99 @@
-"""From a method's name to its loss over a batch: what the loop minimises."""
+"""From a method's row in `config.methods` to its loss, or to its function on cached features.
 
+A method is one module, named in its row and imported when it is used. It defines one of
+
+    build(settings, start) -> Objective                                    a loss for the loop
+    adapt_features(model, pool, test, settings, check) -> (pool, test)     works on cached features
+"""
+
+import importlib
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ueo_core.config.methods import METHODS
 from ueo_core.config.settings import Settings
-from ueo_core.methods import objectives_rivals as baselines
-from ueo_core.methods.ueo import terms
 from ueo_core.utils.errors import UserError
 
+if TYPE_CHECKING:  # open_clip takes seconds to import, and the losses do not need it
+    from ueo_core.models.adapted_clip import AdaptedCLIP
 
-class Batch(NamedTuple):
-    """All that a method's loss may look at: no label, no name, nothing of the shift."""
+
+@dataclass(frozen=True)
+class Batch:
+    """Everything that a loss may use: no labels, no class names."""
 
     features: Tensor  # (B, D) unit image features, with gradient
     text: Tensor  # (C, D) unit text features, with gradient
     scale: float  # s in z = s · cos
     confidence: Tensor  # (B,) zero-shot confidences w_i, fixed
-    index: Tensor  # (B,) places in the pool
+    index: Tensor  # (B,) indices into the pool
 
     @property
     def cosines(self) -> Tensor:
-        """Images against prompts. → (B, C)"""
+        """Cosines of images and class prompts. → (B, C)"""
         return self.features @ self.text.T
+
+    @property
+    def logits(self) -> Tensor:
+        """z = s · cos. → (B, C)"""
+        return self.scale * self.cosines
 
 
 class Loss(NamedTuple):
-    """What is minimised, and the two entropies that are watched whatever it is; in nats."""
+    """What is minimized, and the two entropies that are recorded for every method; in nats."""
 
     total: Tensor
-    entropy: Tensor  # Σ w̃ H(p), by the method's own weights
+    entropy: Tensor  # Σ w̃ H(p), with the method's own weights
     marginal: Tensor  # H(p̄)
 
 
 Objective = Callable[[Batch], Loss]
 
 
+class FeatureMethod(Protocol):
+    """Adapts to the cached features of a pool and predicts pool and test images.
+
+    pool (N, D), test (M, D): zero-shot unit features on the CPU; model: the zero-shot model, which
+    may be changed; check: called between steps, may raise to cancel. → cosines (N, C) and (M, C).
+    A method with probabilities p returns log p / s: their softmax at the logit scale s is p.
+    """
+
+    def __call__(
+        self,
+        model: "AdaptedCLIP",
+        pool: Tensor,
+        test: Tensor,
+        settings: Settings,
+        check: Callable[[], None],
+    ) -> tuple[Tensor, Tensor]: ...
+
+
 def build(settings: Settings, start: Tensor | None = None) -> Objective:
     """The loss of the settings' method.
 
-    start: (N, D) zero-shot features of the pool, for a method that keeps a memory of them or
-    compares with them.
+    start: (N, D) zero-shot features of the pool; required by methods with `needs_start`.
     """
     method = METHODS[settings.method]
     if method.on_features:
         raise UserError(
-            f"Method {method.title}: it works on cached features and has no loss for the loop; "
-            "run it with the command protocol."
+            f"Method {method.title}: it works on cached features and has no loss for a run; "
+            "use it with the command protocol."
         )
-    if not method.loss:
-        return _two_terms(settings)
     if method.needs_start and start is None:
         raise ValueError(f"{method.title} needs the pool's zero-shot features")
-    return {"pouf": _pouf, "dance": _dance, "unient": _unient}[settings.method](start)
+    return _module(settings.method).build(settings, start)
 
 
-def _two_terms(settings: Settings) -> Objective:
-    """UEO and its limits: Σ w̃ H(p) − λ H(p̄)."""
-    method = METHODS[settings.method]
-    trade = method.trade(settings.trade)
-
-    def objective(batch: Batch) -> Loss:
-        both = terms(batch.scale * batch.cosines, method.weights(batch.confidence))
-        return Loss(both.entropy - trade * both.marginal, *both)
-
-    return objective
+def feature_method(name: str) -> FeatureMethod:
+    """The function of a method that works on cached features."""
+    if not METHODS[name].on_features:
+        raise ValueError(f"{METHODS[name].title} does not work on cached features")
+    return _module(name).adapt_features
 
 
-def _watched(total: Tensor, logits: Tensor) -> Loss:
-    """A rival's loss with the entropies beside it, which carry no gradient."""
-    with torch.no_grad():
-        return Loss(total, *terms(logits, logits.new_ones(len(logits))))
-
-
-def _pouf(start: Tensor | None) -> Objective:
-    def objective(batch: Batch) -> Loss:
-        cosines = batch.cosines
-        return _watched(baselines.pouf(cosines, batch.scale), batch.scale * cosines)
-
-    return objective
-
-
-def _unient(start: Tensor) -> Objective:
-    """Known are those whose zero-shot feature lies near one of the prompts as they are now."""
-
-    def objective(batch: Batch) -> Loss:
-        nearest = (start[batch.index] @ batch.text.detach().T).amax(1)
-        known = torch.from_numpy(baselines.two_gaussians(nearest.cpu().numpy())).to(nearest.device)
-        logits = batch.scale * batch.cosines
-        return _watched(baselines.unient(logits, known), logits)
-
-    return objective
-
-
-def _dance(start: Tensor) -> Objective:
-    """The memory begins with the zero-shot features; a batch's features replace its own."""
-    memory = F.normalize(start.clone(), dim=-1)
-
-    def objective(batch: Batch) -> Loss:
-        logits = batch.scale * batch.cosines
-        # A copy, because the backward pass still needs what the memory was.
-        loss = baselines.dance(batch.features, logits, memory.clone(), batch.index)
-        memory[batch.index] = batch.features.detach()
-        return _watched(loss, logits)
-
-    return objective
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(METHODS[name].module)

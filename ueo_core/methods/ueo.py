@@ -1,4 +1,4 @@
-"""The losses: Universal Entropy Optimization and its two limits, as pure functions.
+"""Universal Entropy Optimization (UEO) and its two limits, InfoMax and EntMin.
 
 Source: Liang et al., *Realistic Unsupervised CLIP Fine-tuning with Universal
 Entropy Optimization*, ICML 2024 (arXiv 2308.12919).
@@ -9,12 +9,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ueo_core.config.methods import METHODS
+from ueo_core.config.settings import Settings
+from ueo_core.methods.build_loss import Batch, Loss, Objective
+
 
 class Terms(NamedTuple):
-    """The two terms of the loss in nats, scalars (one a batch where there are several)."""
+    """The two terms of the loss in nats, scalars (one per batch where there are several)."""
 
-    entropy: Tensor  # Σ w̃_i H(p_i), lowered
-    marginal: Tensor  # H(p̄), raised
+    entropy: Tensor  # Σ w̃_i H(p_i), minimized
+    marginal: Tensor  # H(p̄), maximized
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -28,9 +32,9 @@ def terms(logits: Tensor, weights: Tensor) -> Terms:
 
     logits: (B, C), already times the logit scale; weights: (B,) > 0, the fixed
     confidences w_i, which carry no gradient. With w̃ = w/Σw and q = w⁻¹/Σw⁻¹:
-    entropy = Σ w̃_i H(p_i), marginal = H(Σ q_i p_i). Computed in float32 whatever
-    comes in: a float16 Σ w⁻¹ overflows for long class lists. Several batches at once,
-    (M, B, C) and (M, B), give one value each, (M,).
+    entropy = Σ w̃_i H(p_i), marginal = H(Σ q_i p_i). Always computed in float32: a
+    float16 Σ w⁻¹ overflows for long class lists. Several batches at once, (M, B, C)
+    and (M, B), give one value each, (M,).
     """
     log_p = logits.float().log_softmax(-1)  # (B, C)
     w = weights.detach().float()
@@ -46,19 +50,19 @@ def ueo(logits: Tensor, weights: Tensor, trade: float = 1.0) -> Tensor:
     """UEO's loss Σ w̃_i H(p_i) − λ H(p̄), a scalar (the paper's Eq. for universal entropy).
 
     logits: (B, C), already scaled; weights: (B,) confidences; trade: λ. The loss is
-    not additive over parts of a batch, and at B = 1 with λ = 1 it is 0 without gradient.
+    not additive over parts of a batch; at B = 1 with λ = 1 it is 0 and has no gradient.
     """
     both = terms(logits, weights)
     return both.entropy - trade * both.marginal
 
 
 def infomax(logits: Tensor) -> Tensor:
-    """Information maximisation: UEO with equal weights. logits (B, C), scaled → scalar"""
+    """Information maximization: UEO with equal weights. logits (B, C), scaled → scalar"""
     return ueo(logits, torch.ones(len(logits), device=logits.device))
 
 
 def entmin(logits: Tensor) -> Tensor:
-    """Entropy minimisation: the mean entropy alone. logits (B, C), scaled → scalar"""
+    """Entropy minimization: the mean entropy alone. logits (B, C), scaled → scalar"""
     return ueo(logits, torch.ones(len(logits), device=logits.device), trade=0.0)
 
 
@@ -72,3 +76,21 @@ def confidence_weights(
     """
     scale = logit_scale if weight_temperature == "scaled" else 1.0
     return (cosines.float() * scale).softmax(1).amax(1)
+
+
+def build(settings: Settings, start: Tensor | None = None) -> Objective:
+    """Σ w̃ H(p) − λ H(p̄) with the weights and the λ of the settings' method."""
+    method = METHODS[settings.method]
+    trade = method.trade(settings.trade)
+
+    def objective(batch: Batch) -> Loss:
+        both = terms(batch.logits, method.weights(batch.confidence))
+        return Loss(both.entropy - trade * both.marginal, *both)
+
+    return objective
+
+
+def with_entropies(total: Tensor, logits: Tensor) -> Loss:
+    """The loss of another method with the two entropies, equally weighted and without gradient."""
+    with torch.no_grad():
+        return Loss(total, *terms(logits, logits.new_ones(len(logits))))

@@ -1,14 +1,14 @@
-"""Unsupervised prompt learning: the surest images of each predicted class, taken at their word.
+"""UPL: prompt learning on pseudo-labels, the most confident images of each predicted class.
 
 Source: Huang, Chu & Wei, *Unsupervised Prompt Learning for Vision-Language Models*, arXiv
-2204.03649, 2022. Kept of it: the selection (K = 16), cross-entropy, SGD with momentum 0.9,
-weight decay 5e-4 and a cosine from 2e-3 over 50 epochs of batches of 32. Not kept: its ensemble
-of eight CLIPs for the pseudo-labels, its 16 random context vectors (ours start at the prompt,
-as UEO's do) and its warm-up epoch. The image tower is frozen, so features are computed once,
+2204.03649, 2022. As there: the selection (K = 16), cross-entropy, SGD with momentum 0.9, weight
+decay 5e-4 and a cosine from 2e-3 over 50 epochs with batches of 32. Different: no ensemble of
+eight CLIPs for the pseudo-labels, no 16 random context vectors (these start at the prompt, as
+UEO's do) and no warm-up epoch. The image tower is frozen, so features are computed once,
 without augmentation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -21,14 +21,14 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 
 PER_CLASS = 16
 MOMENTUM, WEIGHT_DECAY = 0.9, 5e-4
-ORDER = 3  # the stream of randomness beside those of the loop
+ORDER = 3  # key of the random order, different from the keys of the loop
 
 
 def pseudo_labels(cosines: Tensor, logit_scale: float, k: int = PER_CLASS) -> tuple[Tensor, Tensor]:
-    """The k surest images of each predicted class. cosines (N, C) → indices (M,), classes (M,)
+    """The k most confident images of each class. cosines (N, C) → indices (M,), classes (M,)
 
-    A class that no image is predicted to be gets none: the method does not know which classes
-    are there. Confidence is the largest softmax at the logit scale.
+    A class that is predicted for no image gets none: the method does not know which classes
+    are present. Confidence is the largest softmax at the logit scale.
     """
     confidence, prediction = (logit_scale * cosines).softmax(1).max(1)
     chosen = []
@@ -41,14 +41,14 @@ def pseudo_labels(cosines: Tensor, logit_scale: float, k: int = PER_CLASS) -> tu
 
 
 def upl(model: AdaptedCLIP, features: Tensor, settings: Settings) -> Iterator[float]:
-    """Train the model's context in place, yielding the loss of every step.
+    """Train the model's context vectors in place, yielding the loss of every step.
 
     features: (N, D) zero-shot unit features of the pool.
     """
     with torch.no_grad():
-        cosines = features @ model.encode_text().cpu().T
+        cosines = model.cosines(features)
     index, target = pseudo_labels(cosines, model.logit_scale)
-    features, target = features[index].to(model.device), target.to(model.device)
+    scaled, target = model.logit_scale * features[index].to(model.device), target.to(model.device)
     parameters = model.select("prompt")
     optimizer = torch.optim.SGD(
         parameters, lr=settings.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
@@ -63,7 +63,7 @@ def upl(model: AdaptedCLIP, features: Tensor, settings: Settings) -> Iterator[fl
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, len(target), settings)
             optimizer.zero_grad()
-            logits = model.logit_scale * features[batch] @ model.encode_text().T
+            logits = model.cosines(scaled[batch])
             loss = F.cross_entropy(logits, target[batch])
             loss.backward()
             optimizer.step()
@@ -72,3 +72,17 @@ def upl(model: AdaptedCLIP, features: Tensor, settings: Settings) -> Iterator[fl
         for p in parameters:
             p.requires_grad_(False)
             p.grad = None
+
+
+def adapt_features(
+    model: AdaptedCLIP,
+    pool: Tensor,
+    test: Tensor,
+    settings: Settings,
+    check: Callable[[], None],
+) -> tuple[Tensor, Tensor]:
+    """Cosines after training the prompt on the pool; see `build_loss.FeatureMethod`."""
+    for _ in upl(model, pool, settings):
+        check()
+    with torch.no_grad():
+        return model.cosines(pool), model.cosines(test)

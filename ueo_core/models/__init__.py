@@ -1,1 +1,1 @@
-"""CLIP and the part of it that adapts: backbones, context vectors, normalization affine parameters."""
+"""Backbones, the adapted CLIP model, its prompt learner and faster forms of its parts."""

@@ -1,4 +1,4 @@
-"""CLIP with the few parameters that UEO trains: context vectors and normalisation affine."""
+"""CLIP with the parameters that UEO trains: context vectors and normalization affine parameters."""
 
 import json
 from pathlib import Path
@@ -8,32 +8,46 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from ueo_core.models.backbones import Backbone, norm_affine, text_tower
+from ueo_core.models.backbones import Backbone, text_tower
 from ueo_core.models.frozen_trunk import tail_of
 from ueo_core.models.prompt_learner import Prompts
 from ueo_core.models.shared_copy import shared_copy
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
-CONTEXT = "context"  # the context vectors' name in a delta
+CONTEXT = "context"  # name of the context vectors in an adapter
+
+NORMALIZATION = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
 
 
 def prompt_text(prompt: str, name: str) -> str:
-    """The text of a class: "a photo of a" + "wild_cat" → "a photo of a wild cat."."""
+    """The text for a class: "a photo of a" + "wild_cat" → "a photo of a wild cat."."""
     return f"{prompt} {name.replace('_', ' ')}."
 
 
 def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
-    """Refuse, with a UserError, a name whose prompt open_clip would silently cut short."""
+    """Raise a UserError for a name whose prompt open_clip would silently truncate."""
     limit = text_tower(backbone.model).positional_embedding.shape[0]
     for name in classes:
         length = len(backbone.tokenizer.encode(prompt_text(prompt, name))) + 2  # start, end
         if length > limit:
             raise UserError(
                 f"Class name “{name[:60]}”: its prompt has {length} tokens and {backbone.name} "
-                f"reads {limit}; use a shorter name."
+                f"reads at most {limit}; use a shorter name."
             )
+
+
+def norm_affine(visual: nn.Module) -> dict[str, nn.Parameter]:
+    """Weight and bias of every normalization layer of an image tower, by name. Not copied."""
+    return {
+        f"visual.{path}.{kind}" if path else f"visual.{kind}": value
+        for path, module in visual.named_modules()
+        if isinstance(module, NORMALIZATION)
+        for kind, value in (("weight", module.weight), ("bias", module.bias))
+        if value is not None
+    }
 
 
 class AdaptedCLIP(nn.Module):
@@ -47,8 +61,9 @@ class AdaptedCLIP(nn.Module):
     prompt's M tokens, and the weight and bias of every normalization layer of the image
     tower, found by type. Source: UEO's paper, Sec. 3; CoOp for the context vectors.
 
-    In quick mode only the norms behind the tower's last frozen point train, and `encode_image`
-    is given the activations there (views.Kept) instead of images; the delta stays the same.
+    In quick mode only the affine parameters after the tower's last frozen point train, and
+    `encode_image` takes the activations at that point (`CachedActivations`) instead of images. The
+    adapter has the same format.
     """
 
     def __init__(
@@ -83,20 +98,22 @@ class AdaptedCLIP(nn.Module):
         return self.backbone.device
 
     def affine(self) -> dict[str, nn.Parameter]:
-        """Weight and bias of every normalisation layer of the image tower, by name."""
+        """Weight and bias of every normalization layer of the image tower, by name."""
         return dict(self._affine)
 
     def select(self, trained: str) -> list[nn.Parameter]:
-        """Let one of settings.TRAINED_PARTS train and freeze the rest. → the parameters that train
+        """Set one of settings.TRAINED_PARTS to train and freeze the rest. → the trained parameters
 
-        In quick mode, of the norms those behind the last frozen point.
+        In quick mode, only the affine parameters after the last frozen point can train.
         """
-        behind = self.tail and {id(p) for norm in self.tail.norms for p in norm.parameters()}
-        norms = {k: v for k, v in self._affine.items() if behind is None or id(v) in behind}
+        norms = self._affine
+        if self.tail:
+            after = {id(p) for norm in self.tail.norms for p in norm.parameters()}
+            norms = {k: v for k, v in norms.items() if id(v) in after}
         if trained == "affine" and not norms:
             raise UserError(
-                f"Quick mode: {self.backbone.name} has no norm that it could train alone; "
-                "train the prompt as well, or choose the full mode."
+                f"Quick mode: {self.backbone.name} has no normalization layer that it could train alone; "
+                "train the prompt as well, or use the full mode."
             )
         self.context.requires_grad_(trained != "affine")
         for name, value in norms.items():
@@ -115,16 +132,20 @@ class AdaptedCLIP(nn.Module):
         """
         return self.cosines(self.encode_image(images))
 
-    def cosines(self, features: Tensor) -> Tensor:
-        """Cosines of unit image features, on any device, with every class. (N, D) → (N, C)"""
-        return features @ self.encode_text().to(features.device).T
+    def cosines(self, features: Tensor, text: Tensor | None = None) -> Tensor:
+        """Cosines of unit image features, on any device, with every class. (N, D) → (N, C)
+
+        text: (C, D) features from `encode_text`, where they have been computed before.
+        """
+        text = self.encode_text() if text is None else text
+        return features @ text.to(features.device).T
 
     def tower(self, images: Tensor) -> Tensor:
-        """Features as the tower gives them. (B, 3, S, S), or kept activations → (B, D)"""
+        """Features without normalization. (B, 3, S, S), or cached activations → (B, D)"""
         return self.tail(images) if self.tail else self.visual(images)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """Unit features of normalised images. (B, 3, S, S), or kept activations → (B, D)"""
+        """Unit features of normalized images. (B, 3, S, S), or cached activations → (B, D)"""
         return F.normalize(self.tower(images).float(), dim=-1)
 
     def encode_text(self) -> Tensor:
@@ -132,34 +153,34 @@ class AdaptedCLIP(nn.Module):
         return F.normalize(self._prompts(self.context).float(), dim=-1)
 
     def adapter(self) -> dict[str, Tensor]:
-        """The adapted part by name: what training changes, and all that is saved. Live tensors."""
+        """The parameters that training can change, by name: all that is saved. Not copied."""
         return {CONTEXT: self.context.data} | {k: v.data for k, v in self._affine.items()}
 
     def adapter_copy(self) -> dict[str, Tensor]:
-        """The adapted part as it is now, in tensors of its own."""
+        """A copy of `adapter()`."""
         return {k: v.detach().clone() for k, v in self.adapter().items()}
 
     @torch.no_grad()
     def load_adapter(self, adapter: dict[str, Tensor]) -> None:
-        """Put a delta in place; UserError when its names or shapes are not this model's."""
+        """Copy an adapter into the model; UserError when its names or shapes do not fit."""
         own = self.adapter()
         wrong = set(own.keys() ^ adapter.keys())
         wrong |= {k for k in own.keys() & adapter.keys() if own[k].shape != adapter[k].shape}
         if wrong:
             raise UserError(
-                f"Delta: “{sorted(wrong)[0]}” does not fit {self.backbone.name}; "
-                "load it with the backbone and prompt it was made with."
+                f"Adapter: “{sorted(wrong)[0]}” does not fit {self.backbone.name}; "
+                "use the backbone and the prompt it was made with."
             )
         for name, value in own.items():
             value.copy_(adapter[name])
 
     def load_between(self, share: float, end: dict[str, Tensor]) -> None:
-        """Put a point of the line from zero-shot (share 0) to the delta `end` (share 1) in place."""
+        """Load a blend of the zero-shot model (share 0) and the adapter `end` (share 1)."""
         start = self.original
         self.load_adapter({k: start[k] + share * (v - start[k]) for k, v in end.items()})
 
     def reset(self) -> None:
-        """Back to the zero-shot model."""
+        """Restore the zero-shot model."""
         self.load_adapter(self.original)
 
     def change(self) -> float:
@@ -183,19 +204,21 @@ class AdaptedCLIP(nn.Module):
 
 
 def save_adapter(path: Path, adapter: dict[str, Tensor], metadata: dict) -> None:
-    """Write a delta as safetensors, beside and renamed; metadata values are stored as JSON."""
+    """Write an adapter as safetensors, atomically; metadata values are stored as JSON."""
     tensors = {k: v.detach().float().cpu().contiguous() for k, v in adapter.items()}
     data = save(tensors, metadata={k: json.dumps(v) for k, v in metadata.items()})
     write_bytes(path, data)
 
 
 def read_adapter(path: Path) -> tuple[dict[str, Tensor], dict]:
-    """Read a delta and its metadata; UserError when the file is none."""
+    """Read an adapter and its metadata; UserError when the file is not readable."""
     try:
         with safe_open(path, "pt") as file:
             metadata = {k: json.loads(v) for k, v in (file.metadata() or {}).items()}
             return {k: file.get_tensor(k) for k in file.keys()}, metadata  # noqa: SIM118 (no dict)
     except FileNotFoundError:
-        raise UserError(f"Delta “{path}”: there is no such file; check the path.") from None
+        raise UserError(f"Adapter “{path}”: there is no such file; check the path.") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"Delta “{path}”: it is not readable ({error}); export it again.") from None
+        raise UserError(
+            f"Adapter “{path}”: it is not readable ({error}); export it again."
+        ) from None

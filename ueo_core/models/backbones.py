@@ -1,4 +1,4 @@
-"""Backbones: names → open_clip models with tokenizer and transforms; what is on this machine."""
+"""Backbones: open_clip models by name or file, with tokenizer and preprocessing values."""
 
 import contextlib
 import json
@@ -8,14 +8,14 @@ import socket
 import tempfile
 import urllib.parse
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import open_clip
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ueo_core.models.fast_towers import make_fast
 from ueo_core.models.weights_fingerprint import weights_fingerprint
@@ -24,20 +24,17 @@ from ueo_core.utils.paths import ASSETS
 
 log = logging.getLogger(__name__)
 
-# The teaching models of the Drawings world, shipped with the project.
+# Small teaching models for drawings, shipped with the package.
 DRAWINGS = {"drawings-resnet": "ResNet, batch norms", "drawings-vit": "ViT, layer norms"}
-# Offered first on the page; every other open_clip name works as well.
+# Listed first; every other open_clip name works as well.
 REAL = (("RN50-quickgelu", "openai"), ("ViT-B-16-quickgelu", "openai"))
 SUGGESTED_TAG = "openai"
-# The hub's host; HF_ENDPOINT names a mirror, as for the hub's own client.
+# Host of the Hugging Face Hub; HF_ENDPOINT names a mirror, as for the Hub's client.
 HUB = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
 
 
-NORMS = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
-
-
 class Tokenizer(Protocol):
-    """What is used of open_clip's tokenizer for CLIP."""
+    """The part of open_clip's tokenizer that is used."""
 
     def __call__(self, texts: list[str]) -> Tensor:
         """Token indices with start and end token, padded. → (n, L) int64"""
@@ -48,20 +45,20 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True)
 class Backbone:
-    """A loaded open_clip model, frozen and in eval mode, with what belongs to it.
+    """A loaded open_clip model, frozen and in eval mode, with tokenizer and preprocessing values.
 
     Adapted models share its weights and never change them.
     """
 
-    name: str  # as resolved: the -quickgelu name where the weights want it
+    name: str  # the -quickgelu name where the weights need it
     pretrained: str  # tag, file, or "assets"
-    model: nn.Module
+    model: Any  # open_clip's CLIP or CustomTextCLIP
     tokenizer: Tokenizer
     image_size: int  # side of the square input in pixels
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     logit_scale: float  # s in z = s · cos
-    fingerprint: str  # tells these weights from others, see fingerprint.py
+    fingerprint: str  # identifies the weights, see weights_fingerprint
     architecture: dict | None  # open_clip's config of a model that open_clip does not list
 
     @property
@@ -70,21 +67,21 @@ class Backbone:
 
     @property
     def store_side(self) -> int:
-        """Short side at which images are kept, so that the smallest crop never upsamples.
+        """Short side in pixels at which images are stored, so that no crop is upsampled.
 
-        A crop keeps half of the area at an aspect of up to 4 : 3, so its shorter side is
-        √(½ · ¾) = 0.61 of the image's: 366 px for 224.
+        A crop has at least half of the area at an aspect ratio of up to 4 : 3, so its short side
+        is at least √(½ · ¾) = 0.61 of the image's: 366 px for 224.
         """
         return store_side(self.image_size)
 
 
 def store_side(image_size: int) -> int:
-    """The store's short side for a model of that input size, in pixels."""
+    """Short side of stored images in pixels, for a model with this input size."""
     return round(image_size / (0.5 * 0.75) ** 0.5)
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` → CUDA, MPS or CPU; UserError when a named device is not there."""
+    """`auto` → CUDA, MPS or CPU; UserError when the named device is not available."""
     usable = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -99,11 +96,11 @@ def pick_device(name: str) -> torch.device:
 
 @dataclass(frozen=True)
 class Stock:
-    """An open_clip model as open_clip builds it, float32 on the CPU, with what belongs to it."""
+    """An open_clip model as open_clip builds it, with tokenizer and preprocess config."""
 
     name: str
     pretrained: str
-    model: nn.Module
+    model: Any  # open_clip's CLIP or CustomTextCLIP
     tokenizer: Tokenizer
     preprocess: dict
     architecture: dict | None = None  # open_clip's config of a model that open_clip does not list
@@ -113,7 +110,7 @@ def load(name: str, pretrained: str | None = None, device: str = "auto") -> Back
     """Load a backbone by Drawings name, open_clip name or path of an open_clip config (.json).
 
     pretrained: an open_clip tag or a checkpoint file (safetensors, or loadable with
-    weights_only); None takes the shipped weights of a Drawings model, else `openai`
+    weights_only); None uses the shipped weights of a Drawings model, else `openai`
     where the model has that tag. UserError for everything that cannot be loaded.
     """
     target = pick_device(device)
@@ -121,29 +118,26 @@ def load(name: str, pretrained: str | None = None, device: str = "auto") -> Back
 
 
 def stock(name: str, pretrained: str | None = None) -> Stock:
-    """What `load` starts from: names, files and errors as there."""
+    """The unchanged open_clip model that `load` starts from; same arguments and errors."""
     if name in DRAWINGS:
         config = ASSETS / f"{name}.json"
         weights = Path(pretrained) if pretrained else ASSETS / f"{name}.safetensors"
-        loaded = _from_config(name, config, weights)
-        source = pretrained or "assets"
-    elif name.endswith(".json"):
+        return _from_config(name, pretrained or "assets", config, weights)
+    if name.endswith(".json"):
         if not pretrained:
             raise UserError(
-                f"Backbone “{name}”: a config file holds no weights; give a checkpoint with --pretrained FILE."
+                f"Backbone “{name}”: a config file has no weights; give a checkpoint file as pretrained."
             )
-        loaded, source = _from_config(name, Path(name), Path(pretrained)), pretrained
-    else:
-        name, source, loaded = _from_open_clip(name, pretrained)
-    return Stock(name, source, *loaded)
+        return _from_config(name, pretrained, Path(name), Path(pretrained))
+    return _from_open_clip(name, pretrained)
 
 
 def random_stock(name: str, seed: int = 0) -> Stock:
-    """A named open_clip architecture with random weights: for timing where none are at hand."""
+    """A named open_clip architecture with random weights, for timing without a download."""
     if name not in open_clip.list_models():
         raise _unknown_model(name)
     _check_config(name, open_clip.get_model_config(name))
-    with torch.random.fork_rng(), _quiet():
+    with _isolated():
         torch.manual_seed(seed)
         model = open_clip.create_model(name, load_weights=False)
         tokenizer = open_clip.get_tokenizer(name)
@@ -189,32 +183,24 @@ def _square_side(built: Stock) -> int:
     return sides.pop()
 
 
-def norm_affine(visual: nn.Module) -> dict[str, nn.Parameter]:
-    """Weight and bias of every normalisation layer of an image tower, by name. Live tensors."""
-    return {
-        f"visual.{path}.{kind}" if path else f"visual.{kind}": value
-        for path, module in visual.named_modules()
-        if isinstance(module, NORMS)
-        for kind, value in (("weight", module.weight), ("bias", module.bias))
-        if value is not None
-    }
-
-
 def _unknown_model(name: str) -> UserError:
     return UserError(
-        f"Backbone “{name}”: open_clip knows no such model; see `python -m ueo_core backbones` for names."
+        f"Backbone “{name}”: open_clip has no such model; `python -m ueo_core backbones` lists the names."
     )
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Silence open_clip and the hub client: what they log is said in our own sentence."""
+def _isolated() -> Iterator[None]:
+    """Silence open_clip and the Hub's client, and keep the state of torch's global generator.
+
+    Errors are raised with messages of our own, and open_clip initializes models at random.
+    """
     loggers = [logging.getLogger(), logging.getLogger("huggingface_hub")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -223,20 +209,20 @@ def _quiet():
 
 
 def _check_reachable(name: str, tag: str) -> None:
-    """Say at once that a download cannot work; the hub client would retry for most of a minute."""
+    """Raise a UserError at once if a download cannot work; the Hub's client would retry for a minute."""
     try:
         socket.create_connection((HUB, 443), timeout=5).close()
     except OSError:
         raise UserError(
-            f"Weights “{tag}” of {name}: they are not on this machine and {HUB} cannot be reached to "
+            f"Weights “{tag}” of {name}: they are not on this machine, and {HUB} cannot be reached to "
             "download them; connect to the network and try again, or give a checkpoint file."
         ) from None
 
 
-def _from_config(name: str, config: Path, weights: Path):
-    """Build from an open_clip model config file and load a checkpoint file. → model, tokenizer, preprocessing, architecture"""
+def _from_config(name: str, pretrained: str, config: Path, weights: Path) -> Stock:
+    """Build a model from an open_clip config file and load a checkpoint file."""
     try:
-        data = json.loads(config.read_text())
+        data = json.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"Backbone config “{config}”: there is no such file; check the path."
@@ -249,14 +235,14 @@ def _from_config(name: str, config: Path, weights: Path):
     cfg = full["model_cfg"]
     if not isinstance(cfg, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= set(cfg):
         raise UserError(
-            f"Backbone config “{config}”: it lacks embed_dim, vision_cfg or text_cfg; give an open_clip model config."
+            f"Backbone config “{config}”: it has no embed_dim, vision_cfg or text_cfg; give an open_clip model config."
         )
     _check_config(name, cfg)
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "open_clip_config.json").write_text(json.dumps(full))
+        Path(folder, "open_clip_config.json").write_text(json.dumps(full), encoding="utf-8")
         where = f"local-dir:{folder}"
         try:
-            with torch.random.fork_rng(devices=[]), _quiet():  # its first weights are random ones
+            with _isolated():
                 model = open_clip.create_model(where, load_weights=False)
                 tokenizer = open_clip.get_tokenizer(where)
         except Exception as error:  # open_clip raises whatever its constructors do
@@ -264,11 +250,11 @@ def _from_config(name: str, config: Path, weights: Path):
                 f"Backbone config “{config}”: open_clip cannot build it ({_brief(error)}); check its values."
             ) from error
     _load_checkpoint(name, model, weights)
-    return model, tokenizer, open_clip.get_model_preprocess_cfg(model), cfg
+    return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model), cfg)
 
 
-def _from_open_clip(name: str, pretrained: str | None):
-    """Build a named open_clip model. → resolved name, weights' source, (model, tokenizer, preprocessing)"""
+def _from_open_clip(name: str, pretrained: str | None) -> Stock:
+    """Build a named open_clip model with the weights of a tag or a checkpoint file."""
     name = name.replace("/", "-")
     if name not in open_clip.list_models():
         raise _unknown_model(name)
@@ -276,7 +262,7 @@ def _from_open_clip(name: str, pretrained: str | None):
     if pretrained is None:
         if SUGGESTED_TAG not in tags:
             raise UserError(
-                f"Backbone “{name}”: it needs weights; give --pretrained one of {', '.join(tags) or 'your files'}."
+                f"Backbone “{name}”: it needs weights; give one of {', '.join(tags) or 'your files'} as pretrained."
             )
         pretrained = SUGGESTED_TAG
     from_tag = pretrained in tags
@@ -288,38 +274,38 @@ def _from_open_clip(name: str, pretrained: str | None):
     cfg = open_clip.get_model_config(name)
     _check_config(name, cfg)
     if from_tag:
-        # `openai`, `dfn2b`, `metaclip` weights want quick-GELU; under the plain name they
-        # load with a mere warning and are silently wrong.
-        wants = bool((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu"))
-        if wants and not cfg.get("quick_gelu"):
+        # `openai`, `dfn2b`, `metaclip` weights need quick-GELU; under the plain name open_clip
+        # loads them with a warning only, and the features are wrong.
+        needs = bool((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu"))
+        if needs and not cfg.get("quick_gelu"):
             name = f"{name}-quickgelu"
             if name not in open_clip.list_models():
                 raise UserError(
-                    f"Weights “{pretrained}”: they want a quick-GELU model, and open_clip has no {name}; choose another tag."
+                    f"Weights “{pretrained}”: they need a quick-GELU model, and open_clip has no {name}; choose another tag."
                 )
-            log.warning("the weights %s want quick-GELU; using %s", pretrained, name)
+            log.warning("the weights %s need quick-GELU; using %s", pretrained, name)
         if not is_cached(name, pretrained):
             _check_reachable(name, pretrained)
     try:
-        with torch.random.fork_rng(devices=[]), _quiet():
+        with _isolated():
             model = open_clip.create_model(name, pretrained=pretrained if from_tag else None)
             tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:
         raise UserError(
-            f"Weights “{pretrained}” of {name}: they are not on this machine and could not be downloaded "
+            f"Weights “{pretrained}” of {name}: they could not be loaded or downloaded "
             f"({_brief(error)}); connect to the network and try again, or give a checkpoint file."
         ) from error
     if not from_tag:
         _load_checkpoint(name, model, Path(pretrained))
-    return name, pretrained, (model, tokenizer, open_clip.get_model_preprocess_cfg(model))
+    return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model))
 
 
 def _load_checkpoint(name: str, model: nn.Module, path: Path) -> None:
-    """Load a checkpoint file strictly; never unpickles. UserError names what does not match."""
+    """Load a checkpoint file strictly, without unpickling; UserError if it does not match."""
     if not path.is_file():
         raise UserError(f"Checkpoint “{path}”: there is no such file; check the path.")
     try:
-        with _quiet():
+        with _isolated():
             open_clip.load_checkpoint(model, str(path), strict=True, weights_only=True)
     except Exception as error:
         raise UserError(
@@ -329,7 +315,7 @@ def _load_checkpoint(name: str, model: nn.Module, path: Path) -> None:
 
 
 def _check_config(name: str, cfg: dict) -> None:
-    """Refuse architectures whose text tower takes no prompt vectors, before anything is built."""
+    """Raise a UserError for architectures whose text tower takes no context vectors."""
     text = cfg["text_cfg"]
     if "multimodal_cfg" in cfg or text.get("embed_cls"):
         raise UserError(
@@ -337,7 +323,7 @@ def _check_config(name: str, cfg: dict) -> None:
         )
     if text.get("hf_model_name") or text.get("hf_tokenizer_name"):
         raise UserError(
-            f"Backbone “{name}”: its text tower is not CLIP's own and takes no prompt vectors; choose a CLIP model."
+            f"Backbone “{name}”: its text tower is not CLIP's own and takes no context vectors; choose a CLIP model."
         )
 
 
@@ -345,32 +331,32 @@ def _check_text_tower(name: str, model: nn.Module) -> None:
     tower = text_tower(model)
     if not hasattr(tower, "token_embedding") or not hasattr(tower, "transformer"):
         raise UserError(
-            f"Backbone “{name}”: its text tower takes no prompt vectors; choose a CLIP model."
+            f"Backbone “{name}”: its text tower takes no context vectors; choose a CLIP model."
         )
 
 
-def text_tower(model: nn.Module) -> nn.Module:
-    """The module that holds token embedding, transformer and projection of the text side."""
+def text_tower(model: Any) -> Any:
+    """The module with token embedding, transformer and projection for texts."""
     return getattr(model, "text", model)
 
 
 def _brief(error: Exception) -> str:
-    """An exception's first line, short enough for a sentence."""
+    """The first line of an exception, shortened for use in a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [
         type(error).__name__
     ]
-    # torch's mismatch message names the first key on its second line.
+    # The second line of torch's mismatch message has the name of the first key.
     text = lines[0] if len(lines) == 1 or len(lines[0]) > 90 else f"{lines[0]} {lines[1]}"
     return text if len(text) <= 180 else text[:177] + "…"
 
 
 def is_cached(name: str, tag: str) -> bool:
-    """Whether the weights of a tag lie in the local cache, without any request."""
+    """Whether the weights of a tag are in the local cache; makes no request."""
     from huggingface_hub import try_to_load_from_cache
 
     cfg = open_clip.get_pretrained_cfg(name, tag) or {}
     repo = str(cfg.get("hf_hub") or "").rstrip("/")
-    files = (
+    files: tuple[str, ...] = (
         "open_clip_model.safetensors",
         "open_clip_pytorch_model.safetensors",
         "open_clip_pytorch_model.bin",
@@ -385,16 +371,16 @@ def is_cached(name: str, tag: str) -> bool:
 
 
 def available(every: bool = False) -> list[dict]:
-    """What can be adapted: name, pretrained, available (on this machine), about.
+    """Supported backbones, as rows with name, pretrained, available (on this machine) and about.
 
-    The Drawings models and the suggested real ones first; `every` adds all of open_clip's tags.
+    The Drawings models and two suggested ones first; `every` adds all of open_clip's tags.
     """
     rows = [
         {
             "name": name,
             "pretrained": "assets",
             "available": (ASSETS / f"{name}.safetensors").is_file(),
-            "about": f"teaching model of the Drawings world ({about})",
+            "about": f"teaching model for drawings ({about})",
         }
         for name, about in DRAWINGS.items()
     ]

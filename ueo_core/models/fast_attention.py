@@ -1,11 +1,12 @@
-"""Self-attention of open_clip's towers, computed the fast way on a CPU.
+"""A faster form of the self-attention of open_clip's towers.
 
-`nn.MultiheadAttention` takes a slow path on CPUs: its projections run on (L, B, D)
-views, and in bfloat16 it is several times slower than in float32. Three plain
-matrix products around `scaled_dot_product_attention` give the same numbers.
+`nn.MultiheadAttention` is slow on CPUs: its projections run on (L, B, D) views, and in bfloat16 it
+is several times slower than in float32. Three plain matrix products around
+`scaled_dot_product_attention` give the same numbers.
 """
 
 import types
+from typing import Any
 
 import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
@@ -13,9 +14,13 @@ from torch import Tensor, nn
 
 
 def _attention(
-    self: ResidualAttentionBlock, q_x: Tensor, k_x=None, v_x=None, attn_mask=None
+    self: ResidualAttentionBlock,
+    q_x: Tensor,
+    k_x: Tensor | None = None,
+    v_x: Tensor | None = None,
+    attn_mask: Tensor | None = None,
 ) -> Tensor:
-    """Self-attention over q_x (B, L, D) → (B, L, D), the same as the block's own to rounding."""
+    """Self-attention over q_x (B, L, D) → (B, L, D), equal to the block's own to rounding."""
     attn: nn.MultiheadAttention = self.attn
     b, length, width = q_x.shape
     qkv = F.linear(q_x.reshape(b * length, width), attn.in_proj_weight, attn.in_proj_bias)
@@ -28,7 +33,7 @@ def _attention(
 
 
 def is_plain(block: nn.Module) -> bool:
-    """Whether a block is open_clip's plain self-attention block, and not a variant of it."""
+    """Whether a block is open_clip's plain self-attention block, not a variant of it."""
     if not isinstance(block, ResidualAttentionBlock) or hasattr(block, "ln_1_kv"):
         return False
     attn = block.attn
@@ -36,13 +41,14 @@ def is_plain(block: nn.Module) -> bool:
 
 
 def use_fast_attention(model: nn.Module) -> int:
-    """Swap the attention of every plain self-attention block for the fast form; weights stay.
+    """Replace the attention of every plain self-attention block by the fast form, in place.
 
-    → how many blocks were swapped. Cross-attention and custom blocks keep their own.
+    → number of replaced blocks. Weights stay; cross-attention and custom blocks are left as they are.
     """
-    swapped = 0
+    replaced = 0
+    block: Any
     for block in model.modules():
         if is_plain(block):
             block.attention = types.MethodType(_attention, block)
-            swapped += 1
-    return swapped
+            replaced += 1
+    return replaced

@@ -1,11 +1,12 @@
-"""Parts of open_clip's towers in a cheaper order of the same sums, swapped in at loading.
+"""Faster forms of parts of open_clip's towers.
 
-Each gives its module's own numbers to rounding (tests/test_towers.py); weights stay as they
-are. What is left out is only what nobody reads: a pooled tower looks at one token of its last
-layer, and the gradient of quick-GELU needs one tensor, not three.
+Each gives the numbers of its module to rounding (tested); weights stay as they are. Only unused
+results are left out: a pooled tower reads one token of its last layer, and the gradient of
+quick-GELU needs one tensor, not three.
 """
 
 import types
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +19,8 @@ from ueo_core.models.fast_attention import is_plain, use_fast_attention
 QUICK = 1.702  # quick-GELU(x) = x · sigmoid(1.702 x) = silu(1.702 x) / 1.702
 
 
-def make_fast(model: nn.Module) -> None:
-    """Swap every part of a frozen CLIP that there is a faster form of."""
+def make_fast(model: Any) -> None:
+    """Replace every part of a frozen CLIP that has a faster form, in place."""
     use_fast_attention(model)
     for module in model.modules():
         if isinstance(module, AttentionPool2d):
@@ -31,8 +32,8 @@ def make_fast(model: nn.Module) -> None:
         last.forward = types.MethodType(_last_block, last)
 
 
-def reads_class_token_only(visual: nn.Module) -> bool:
-    """Whether a tower is open_clip's ViT whose feature is the last state of the class token."""
+def reads_class_token_only(visual: Any) -> bool:
+    """Whether a tower is open_clip's ViT with the final class token as its feature."""
     return (
         isinstance(visual, VisionTransformer)
         and visual.attn_pool is None
@@ -42,8 +43,8 @@ def reads_class_token_only(visual: nn.Module) -> bool:
     )
 
 
-def _quick_mlp(self: nn.Sequential, x: Tensor) -> Tensor:
-    """Linear, quick-GELU, linear, with both factors taken into the products. (…, W) → (…, W)"""
+def _quick_mlp(self: Any, x: Tensor) -> Tensor:
+    """Linear, quick-GELU, linear, with both factors inside the matrix products. (…, W) → (…, W)"""
     up, down = self.c_fc, self.c_proj
     flat = x.reshape(-1, x.shape[-1])
     hidden = torch.addmm(up.bias, flat, up.weight.T, beta=QUICK, alpha=QUICK)
@@ -52,7 +53,7 @@ def _quick_mlp(self: nn.Sequential, x: Tensor) -> Tensor:
 
 
 def class_token_attention(self: ResidualAttentionBlock, x: Tensor) -> Tensor:
-    """x_0 + attention of the class token to all. (B, L, W) → (B, 1, W)"""
+    """x_0 + attention of the class token to all tokens. (B, L, W) → (B, 1, W)"""
     b, length, width = x.shape
     attn: nn.MultiheadAttention = self.attn
     h = self.ln_1(x)
@@ -66,7 +67,7 @@ def class_token_attention(self: ResidualAttentionBlock, x: Tensor) -> Tensor:
 
 
 def _last_block(self: ResidualAttentionBlock, q_x: Tensor, attn_mask=None, **_) -> Tensor:
-    """The class token behind the block; nobody reads the others. (B, L, W) → (B, 1, W)"""
+    """The class token after the block; the other tokens are not used. (B, L, W) → (B, 1, W)"""
     x = class_token_attention(self, q_x)
     return x + self.ls_2(self.mlp(self.ln_2(x)))
 
@@ -74,8 +75,8 @@ def _last_block(self: ResidualAttentionBlock, q_x: Tensor, attn_mask=None, **_) 
 def _attention_pool(self: AttentionPool2d, x: Tensor) -> Tensor:
     """CLIP's attention pool for its one query. (B, E, H, W) → (B, D)
 
-    With a single query the key matrix can meet the query, and the value matrix the weighted
-    mean, before either meets all the places: 2 E² products an image instead of 2 E² a place.
+    With a single query, the key matrix can be applied to the query, and the value matrix to the
+    weighted mean, instead of to all positions: 2 E² products per image, not per position.
     """
     b, width = x.shape[:2]
     x = x.flatten(2).transpose(1, 2)  # (B, HW, E)
@@ -83,9 +84,9 @@ def _attention_pool(self: AttentionPool2d, x: Tensor) -> Tensor:
     x = x + self.positional_embedding.to(x.dtype)
     heads, d = self.num_heads, width // self.num_heads
     q = self.q_proj(x[:, 0]).view(b, heads, d) * d**-0.5
-    # The key's bias adds the same to all places, so the softmax does not see it.
-    asked = torch.einsum("bhd,hde->bhe", q, self.k_proj.weight.view(heads, d, width).to(q.dtype))
-    attention = torch.matmul(asked, x.transpose(1, 2).to(q.dtype)).softmax(-1)  # (B, heads, HW + 1)
+    # The key's bias adds the same to all positions, so it has no effect on the softmax.
+    query = torch.einsum("bhd,hde->bhe", q, self.k_proj.weight.view(heads, d, width).to(q.dtype))
+    attention = torch.matmul(query, x.transpose(1, 2).to(q.dtype)).softmax(-1)  # (B, heads, HW + 1)
     mean = torch.matmul(attention.to(q.dtype), x.to(q.dtype))  # (B, heads, E)
     values = torch.einsum(
         "bhe,hde->bhd", mean, self.v_proj.weight.view(heads, d, width).to(q.dtype)

@@ -1,4 +1,4 @@
-"""What this machine can do. Importing torch takes seconds: ask after the page has painted."""
+"""Device, cores, memory and backbones of this machine. Imports torch, which takes seconds."""
 
 import os
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from ueo_core.models.backbones import available, pick_device
 
 @dataclass(frozen=True)
 class Machine:
-    """Plain facts for a person."""
+    """Hardware and available backbones, for display."""
 
-    device: str  # what `auto` takes: cuda, mps or cpu
-    name: str  # of the accelerator, empty on a CPU
-    cores: int  # that this process may use
+    device: str  # chosen by `auto`: cuda, mps or cpu
+    name: str  # of the accelerator; empty on a CPU
+    cores: int  # available to this process
     memory_gb: float | None  # of the accelerator, else of the machine; None where unknown
-    backbones: tuple[dict, ...]  # all that can be adapted, as `backbones.available` lists them
+    backbones: tuple[dict, ...]  # all supported ones, rows of `backbones.available`
 
     @property
     def here(self) -> list[dict]:
@@ -25,7 +25,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """Look at devices, cores, memory and the local cache of weights; sends no request."""
+    """Inspect devices, cores, memory and the local cache of weights, without network access."""
     device = pick_device("auto").type
     name, memory = "", _memory_gb()
     if device == "cuda":
@@ -37,7 +37,7 @@ def this_machine() -> Machine:
 def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have no such call
+    except AttributeError:  # not available on macOS and Windows
         return os.cpu_count() or 1
 
 

@@ -1,12 +1,12 @@
-"""The text tower over many prompts that begin alike: exact, and only what the mask lets be seen.
+"""Text features of many prompts with a common beginning: exact, without redundant computation.
 
-Every prompt is start token + shared context + the class's own tokens. The mask is causal, so
-the states of the common beginning are the same for all classes and are computed once; nothing
-behind a prompt's end token is computed at all; and in the last block the end token alone asks.
+Every prompt is start token + shared context vectors + the tokens of a class name. The attention
+mask is causal, so the states of the common beginning are equal for all classes and are computed
+once; nothing after a prompt's end token is computed; in the last block only the end token is.
 """
 
 from collections import defaultdict
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -23,13 +23,17 @@ ROWS_AT_ONCE, ROWS_SHARE = 2048, 0.15
 
 
 class Prompts(nn.Module):
-    """Text features of `context` before each of C class names, from a frozen text tower.
+    """Text features of context vectors followed by each of C class names, from a frozen text tower.
 
-    tokens: (C, L) of whole prompts; lengths: of each, start and end token included; m: how
-    many tokens behind the start are context.
+    tokens: (C, L) of the prompts; lengths: of each prompt, with start and end token; m: number of
+    tokens after the start token that the context vectors replace.
     """
 
-    def __init__(self, tower: nn.Module, tokens: Tensor, lengths: list[int], m: int):
+    tokens: Tensor
+    _first: Tensor
+    _rest: Tensor
+
+    def __init__(self, tower: Any, tokens: Tensor, lengths: list[int], m: int):
         super().__init__()
         self._tower = (tower,)  # in a tuple, so that the frozen tower is no submodule
         self.m = m
@@ -37,17 +41,17 @@ class Prompts(nn.Module):
         self.register_buffer("tokens", tokens[:, :longest], persistent=False)  # (C, L)
         with torch.no_grad():
             embedded = tower.token_embedding(self.tokens).float()  # (C, L, W)
-        self.first_context = embedded[0, 1 : 1 + m].clone()  # what the context starts from
+        self.first_context = embedded[0, 1 : 1 + m].clone()  # initial context vectors (M, W)
         self.register_buffer("_first", embedded[:1, :1].clone(), persistent=False)
         self.register_buffer("_rest", embedded[:, 1 + m :].clone(), persistent=False)
         self.pool_type = getattr(tower, "text_pool_type", None) or tower.pool_type
         self.end = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
-        asked = self.tokens == self.end if self.pool_type == "eos" else self.tokens
-        ends = asked.int().argmax(1).tolist()
+        pooled = self.tokens.eq(cast(int, self.end)) if self.pool_type == "eos" else self.tokens
+        ends = pooled.int().argmax(1).tolist()
         self.shares = (
             tower.attn_mask is not None
             and self.pool_type in ("argmax", "eos")
-            and ends == [n - 1 for n in lengths]  # the token asked for is each prompt's last
+            and ends == [n - 1 for n in lengths]  # the pooled token is the last of each prompt
             and all(is_plain(b) for b in tower.transformer.resblocks)
         )
         self._rows_at_once = _rows_at_once(tower, tokens.device)
@@ -61,7 +65,7 @@ class Prompts(nn.Module):
         ]
 
     def forward(self, context: Tensor) -> Tensor:
-        """(M, W) → (C, D), not normalised"""
+        """(M, W) → (C, D), not normalized"""
         x = self._shared(context) if self.shares else self._whole(context)
         projection = self._tower[0].text_projection
         if isinstance(projection, nn.Linear):
@@ -69,7 +73,7 @@ class Prompts(nn.Module):
         return x if projection is None else x @ projection
 
     def _whole(self, context: Tensor) -> Tensor:
-        """Every prompt at full length, for towers that are not CLIP's own. → (C, W)"""
+        """Every prompt at full length, for text towers unlike CLIP's. → (C, W)"""
         tower = self._tower[0]
         c, length = self.tokens.shape
         beginning = torch.cat([self._first, context[None]], 1).expand(c, -1, -1)
@@ -79,7 +83,7 @@ class Prompts(nn.Module):
         return text_global_pool(x, self.tokens, self.pool_type, eos_token_id=self.end)
 
     def _shared(self, context: Tensor) -> Tensor:
-        """The common beginning once, then each part of prompts on top of it. → (C, W)"""
+        """The common beginning once, then each group of prompts after it. → (C, W)"""
         tower = self._tower[0]
         keys_values = self._beginning(context)
         found = []
@@ -107,7 +111,7 @@ class Prompts(nn.Module):
         return tower.ln_final(torch.cat(found))[order]
 
     def _beginning(self, context: Tensor) -> list[Tensor]:
-        """Keys and values (1, heads, 1 + M, d) of start token and context, of each block in turn."""
+        """Keys and values (1, heads, 1 + M, d) of start token and context, for each block in turn."""
         tower = self._tower[0]
         x = torch.cat([self._first, context[None]], 1)
         x = x + tower.positional_embedding[: 1 + self.m]  # (1, 1 + M, W)
@@ -134,7 +138,7 @@ class Prompts(nn.Module):
             q, k, v = _project(block, block.ln_1(x))
             k = torch.cat([keys_values[2 * i].expand(n, -1, -1, -1), k], 2)
             v = torch.cat([keys_values[2 * i + 1].expand(n, -1, -1, -1), v], 2)
-            if i == len(blocks) - 1:  # the end token sees all, and nobody sees the others
+            if i == len(blocks) - 1:  # only the end token is used, and it attends to all
                 if ends is None:
                     x, q, mask = x[:, -1:], q[:, :, -1:], None
                 else:
@@ -197,7 +201,7 @@ def _project(block: ResidualAttentionBlock, x: Tensor) -> Tensor:
 
 
 def _finish(block: ResidualAttentionBlock, x: Tensor, attended: Tensor) -> Tensor:
-    """The block's residuals and MLP behind its attention. attended: (n, heads, R, d) → like x"""
+    """The rest of a block after its attention. x (n, R, W), attended (n, heads, R, d) → (n, R, W)"""
     n, rows, width = x.shape
     attended = attended.transpose(1, 2).reshape(n * rows, width)
     out = F.linear(attended, block.attn.out_proj.weight, block.attn.out_proj.bias)

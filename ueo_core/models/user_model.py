@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from torch import nn
 from torchvision import transforms
 from torchvision.transforms import v2
 
@@ -21,7 +20,7 @@ SIZED = (
 
 
 def backbone_from(
-    model: nn.Module,
+    model: Any,
     tokenizer: Tokenizer,
     preprocess: Any,
     *,

@@ -25,20 +25,20 @@ from ueo_core.config.settings import DRAWINGS_PRESETS, Settings
 from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.subset import Subset
-from ueo_core.data.transforms import Kept, Pixels, Views
+from ueo_core.data.transforms import Pixels, Views
 from ueo_core.evaluation.metrics import evaluate, harmonic_mean
-from ueo_core.methods.transclip import transclip
+from ueo_core.methods.build_loss import feature_method
 from ueo_core.methods.ueo import confidence_weights
-from ueo_core.methods.upl import upl
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.protocol.benchmarks import LARGE
 from ueo_core.protocol.category_shift import Case, LabelledFolder
 from ueo_core.protocol.tables import write_table
+from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import read_json, write_json
-from ueo_core.utils.memory import kept
+from ueo_core.utils.memory import reuse_freed_memory
 
 BACKWARD = 3  # a training image costs about as much as three that are only encoded
 SMALL = 40  # images' worth of time of a method on cached features
@@ -141,7 +141,7 @@ def carry_out(
     """
     try:
         _open(plan, backbone, out)
-        with kept(backbone.device):
+        with reuse_freed_memory(backbone.device):
             return _Work(plan, backbone, out, progress, check).rows()
     except OSError as error:
         raise UserError(
@@ -279,26 +279,17 @@ class _Work:
 
     @torch.no_grad()
     def _cosines(self, features: Tensor) -> Tensor:
-        return features @ self.model.encode_text().cpu().T
+        return self.model.cosines(features)
 
     def _predictions(self, case: Case, variant: Variant, settings: Settings, pool, test, what: str):
-        """Cosines of test set and pool under the adapted model. → (N_test, C), (N_pool, C)
-
-        A method that gives probabilities gives their logs over the logit scale: at that scale
-        their softmax is the probabilities again.
-        """
+        """Cosines of test set and pool under the adapted model. → (N_test, C), (N_pool, C)"""
         model, zero = self.model, self._cosines(pool)
         if variant.method is None:
             return self._cosines(test), zero
-        if variant.method == "transclip":
-            fitted = transclip(pool, zero, model.logit_scale)
-            later = fitted.log_shares(test, self._cosines(test), model.logit_scale)
-            logs = later, fitted.shares.clamp(min=1e-30).log()
-            return tuple(log / model.logit_scale for log in logs)
-        if variant.method == "upl":
-            for _ in upl(model, pool, settings):
-                self.check()
-            return self._cosines(test), self._cosines(pool)
+        if METHODS[variant.method].on_features:
+            adapt_features = feature_method(variant.method)
+            on_pool, on_test = adapt_features(model, pool, test, settings, self.check)
+            return on_test, on_pool
         weights = confidence_weights(zero, model.logit_scale, settings.weight_temperature)
         if variant.oracle:
             weights = oracle_weights(torch.from_numpy(case.pool.truth >= 0))
@@ -306,7 +297,9 @@ class _Work:
         steps, effort = steps_in_all(len(case.pool), settings), BACKWARD
         if settings.mode == "quick":
             model = AdaptedCLIP(self.backbone, model.classes, settings.prompt, settings.mode)
-            views = Kept(views, model, settings.precision, lambda done: self._tell(0, what))
+            views = CachedActivations(
+                views, model, settings.precision, lambda done: self._tell(0, what)
+            )
             effort = 0
         for step in adapt(model, views, weights, settings, start=pool):
             self._tell(effort * len(step.batch), f"{what}: step {step.step} of {steps}")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
-from ueo_core.data.transforms import Kept, Views, encoded_at_once
+from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.evaluation.thresholds import mixture_threshold
@@ -22,7 +22,8 @@ from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
 from ueo_core.runs.error_messages import out_of_memory
 from ueo_core.runs.folder import RunFolder, write_json
-from ueo_core.training.guard import examine
+from ueo_core.training.cached_activations import CachedActivations
+from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import image_features
 from ueo_core.utils.memory import release_memory
 
@@ -48,17 +49,17 @@ class Scorer:
         self.labels = folder.labels()
         self.batch = encoded_at_once(model.device)
         self.seconds = 0.0  # that encoding every image took the last time
-        self._views: dict[str, Views | Kept] = {}
+        self._views: dict[str, Views | CachedActivations] = {}
         self._final: dict[str, Tensor] | None = None  # all images after the last step, once known
 
-    def views(self, name: str) -> Views | Kept:
+    def views(self, name: str) -> Views | CachedActivations:
         """The evaluation and training views of `pool` or `holdout`; in quick mode, what is kept."""
         if name not in self._views:
             s, images = self.settings, self.sets[name]
             views = Views(images, self.model.backbone, s.crop_scale, s.flip)
             if self.model.tail:
                 tell = lambda done: self.phase("reading", done, len(images))  # noqa: E731
-                views = Kept(views, self.model, s.precision, tell)
+                views = CachedActivations(views, self.model, s.precision, tell)
             self._views[name] = views
         return self._views[name]
 
@@ -102,7 +103,7 @@ class Scorer:
             self.seconds += seconds
             done += len(images)
             found[f"{name}_features"] = features
-            found[f"{name}_cosines"] = features @ text.T
+            found[f"{name}_cosines"] = self.model.cosines(features, text)
         return found
 
     @torch.no_grad()
@@ -169,7 +170,7 @@ class Scorer:
             cosines = self._final[f"{self.probe_set}_cosines"][self.probe]
         elif step:
             features = self._features(self.probe_views, indices=self.probe)
-            cosines = features @ self._text().T
+            cosines = self.model.cosines(features, self._text())
         else:
             cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
         zero = self.zero[f"{self.probe_set}_cosines"][self.probe]
@@ -218,7 +219,7 @@ class Scorer:
         models, result = {"zero_shot": self.zero, "adapted": final}, {"step": step}
         choice = None
         if self.settings.guard and step:
-            choice = examine(
+            choice = safety_check(
                 self.model,
                 self.views("pool"),
                 self.zero["pool_cosines"],

@@ -25,7 +25,7 @@ from ueo_core.runs.model_cache import ModelCache
 from ueo_core.runs.scoring import Scorer
 from ueo_core.training.loop import Step, adapt, check_pool
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.memory import kept, release_memory
+from ueo_core.utils.memory import release_memory, reuse_freed_memory
 
 try:
     import resource
@@ -91,7 +91,9 @@ class Worker:
         s = self.settings
         self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
         try:
-            with kept(self.model.device):  # for all that a run does, not for each part anew
+            with reuse_freed_memory(
+                self.model.device
+            ):  # for all that a run does, not for each part anew
                 return self._carry_out(backbone)
         except Halted:
             return "halt"

@@ -1,1 +1,1 @@
-"""The training loop and the safety check after it."""
+"""The training loop, quick mode's cached activations and the safety check."""

@@ -8,16 +8,12 @@ import json
 import logging
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-if os.name == "nt":
-    import msvcrt
-else:
-    import fcntl
+from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 TEMPORARY = ".part"
@@ -62,48 +58,31 @@ def read_json(path: Path) -> Any | None:
         return None
 
 
+# How a file system says that it has no locks.
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+
+
 @contextlib.contextmanager
 def exclusive(path: Path, wait_seconds: float) -> Iterator[bool]:
-    """Hold `path` as a lock between threads and processes; yields whether it was got.
+    """Hold `path` as a lock between threads and processes; yields whether it was acquired.
 
-    The operating system frees it when the process ends, however it ends.
+    The operating system frees it when the process ends, however it ends. On a file system without
+    locks it counts as acquired, with a warning in the log.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_seconds
-    with open(path, "a+b") as file:
-        got = _try_lock(file)
-        while not got and time.monotonic() < deadline:
-            time.sleep(0.02)
-            got = _try_lock(file)
-        try:
-            yield got
-        finally:
-            if got:
-                _unlock(file)
-
-
-def _try_lock(file: BinaryIO) -> bool:
+    lock, acquired = FileLock(path, timeout=wait_seconds, thread_local=False), True
     try:
-        if os.name == "nt":
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    except OSError as error:
-        if error.errno == errno.EDEADLK:  # how Windows says busy
-            return False
+        lock.acquire(poll_interval=0.02)
+    except Timeout:
+        acquired = False
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
         log.warning("no locks on this file system: %s", error)
-    return True
-
-
-def _unlock(file: BinaryIO) -> None:
-    if os.name == "nt":
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-    else:
-        fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+    try:
+        yield acquired
+    finally:
+        lock.release()
 
 
 def unique_name() -> str:

@@ -1,4 +1,4 @@
-"""Memory: what a step will hold, what there is of it, and keeping what was freed."""
+"""Memory: what a training step needs, what a device has, and reuse of freed memory on a CPU."""
 
 import contextlib
 import ctypes
@@ -9,46 +9,50 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-# glibc's malloc.h: M_TRIM_THRESHOLD as high as an int goes, and no block from mmap (M_MMAP_MAX),
-# because M_MMAP_THRESHOLD itself ends at 32 MB; one arena, because others cannot hold large blocks.
-_KEEP = ((-1, 2**31 - 1), (-4, 0), (-8, 1))
-_AS_BEFORE = ((-1, 128 * 1024), (-4, 65_536), (-8, 0))  # glibc's own defaults
-_inside = 0  # of `kept`, in all threads
-_counting = threading.Lock()
-SHARE = 0.5  # of a device's memory that activations may take; weights, images, app: the rest
-# Of a CPU's, for a step: glibc's heap grows to about twice what a step holds at once, because a freed
-# block is seldom reused by an aligned one of its own size (RN50, 2 cores: 64 images at once 4.1 s and
-# 11 GB, 32 at once 4.5 to 5.0 s and 6 GB, 16 at once 5.0 to 5.2 s and 4 GB), and other programs live, too.
+# glibc's malloc.h: M_TRIM_THRESHOLD at the largest int, no blocks from mmap (M_MMAP_MAX), because
+# M_MMAP_THRESHOLD itself ends at 32 MB; one arena, because others cannot hold large blocks.
+_REUSE = ((-1, 2**31 - 1), (-4, 0), (-8, 1))
+_DEFAULTS = ((-1, 128 * 1024), (-4, 65_536), (-8, 0))  # glibc's own
+_users = 0  # of `reuse_freed_memory`, in all threads
+_users_lock = threading.Lock()
+# Share of a device's memory that activations may take; the rest is for weights, images and the app.
+SHARE = 0.5
+# The same for a training step on a CPU: glibc's heap grows to about twice what a step needs, because
+# a freed block is seldom reused by an aligned one of the same size (RN50, 2 cores: 64 images at once
+# 4.1 s and 11 GB, 32 at once 4.5 to 5.0 s and 6 GB, 16 at once 5.0 to 5.2 s and 4 GB), and other
+# programs need memory as well.
 STEP_SHARE = 0.06
 
 
 def saved_bytes(forward: Callable[[], Tensor]) -> int:
-    """Bytes that autograd keeps for the backward pass of `forward()`, each storage counted once.
+    """Bytes that autograd saves for the backward pass of `forward()`, each storage counted once.
 
-    What trains is not counted, being there anyway; frozen weights are, where the pass needs them.
+    Parameters that train are not counted, because they exist anyway; frozen weights are, where
+    the backward pass needs them.
     """
-    held: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def pack(value: Tensor) -> Tensor:
         if not (value.is_leaf and value.requires_grad) and value.device.type != "meta":
             storage = value.untyped_storage()
-            held[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
         return value
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
         result = forward()
     del result
-    return sum(held.values())
+    return sum(saved.values())
 
 
 def memory_of(device: torch.device) -> int | None:
-    """Bytes of memory that this process may use on a device; None where the system does not tell.
+    """Bytes of memory that this process may use on a device; None where it is unknown.
 
-    All of it and not what is free just now, so that a run and its resumption choose alike.
+    The total and not what is currently free, so that a resumed run makes the same choice.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
@@ -58,7 +62,7 @@ def memory_of(device: torch.device) -> int | None:
         return None
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
-            total = min(total, int(Path(limit).read_text()))
+            total = min(total, int(Path(limit).read_text(encoding="utf-8")))
         except (OSError, ValueError):  # no such file, or “max”
             continue
     return total
@@ -67,9 +71,9 @@ def memory_of(device: torch.device) -> int | None:
 def largest_chunk(
     batch: int, bytes_per_image: int, memory: int | None, share: float = SHARE
 ) -> int | None:
-    """Images whose activations fit into their share of the memory; None: the whole batch does.
+    """Images whose activations fit into their share of the memory; None: the whole batch fits.
 
-    A batch is cut into parts of one size, for a small rest takes longer than its share.
+    A batch is split evenly, because a small last part takes longer per image.
     """
     if memory is None or batch * bytes_per_image <= share * memory:
         return None
@@ -78,57 +82,59 @@ def largest_chunk(
 
 
 @contextlib.contextmanager
-def kept(device: torch.device) -> Iterator[None]:
-    """On a CPU, keep what is freed in the process while anyone is inside; the last one gives it back.
+def reuse_freed_memory(device: torch.device) -> Iterator[None]:
+    """On a CPU with glibc, keep freed memory in the process until the last user leaves.
 
-    A step frees gigabytes and asks for them again: at 32 images of RN50 faulting them in anew took
-    a fifth of all processor time (5.5 → 4.4 s), for 20 % more resident memory; encoding 128 images
-    of 256 px with a MobileNet, three quarters (8.9 → 3.3 s). Whoever does several such things in
-    turn goes around all of them.
+    This changes the allocator of the whole process, so only applications use it (the run worker,
+    the protocol, classification, the benchmark), around everything they do.
+
+    A step frees gigabytes and allocates them again: with 32 images of RN50, page faults took a
+    fifth of all processor time (5.5 → 4.4 s) and resident memory grows by 20 %; encoding 128 images
+    of 256 px with a MobileNet, three quarters (8.9 → 3.3 s).
     """
-    global _inside
+    global _users
     if device.type != "cpu":
         yield
         return
-    with _counting:
-        _inside += 1
-        _tell(_KEEP)
+    with _users_lock:
+        _users += 1
+        _set_allocator(_REUSE)
     try:
         yield
     finally:
-        with _counting:
-            _inside -= 1
-            if not _inside:
-                give_back()
+        with _users_lock:
+            _users -= 1
+            if not _users:
+                _return_to_system()
 
 
-def give_back() -> None:
-    """Hand what is freed to the system now, and go on as the C library does by itself."""
-    _tell(_AS_BEFORE)
+def _return_to_system() -> None:
+    """Restore glibc's defaults and return freed memory to the system."""
+    _set_allocator(_DEFAULTS)
     if trim := _libc("malloc_trim"):
         trim(0)
 
 
-def _tell(options: tuple[tuple[int, int], ...]) -> None:
+def _set_allocator(options: tuple[tuple[int, int], ...]) -> None:
     if mallopt := _libc("mallopt"):
         for option, value in options:
             mallopt(option, value)
 
 
 def release_memory() -> None:
-    """Give what nobody holds any more back to the device and to the system, whatever was kept."""
+    """Return unused memory to the device and to the system, also inside `reuse_freed_memory`."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if torch.backends.mps.is_available():
         torch.mps.empty_cache()
-    with _counting:
-        give_back()
-        if _inside:
-            _tell(_KEEP)
+    with _users_lock:
+        _return_to_system()
+        if _users:
+            _set_allocator(_REUSE)
 
 
-def _libc(name: str):
+def _libc(name: str) -> Any:
     """A function of glibc, or None on systems with another C library."""
     if not sys.platform.startswith("linux"):
         return None

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"  # what the project ships
+_HERE = Path(__file__).resolve()
+# What the project ships: inside the package where it was installed, beside it in a clone.
+ASSETS = next(p for p in (_HERE.parents[1] / "assets", _HERE.parents[2] / "assets") if p.is_dir())
 
 
 def studio_home() -> Path:

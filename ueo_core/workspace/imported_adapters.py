@@ -31,7 +31,7 @@ def import_adapter(
     files: whether that may be a file, which a viewer from elsewhere must not make us read.
     UserError when the file is no delta, its model is not here, or it does not fit it.
     """
-    from ueo_core.inference.predict import fitted
+    from ueo_core.inference.predict import load_model
 
     if len(data) > MAX_BYTES:
         raise UserError(
@@ -52,7 +52,7 @@ def import_adapter(
                 "Delta: its model is a file of a machine, and this server, which others can reach, reads "
                 "none for them; use it from the command line."
             )
-        fitted(adapter_file, "cpu")
+        load_model(adapter_file, "cpu")
         where = {"backbone": backbone, "pretrained": pretrained}
         write_json(trial / "where.json", where)
         if folder.exists():  # brought in before: only where its model is may have changed

@@ -97,10 +97,11 @@ def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
 
 
 def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
-    from ueo_core.inference.predict import cosines, fitted
+    from ueo_core.inference.predict import cosines, load_model
+    from ueo_core.utils.memory import reuse_freed_memory
 
     job.begin("Loading the model")
-    model = fitted(adapter_file)
+    model = load_model(adapter_file)
     job.check()
     job.begin("Reading the images")
     side = model.backbone.store_side
@@ -115,7 +116,8 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
         job.check()
         job.progress(done, len(images))
 
-    found = cosines(model, images, on_batch)
+    with reuse_freed_memory(model.device):
+        found = cosines(model, images, on_batch)
     return _keep(adapter_file, images, reference, len(report.skipped), found)
 
 

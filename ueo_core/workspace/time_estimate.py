@@ -11,14 +11,15 @@ import torch
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.settings import Settings
 from ueo_core.data.subset import Subset
-from ueo_core.data.transforms import Kept, Views
+from ueo_core.data.transforms import Views
 from ueo_core.evaluation.guard_rule import IMAGES, draws_of, rate_hint
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.runs.scoring import PROBE
+from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
-from ueo_core.utils.memory import kept
+from ueo_core.utils.memory import reuse_freed_memory
 from ueo_core.workspace.dataset import Dataset
 
 PROBE_STEPS = 3  # timed, after one that warms up
@@ -69,7 +70,7 @@ def estimate_time(
     """
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     check()
-    with kept(backbone.device):  # as a run does
+    with reuse_freed_memory(backbone.device):  # as a run does
         return _probe(dataset, settings, backbone, check)
 
 
@@ -88,7 +89,7 @@ def _probe(
     if settings.mode == "quick":
         model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt, settings.mode)
         batch = Subset(pool, range(min(settings.batch_size, len(pool))))
-        views = Kept(Views(batch, backbone), model, settings.precision)
+        views = CachedActivations(Views(batch, backbone), model, settings.precision)
     else:
         views = Views(pool, backbone, settings.crop_scale, settings.flip)
     # Equal weights and repeated features: what they are does not change how long a step takes.

@@ -20,7 +20,7 @@ from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt, image_features
-from ueo_core.utils.precision import towers
+from ueo_core.utils.precision import tower_autocast
 
 # Largest relative error ‖found − reference‖ / ‖reference‖ that passes, by what a path computes in:
 # float32 sums in another order, TF32 keeps 10 bits of a product's factors, bfloat16 keeps 7.
@@ -96,7 +96,7 @@ def features_and_gradients(name: str, device: torch.device, precision: str) -> t
     images = views.evaluation(range(IMAGES))
     probe = torch.randn(IMAGES, CLASSES, generator=torch.Generator().manual_seed(0)).to(device)
     parameters = model.trainable_parameters()
-    with towers(precision, device):
+    with tower_autocast(precision, device):
         features, text = model.encode_image(images), model.encode_text()
     ((features @ text.T) * probe).sum().backward()
     gradients = torch.cat([p.grad.flatten().cpu() for p in parameters])

@@ -21,7 +21,7 @@ from ueo_core.methods.ueo import ueo
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt
-from ueo_core.utils.precision import towers
+from ueo_core.utils.precision import tower_autocast
 
 ROUNDS, WARM = 5, 3  # timed steps, and steps before them
 
@@ -113,7 +113,7 @@ def step_flops(case: Case) -> int:
     model = AdaptedCLIP(backbone, class_names(case.classes))
     model.trainable_parameters()
     images = torch.randn(case.batch, 3, backbone.image_size, backbone.image_size, device="cuda")
-    with FlopCounterMode(display=False) as counter, towers("bfloat16", model.device):
+    with FlopCounterMode(display=False) as counter, tower_autocast("bfloat16", model.device):
         model(images).sum().backward()
     return counter.get_total_flops()
 
@@ -174,11 +174,11 @@ def parts_of_step(case: Case, precision: str = "bfloat16") -> dict[str, float]:
     images = views.training(indices, np.random.default_rng(0))
 
     def image_side() -> Tensor:
-        with towers(precision, model.device):
+        with tower_autocast(precision, model.device):
             return model.encode_image(images)
 
     def text_side() -> Tensor:
-        with towers(precision, model.device):
+        with tower_autocast(precision, model.device):
             return model.encode_text()
 
     def both(side: Callable[[], Tensor]) -> Callable[[], None]:
