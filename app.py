@@ -1,19 +1,19 @@
-"""Start: what this is, one click to see it work, and the way back to what is going on."""
+"""Start: what the studio does, a demo in one click, and the recent runs."""
 
 import streamlit as st
 
 from ui.common import shell
-from ui.start import page, picture
+from ui.start import overview_picture, page
 
 shell.bootstrap("Start")
-page.take_to_active_run()
+page.open_active_run()
 
-st.title("Show CLIP your photos. Label none of them.")
+st.title("Adapt CLIP to your photos, without labels")
 st.markdown(
-    "UEO Studio adapts CLIP to a folder of unlabeled photos, and lets you watch while it learns which "
-    "images belong to your classes and **which belong to none of them**."
+    "UEO Studio adapts CLIP to a folder of unlabeled photos. Watch it learn which images belong to "
+    "your classes and **which belong to none of them**."
 )
-picture.draw(shell.dark())
-page.watch_it_work()
+overview_picture.draw(shell.dark())
+page.demo()
 page.recent_runs()
 page.this_machine()

@@ -1,4 +1,4 @@
-"""Adapt: choose backbone and settings, see what they cost, start or queue the run."""
+"""Adapt: choose backbone and settings, see the cost, and start or queue the run."""
 
 import streamlit as st
 

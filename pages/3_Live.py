@@ -1,23 +1,23 @@
-"""Watch a run, steer it, and see it in any state afterwards."""
+"""Watch and control a run, in any state."""
 
 import streamlit as st
 
 from ueo_core.utils.errors import UserError
-from ui.common.shell import bootstrap, manager, news, parameter, set_parameter, teaching_note
+from ui.common.shell import bootstrap, manager, parameter, run_notices, set_parameter, teaching_note
 from ui.common.text import markdown
-from ui.live import page, view
+from ui.live import page, view_options
 
 bootstrap("Live")
 
 run = page.chosen_run(parameter("run"))
-news(but=run)
+run_notices(shown=run)
 if run is None:
     st.title("Live")
     page.no_run()
     st.stop()
 try:
     page.show(run)
-    if not view.current().present:
+    if not view_options.current().present:
         teaching_note(manager().folder(run).settings.backbone)
 except UserError as error:
     set_parameter("run", None)

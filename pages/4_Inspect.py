@@ -1,4 +1,4 @@
-"""See what a finished run changed, and find the unknown."""
+"""Inspect what a finished run changed, and find the unknown images."""
 
 import streamlit as st
 
@@ -24,7 +24,7 @@ except UserError as error:
     st.info(markdown(str(error)), icon=":material/info:")
     st.page_link(
         "pages/3_Live.py",
-        label="Go to Live",
+        label="Open Live",
         icon=":material/monitoring:",
         query_params={"run": run},
     )

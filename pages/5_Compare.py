@@ -1,4 +1,4 @@
-"""Runs side by side: what differs, who is better on the same images, whose answers changed."""
+"""Compare runs: settings, metrics on the same images, and predictions that differ."""
 
 from ui.common.shell import bootstrap
 from ui.compare import page

@@ -1,4 +1,4 @@
-"""Use the adapted model: classify new images, reject the unknown, take the result away."""
+"""Use the adapted model: classify new images, reject unknown ones, export the result."""
 
 from ui.common import shell
 from ui.use import page

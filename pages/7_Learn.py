@@ -1,4 +1,4 @@
-"""The method as something one can touch: for a projector, and for the phones in the room."""
+"""The method as an interactive explanation, for projectors and phones."""
 
 from ui.common.shell import bootstrap
 from ui.learn import page

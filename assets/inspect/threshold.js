@@ -1,5 +1,5 @@
-// A histogram with a threshold to drag, or to move by the arrow keys; Python is told where it was
-// left. While it moves, the number of images below it comes from the counts that Python sent along.
+// A histogram with a threshold that can be dragged or moved by the arrow keys; its last position is
+// sent to Python. While it moves, the number of images below it comes from counts that Python sent.
 
 const HEIGHT = 300, LEFT = 44, RIGHT = 14, TOP = 56, BOTTOM = 46;
 
@@ -26,7 +26,7 @@ export default function (component) {
   const { edges, groups, low, step, below } = data;
   const high = edges.at(-1), last = below.length - 1;
   let width = svg.clientWidth || 600, bounds = svg.getBoundingClientRect(), later = 0;
-  // Where a hand holds it, it stays, whatever Python says meanwhile.
+  // While it is dragged, Python's value is ignored.
   let at = root.held ?? Math.min(last, Math.max(0, (data.at - low) / step));
 
   const x = (value) => LEFT + ((value - edges[0]) / (high - edges[0])) * (width - LEFT - RIGHT);
@@ -50,19 +50,20 @@ export default function (component) {
     for (const [score, text] of ticks(edges[0], high, width - LEFT - RIGHT, 60))
       svg.append(make("text", { x: x(score), y: HEIGHT - BOTTOM + 18, "text-anchor": "middle" }, text));
     svg.append(make("text", { x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, data.name));
+    svg.append(make("text", { x: 0, y: TOP - 8 }, "images"));
     edges.slice(1).forEach((right, i) => {
       let base = 0;
       for (const g of groups) {
         const tall = y(base) - y(base + g.counts[i]);
         base += g.counts[i];
         if (tall)
-          svg.append(make("rect", { x: x(edges[i]) + 0.5, y: y(base), width: Math.max(1, x(right) - x(edges[i]) - 1), height: tall, fill: g.striped ? "url(#stripes)" : g.colour }));
+          svg.append(make("rect", { x: x(edges[i]) + 0.5, y: y(base), width: Math.max(1, x(right) - x(edges[i]) - 1), height: tall, fill: g.striped ? "url(#stripes)" : g.color }));
       }
     });
     let place = LEFT;
     for (const g of groups) {
       const text = make("text", { x: place + 24, y: 12 }, g.name);
-      svg.append(make("rect", { x: place, y: 3, width: 18, height: 10, fill: g.striped ? "url(#stripes)" : g.colour }), text);
+      svg.append(make("rect", { x: place, y: 3, width: 18, height: 10, fill: g.striped ? "url(#stripes)" : g.color }), text);
       place += 44 + text.getComputedTextLength();
     }
     label = make("text", { class: "label", y: 34, "text-anchor": "middle" });
@@ -87,7 +88,7 @@ export default function (component) {
     handle.setAttribute("aria-valuetext", label.textContent);
   }
 
-  const tell = () => setTriggerValue("moved", value());
+  const report = () => setTriggerValue("moved", value());
   const under = (event) =>
     Math.round((edges[0] + ((event.clientX - bounds.left - LEFT) / (width - LEFT - RIGHT)) * (high - edges[0]) - low) / step);
 
@@ -106,7 +107,7 @@ export default function (component) {
   svg.onpointerup = svg.onpointercancel = () => {
     if (root.held === undefined) return;
     root.held = undefined;
-    tell();
+    report();
   };
   svg.onkeydown = (event) => {
     const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -20, PageUp: 20, Home: -last, End: last }[event.key];
@@ -114,7 +115,7 @@ export default function (component) {
     event.preventDefault();
     move(Math.round(at) + by);
     clearTimeout(later);
-    later = setTimeout(tell, 300);
+    later = setTimeout(report, 300);
   };
 
   const focused = root.querySelector(".handle:focus"); // redrawn under the keys of its user

@@ -22,14 +22,14 @@ def fits(page) -> bool:
     return page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
 
 
-def test_rivals_join_the_comparison_and_the_address_keeps_it(page, own_home):
+def test_baselines_join_the_comparison_and_the_url_keeps_it(page, own_home):
     few = {"epochs": 1, "batch_size": 20}
     a = compared_run("a", settings=few, n=40, classes=["cat", "fish", "sun"])
     compared_run("b", run_of(a), few | {"method": "entmin"}, n=40, classes=["cat", "fish", "sun"])
     with serve(own_home) as (url, _):
         page.goto(f"{url}/Compare?runs=a,b")
-        until_text(page, "Images whose answer differs")
-        page.get_by_role("button", name="Run the rivals").click()
+        until_text(page, "Images with different predictions")
+        page.get_by_role("button", name="Run baselines").click()
         page.get_by_role("button", name="Queue 1 run").dblclick()
         page.keyboard.press("Escape")
         page.wait_for_url(re.compile(r"runs=.*%2C.*%2C|runs=.*,.*,"))

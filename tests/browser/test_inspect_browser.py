@@ -122,7 +122,7 @@ def test_an_image_of_the_gallery_leads_to_its_place_on_the_map(page, own_home, u
     title = card.get_attribute("title")
     card.click()
     page.get_by_role("dialog").get_by_text(title).wait_for()
-    page.get_by_role("button", name="Show it on the map").click()
+    page.get_by_role("button", name="Show on the map").click()
     page.wait_for_function(f"() => ({RING})() === {names.index(title)}")
 
 
@@ -130,14 +130,14 @@ def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
     folder = write_run("r", labelled=False)
     page.goto(f"{url}/Inspect?run=r")
     page.get_by_role("tab", name="Label a few").click()
-    page.get_by_role("button", name="Start labelling").click()
+    page.get_by_role("button", name="Start labeling").click()
     for n, key in enumerate("123012301230"):
-        page.get_by_text(f"{n} of 40 images labelled").wait_for()
+        page.get_by_text(f"{n} of 40 images labeled").wait_for()
         page.keyboard.press(key)
-    page.get_by_text("12 of 40 images labelled").wait_for()
+    page.get_by_text("12 of 40 images labeled").wait_for()
     page.get_by_text("hand-labelled images of the classes").first.wait_for()
     page.keyboard.press("z")
-    page.get_by_text("11 of 40 images labelled").wait_for()
+    page.get_by_text("11 of 40 images labeled").wait_for()
     given = json.loads((folder.path / "hand_labels.json").read_text())["pool"]["given"]
     assert [name for _, name in given] == [*CLASSES, None, *CLASSES, None, *CLASSES]
 
@@ -160,5 +160,5 @@ def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url
     page.get_by_role("tab", name="Map").click()
     page.get_by_role("radio", name="t-SNE").click()
     page.get_by_role("button", name="Compute t-SNE").click()
-    page.get_by_text("The right one starts from the left one").wait_for()
+    page.get_by_text("is initialized with the left one").wait_for()
     page.locator(".js-plotly-plot").wait_for()

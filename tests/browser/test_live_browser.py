@@ -94,8 +94,8 @@ def test_of_two_browsers_one_steers_until_it_hands_over(page, own_home):
         other.get_by_text("another browser has the controls").wait_for()
         until_step(other, 1)
         assert other.get_by_role("button", name="Pause").first.is_disabled()
-        page.get_by_text("You have the controls; 1 other watches").wait_for()
-        page.get_by_role("button", name="Hand over").click()
+        page.get_by_text("You have the controls; 1 other viewer").wait_for()
+        page.get_by_role("button", name="Release the controls").click()
         other.get_by_role("button", name="Take the controls").click()
         page.get_by_text("another browser has the controls").wait_for()
         press(other, "Pause")
@@ -117,11 +117,11 @@ def test_a_run_started_at_the_foot_of_adapt_is_seen_from_its_top(page, own_home)
         until_step(page, 1)
         assert page.evaluate(TOP) == 0
         # Meanwhile the sidebar speaks of the other run, and the way there begins at the top as well.
-        page.get_by_text("A run is paused").wait_for()
+        page.get_by_text("Run paused").wait_for()
         page.mouse.move(600, 300)
         page.mouse.wheel(0, 700)
         page.wait_for_function(f"{TOP} > 0")
-        page.get_by_role("link", name="Look at it").click()
+        page.get_by_role("link", name="View run").click()
         until_text(page, "Ready\\.")
         assert page.evaluate(TOP) == 0
 

@@ -80,8 +80,8 @@ def test_a_folder_becomes_a_dataset_with_an_honest_report(page, fresh_url, tmp_p
     page.get_by_text("Names of the subfolders").click()
     page.get_by_text("3 images of your classes (ID), 3 of anything else (OOD)").wait_for()
     page.get_by_role("tab", name="Images").click()
-    page.locator(".ueo-wall img").nth(5).wait_for()
-    assert page.locator(".ueo-wall img").count() == 6
+    page.locator(".ueo-grid img").nth(5).wait_for()
+    assert page.locator(".ueo-grid img").count() == 6
     page.get_by_role("button", name="Adapt CLIP to it").click()
     page.get_by_text("6 unlabeled images, 2 classes").wait_for()
     assert not alerts

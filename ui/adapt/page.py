@@ -10,8 +10,9 @@ from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, list_datasets, open_dataset
 from ui.adapt import fields
 from ui.common import shell
-from ui.common import text as plain
+from ui.common.job_progress import poll
 from ui.common.learn_link import why
+from ui.common.text import markdown
 
 TEACHING = {
     "drawings-resnet": "teaching model, ResNet with batch norms",
@@ -49,7 +50,7 @@ def dataset() -> Dataset:
     held = f", and {chosen.holdout['n']:,} labelled test images to score" if chosen.holdout else ""
     st.caption(
         f"{chosen.pool['n']:,} unlabeled images, {len(chosen.classes)} classes "
-        f"({plain.markdown(_some(chosen.classes))}){held}."
+        f"({markdown(_some(chosen.classes))}){held}."
     )
     return chosen
 
@@ -111,7 +112,7 @@ def _weights(place, name: str, here: dict[str, bool]) -> str | None:
     if tag in here and not here[tag]:
         st.caption(
             f"These weights are not on this machine; the run begins with their download "
-            f"({plain.markdown(tag)} for {plain.markdown(name)})."
+            f"({markdown(tag)} for {markdown(name)})."
         )
     return tag
 
@@ -126,19 +127,12 @@ def _known() -> dict[str, dict[str, bool]]:
 
     job = shell.jobs().start("machine", "This machine", lambda job: this_machine())
     if job.running:
-        st.fragment(_wait, run_every=1.0, key="adapt.wait")()
+        poll("machine", lambda job: st.caption("Checking which models are on this machine …"))
     rows: dict[str, dict[str, bool]] = {}
     for row in job.result.backbones if job.result else ():
         if row["pretrained"] != "assets":
             rows.setdefault(row["name"], {})[row["pretrained"]] = row["available"]
     return rows
-
-
-def _wait() -> None:
-    job = shell.jobs().get("machine")
-    if job is None or not job.running:
-        st.rerun()
-    st.caption("Looking which models are on this machine …")
 
 
 def _backbone_changed() -> None:

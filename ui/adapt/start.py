@@ -8,11 +8,13 @@ import streamlit as st
 
 from ueo_core.config.settings import Settings
 from ueo_core.runs.notices import notices
+from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ueo_core.workspace.equivalent_command import command_line
 from ueo_core.workspace.start_run import default_title, start_run
 from ui.common import shell
+from ui.common.job_progress import poll
 from ui.common.text import duration
 
 # What a step's time depends on; passes, rates and seeds only multiply it or leave it.
@@ -110,17 +112,12 @@ def _estimate(dataset: Dataset, settings: Settings) -> None:
             + (" A run is under way, so both will be slower." if busy else ""),
         )
     else:
-        st.fragment(_measured, run_every=0.5 if job.running else None, key="adapt.estimate")(
-            key, dataset, settings, job.running
-        )
+        _measured(job, dataset, settings)
 
 
-def _measured(key: str, dataset: Dataset, settings: Settings, waiting: bool) -> None:
-    job = shell.jobs().get(key)
-    if job is None or (waiting and not job.running):
-        st.rerun()
+def _measured(job: Job, dataset: Dataset, settings: Settings) -> None:
     if job.running:
-        st.caption(":material/timer: Measuring how long it will take: a few real steps …")
+        poll(job.key, lambda job: st.caption(":material/timer: Measuring a few training steps …"))
     elif job.error:
         shell.problem(job.error)
     elif job.result:

@@ -1,7 +1,7 @@
-"""ECharts options: pure dictionaries of plain numbers, shared by Live and Inspect.
+"""ECharts options as dictionaries of plain numbers, shared by Live, Inspect, Compare and Learn.
 
-Colours are Okabe and Ito's, which stay apart for colour-blind eyes; every difference that a
-colour makes is made a second time by a dash, a pattern or a symbol.
+Colors are Okabe and Ito's, which color-blind people can tell apart; a dash, a pattern or a symbol
+repeats every difference that a color makes.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ BEFORE = "#8797A8"  # the zero-shot model
 AFTER = "#0072B2"  # the adapted model
 KNOWN, UNKNOWN = "#0072B2", "#D55E00"
 GREEN, PURPLE = "#009E73", "#CC79A7"
-# Stripes: the second channel of whatever is unknown.
+# Stripes repeat the color of unknown images.
 STRIPES = {
     "symbol": "rect",
     "dashArrayX": [1, 0],
@@ -20,17 +20,16 @@ STRIPES = {
     "rotation": -0.785,
     "color": "rgba(255,255,255,0.55)",
 }
-# From nothing to all, opaque, so that the text in a cell can keep its contrast.
+# From low to high; opaque, so that text in a cell keeps its contrast.
 SEQUENCE = {
     "light": ["#F3F7FA", "#BBD8EA", "#66AAD4", "#0072B2", "#00395A"],
     "dark": ["#1B2731", "#1D4560", "#1F6FA3", "#4FB0E8", "#C2E6FB"],
 }
-HATCHED = "unknown"  # groups whose name ends so are drawn in the colour and pattern of the unknown
-STRANGE = ("unknown", "strangers")  # the same for hills; Learn calls them strangers
+UNKNOWN_GROUPS = ("unknown", "strangers")  # endings of group names
 
 
 def frame(size: int = 13, **options) -> dict:
-    """What every chart has in common. size: of the text, pixels."""
+    """The options that all charts share. size: of the text, pixels."""
     return {
         "animationDuration": 250,
         "animationDurationUpdate": 250,
@@ -54,9 +53,9 @@ def frame(size: int = 13, **options) -> dict:
 
 
 def axis(name: str, size: int = 13, **options) -> dict:
-    """A value axis with its name at the middle; ends where the data end, if so told."""
+    """A value axis; its name is below its middle, or above it if `vertical`."""
     vertical = options.pop("vertical", False)
-    # The last number stays within the chart, which would cut off what reaches beyond it.
+    # The last label would be cut off at the edge of the chart.
     label = {"fontSize": size, "hideOverlap": True, "alignMaxLabel": "right"}
     label |= options.pop("axisLabel", {})
     return {
@@ -70,9 +69,9 @@ def axis(name: str, size: int = 13, **options) -> dict:
     } | options
 
 
-def line(name: str, points: Sequence, colour: str, **options) -> dict:
-    """One curve. points: [(x, y), …]; `dash` for a broken line, `area` for a filled one."""
-    style = {"color": colour, "width": options.pop("width", 2.5)}
+def line(name: str, points: Sequence, color: str, **options) -> dict:
+    """One curve. points: [(x, y), …]; dash: the line's pattern; area: opacity below the line."""
+    style = {"color": color, "width": options.pop("width", 2.5)}
     style["type"] = options.pop("dash", "solid")
     series = {
         "type": "line",
@@ -81,26 +80,26 @@ def line(name: str, points: Sequence, colour: str, **options) -> dict:
         "showSymbol": len(points) < 2,
         "symbolSize": 7,
         "lineStyle": style,
-        "itemStyle": {"color": colour},
+        "itemStyle": {"color": color},
         "emphasis": {"disabled": True},
     }
     if opacity := options.pop("area", 0):
-        series["areaStyle"] = {"color": colour, "opacity": opacity}
+        series["areaStyle"] = {"color": color, "opacity": opacity}
     return series | options
 
 
 def loss_chart(series: Sequence[dict], steps: int, size: int = 13, first: int = 0) -> dict:
-    """The loss and its two terms by step, from `first` to `steps`."""
+    """The loss and its two terms, in nats, by step from `first` to `steps`."""
     of = lambda key: [(p["step"], p[key]) for p in series]  # noqa: E731
     return frame(
         size,
-        animation=False,  # it grows by a few points a tick: moving them costs more than it shows
+        animation=False,  # a tick adds few points: animation costs more than it shows
         xAxis=axis("step", size, min=first, max=max(first + 1, steps), minInterval=1),
-        yAxis=axis("", size, vertical=True, scale=True),
+        yAxis=axis("nats", size, vertical=True, scale=True),
         series=[
             line("loss", of("loss"), AFTER, width=3),
-            line("each image Σ w̃ H(p)", of("entropy"), UNKNOWN, dash="dashed"),
-            line("the mean H(p̄)", of("marginal"), GREEN, dash="dotted", width=3),
+            line("per-image entropy Σ w̃ H(p)", of("entropy"), UNKNOWN, dash="dashed"),
+            line("marginal entropy H(p̄)", of("marginal"), GREEN, dash="dotted", width=3),
         ],
     )
 
@@ -114,12 +113,10 @@ def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13, first:
     return frame(
         size,
         xAxis=axis("step", size, min=first, max=max(first + 1, steps), minInterval=1),
-        yAxis=axis(
-            "", size, vertical=True, min=low, max=high, axisLabel={"formatter": "{value} %"}
-        ),
+        yAxis=axis("percent", size, vertical=True, min=low, max=high),
         series=[
-            line(name, points, colour, dash=dash, symbol=symbol, showSymbol=len(points) < 40)
-            for (name, points), (colour, dash, symbol) in zip(found.items(), looks, strict=False)
+            line(name, points, color, dash=dash, symbol=symbol, showSymbol=len(points) < 40)
+            for (name, points), (color, dash, symbol) in zip(found.items(), looks, strict=False)
         ],
         tooltip={"trigger": "axis", "confine": True, "valueFormatter": "%.1f %%"},
     )
@@ -130,10 +127,10 @@ def bar_chart(
 ) -> dict:
     """Stacked histogram."""
     edges = np.asarray(edges, float)
-    centres = (edges[:-1] + edges[1:]) / 2
+    centers = (edges[:-1] + edges[1:]) / 2
     series = []
     for group, values in counts.items():
-        hatched = group.endswith(HATCHED)
+        hatched = group.endswith(UNKNOWN_GROUPS)
         series.append(
             {
                 "type": "bar",
@@ -150,7 +147,7 @@ def bar_chart(
         size,
         xAxis={
             "type": "category",
-            "data": [f"{c:.{digits}f}" for c in centres],
+            "data": [f"{c:.{digits}f}" for c in centers],
             "name": name,
             "nameLocation": "middle",
             "nameGap": 26,
@@ -167,21 +164,20 @@ def bar_chart(
 
 
 def hill_chart(found, size: int = 13) -> dict:
-    """Hills: now filled, at step 0 dashed; known and unknown by colour and by symbol at the top.
+    """Densities of the score: now filled, step 0 dashed; the symbol at the peak repeats the color.
 
-    found: Hills, or None while there are none; its groups are "known", "strangers", or
-    "step 0 · known" and the like.
+    found: Hills or None; its groups are "known", "unknown", "step 0 · known" and the like.
     """
     x, density = ([0, 1], {}) if found is None else (found.x, found.density)
     series = []
     for group, values in density.items():
         when, divided, who = group.rpartition(" · ")
         now = when == "now" or not divided
-        strange = who.endswith(STRANGE)
-        colour = UNKNOWN if strange else KNOWN if who == "known" or now else BEFORE
+        unknown = who.endswith(UNKNOWN_GROUPS)
+        color = UNKNOWN if unknown else KNOWN if who == "known" or now else BEFORE
         peak = int(np.argmax(values))
         top = {
-            "symbol": "triangle" if strange else "circle",
+            "symbol": "triangle" if unknown else "circle",
             "symbolSize": 11,
             "animation": False,
             "silent": True,
@@ -192,7 +188,7 @@ def hill_chart(found, size: int = 13) -> dict:
             line(
                 group,
                 list(zip(x, values, strict=True)),
-                colour,
+                color,
                 dash="solid" if now else "dashed",
                 width=3 if now else 2,
                 area=0.22 if now else 0,
@@ -209,7 +205,14 @@ def hill_chart(found, size: int = 13) -> dict:
             max=float(x[-1]),
             axisLabel={"formatter": "{value}", "showMinLabel": False, "showMaxLabel": False},
         ),
-        yAxis={"type": "value", "show": False, "min": 0},
+        yAxis=axis(
+            "density",
+            size,
+            vertical=True,
+            min=0,
+            axisLabel={"show": False},
+            splitLine={"show": False},
+        ),
         series=series,
         tooltip={"show": False},
     )
@@ -220,7 +223,7 @@ def change_chart(
 ) -> dict:
     """Relative parameter change by layer (rows, input at the top) over the steps (columns)."""
     values = np.asarray(values, float)
-    # The prompt moves ten times as far as the image tower: by the root of it both can be seen.
+    # The prompt changes ten times as much as the image encoder: the square root shows both.
     data = [
         [x, y, round(float(values[y, x]) ** 0.5, 3), round(float(values[y, x]), 2)]
         for y in range(len(layers))
@@ -262,13 +265,13 @@ def change_chart(
 
 
 def roc_chart(curves: dict, marks: dict, size: int = 13) -> dict:
-    """ROC curves by side. curves: name → (FPR, TPR) in percent; marks: name → the threshold's point."""
+    """ROC curves by side. curves: name → (FPR, TPR) in percent; marks: name → point at the threshold."""
     looks = ((BEFORE, "dashed", "rect"), (AFTER, "solid", "circle"))
     series = []
-    for (name, (fpr, tpr)), (colour, dash, symbol) in zip(curves.items(), looks, strict=False):
+    for (name, (fpr, tpr)), (color, dash, symbol) in zip(curves.items(), looks, strict=False):
         series.append(
             line(
-                name, list(zip(fpr, tpr, strict=True)), colour, dash=dash, width=3, showSymbol=False
+                name, list(zip(fpr, tpr, strict=True)), color, dash=dash, width=3, showSymbol=False
             )
         )
         if name in marks:
@@ -283,7 +286,7 @@ def roc_chart(curves: dict, marks: dict, size: int = 13) -> dict:
                 }
             )
     series.append(
-        line("coin toss", [(0, 0), (100, 100)], "#999999", dash="dotted", width=1.5, silent=True)
+        line("chance", [(0, 0), (100, 100)], "#999999", dash="dotted", width=1.5, silent=True)
     )
     percent = {"min": 0, "max": 100}
     return frame(
@@ -297,10 +300,10 @@ def roc_chart(curves: dict, marks: dict, size: int = 13) -> dict:
 
 
 def class_chart(rows: Sequence, size: int = 13) -> dict:
-    """Accuracy by class before (square) and after (circle) with their intervals, worst change on top."""
+    """Accuracy by class before (square) and after (circle) with intervals; worst change on top."""
     n = len(rows)
     series = []
-    for side, colour, symbol, lift in (
+    for side, color, symbol, lift in (
         ("before", BEFORE, "rect", -0.16),
         ("after", AFTER, "circle", 0.16),
     ):
@@ -318,8 +321,8 @@ def class_chart(rows: Sequence, size: int = 13) -> dict:
                 "yAxisIndex": 1,
                 "symbol": "none",
                 "silent": True,
-                "lineStyle": {"color": colour, "width": 2, "opacity": 0.55},
-                "itemStyle": {"color": colour},
+                "lineStyle": {"color": color, "width": 2, "opacity": 0.55},
+                "itemStyle": {"color": color},
             },
             {
                 "type": "scatter",
@@ -328,16 +331,14 @@ def class_chart(rows: Sequence, size: int = 13) -> dict:
                 "yAxisIndex": 1,
                 "symbol": symbol,
                 "symbolSize": 11,
-                "itemStyle": {"color": colour},
+                "itemStyle": {"color": color},
             },
         ]
     names = [f"{row.name} ({row.n})" for row in rows]
     return frame(
         size,
         grid={"left": 8, "right": 20, "top": 34, "bottom": 30, "containLabel": True},
-        xAxis=axis(
-            "right answers, %", size, min=0, max=100, splitLine={"lineStyle": {"opacity": 0.3}}
-        ),
+        xAxis=axis("accuracy, %", size, min=0, max=100, splitLine={"lineStyle": {"opacity": 0.3}}),
         yAxis=[
             {
                 "type": "category",
@@ -362,9 +363,9 @@ def class_chart(rows: Sequence, size: int = 13) -> dict:
 def confusion_chart(
     cells: Sequence, rows: Sequence[str], columns: Sequence[str], theme: str, size: int = 12
 ) -> dict:
-    """Confusion by truth (rows) and answer (columns). cells: [(column, row, count, share), …].
+    """Confusion matrix: true class (rows), prediction (columns). cells: [(column, row, count, share), …].
 
-    A cell can be selected; its index is that of `cells`. The colour is the share of the row.
+    A cell can be selected; its index is that of `cells`. The color is the share of the row.
     """
     label = {"fontSize": size, "hideOverlap": True, "overflow": "truncate", "width": 96}
     return {

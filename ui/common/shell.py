@@ -1,4 +1,4 @@
-"""What every page begins with: page settings, navigation, the runs of this process."""
+"""What every page starts with: page settings, navigation, the runs and jobs of this process."""
 
 import atexit
 import gc
@@ -18,7 +18,7 @@ from ueo_core.runs.notices import Notice, notices
 from ueo_core.utils.background_jobs import Jobs
 from ueo_core.utils.paths import runs_root
 from ueo_core.workspace.upload import ROOTS, clear_spool, roots
-from ui.common import text as plain
+from ui.common.text import escaped, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 ICON = ROOT / "assets" / "icon.png"  # a named icon would be fetched from the network
@@ -36,16 +36,16 @@ PAGES = (
 # that there is one worker thread a process, whatever happens to the code above it.
 _PROCESS = "_ueo_studio_process"
 _COOKIE = "_streamlit_xsrf"  # the server's own, random, one a browser
-_NEWS = {  # state → of the one run that is named, and of the others; the most urgent first
-    "running": ("Adapting now", "adapting"),
-    "stopping": ("Stopping now", "stopping"),
-    "queued": ("Waiting", "waiting"),
-    "failed": ("A run failed", "failed"),
-    "paused": ("A run is paused", "paused"),
-    "finished": ("A run finished", "finished and not yet seen"),
+_STATES = {  # state → heading for the run that is named, word for the others; most urgent first
+    "running": ("Running", "running"),
+    "stopping": ("Stopping", "stopping"),
+    "queued": ("Queued", "queued"),
+    "failed": ("Run failed", "failed"),
+    "paused": ("Run paused", "paused"),
+    "finished": ("Run finished", "finished, not viewed yet"),
 }
 SIDEBAR = 230  # pixels
-_NEW_MODULES = 200  # so many more since the last freeze mean that something heavy was imported
+_NEW_MODULES = 200  # more than this since the last freeze: something large was imported
 
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { max-width: 1560px; }
@@ -55,7 +55,7 @@ _STYLE = """<style>
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .ueo-brand { font-weight: 700; font-size: 1.3rem; letter-spacing: -0.01em; }
 .ueo-brand span { color: #0072B2; }
-.st-key-ueo-news [data-testid="stText"] { font-size: 0.85rem; line-height: 1.35; }
+.st-key-ueo-notices [data-testid="stText"] { font-size: 0.85rem; line-height: 1.35; }
 .st-key-watch button { padding: 0.7rem 1.6rem; }
 .st-key-watch button p { font-size: 1.25rem; font-weight: 600; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
@@ -63,7 +63,7 @@ _STYLE = """<style>
 
 
 def bootstrap(title: str) -> None:
-    """The first line of every page: page settings, navigation and news of the runs."""
+    """The first line of every page: page settings, navigation and the state of the runs."""
     st.set_page_config(
         page_title=f"{title} · UEO Studio",
         page_icon=str(ICON),
@@ -76,13 +76,13 @@ def bootstrap(title: str) -> None:
         for path, label, icon, keep in PAGES:
             if (ROOT / path).is_file():
                 st.page_link(path, label=label, icon=icon, query_params=_kept(keep))
-    if title != "Live":  # which run that one shows is known later
-        news()
+    if title != "Live":  # its run is known only later
+        run_notices()
     _freeze_imports()
 
 
 def manager() -> Manager:
-    """This process's runs. Ends with a checkpoint when the process is told to end."""
+    """This process's runs; they end with a checkpoint when the process ends."""
     process, root = _process(), runs_root()
     with process.lock:
         if root not in process.managers:
@@ -94,7 +94,7 @@ def manager() -> Manager:
 
 
 def jobs() -> Jobs:
-    """This process's short background jobs: taking images in, drawing the sample, probing."""
+    """This process's short background jobs: reading images, drawing the sample, time estimates."""
     process = _process()
     with process.lock:
         if process.jobs is None:
@@ -103,21 +103,21 @@ def jobs() -> Jobs:
         return process.jobs
 
 
-def news(but: str | None = None) -> None:
-    """A card in the sidebar on the runs under way, and on those that halted or ended unseen.
+def run_notices(shown: str | None = None) -> None:
+    """A card in the sidebar on active runs, and on those that paused or ended and were not viewed.
 
-    but: the run that the page shows anyway.
+    shown: the run that the page itself shows.
     """
-    found = _worth_a_word(but)
+    found = _notices(shown)
     with st.sidebar:
         if any(n.under_way for n in found):
-            st.fragment(_news_card, run_every=2.0, key="ueo.news")(but)
+            st.fragment(_notices_card, run_every=2.0, key="ueo.notices")(shown)
         elif found:
-            _news_card(but)
+            _notices_card(shown)
 
 
 def viewer() -> str:
-    """Who looks, for the controls: a browser by its cookie, so that a refresh is the same viewer."""
+    """An id of this browser, from its cookie, so that a refresh is the same viewer."""
     return _browser(st.context.cookies.get(_COOKIE)) or st.session_state.setdefault(
         "ueo.viewer", uuid.uuid4().hex
     )
@@ -126,7 +126,7 @@ def viewer() -> str:
 def _browser(cookie: str | None) -> str | None:
     """The token in the cookie, `2|mask|token under the mask|time`; None where there is none.
 
-    Every page load masks the same token anew, so the cookie's text tells no browser from another.
+    Every page load masks the same token anew, so the cookie's text identifies no browser.
     """
     try:
         _, mask, masked, _ = (cookie or "").split("|")
@@ -145,7 +145,7 @@ def shutdown() -> None:
 
 
 def go_to_run(run: str, page: str = "pages/3_Live.py") -> None:
-    """Leave this page for one that shows a run."""
+    """Switch to a page that shows a run."""
     st.switch_page(page, query_params={"run": run})
 
 
@@ -170,25 +170,26 @@ def set_parameter(name: str, value: str | None) -> None:
 
 def problem(message: object) -> None:
     """Show a sentence for a person; names in it that look like Markdown stay names."""
-    st.error(plain.markdown(str(message)))
+    st.error(markdown(str(message)))
 
 
 def local() -> bool:
-    """Whether viewers may name files: only while none but this machine can reach the server."""
+    """Whether viewers may name files: only if just this machine can reach the server."""
     return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
 
 
 def paths_allowed() -> bool:
-    """Whether the app may read paths of this machine; says how to allow it where it may not."""
+    """Whether the app may read paths of this machine; if not, draws why and how to allow it."""
     if not local():
         st.info(
-            "Paths are off: this server can be reached from other machines. Upload a folder or a zip."
+            "Reading paths is disabled because other machines can reach this server. Upload a folder or "
+            "a zip file instead."
         )
         return False
     if not roots():
         st.info(
-            "Paths are off until you say which folders the app may read. Stop it, and start it with "
-            "their names:"
+            "Reading paths is disabled until you name the folders that the app may read. Restart it "
+            "with:"
         )
         st.code(f"{ROOTS}=/path/to/photos streamlit run app.py", language="bash")
         return False
@@ -201,30 +202,30 @@ def dark() -> bool:
 
 
 def teaching_note(backbone: str) -> None:
-    """Say of a Drawings model what it is and where the real ones are; nothing for others."""
+    """For a Drawings model, what it is and a link to a full-size CLIP; nothing for others."""
     if not backbone.startswith("drawings-"):
         return
     with st.container(border=True):
         st.markdown(
-            ":material/school: **This is a teaching model with a small vocabulary.** It has only ever "
-            f"seen drawings of {len(NOUNS)} things, so that everything runs on any computer in "
-            "about a minute. For photos, take a real CLIP."
+            ":material/school: **This is a teaching model with a small vocabulary.** It was "
+            f"trained only on drawings of {len(NOUNS)} objects, so that a run takes about a minute on "
+            "any computer. For photos, use a full-size CLIP."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            with st.popover("Its vocabulary", icon=":material/dictionary:"):
+            with st.popover("Show vocabulary", icon=":material/dictionary:"):
                 st.write(", ".join(name.replace("_", " ") for name in NOUNS))
             st.page_link(
                 "pages/2_Adapt.py",
-                label="Use a real CLIP",
+                label="Use a full-size CLIP",
                 icon=":material/arrow_forward:",
                 query_params={"backbone": "RN50-quickgelu"} | (_kept("data") or {}),
             )
 
 
 def _brand(title: str) -> None:
-    """The name above the links. With it a page, and another run on Live, begins at its top: the
-    browser would keep the place where the page before it was left."""
-    place = plain.escaped(f"{title} {(_kept('run') or {}).get('run') if title == 'Live' else ''}")
+    """The name above the links, and a script that scrolls a new page, or another run on Live, to its
+    top: the browser would keep the previous page's position."""
+    place = escaped(f"{title} {(_kept('run') or {}).get('run') if title == 'Live' else ''}")
     st.html(
         f'<div class="ueo-brand" data-place="{place}">UEO <span>Studio</span></div>'
         "<script>document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)</script>",
@@ -233,30 +234,30 @@ def _brand(title: str) -> None:
 
 
 def _kept(name: str | None) -> dict[str, str] | None:
-    """The query parameters that a link to a page should carry on."""
+    """The query parameters that a link to a page keeps."""
     value = st.query_params.get(name) or st.session_state.get(f"ueo.{name}") if name else None
     return {name: value} if value else None
 
 
-def _worth_a_word(but: str | None) -> list[Notice]:
-    """The runs under way and those not yet seen as they are, the most urgent first."""
-    found = [n for n in notices(manager()) if n.run != but and (n.under_way or not n.seen)]
-    return sorted(found, key=lambda n: list(_NEWS).index(n.state))
+def _notices(shown: str | None) -> list[Notice]:
+    """Active runs and those not viewed in their present state, most urgent first."""
+    found = [n for n in notices(manager()) if n.run != shown and (n.under_way or not n.seen)]
+    return sorted(found, key=lambda n: list(_STATES).index(n.state))
 
 
-def _news_card(but: str | None) -> None:
-    found = _worth_a_word(but)
+def _notices_card(shown: str | None) -> None:
+    found = _notices(shown)
     if not found:
         return
-    notice, others = found[0], Counter(_NEWS[n.state][1] for n in found[1:])
-    with st.container(border=True, key="ueo-news"):
-        st.markdown(f"**{_NEWS[notice.state][0]}**")
+    notice, others = found[0], Counter(_STATES[n.state][1] for n in found[1:])
+    with st.container(border=True, key="ueo.notices"):
+        st.markdown(f"**{_STATES[notice.state][0]}**")
         if notice.state in ("running", "stopping"):
             st.progress(_live_share(notice))
         st.text(notice.title)
         st.page_link(
             "pages/3_Live.py" if notice.state != "finished" else "pages/4_Inspect.py",
-            label="Watch it" if notice.under_way else "Look at it",
+            label="Watch run" if notice.under_way else "View run",
             icon=":material/arrow_forward:",
             query_params={"run": notice.run},
         )
@@ -270,7 +271,7 @@ def _live_share(notice: Notice) -> float:
 
 
 def _freeze_imports() -> None:
-    """Keep what torch brought along out of every later garbage collection."""
+    """Exclude what torch imported from every later garbage collection."""
     process = _process()
     if len(sys.modules) - process.frozen > _NEW_MODULES:
         gc.freeze()

@@ -1,4 +1,4 @@
-"""Text for people: names that came from outside made safe to show, times made easy to read."""
+"""Untrusted text made safe to show as Markdown or HTML."""
 
 import html
 import re
@@ -7,12 +7,12 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&=^])")
 
 
 def markdown(text: str) -> str:
-    """Text as Markdown that shows exactly the text."""
+    """Markdown that shows exactly this text."""
     return _MARKDOWN.sub(r"\\\1", " ".join(str(text).split()))
 
 
 def escaped(text: str) -> str:
-    """Text for HTML, attributes included."""
+    """HTML that shows exactly this text, also in attributes."""
     return html.escape(str(text), quote=True)
 
 

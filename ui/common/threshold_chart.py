@@ -39,17 +39,17 @@ def threshold_chart(
     key: str,
     name: str,
     on_move: Callable[[float], None],
-    colour: str = charts.AFTER,
+    color: str = charts.AFTER,
     help: str | None = None,
 ) -> float:
-    """Draw both. → the threshold, inside the limits
+    """Draw the histogram and the slider. → the threshold, inside the limits
 
-    groups: scores by group; "unknown" is striped. limits: of the axis. now: the threshold as it is
-    kept; on_move is told another one.
+    groups: scores by group; "unknown" is striped. limits: of the axis. now: the current threshold;
+    on_move is called with a new one.
     """
     low, high = limits
     digits, step = histograms.digits(low, high), (high - low) / STEPS
-    # What is kept is what counts: the range may have changed with the axis or the model.
+    # The range may have changed with the axis or the model.
     now = float(np.clip(now, low, high + step))
     st.session_state[key] = now
     together = np.concatenate(list(groups.values()))
@@ -65,7 +65,7 @@ def threshold_chart(
                     "name": group,
                     "counts": bars.counts[group].tolist(),
                     "striped": group == "unknown",
-                    "colour": charts.KNOWN if len(groups) > 1 else colour,
+                    "color": charts.KNOWN if len(groups) > 1 else color,
                 }
                 for group in groups
             ],
@@ -81,7 +81,7 @@ def threshold_chart(
         on_moved_change=lambda: _moved(st.session_state[drawn].moved, on_move),
     )
     return st.slider(
-        "Threshold: an image with a lower score counts as unknown",
+        "Threshold: images with a lower score count as unknown",
         low,
         high + step,
         step=step,

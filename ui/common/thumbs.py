@@ -38,22 +38,22 @@ def _source(store: str, set_id: str, index: int) -> str:
 
 
 def picture(reference: dict, index: int, alt: str) -> str:
-    """An <img> of one image of a set, or a grey square where it is no longer in the store."""
+    """An <img> of one image of a set, or a gray square if it is no longer in the store."""
     try:
         source = _source(reference["store"], reference["set"], int(index))
     except (UserError, IndexError):
-        return '<div class="gone">deleted from the store</div>'
+        return '<div class="gone">deleted</div>'
     return f'<img src="{source}" alt="{escaped(alt)}">'
 
 
 def name(reference: dict, index: int) -> str:
-    """The image's name within its set; empty where the set is gone."""
+    """The image's name within its set; empty if the set is deleted."""
     found = names(reference)
     return found[int(index)] if int(index) < len(found) else ""
 
 
 def names(reference: dict) -> list[str]:
-    """The names of all images of a set; none where the set is gone."""
+    """The names of all images of a set; none if the set is deleted."""
     try:
         return _images(reference["store"], reference["set"]).names
     except UserError:
@@ -61,7 +61,7 @@ def names(reference: dict) -> list[str]:
 
 
 def card(reference: dict, index: int, lines: list[str], flipped: bool = False) -> str:
-    """One thumbnail with lines of HTML below it; a dashed frame marks a flipped answer."""
+    """One thumbnail with lines of HTML below it; a dashed frame marks a changed prediction."""
     alt = name(reference, index) or "image"
     return (
         f'<div class="ueo-thumb{" flipped" if flipped else ""}" title="{escaped(alt)}">'

@@ -1,4 +1,4 @@
-"""An uploader of many files: a folder of thousands goes up as one zip that the browser packs."""
+"""A file uploader; the browser packs a folder of many files into one zip."""
 
 import streamlit as st
 
@@ -18,13 +18,13 @@ _PACK = st.components.v2.component(
 
 
 def ready() -> None:
-    """At the end of a page with uploaders: whoever is faster than a new uploader is served as well."""
+    """Call at the end of a page with uploaders, so that files chosen before the script ran are packed."""
     _pack("ueo.pack")
 
 
 def uploader(label: str, folder: bool, key: str) -> list:
-    """The chosen files, of a folder or one by one; a single zip where they were many."""
-    with st.container(gap=None):  # what the script has to say stands beside the uploader
+    """The chosen files, of a folder or one by one; a single zip if they are many."""
+    with st.container(gap=None):  # the script's messages appear beside the uploader
         given = st.file_uploader(
             label, accept_multiple_files="directory" if folder else True, key=key
         )

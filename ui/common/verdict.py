@@ -1,6 +1,6 @@
-"""The plain verdict on a run, the same on Live and Inspect."""
+"""The verdict on a run, as Live, Inspect and Use show it."""
 
-from __future__ import annotations  # what these functions pass on loads scikit-learn: seconds
+from __future__ import annotations  # the core types load scikit-learn, which takes seconds
 
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -56,22 +56,22 @@ def judged(opened: Inspection, part: str, score: str) -> Verdict:
 
 
 def show_guard(opened: Inspection) -> None:
-    """What the guard says of the last epoch, from no label; nothing where it was off."""
+    """The safety check of the last epoch, which needs no labels; nothing if it was off."""
     if opened.guard is None:
         return
     fine = opened.guard["share"] == 1
     icon = ":material/verified_user:" if fine else ":material/gpp_maybe:"
-    where = "" if fine else " On the Use page and with `--guarded`."
+    where = "" if fine else " Available on the Use page and with `--guarded`."
     (st.caption if fine else st.warning)(
-        f"{icon if fine else ''} **Without labels:** {markdown(opened.guard['reason'])}{where}",
+        f"{icon if fine else ''} **Safety check (no labels):** {markdown(opened.guard['reason'])}{where}",
         **({} if fine else {"icon": icon}),
     )
 
 
 def show_verdict(verdict: Verdict) -> None:
-    """The headline in a coloured box and the sentences in it, what got worse first."""
+    """A colored box with the headline and the sentences, what got worse first."""
     box, icon = BOXES[verdict.kind]
     lines = [f"**{markdown(verdict.headline)}**", *(f"- {markdown(s)}" for s in verdict.sentences)]
     box("\n\n".join([lines[0], "\n".join(lines[1:])]), icon=icon)
     if verdict.kind in ("worse", "mixed"):
-        why("worse", "When does it go wrong?")
+        why("worse", "When does adaptation fail?")

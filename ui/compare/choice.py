@@ -1,4 +1,4 @@
-"""Compare: which runs, the rivals that are missing, and those that are still at work."""
+"""Compare: which runs, the baselines to add, and the runs still in progress."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ from ui.common.text import duration, markdown
 
 KEY = "compare.runs"
 TICK = 1.0  # seconds
-BASELINES = ("infomax", "entmin")  # the two that UEO becomes without its weights, and without H(p̄)
+BASELINES = ("infomax", "entmin")  # UEO without its weights, and also without H(p̄)
 
 
 def choose(entries: Sequence[Entry]) -> list[str]:
-    """The list to choose from, in step with `?runs=a,b,c`. → the chosen runs"""
+    """The selection of runs, kept in `?runs=a,b,c`. → the chosen runs"""
     labels = entry_labels(entries)
     wanted = parameter("runs")
     if wanted is None:
@@ -27,7 +27,7 @@ def choose(entries: Sequence[Entry]) -> list[str]:
     else:
         runs = list(dict.fromkeys(r for r in wanted.split(",") if r))
         for run in [r for r in runs if r not in labels]:
-            _not_there(run)
+            _unavailable(run)
         runs = [r for r in runs if r in labels][:MOST]
     st.session_state[KEY] = runs
     st.multiselect(
@@ -42,18 +42,18 @@ def choose(entries: Sequence[Entry]) -> list[str]:
     return runs
 
 
-def _not_there(run: str) -> None:
-    """Why a run of the address cannot be shown."""
+def _unavailable(run: str) -> None:
+    """Why a run of the URL cannot be shown."""
     try:
         found = entry(manager(), run)
-        text = f"“{found.title}” is {found.state} and has no result yet; it is left out here."
+        text = f"“{found.title}” is {found.state} and has no result yet, so it is not shown."
     except UserError as error:
         text = str(error)
     st.warning(markdown(text), icon=":material/warning:")
 
 
 def baselines(entries: Sequence[Entry], chosen: list[str]) -> None:
-    """Buttons: the usual selection, and what queues the rivals of a run."""
+    """Buttons: select the latest runs on the same data, and queue baselines of a run."""
     if text := st.session_state.pop("compare.problem", None):
         problem(text)
     finished = {e.run: e for e in entries if e.finished}
@@ -61,7 +61,7 @@ def baselines(entries: Sequence[Entry], chosen: list[str]) -> None:
         usual = latest_together(entries)
         if usual and chosen != usual:
             st.button(
-                "Latest on the same data",
+                "Select the latest on the same data",
                 icon=":material/history:",
                 on_click=_select,
                 args=(usual,),
@@ -69,16 +69,16 @@ def baselines(entries: Sequence[Entry], chosen: list[str]) -> None:
             )
         bases = [r for r in chosen if r in finished] or list(finished)
         if bases:
-            with st.popover("Run the rivals", icon=":material/swords:"):
+            with st.popover("Run baselines", icon=":material/playlist_add:"):
                 _baselines(bases, entry_labels(list(finished.values())))
 
 
 def _baselines(bases: list[str], labels: dict[str, str]) -> None:
     st.caption(
-        "Other methods and seeds on the same images, with the same class names and settings as a run. "
-        "What has been run already is not run again."
+        "Other methods and seeds on the same images, with the class names and settings of a run. "
+        "Existing runs are not repeated."
     )
-    base = st.selectbox("Like this run", bases, format_func=labels.get, key="compare.base")
+    base = st.selectbox("Same settings as", bases, format_func=labels.get, key="compare.base")
     methods = st.pills(
         "Methods",
         list(RUNNABLE),
@@ -88,12 +88,12 @@ def _baselines(bases: list[str], labels: dict[str, str]) -> None:
         key="compare.methods",
     )
     seeds = st.number_input(
-        "Seeds of every method",
+        "Seeds per method",
         1,
         MOST_BASELINE_SEEDS,
         1,
         key="compare.seeds",
-        help="Counted from the run's own; means and deviations come from them.",
+        help="Starting with the run's own seed. Means and standard deviations are over the seeds.",
     )
     try:
         plan = baseline_sweep.baselines(manager(), base, methods, seeds)
@@ -104,13 +104,13 @@ def _baselines(bases: list[str], labels: dict[str, str]) -> None:
     seconds = manager().snapshot(base).seconds
     if new:
         st.markdown(
-            f"**{new} new run{'s' * (new != 1)}**, about {duration(new * seconds)} of adapting: "
-            f"the chosen run took {duration(seconds)}."
+            f"**{new} new run{'s' * (new != 1)}**, about {duration(new * seconds)} of training: "
+            f"the selected run took {duration(seconds)}."
         )
     else:
-        st.markdown("All of these have been run or are under way.")
+        st.markdown("All of these runs exist or are in progress.")
     st.button(
-        f"Queue {new} run{'s' * (new != 1)}" if new else "Show them",
+        f"Queue {new} run{'s' * (new != 1)}" if new else "Show these runs",
         type="primary",
         icon=":material/playlist_add:" if new else ":material/visibility:",
         key="compare.queue",
@@ -120,7 +120,7 @@ def _baselines(bases: list[str], labels: dict[str, str]) -> None:
 
 
 def _queue(base: str, methods: tuple[str, ...], seeds: int) -> None:
-    """A callback: a second click of the same button finds the first one's runs."""
+    """Queue the runs; a second click finds those of the first."""
     try:
         runs = queue_baselines(manager(), base, methods, seeds)
     except (UserError, OSError) as error:
@@ -134,8 +134,8 @@ def _select(runs: list[str]) -> None:
     set_parameter("runs", ",".join(runs))
 
 
-def under_way(entries: Sequence[Entry]) -> None:
-    """Chosen runs that have no result yet, with their progress; they come in when they are done."""
+def in_progress(entries: Sequence[Entry]) -> None:
+    """Chosen runs without a result yet, with their progress."""
     if entries:
         runs = tuple(e.run for e in reversed(entries))  # first in, first out
         st.fragment(_tick, run_every=TICK, key="compare.live")(runs)
@@ -145,9 +145,9 @@ def _tick(runs: tuple[str, ...]) -> None:
     now = [manager().snapshot(run) for run in runs]
     if any(s.state not in ("queued", "running", "stopping") for s in now):
         st.rerun()
-    with st.container(border=True, key="compare-under-way"):
+    with st.container(border=True, key="compare-in-progress"):
         st.markdown(
-            f"**{len(now)} run{'s' * (len(now) != 1)} under way**: they join the comparison when done."
+            f"**{len(now)} run{'s' * (len(now) != 1)} in progress**; added to the comparison when finished."
         )
         for s in now:
             left, right = st.columns([4, 1], vertical_alignment="center")
@@ -170,5 +170,5 @@ def _tick(runs: tuple[str, ...]) -> None:
 def _act(run: str, action: str) -> None:
     try:
         manager().act(run, action)
-    except UserError as error:  # it moved on between the drawing and the click
+    except UserError as error:  # the run has changed since the page was drawn
         st.toast(markdown(str(error)), icon=":material/info:")

@@ -1,4 +1,4 @@
-"""Compare: the curves of all runs over each other."""
+"""Compare: the curves of all runs in the same charts."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,11 +14,11 @@ from ui.common import charts
 from ui.common.shell import manager
 from ui.common.text import escaped
 
-# Okabe and Ito's colours; a second channel each: the dash, and the symbol of single points.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8797A8")
+# Okabe and Ito's colors; a dash and a symbol repeat each of them.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8797A8")
 DASHES = ("solid", [8, 4], [2, 3], [12, 3, 2, 3], [5, 2])
 SYMBOLS = ("circle", "triangle", "rect", "diamond", "roundRect")
-FIRST = ("Loss", "ACC", "AUC", "HM", "Same answer")  # shown until a person chooses
+FIRST = ("Loss", "ACC", "AUC", "HM", "Same answer")  # the default selection
 
 STYLE = """<style>
 .ueo-legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1.4rem; font-size: 0.9rem; }
@@ -28,14 +28,14 @@ STYLE = """<style>
 
 
 def show(opened: Sequence[ComparedRun]) -> None:
-    """A chart for every chosen curve, one line a run; seeds of one group look alike."""
+    """A chart per curve, a line per run; seeds of one group share their style."""
     st.subheader("Curves")
     found = {
         c.run: _curves(str(manager().folder(c.run).path), c.step, len(c.classes)) for c in opened
     }
     there = [k for k in CURVES if any(k in curves for curves in found.values())]
     if not there:
-        st.caption("These runs kept no events, so there is nothing to draw.")
+        st.caption("These runs have no recorded events, so there are no curves.")
         return
     default = [k for k in FIRST if k in there][:4]
     chosen = st.pills(
@@ -56,7 +56,7 @@ def show(opened: Sequence[ComparedRun]) -> None:
     st.caption(
         "By step. Loss and entropies are of the batches"
         + (
-            ", the others of a fixed sample of up to 256 images after every epoch."
+            ", the others of a fixed sample of up to 256 images, measured after every epoch."
             if probed
             else "."
         )
@@ -69,7 +69,7 @@ def _chart(name: str, found: dict, looks: dict, labels: dict[str, str]) -> None:
         charts.line(
             labels[run],
             curves[name],
-            colour,
+            color,
             dash=dash,
             symbol=symbol,
             width=2,
@@ -77,16 +77,16 @@ def _chart(name: str, found: dict, looks: dict, labels: dict[str, str]) -> None:
         )
         for run, curves in found.items()
         if name in curves
-        for colour, dash, symbol in [looks[run]]
+        for color, dash, symbol in [looks[run]]
     ]
-    st.markdown(f"**{name}**, {unit}: {about}")
+    st.markdown(f"**{name}**: {about}")
     st.echarts_chart(
         charts.frame(
             xAxis=charts.axis("step", min=0, minInterval=1),
-            yAxis=charts.axis("", vertical=True, scale=True),
+            yAxis=charts.axis(unit, vertical=True, scale=True),
             series=lines,
             legend={"show": False},
-            grid={"left": 8, "right": 16, "top": 14, "bottom": 26, "containLabel": True},
+            grid={"left": 8, "right": 16, "top": 30, "bottom": 26, "containLabel": True},
             tooltip={"trigger": "axis", "confine": True, "valueFormatter": "%.2f"},
         ),
         key=f"compare-curve-{name}",
@@ -96,9 +96,9 @@ def _chart(name: str, found: dict, looks: dict, labels: dict[str, str]) -> None:
 
 
 def _looks(opened: Sequence[ComparedRun]) -> dict[str, tuple]:
-    """Colour, dash and symbol of every run; the same for the seeds of one group."""
+    """Color, dash and symbol of every run; the same for the seeds of one group."""
     return {
-        c.run: (COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)], SYMBOLS[i % len(SYMBOLS)])
+        c.run: (COLORS[i % len(COLORS)], DASHES[i % len(DASHES)], SYMBOLS[i % len(SYMBOLS)])
         for i, group in enumerate(groups(opened))
         for c in group
     }
@@ -107,27 +107,27 @@ def _looks(opened: Sequence[ComparedRun]) -> dict[str, tuple]:
 def _legend(opened: Sequence[ComparedRun], names: dict[str, str], looks: dict) -> str:
     found = []
     for group in groups(opened):
-        colour, dash, _ = looks[group[0].run]
+        color, dash, _ = looks[group[0].run]
         seeds = f" ({len(group)} runs)" if len(group) > 1 else ""
         found.append(
-            f'<span><i style="background: {_pattern(colour, dash)}"></i>'
+            f'<span><i style="background: {_pattern(color, dash)}"></i>'
             f"{escaped(names[group[0].run])}{seeds}</span>"
         )
     return "".join(found)
 
 
-def _pattern(colour: str, dash: str | list[int]) -> str:
-    """A chart's dash as a CSS background, for the legend: drawn and empty pixels in turn."""
+def _pattern(color: str, dash: str | list[int]) -> str:
+    """A chart's dash as a CSS background, for the legend."""
     if dash == "solid":
-        return colour
+        return color
     stops, at = [], 0
     for i, width in enumerate(dash):
-        paint = "transparent" if i % 2 else colour
+        paint = "transparent" if i % 2 else color
         stops.append(f"{paint} {at}px {at + width}px")
         at += width
     return f"repeating-linear-gradient(90deg, {', '.join(stops)})"
 
 
-@lru_cache(maxsize=32)  # step: a run that went on has other curves
+@lru_cache(maxsize=32)  # step: a run that was trained longer has other curves
 def _curves(path: str, step: int, classes: int) -> dict:
     return compare_curves.curves(read_snapshot(RunFolder(path)), classes)

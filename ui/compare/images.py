@@ -1,4 +1,4 @@
-"""Compare: the images of which two models say something different, page by page."""
+"""Compare: the images for which two models differ, page by page."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,20 @@ from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Model
 from ueo_core.analysis.disagreements import differing, pair_views
 from ueo_core.evaluation.metrics import OOD
-from ui.common import gallery, thumbs
+from ui.common import thumbs
+from ui.common.image_grid import page_indices
 from ui.common.text import escaped
 
 
 def show(opened: Sequence[ComparedRun]) -> None:
-    """Choose two models and a selection of images, and look at them."""
-    st.subheader("Images whose answer differs")
+    """Choose two models and a selection of images, and show the images."""
+    st.subheader("Images with different predictions")
     models = compare.models(opened)
     left, right = st.columns(2, gap="large")
     with left:
         a = _choose("A", list(models), models)
     of_a, predictions_a = models[a].compared_run, models[a].predictions
-    # Only models over the same images and class names can be laid over each other.
+    # Only models on the same images with the same class names can be compared.
     others = [k for k, m in models.items() if k != a and m.compared_run.images == of_a.images]
     with right:
         b = _choose("B", others, models)
@@ -40,8 +41,8 @@ def show(opened: Sequence[ComparedRun]) -> None:
     found, filtered = _filtered(found, of_a, predictions_a, predictions_b)
     n = len(of_a.truth)
     of = f"{len(found):,} of these {total:,}" if filtered else f"{total:,} of {n:,}"
-    st.caption(f"{of} images. {allowed[view].about} Those that both are surest of come first.")
-    _wall(found, of_a, predictions_a, predictions_b, f"{a}.{b}.{view}")
+    st.caption(f"{of} images. {allowed[view].about} The most confident predictions come first.")
+    _grid(found, of_a, predictions_a, predictions_b, f"{a}.{b}.{view}")
 
 
 def _choose(letter: str, options: list[str], models: dict[str, Model]) -> str:
@@ -52,25 +53,28 @@ def _choose(letter: str, options: list[str], models: dict[str, Model]) -> str:
 
 
 def _filtered(found, run: ComparedRun, predictions_a, predictions_b):
-    """Narrow down by answers and truth. → indices, whether anything was asked for"""
+    """Filter by predictions and true class. → indices, whether a filter is set"""
     classes = range(len(run.classes))
     columns = st.columns(3 if run.labelled else 2, gap="medium")
-    title = lambda i: "every class" if i is None else run.classes[i]  # noqa: E731
+    title = lambda i: "All classes" if i is None else run.classes[i]  # noqa: E731
     wanted = []
     for column, letter, predictions in (
         (columns[0], "A", predictions_a),
         (columns[1], "B", predictions_b),
     ):
         name = column.selectbox(
-            f"{letter} answers", [None, *classes], format_func=title, key=f"compare.answer.{letter}"
+            f"Prediction of {letter}",
+            [None, *classes],
+            format_func=title,
+            key=f"compare.answer.{letter}",
         )
         wanted.append((name, predictions.prediction))
     if run.labelled:
         truth = columns[2].selectbox(
-            "It is",
+            "True class",
             [None, *classes, OOD],
             key="compare.truth",
-            format_func=lambda i: "none of them" if i == OOD else title(i),
+            format_func=lambda i: "none (unknown)" if i == OOD else title(i),
         )
         wanted.append((truth, run.truth))
     for value, values in wanted:
@@ -79,11 +83,11 @@ def _filtered(found, run: ComparedRun, predictions_a, predictions_b):
     return found, any(value is not None for value, _ in wanted)
 
 
-def _wall(found, run: ComparedRun, predictions_a, predictions_b, key: str) -> None:
+def _grid(found, run: ComparedRun, predictions_a, predictions_b, key: str) -> None:
     if not len(found):
         st.caption("No image is like that.")
         return
-    shown = gallery.pages(len(found), key=f"compare.page.{key}")
+    shown = page_indices(len(found), key=f"compare.page.{key}")
     cards = [_card(int(found[i]), run, predictions_a, predictions_b) for i in shown]
     st.html(thumbs.strip(cards))
 
@@ -91,16 +95,16 @@ def _wall(found, run: ComparedRun, predictions_a, predictions_b, key: str) -> No
 def _card(i: int, run: ComparedRun, predictions_a, predictions_b) -> str:
     truth, lines = int(run.truth[i]), []
     for letter, of in (("A", predictions_a), ("B", predictions_b)):
-        said = int(of.prediction[i])
-        # An unknown image has no right answer among the classes: neither tick nor cross.
-        kind = "" if truth < 0 else "good" if said == truth else "bad"
+        prediction = int(of.prediction[i])
+        # No class is right for an unknown image: neither tick nor cross.
+        kind = "" if truth < 0 else "good" if prediction == truth else "bad"
         unknown = " · unknown" if of.score[i] < of.threshold else ""
         lines.append(
-            f'{letter}: <span class="tag {kind}">{escaped(run.classes[said])}</span> '
+            f'{letter}: <span class="tag {kind}">{escaped(run.classes[prediction])}</span> '
             f'<span class="was">{100 * of.confidence[i]:.0f} %{unknown}</span>'
         )
     if truth == OOD:
-        lines.append("<i>is none of the classes</i>")
+        lines.append("<i>true class: none (unknown)</i>")
     elif truth >= 0:
-        lines.append(f"<i>is {escaped(run.classes[truth])}</i>")
+        lines.append(f"<i>true class: {escaped(run.classes[truth])}</i>")
     return thumbs.card(run.reference, i, lines)

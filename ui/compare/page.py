@@ -1,4 +1,4 @@
-"""The Compare page: chosen runs side by side, from the table down to single images."""
+"""The Compare page: several runs side by side, from the table to single images."""
 
 from functools import lru_cache
 
@@ -11,14 +11,14 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 from ui.common import thumbs
-from ui.common.patience import Patience
+from ui.common.job_progress import DelayedProgress
 from ui.common.shell import manager
 from ui.common.text import markdown
 from ui.compare import choice, curves, images, protocol, table
 from ui.inspect.page import SETS, STYLE
 from ui.live.page import no_run
 
-VIEWS = {"runs": "My runs", "protocol": "Protocol: methods on labelled images"}
+VIEWS = {"runs": "Runs", "protocol": "Protocol: methods on labeled images"}
 NARROW = """<style>
 .ueo-table th:first-child { min-width: 9.5rem; }
 .ueo-table small { opacity: 0.75; white-space: nowrap; }
@@ -30,7 +30,7 @@ NARROW = """<style>
 
 
 def show() -> None:
-    """Draw the page in whatever state it is; `?view=` keeps which half."""
+    """Draw the page; `?view=` keeps which half is shown."""
     st.html(thumbs.STYLE + STYLE + NARROW)
     st.title("Compare")
     wanted = st.query_params.get("view")
@@ -57,7 +57,7 @@ def _runs() -> None:
         return
     chosen = choice.choose(entries)
     choice.baselines(entries, chosen)
-    choice.under_way([e for e in entries if e.run in chosen and e.under_way])
+    choice.in_progress([e for e in entries if e.run in chosen and e.under_way])
     finished = [e.run for e in entries if e.run in chosen and e.finished]
     if not finished:
         if not any(e.under_way for e in entries if e.run in chosen):
@@ -78,7 +78,7 @@ def _compare(runs: list[str]) -> None:
 
 
 def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
-    """The runs on the chosen images by the chosen score; those that cannot be opened are said."""
+    """The runs on the chosen images with the chosen score; a warning for each that cannot be read."""
     folders = [manager().folder(run) for run in runs]
     parts, scores = parts_of(folders), SCORES
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -93,7 +93,7 @@ def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
                 key=f"compare.set.{parts[0]}",
             )
         score = st.selectbox(
-            "Score of how known an image is",
+            "Known/unknown score",
             list(scores),
             index=list(scores).index(DEFAULT_SCORE),
             key="compare.score",
@@ -101,14 +101,14 @@ def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
             format_func=lambda k: scores[k].title,
         )
         about = st.container(width="stretch")
-    found, patience = [], Patience("Reading the runs")
+    found, progress = [], DelayedProgress("Reading the runs")
     for done, folder in enumerate(folders):
-        patience(done, len(folders))
+        progress(done, len(folders))
         try:
             found.append(_compared_run(str(folder.path), _stamp(folder), part, score))
         except UserError as error:
             st.warning(markdown(str(error)), icon=":material/warning:")
-    patience.over()
+    progress.clear()
     if found:
         first = found[0]
         text = f"{scores[score].title}: {scores[score].temperature(first.logit_scale)}"
@@ -116,13 +116,15 @@ def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
             n_known, n_unknown = (first.truth >= 0).sum(), (first.truth == OOD).sum()
             text += f" · {len(first.truth):,} images"
             if first.labelled:
-                text += f", {n_known:,} of the {len(first.classes)} classes, {n_unknown:,} of none"
+                text += (
+                    f", {n_known:,} known (of {len(first.classes)} classes), {n_unknown:,} unknown"
+                )
         about.caption(text)
     return tuple(found), part, score
 
 
 def _stamp(folder: RunFolder) -> int:
-    """Changes when the run writes another result."""
+    """Changes whenever the run writes a result."""
     result = folder.path / "result.json"
     return result.stat().st_mtime_ns if result.is_file() else 0
 

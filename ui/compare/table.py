@@ -1,4 +1,4 @@
-"""Compare: the table over seeds, the tests on the same images, and what differs in the settings."""
+"""Compare: means over seeds, tests on the same images, and the settings that differ."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,15 @@ import streamlit as st
 from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Row, differences, labels, table
 from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, in_words
-from ui.common.patience import Patience
+from ui.common.job_progress import DelayedProgress
 from ui.common.text import escaped, markdown
 
-HEADS = {  # figure → (title, unit, whether less is better; None: neither)
+HEADS = {  # figure → (title, unit, whether lower is better; None: neither)
     "acc": ("ACC", "%", False),
     "auc": ("AUC", "%", False),
     "hm": ("HM", "%", False),
     "fpr95": ("FPR95", "%", True),
-    "agreement": ("Answers as zero-shot", "%", None),
+    "agreement": ("Same prediction as zero-shot", "%", None),
     "seconds": ("Time", "s", None),
 }
 
@@ -27,8 +27,8 @@ def show(opened: Sequence[ComparedRun], part: str, score: str) -> None:
         _tests(opened)
     else:
         st.info(
-            "These images have no labels, so nobody knows which run is better. What can be seen is how far "
-            "each moved away from zero-shot, and where they contradict each other.",
+            "No labels, so the runs cannot be ranked. Shown are how much each differs from zero-shot, and "
+            "where their predictions differ.",
             icon=":material/help:",
         )
     _every_run(opened)
@@ -49,11 +49,13 @@ def _means(opened: Sequence[ComparedRun]) -> None:
         f"<tbody>{body}</tbody></table>"
     )
     note = (
-        "Runs that differ only in their seed are one line, mean ± sample standard deviation. "
-        "Time is spent adapting, evaluations included. "
+        "Runs that differ only in their seed share a row: mean ± sample standard deviation. "
+        "Time: training, with evaluations. "
     )
     if "acc" in shown:
-        note += "★ the best mean of a column, FPR95 the lowest; where images or class names differ, none."
+        note += (
+            "★: best mean of the column (lowest for FPR95), if images and class names are the same."
+        )
     st.caption(note)
 
 
@@ -73,23 +75,21 @@ def _cell(row: Row, key: str, best: float | None) -> str:
 
 
 def _tests(opened: Sequence[ComparedRun]) -> None:
-    st.subheader("On the same images")
+    st.subheader("Tests on the same images")
     names, models = labels(opened), compare.models(opened)
     key = "compare.reference"
     if st.session_state.get(key) not in models:
         st.session_state[key] = next(iter(models))
     wanted = st.selectbox(
-        "Tested against", list(models), format_func=lambda k: models[k].name, key=key, width=420
+        "Compare with", list(models), format_func=lambda k: models[k].name, key=key, width=420
     )
     start, reference = models[wanted].compared_run, models[wanted].name
-    patience = Patience("Drawing samples for the tests")
-    tests = against(opened, models[wanted], progress=patience)
-    patience.over()
+    progress = DelayedProgress("Running the tests")
+    tests = against(opened, models[wanted], progress=progress)
+    progress.clear()
     apart = [names[c.run] for c in opened if c.bench != start.bench]
     if not tests:
-        st.info(
-            "There is no other run on the same images here: choose one above, or run the rivals."
-        )
+        st.info("No other run on the same images is selected. Select one above, or run baselines.")
     else:
         found = {t.verdict for t in tests}
         box = st.info if "worse" not in found else st.warning if len(found) > 1 else st.error
@@ -99,14 +99,14 @@ def _tests(opened: Sequence[ComparedRun]) -> None:
         first = tests[0]
         correction = f" corrected for {len(tests)} tests at once (Holm)" if len(tests) > 1 else ""
         st.caption(
-            f"Against {markdown(reference)}. ↑, ↓: of n = {first.n_known:,} images of the classes those that "
-            f"became right, or wrong; p: {ACCURACY_TEST}, of ↑ against ↓{correction}. Intervals: 95 %, "
-            f"{INTERVAL}, n = {first.n_known + first.n_unknown:,}, seed 0. They speak of these "
-            "images, not of other seeds."
+            f"Against {markdown(reference)}. ↑, ↓: of n = {first.n_known:,} known images those that became "
+            f"right or wrong; p: {ACCURACY_TEST}, of ↑ against ↓{correction}. Intervals: 95 %, "
+            f"{INTERVAL}, n = {first.n_known + first.n_unknown:,}, seed 0. They cover the choice of images, "
+            "not of seeds."
         )
     if apart:
         st.caption(
-            f":material/block: Not tested, for other images, class names or labels: {markdown(', '.join(apart))}."
+            f":material/block: Not tested, as images, class names or labels differ: {markdown(', '.join(apart))}."
         )
 
 
@@ -136,13 +136,13 @@ def _p(value: float) -> str:
 
 
 def _every_run(opened: Sequence[ComparedRun]) -> None:
-    """One line a run with the settings that differ, and the way to its own page."""
-    st.subheader("What differs")
+    """A row per run with the settings that differ, and a link to its Inspect page."""
+    st.subheader("Differences in settings")
     apart = differences(opened)
     if len(opened) == 1:
-        st.caption("One run differs from nothing: choose a second one, or run the rivals.")
+        st.caption("Select a second run to see differences, or run baselines.")
     elif not apart:
-        st.caption("Nothing: these runs have the same settings, images and class names.")
+        st.caption("None: these runs have the same settings, images and class names.")
     rows = []
     for c in opened:
         row = {"run": c.title, "look": f"Inspect?run={c.run}"}
@@ -160,4 +160,4 @@ def _every_run(opened: Sequence[ComparedRun]) -> None:
         key="compare-runs-table",
     )
     if len(opened) > 1 and apart:
-        st.caption("Only what is not the same everywhere has a column.")
+        st.caption("Settings that are the same for all runs are not listed.")

@@ -5,7 +5,8 @@ import streamlit as st
 from ueo_core.data.labels import folder_labels
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset
-from ui.common import gallery, shell
+from ui.common import shell
+from ui.common.image_grid import Thumbnail, image_grid, page_indices
 
 
 def draw(dataset: Dataset) -> None:
@@ -44,12 +45,9 @@ def _wall(dataset: Dataset) -> None:
             if text in name.casefold() and (only is None or labels[i] == only)
         ]
         st.caption(f"{len(shown):,} of {len(images):,} images")
-        visible = gallery.pages(len(shown), f"data.page.{part}")
-        gallery.wall(
-            [
-                gallery.Picture(images.thumbnail(i), images.names[i])
-                for i in (shown[k] for k in visible)
-            ]
+        visible = page_indices(len(shown), f"data.page.{part}")
+        image_grid(
+            [Thumbnail(images.thumbnail(i), images.names[i]) for i in (shown[k] for k in visible)]
         )
     except UserError as error:
         shell.problem(error)

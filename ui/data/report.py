@@ -9,7 +9,7 @@ from ueo_core.data.labels import map_folders
 from ueo_core.data.limits import LIMITS_EXAMPLE
 from ueo_core.data.store import Store
 from ueo_core.workspace.dataset import Dataset
-from ui.common import gallery
+from ui.common.image_grid import Thumbnail, image_grid, page_indices
 
 _ROWS = 5_000  # a table of more is for the command line's JSON
 
@@ -76,10 +76,10 @@ def _odd(dataset: Dataset, part: str, report: IntakeReport) -> None:
     if not odd:
         return
     st.markdown("**Images that deserve a look**")
-    visible = gallery.pages(len(odd), f"data.odd.{part}.{dataset.id}")
-    gallery.wall(
+    visible = page_indices(len(odd), f"data.odd.{part}.{dataset.id}")
+    image_grid(
         [
-            gallery.Picture(images.thumbnail(index[name]), f"{name}: {', '.join(why)}")
+            Thumbnail(images.thumbnail(index[name]), f"{name}: {', '.join(why)}")
             for name, why in (odd[k] for k in visible)
         ]
     )

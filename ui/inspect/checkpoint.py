@@ -1,9 +1,9 @@
-"""Inspect: which model stands on the "after" side, the final one or a checkpoint on the way."""
+"""Inspect: which model is "after", the final one or an earlier checkpoint."""
 
 import streamlit as st
 
 from ui.common import shell
-from ui.common.working import working
+from ui.common.job_progress import show_job, start_job
 
 
 def slider(run: str) -> int:
@@ -11,28 +11,28 @@ def slider(run: str) -> int:
     from ueo_core.analysis.checkpoints import checkpoint_steps
 
     steps = checkpoint_steps(shell.manager().folder(run))
-    if len(steps) == 1:  # stopped before the first step: there is nothing to choose
+    if len(steps) == 1:  # stopped before the first step
         return steps[0]
     names = {0: "0: zero-shot", steps[-1]: f"{steps[-1]}: final"}
     return st.select_slider(
-        "“After” is the model after step",
+        "Model shown as “after”, by step",
         steps,
         value=steps[-1],
         key=f"inspect.{run}.step",
         format_func=lambda s: names.get(s, str(s)),
         width=340,
-        help="“Before” is always the zero-shot model. What a run offers is its final model: choosing "
-        "the best of the checkpoints by these labels would flatter it.",
+        help="“Before” is always the zero-shot model. The result of a run is its final model: choosing "
+        "the best checkpoint by these labels would overestimate it.",
     )
 
 
 def scored(run: str, step: int) -> bool:
-    """Whether the step can be shown; else draw the way to it: one pass over all images, once."""
+    """Whether the step has been scored; if not, draw the buttons that score it."""
     from ueo_core.analysis.checkpoints import checkpoint_steps, unscored_steps
 
     folder = shell.manager().folder(run)
     key = f"inspect-score-{run}"
-    if working(key, "images"):
+    if show_job(key, "images"):
         return False
     missing = unscored_steps(folder)
     if step not in missing:
@@ -40,8 +40,8 @@ def scored(run: str, step: int) -> bool:
     n = sum(folder.config[p]["n"] for p in ("pool", "holdout") if folder.config[p])
     with st.container(border=True):
         st.markdown(
-            f"**The model after step {step} has not scored the images yet.** That is one pass of the "
-            f"{n:,} images through it, once: the result stays in the run's folder."
+            f"**The model after step {step} has not been scored yet.** Scoring is one pass over "
+            f"{n:,} images; the result is kept in the run's folder."
         )
         with st.container(horizontal=True):
             st.button(
@@ -53,13 +53,13 @@ def scored(run: str, step: int) -> bool:
             )
             if len(missing) > 1:
                 st.button(
-                    f"Score all {len(missing)} that are missing",
+                    f"Score all {len(missing)} missing checkpoints",
                     icon=":material/speed:",
                     on_click=_score,
                     args=(run, key, missing),
                 )
             st.button(
-                "Back to the final model",
+                "Show the final model",
                 icon=":material/last_page:",
                 on_click=_final,
                 args=(run, checkpoint_steps(folder)[-1]),
@@ -71,11 +71,10 @@ def _score(run: str, key: str, steps: list[int]) -> None:
     from ueo_core.analysis.checkpoints import score_checkpoints
 
     folder = shell.manager().folder(run)
-    shell.jobs().start(
+    start_job(
         key,
         f"Scoring {len(steps)} checkpoint{'s' * (len(steps) > 1)}",
         lambda job: score_checkpoints(folder, steps, job.progress, job.check),
-        again=True,
     )
 
 

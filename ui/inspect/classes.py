@@ -1,4 +1,4 @@
-"""Inspect: class by class, and which is taken for which."""
+"""Inspect: accuracy by class, and the confusion matrix."""
 
 from functools import lru_cache
 
@@ -15,16 +15,16 @@ from ueo_core.evaluation.metrics import confusion
 from ui.common import charts
 from ui.common.shell import dark
 from ui.common.text import markdown
-from ui.inspect.gallery import image_wall
+from ui.inspect.gallery import image_grid
 
-SHOWN = 40  # classes in the chart; the table holds all
-MATRIX = 60  # classes up to which the confusion can be drawn legibly
+SHOWN = 40  # classes in the chart; the table has all
+MATRIX = 60  # largest number of classes for a legible matrix
 
 
 def show_classes(opened: Inspection, part: Part) -> None:
-    """Accuracy of every class before and after; those that lost most come first."""
+    """Accuracy of every class before and after; the largest loss comes first."""
     rows = _changes(opened, part.name)
-    st.subheader("Class by class")
+    st.subheader("Accuracy by class")
     left, right = st.columns([2, 3], gap="medium")
     with left:
         st.echarts_chart(
@@ -33,10 +33,14 @@ def show_classes(opened: Inspection, part: Part) -> None:
             height=90 + 34 * min(len(rows), SHOWN),
             alt="Accuracy of every class before and after adaptation with Wilson intervals.",
         )
-        more = f" The {SHOWN} that lost most, of {len(rows)}." if len(rows) > SHOWN else ""
+        more = (
+            f" The {SHOWN} of {len(rows)} classes with the largest loss."
+            if len(rows) > SHOWN
+            else ""
+        )
         st.caption(
-            "Grey square: before; blue circle: after; in brackets the number of images; lines: 95 % "
-            f"Wilson intervals. The greatest loss is on top.{more}"
+            "Gray square: before; blue circle: after; lines: 95 % Wilson intervals; the number of images "
+            f"is in parentheses. The largest loss is on top.{more}"
         )
     with right:
         st.dataframe(
@@ -51,7 +55,7 @@ def show_classes(opened: Inspection, part: Part) -> None:
             key="inspect-class-table",
         )
         st.caption(
-            "±: 95 % Wilson interval; ↑, ↓: images that became right, or wrong; p: exact two-sided sign "
+            "±: 95 % Wilson interval; ↑, ↓: images that became right or wrong; p: exact two-sided sign "
             "test of ↑ against ↓."
         )
 
@@ -80,15 +84,14 @@ def _row(row) -> dict:
 
 
 def show_confusion(opened: Inspection, part: Part) -> None:
-    """The confusion before and after; a click on a cell shows its images."""
-    st.subheader("Who is taken for whom")
+    """The confusion matrices before and after; a click on a cell shows its images."""
+    st.subheader("Confusion matrix")
     rows = confusion_rows(opened.classes, part.truth)
     if len(opened.classes) > MATRIX:
         _pairs(opened, part, dict(rows))
         return
     st.caption(
-        "Rows: what it is; columns: the answer; the colour is the share of the row. "
-        "Click a cell to see its images."
+        "Rows: true class; columns: prediction; color: share of the row. Click a cell to see its images."
     )
     for column, side in zip(st.columns(2, gap="large"), ("before", "after"), strict=True):
         with column:
@@ -103,14 +106,14 @@ def _cell(opened, part, side: str, truth: int, prediction: int) -> None:
     found = confusion_cell(part.prediction[side], part.truth, truth, prediction)
     what = dict(confusion_rows(opened.classes, part.truth))[truth]
     st.markdown(
-        f"**{len(found)} of “{markdown(what)}”, answered “{markdown(opened.classes[prediction])}” "
+        f"**{len(found)} images of “{markdown(what)}”, predicted “{markdown(opened.classes[prediction])}” "
         f"{side} adaptation**"
     )
-    image_wall(opened, part, found, f"inspect.cell.{side}.{truth}.{prediction}")
+    image_grid(opened, part, found, f"inspect.cell.{side}.{truth}.{prediction}")
 
 
 def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
-    """Draw one matrix. → truth and answer of the cell that is selected"""
+    """Draw one matrix. → true class and prediction of the selected cell"""
     table = confusion(part.prediction[side], part.truth, len(opened.classes))
     cells = [
         (x, y, table[truth, x], 100 * table[truth, x] / table[truth].sum())
@@ -124,7 +127,7 @@ def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
         key=f"inspect.confusion.{opened.run}.{part.name}.{side}",
         height=150 + 24 * len(rows),
         on_select="rerun",
-        alt=f"Confusion matrix {side} adaptation.",
+        alt=f"Confusion matrix {side} adaptation: true class by prediction.",
     )
     for chosen in event["selection"]["selected"]:
         for index in chosen["data_indices"]:
@@ -134,27 +137,27 @@ def _matrix(opened, part, side: str, rows) -> tuple[int, int] | None:
 
 
 def _pairs(opened, part, names: dict[int, str]) -> None:
-    """Too many classes for a matrix: its cells that are not right, as a table to click in."""
+    """The errors as a table, for more classes than a matrix can show."""
     st.caption(
-        f"{len(opened.classes)} classes are too many for a matrix: these are its cells that are not "
-        "right, the fullest after adaptation first. Click a row to see its images, or choose a cell."
+        f"{len(opened.classes)} classes are too many for a matrix. The table lists the confusions, most "
+        "frequent after adaptation first. Select a row, or a class and a prediction, to see the images."
     )
     place = f"inspect.pairs.{opened.run}.{part.name}"
     left, right = st.columns(2)
     truth = left.selectbox(
-        "It is",
+        "True class",
         list(names),
         format_func=names.get,
         index=None,
-        placeholder="anything",
+        placeholder="Any",
         key=f"{place}.truth",
     )
     prediction = right.selectbox(
-        "Answered",
+        "Prediction",
         range(len(opened.classes)),
         format_func=opened.classes.__getitem__,
         index=None,
-        placeholder="anything",
+        placeholder="Any",
         key=f"{place}.answer",
     )
     if truth is not None and prediction is not None:
@@ -167,7 +170,12 @@ def _pairs(opened, part, names: dict[int, str]) -> None:
     ]
     event = st.dataframe(
         [
-            {"it is": names[row], "answered": opened.classes[column], "before": b, "after": a}
+            {
+                "true class": names[row],
+                "prediction": opened.classes[column],
+                "before": b,
+                "after": a,
+            }
             for row, column, b, a in pairs
         ],
         hide_index=True,

@@ -1,4 +1,4 @@
-"""Inspect: the gallery. Pages of thumbnails, each with its answer before and after."""
+"""Inspect: the images as thumbnails, each with its prediction before and after."""
 
 import streamlit as st
 
@@ -6,13 +6,14 @@ from ueo_core.analysis.image_selections import gallery_views
 from ueo_core.analysis.run_result import Inspection, Part
 from ueo_core.analysis.selection_csv import selection_csv
 from ueo_core.evaluation.metrics import OOD
-from ui.common import thumbs, wall
+from ui.common import thumbs
+from ui.common.image_grid import selectable_grid
 from ui.common.text import escaped
 from ui.inspect import state
 
 
 def show_gallery(opened: Inspection, part: Part, score: str) -> None:
-    """Choose which images to look at, and look at them page by page."""
+    """Filter the images, and show them page by page."""
     allowed = gallery_views(part)
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
     with left:
@@ -27,9 +28,9 @@ def show_gallery(opened: Inspection, part: Part, score: str) -> None:
         )
     with right:
         prediction = st.selectbox(
-            "Answer after adaptation",
+            "Prediction after adaptation",
             [None, *range(len(opened.classes))],
-            format_func=lambda i: "every class" if i is None else opened.classes[i],
+            format_func=lambda i: "All classes" if i is None else opened.classes[i],
             key="inspect.class",
         )
     scores = part.scores(score)
@@ -38,35 +39,35 @@ def show_gallery(opened: Inspection, part: Part, score: str) -> None:
         found = found[part.prediction["after"][found] == prediction]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{len(found):,} of {len(part):,} images. {allowed[chosen].about} Click one to look closer."
+            f"{len(found):,} of {len(part):,} images. {allowed[chosen].about} Click an image to enlarge it."
         )
         if len(found):
             download(opened, part, found, score, "inspect.gallery.csv")
-    image_wall(opened, part, found, f"inspect.wall.{part.name}.{chosen}.{prediction}", scores)
+    image_grid(opened, part, found, f"inspect.images.{part.name}.{chosen}.{prediction}", scores)
 
 
 def download(opened, part, images, score: str, key: str) -> None:
-    """The images of a selection with their answers, as a table to take away."""
+    """A button that downloads the selected images' predictions as CSV."""
     names = thumbs.names(part.reference) or [f"image {i}" for i in range(len(part))]
     st.download_button(
-        "CSV",
+        "Download CSV",
         icon=":material/download:",
         file_name=f"{opened.run}-{part.name}-selection.csv",
         mime="text/csv",
         key=key,
-        help="Paths, answers, confidences and scores of these images.",
+        help="Paths, predictions, confidences and scores of these images.",
         data=lambda: selection_csv(part, names, images, opened.classes, score),
     )
 
 
-def image_wall(opened, part, images, key: str, scores: dict | None = None, on_pick=None) -> None:
-    """A wall of images of the set; a click opens one, unless `on_pick` does something else."""
-    wall.show(
+def image_grid(opened, part, images, key: str, scores: dict | None = None, on_select=None) -> None:
+    """A grid of images of the set; a click opens one, unless `on_select` does something else."""
+    selectable_grid(
         images,
         lambda i: _card(opened, part, i, scores),
         key,
-        on_pick or _open,
-        state.chosen(opened, part),
+        on_select or _open,
+        state.selected_image(opened, part),
     )
 
 
@@ -76,16 +77,16 @@ def _open(image: int) -> None:
 
 def _card(opened: Inspection, part: Part, i: int, scores: dict | None) -> str:
     before, after = (opened.classes[part.prediction[s][i]] for s in ("before", "after"))
-    sure = {s: f"{100 * part.confidence[s][i]:.0f} %" for s in ("before", "after")}
+    confidence = {s: f"{100 * part.confidence[s][i]:.0f} %" for s in ("before", "after")}
     truth = int(part.truth[i])
-    # An unknown image has no right answer among the classes: neither tick nor cross.
+    # No class is right for an unknown image: neither tick nor cross.
     kind = "" if truth < 0 else "good" if part.prediction["after"][i] == truth else "bad"
-    lines = [f'<span class="tag {kind}">{escaped(after)}</span> {sure["after"]}']
-    lines.append(f'<span class="was">before: {escaped(before)} {sure["before"]}</span>')
+    lines = [f'<span class="tag {kind}">{escaped(after)}</span> {confidence["after"]}']
+    lines.append(f'<span class="was">before: {escaped(before)} {confidence["before"]}</span>')
     if truth == OOD:
-        lines.append("<i>is none of the classes</i>")
+        lines.append("<i>true class: none (unknown)</i>")
     elif truth >= 0 and kind == "bad":
-        lines.append(f"<i>is {escaped(opened.classes[truth])}</i>")
+        lines.append(f"<i>true class: {escaped(opened.classes[truth])}</i>")
     if scores is not None:
         lines.append(f'<span class="was">score {scores["after"][i]:.5g}</span>')
     return thumbs.card(part.reference, i, lines, before != after)

@@ -1,7 +1,7 @@
-"""The map of images as a Plotly figure: two panels, before and after, that share every colour.
+"""The map of images as a Plotly figure: two panels, before and after, that share all colors.
 
-Every colour is made a second time by a symbol. A point carries its image's number as
-`customdata`, which is what a selection gives back.
+A symbol repeats every color. A point's `customdata` is the index of its image, which a selection
+returns.
 """
 
 from collections.abc import Sequence
@@ -33,16 +33,16 @@ LOOKS = {
     "mended": ("#009E73", "triangle-up"),
     "broken": ("#D55E00", "triangle-down"),
 }
-SCALE = "Cividis"  # reads the same to colour-blind eyes
-NAMED = 40  # class texts up to which their names are written
+SCALE = "Cividis"  # looks the same to color-blind people
+NAMED = 40  # largest number of class texts with a name each
 HEIGHT = 620
 PANELS = {"before": 1, "after": 2}
 
 
 def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dict, marked: dict):
-    """Groups of images in colours. groups: side → [Group]; texts: side → hover text by image.
+    """Groups of images by color. groups: side → [Group]; texts: side → hover text by image.
 
-    marked: {"brushed": images to bring out, "chosen": one image or None, "ink": colour of text}.
+    marked: {"brushed": images to highlight, "chosen": one image or None, "ink": color of text}.
     """
     fig = _frame(titles)
     looks, seen = {}, set()
@@ -50,7 +50,7 @@ def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dic
         for group in groups[side]:
             if group.kind == "class" and group.name not in looks:
                 looks[group.name] = CLASS_LOOKS[len(looks) % len(CLASS_LOOKS)]
-            colour, symbol = looks.get(group.name) or LOOKS[group.kind]
+            color, symbol = looks.get(group.name) or LOOKS[group.kind]
             _points(
                 fig,
                 side,
@@ -61,7 +61,7 @@ def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dic
                 name=escaped(group.name),
                 legendgroup=group.name,
                 showlegend=group.name not in seen,
-                marker={"color": colour, "symbol": symbol},
+                marker={"color": color, "symbol": symbol},
             )
             seen.add(group.name)
     return _finished(fig, where, classes, marked)
@@ -116,7 +116,7 @@ def _frame(titles: dict):
     hidden = {"showticklabels": False, "ticks": "", "zeroline": False, "showgrid": False}
     fig.update_xaxes(**hidden, showline=False)
     fig.update_yaxes(**hidden, showline=False)
-    for n in ("", "2"):  # drawn, because an axis has no line on its far side
+    for n in ("", "2"):  # an axis has no line on the opposite side
         fig.add_shape(
             type="rect",
             xref=f"x{n} domain",
@@ -129,9 +129,8 @@ def _frame(titles: dict):
             layer="below",
         )
     for title, start in zip(fig.layout.annotations, (0.0, 0.515), strict=True):
-        title.update(
-            x=start, xanchor="left", yshift=6
-        )  # at the left: the tools come up at the right
+        # At the left, because the toolbar appears at the right.
+        title.update(x=start, xanchor="left", yshift=6)
     return fig
 
 
@@ -171,7 +170,7 @@ def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
                 mode="markers+text" if len(classes) <= NAMED else "markers",
                 textposition="top center",
                 textfont={"size": 12, "color": ink},
-                hovertemplate="text of the class “%{text}”<extra></extra>",
+                hovertemplate="class text “%{text}”<extra></extra>",
                 marker={
                     "symbol": "star",
                     "size": 11 if len(classes) <= NAMED else 8,
@@ -194,7 +193,7 @@ def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
                     y=[y],
                     mode="markers",
                     hoverinfo="skip",
-                    name="the image chosen",
+                    name="selected image",
                     legendgroup="chosen",
                     showlegend=side == "before",
                     marker={

@@ -1,4 +1,4 @@
-"""The Inspect page: what adaptation changed, before always beside after."""
+"""The Inspect page: what adaptation changed, before beside after."""
 
 from functools import lru_cache
 
@@ -12,9 +12,7 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ui.common import thumbs
 from ui.common.text import escaped, markdown
 from ui.common.verdict import inspection, judged, show_guard, show_verdict
-from ui.inspect import checkpoint, label, state, threshold
-from ui.inspect import image as inspect_image
-from ui.inspect import map as inspect_map
+from ui.inspect import checkpoint, embedding_map, hand_labeling, image_card, state, threshold
 from ui.inspect.classes import show_classes, show_confusion
 from ui.inspect.gallery import show_gallery
 
@@ -33,7 +31,7 @@ STYLE = """<style>
 
 
 def show(run: str) -> None:
-    """Draw everything about a finished run; UserError when it is not finished."""
+    """Draw the page for a finished run. UserError if it is not finished."""
     final = inspection(run)
     st.html(thumbs.STYLE + STYLE)
     st.title(f"Inspect: {markdown(final.title)}")
@@ -43,7 +41,7 @@ def show(run: str) -> None:
     opened = inspection(run, step)
     part = opened.parts[part_name]
     _about(opened, part)
-    by_hand = None if part.labelled else label.estimates(opened, part, score)
+    by_hand = None if part.labelled else hand_labeling.estimates(opened, part, score)
     verdict = judged(opened, part.name, score)
     if by_hand:
         verdict = judge_by_hand(by_hand)
@@ -53,20 +51,20 @@ def show(run: str) -> None:
     if part.labelled:
         _figures(opened, part, score, verdict)
     elif by_hand:
-        label.table(by_hand, opened, score)
+        hand_labeling.table(by_hand, opened, score)
     _tabs(opened, part, score, verdict)
     if (image := st.session_state.pop("inspect.open", None)) is not None:
-        inspect_image.dialog(opened, part, image)
+        image_card.dialog(opened, part, image)
 
 
 def _tabs(opened: Inspection, part: Part, score: str, verdict) -> None:
-    """The sections; only the one that is looked at is computed and drawn."""
+    """The sections; only the open one is computed and drawn."""
     sections = {
         "Known or unknown": lambda: threshold.show(opened, part, score, verdict),
         "Classes": lambda: _classes(opened, part),
-        state.MAP: lambda: inspect_map.show(opened, part, score),
+        state.MAP: lambda: embedding_map.show(opened, part, score),
         "Images": lambda: show_gallery(opened, part, score),
-        "Label a few": lambda: label.show(opened, part, score),
+        "Label a few": lambda: hand_labeling.show(opened, part, score),
     }
     if not part.n_id:
         del sections["Classes"]
@@ -102,7 +100,7 @@ def _choices(final: Inspection) -> tuple[int, str, str]:
             )
         scores = SCORES
         score = st.selectbox(
-            "Score of how known an image is",
+            "Known/unknown score",
             list(scores),
             index=list(scores).index(DEFAULT_SCORE),
             key="inspect.score",
@@ -116,7 +114,7 @@ def _choices(final: Inspection) -> tuple[int, str, str]:
 def _about(opened: Inspection, part: Part) -> None:
     about = f"{len(part):,} images"
     if part.labelled:
-        about += f", {part.n_id:,} of the {len(opened.classes)} classes, {part.n_ood:,} of none"
+        about += f", {part.n_id:,} known (of {len(opened.classes)} classes), {part.n_ood:,} unknown"
     about += f" · {METHODS[opened.method].title}, {opened.final} steps"
     if opened.final < opened.steps:
         about += f" · stopped at step {opened.final} of {opened.steps}"
@@ -127,7 +125,7 @@ def _about(opened: Inspection, part: Part) -> None:
 
 @lru_cache(maxsize=32)
 def _metrics(opened: Inspection, part: str, score: str) -> dict[str, dict]:
-    """All metrics of a set, by side."""
+    """All metrics of an image set, by side."""
     part = opened.parts[part]
     return {
         side: evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
@@ -136,15 +134,15 @@ def _metrics(opened: Inspection, part: str, score: str) -> dict[str, dict]:
 
 
 def _figures(opened: Inspection, part: Part, score: str, verdict) -> None:
-    """The headline metrics, before beside after."""
+    """The table of metrics, before beside after."""
     found = _metrics(opened, part.name, score)
     temperature = SCORES[score].temperature(opened.logit_scale)
     names = {
-        "acc": "ACC, mean accuracy of the classes",
-        "auc": f"AUC, known against unknown by {SCORES[score].title} ({temperature})",
-        "hm": "HM, harmonic mean of the two",
-        "fpr95": "FPR95, unknown accepted where 95 % of the known are (lower is better)",
-        "ece": "ECE, calibration error of the answers (lower is better)",
+        "acc": "ACC, mean accuracy over the classes",
+        "auc": f"AUC of known against unknown by {SCORES[score].title} ({temperature})",
+        "hm": "HM, harmonic mean of ACC and AUC",
+        "fpr95": "FPR95, unknown accepted at 95 % known accepted (lower is better)",
+        "ece": "ECE, calibration error of the predictions (lower is better)",
     }
     rows = []
     for key, title in names.items():
@@ -169,6 +167,6 @@ def _figures(opened: Inspection, part: Part, score: str, verdict) -> None:
         f"<th>95 % interval</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
     )
     st.caption(
-        "▲ is better, ▼ is worse. Intervals: paired bootstrap of the images within each class, 1,000 "
-        "samples; a difference whose interval holds 0 may be chance."
+        "▲ better, ▼ worse. Intervals: paired bootstrap of the images within each class, 1,000 samples; "
+        "a difference whose interval contains 0 is not statistically significant."
     )

@@ -1,4 +1,4 @@
-"""Inspect: known against unknown. Histograms with a movable threshold, its consequences, the ROC."""
+"""Inspect: known against unknown. Histograms with a movable threshold, its effect, the ROC curve."""
 
 import numpy as np
 import streamlit as st
@@ -24,17 +24,18 @@ SIDES = ("before", "after")
 
 
 def show(opened: Inspection, part: Part, score: str, verdict) -> None:
-    """Draw the section: both hills, both thresholds, and what they do."""
+    """Draw the section: both histograms, both thresholds, and their effect."""
     scores, now = part.scores(score), state.thresholds(opened, part, score)
-    title = "Known against unknown" if part.labelled else "Is something unknown in there?"
+    title = "Known against unknown" if part.labelled else "Does it contain unknown images?"
     titled(f"### {title}", "hills")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Automatic threshold",
+            "Set automatically",
             icon=":material/auto_awesome:",
             on_click=_set,
-            args=(opened, part, score, state.guessed(opened, score)),
-            help="Between the two components of a Gaussian mixture fitted to the pool's scores: a guess.",
+            args=(opened, part, score, state.automatic_thresholds(opened, score)),
+            help="Unsupervised threshold (heuristic): where the two components of a Gaussian mixture, "
+            "fitted to the pool's scores, cross.",
         )
         if part.n_id:
             at95 = {s: threshold_at_tpr(v, part.truth) for s, v in scores.items()}
@@ -43,17 +44,17 @@ def show(opened: Inspection, part: Part, score: str, verdict) -> None:
                 icon=":material/percent:",
                 on_click=_set,
                 args=(opened, part, score, at95),
-                help="The highest threshold that does; needs labels.",
+                help="The highest threshold that accepts 95 % of the known images. Needs labels.",
             )
         same = st.toggle(
-            "Same axis on both", key="inspect.same", help="Else each axis spans its own data."
+            "Use the same axis", key="inspect.same", help="Otherwise each axis spans its own data."
         )
     limits = data_range(np.concatenate(list(scores.values()))) if same else None
     found = {}
     for column, side in zip(st.columns(2, gap="large"), SIDES, strict=True):
         with column:
             found[side] = _side(opened, part, side, score, now[side], limits)
-    _consequences(part, scores, found, verdict)
+    _effects(part, scores, found, verdict)
 
 
 def _set(opened, part, score: str, values: dict[str, float]) -> None:
@@ -80,14 +81,14 @@ def _side(opened, part, side, score, now: float, limits) -> float:
         charts.AFTER if side == "after" else charts.BEFORE,
     )
     st.caption(
-        f"Drag the line, or the slider. Range shown: {low:.{digits}f} to {high:.{digits}f}, "
-        f"{'the same on both sides' if limits else 'exactly the data of this side'}."
+        f"Drag the line or the slider. Range shown: {low:.{digits}f} to {high:.{digits}f}, "
+        f"{'the same on both sides' if limits else 'the data of this side'}."
     )
     return threshold
 
 
 def sides(opened: Inspection) -> dict[str, str]:
-    """What stands on each side, in words."""
+    """The title of each side."""
     final = opened.step == opened.final
     return {
         "before": "Before (zero-shot)",
@@ -100,26 +101,26 @@ def _title(score: str, scale: float) -> str:
     return f"{chosen.title} ({chosen.temperature(scale)})"
 
 
-def _consequences(part, scores, thresholds, verdict) -> None:
+def _effects(part, scores, thresholds, verdict) -> None:
     effects = {
         side: threshold_effect(scores[side], t, part.prediction[side], part.truth)
         for side, t in thresholds.items()
     }
     left, right = st.columns([1, 1], gap="large")
     with left:
-        st.markdown("**What these thresholds do**")
+        st.markdown("**Effect of the thresholds**")
         st.html(_table(effects, len(part)))
         if not part.labelled:
             st.caption(
-                "Without labels nobody knows who is unknown: the automatic threshold is a guess, drawn "
-                "where two bell curves fitted to the pool's scores cross."
+                "No labels, so the unknown images cannot be counted. The automatic threshold is a heuristic: "
+                "the point where two normal distributions, fitted to the pool's scores, cross."
             )
     curves = {s: roc_points(v, part.truth) for s, v in scores.items()}
     if all(c is not None for c in curves.values()):
         with right:
             auc = verdict.metrics["auc"]
             of = {"before": auc.before, "after": auc.after}
-            st.markdown("**ROC: who is let in as the threshold falls**")
+            st.markdown("**ROC curve: images accepted as the threshold falls**")
             st.echarts_chart(
                 charts.roc_chart(curves, {s: (e.fpr, e.tpr) for s, e in effects.items()}),
                 key="inspect-roc",
@@ -128,7 +129,7 @@ def _consequences(part, scores, thresholds, verdict) -> None:
             )
             st.caption(
                 " · ".join(
-                    f"{side} ({'dashed grey, ■' if side == 'before' else 'blue, ●'}): AUC {i.value:.1f}, "
+                    f"{side} ({'dashed gray, ■' if side == 'before' else 'blue, ●'}): AUC {i.value:.1f}, "
                     f"95 % interval {i.low:.1f} to {i.high:.1f}"
                     for side, i in of.items()
                 )

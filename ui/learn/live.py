@@ -12,6 +12,7 @@ from ueo_core.runs.snapshot import Snapshot
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ui.common import charts, shell, thumbs
+from ui.common.job_progress import progress_bar
 from ui.learn import navigation, stage_cache, state
 from ui.live import panels
 
@@ -130,7 +131,7 @@ def _start() -> None:
 
         return begin(manager, stage_cache.BACKBONE, request, job.progress)
 
-    shell.jobs().start(f"learn-{request}", "The sample", work)
+    shell.jobs().start(f"learn-{request}", "Drawing the sample", work)
 
 
 def _act(action: str, steps: int) -> None:
@@ -144,8 +145,7 @@ def _act(action: str, steps: int) -> None:
 def _status(now: Snapshot | None, job: Job | None) -> None:
     """What is going on, in one line, always in the same place."""
     if job and job.running:
-        text = f"Drawing the sample: {job.done} of {job.total}" if job.total else "Getting ready"
-        st.progress(job.done / job.total if job.total else 0.0, text)
+        progress_bar(job, "images")
         return
     if now is None:
         st.progress(0.0, "Nothing has been started yet.")

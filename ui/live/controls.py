@@ -1,4 +1,4 @@
-"""Steering a run: the buttons of the state table, who may press them, and the queue."""
+"""The controls of a run: the buttons of the state table, which viewer has them, and the queue."""
 
 import streamlit as st
 
@@ -8,108 +8,112 @@ from ueo_core.utils.errors import UserError
 from ui.common.shell import manager, viewer
 from ui.common.text import markdown
 
-BUTTONS = {  # action → label, icon, key on the keyboard, what it does
+BUTTONS = {  # action → label, icon, keyboard shortcut, help
     "pause": (
         "Pause",
         ":material/pause:",
         "P",
-        "Halts after the step under way, with a checkpoint.",
+        "Pauses after the current step and writes a checkpoint.",
     ),
-    "step": ("Step", ":material/skip_next:", "S", "Takes so many steps and pauses again."),
-    "resume": ("Resume", ":material/play_arrow:", "G", "Goes on from the last checkpoint."),
-    "stop": ("Stop and keep", ":material/stop:", None, "Ends here and scores the result so far."),
+    "step": ("Step", ":material/skip_next:", "S", "Runs this many steps, then pauses again."),
+    "resume": ("Resume", ":material/play_arrow:", "G", "Continues from the last checkpoint."),
+    "stop": (
+        "Stop and keep",
+        ":material/stop:",
+        None,
+        "Ends the run here and scores the result so far.",
+    ),
     "extend": (
-        "Train on",
+        "Train longer",
         ":material/add:",
         None,
-        "Further epochs, under a cosine of their own from the run's peak rate to 0.",
+        "Adds epochs with a cosine schedule of their own, from the run's peak learning rate to 0.",
     ),
     "cancel": (
         "Cancel",
         ":material/close:",
         None,
-        "Takes it out of the queue; it can be queued again later.",
+        "Removes the run from the queue; it can be queued again later.",
     ),
 }
 AMOUNTS = {  # action → label of its number, key, first value, largest
-    "step": ("steps at a time", "live.steps", 1, 1000),
-    "extend": ("more epochs", "live.epochs", 5, 10_000),
+    "step": ("Steps", "live.steps", 1, 1000),
+    "extend": ("More epochs", "live.epochs", 5, 10_000),
 }
 
 
-def controls(now: Snapshot, steers: bool) -> None:
-    """Every button in its fixed place; the state table says which of them can be pressed."""
+def controls(now: Snapshot, in_control: bool) -> None:
+    """All buttons in fixed places; the state table says which are enabled."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="live-controls"):
         for action, (label, icon, key, about) in BUTTONS.items():
-            can = steers and action in now.actions
+            enabled = in_control and action in now.actions
             st.button(
                 label,
                 icon=icon,
                 key=f"live.{action}",
                 help=about,
                 shortcut=key,
-                disabled=not can,
+                disabled=not enabled,
                 type="primary" if action == "resume" and now.state == "paused" else "secondary",
                 on_click=_act,
                 args=(now.run, action),
             )
-            # The number of epochs is there when it means something; no tick brings it or takes it.
+            # The number of epochs is drawn only for an ended run, so no tick adds or removes it.
             if action == "step" or (action == "extend" and action in now.actions):
                 title, name, first, most = AMOUNTS[action]
-                st.number_input(title, 1, most, first, key=name, width=130, disabled=not can)
+                st.number_input(title, 1, most, first, key=name, width=130, disabled=not enabled)
 
 
 def _act(run: str, action: str) -> None:
     amount = int(st.session_state[AMOUNTS[action][1]]) if action in AMOUNTS else 1
-    _said(lambda: manager().act(run, action, amount=amount, viewer=viewer()))
+    _try(lambda: manager().act(run, action, amount=amount, viewer=viewer()))
 
 
-def _said(click) -> None:
-    """Do what was clicked; what is refused is said in passing."""
+def _try(click) -> None:
+    """Do what was clicked; show a refusal as a toast."""
     try:
         click()
-    except UserError as error:  # the run moved on between the drawing and the click
+    except UserError as error:  # the run has changed since the page was drawn
         st.toast(markdown(str(error)), icon=":material/info:")
 
 
 def viewers(role: ViewerRole) -> None:
-    """Who has the controls; nothing while one is alone."""
+    """Which viewer has the controls; nothing for a single viewer."""
     if not role.others:
         return
-    others = f"{role.others} other{'s' * (role.others != 1)} watch{'es' * (role.others == 1)}"
-    with st.container(horizontal=True, vertical_alignment="center", key="live-desk"):
+    others = f"{role.others} other viewer{'s' * (role.others != 1)}"
+    with st.container(horizontal=True, vertical_alignment="center", key="live-viewers"):
         if role.steers:
             st.caption(f":material/sports_esports: You have the controls; {others}.")
             st.button(
-                "Hand over",
+                "Release the controls",
                 icon=":material/back_hand:",
                 key="live.hand_over",
                 type="tertiary",
-                help="Lets go of the controls: whoever takes them next has them.",
+                help="Any viewer can then take them.",
                 on_click=lambda: manager().viewers.hand_over(viewer()),
             )
         elif role.free:
-            st.caption(f":material/sports_esports: Nobody has the controls; {others}.")
+            st.caption(f":material/sports_esports: No viewer has the controls; {others}.")
             st.button(
                 "Take the controls",
                 icon=":material/sports_esports:",
                 key="live.take",
-                on_click=lambda: _said(lambda: manager().viewers.take(viewer())),
+                on_click=lambda: _try(lambda: manager().viewers.take(viewer())),
             )
         else:
             st.caption(
-                ":material/visibility: You are watching: another browser has the controls and can hand "
-                "them over."
+                ":material/visibility: View only: another browser has the controls and can release them."
             )
 
 
-def queue(steers: bool) -> None:
-    """The waiting runs in their order, each with its way forward, back and out."""
-    waiting = manager().queue()
-    if not waiting:
+def queue(in_control: bool) -> None:
+    """The queued runs in order, each with buttons to move and remove it."""
+    queued = manager().queue()
+    if not queued:
         return
-    st.markdown("**Waiting runs**, first in first out")
-    for place, run in enumerate(waiting):
+    st.markdown("**Queued runs**, in the order in which they start")
+    for place, run in enumerate(queued):
         with st.container(horizontal=True, vertical_alignment="center", key=f"live-queue-{place}"):
             st.page_link(
                 "pages/3_Live.py",
@@ -117,27 +121,27 @@ def queue(steers: bool) -> None:
                 query_params={"run": run},
                 width=330,
             )
-            for label, icon, places, can in (
-                ("Earlier", ":material/arrow_upward:", -1, place > 0),
-                ("Later", ":material/arrow_downward:", 1, place < len(waiting) - 1),
+            for label, icon, places, possible in (
+                ("Move up", ":material/arrow_upward:", -1, place > 0),
+                ("Move down", ":material/arrow_downward:", 1, place < len(queued) - 1),
             ):
                 st.button(
                     label,
                     icon=icon,
-                    key=f"live.{label}.{run}",
-                    disabled=not (steers and can),
+                    key=f"live.move.{places}.{run}",
+                    disabled=not (in_control and possible),
                     on_click=_move,
                     args=(run, places),
                 )
             st.button(
-                "Take out",
+                "Remove",
                 icon=":material/close:",
-                key=f"live.out.{run}",
-                disabled=not (steers and "cancel" in manager().snapshot(run).actions),
+                key=f"live.remove.{run}",
+                disabled=not (in_control and "cancel" in manager().snapshot(run).actions),
                 on_click=_act,
                 args=(run, "cancel"),
             )
 
 
 def _move(run: str, places: int) -> None:
-    _said(lambda: manager().reorder(run, places, viewer=viewer()))
+    _try(lambda: manager().reorder(run, places, viewer=viewer()))

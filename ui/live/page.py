@@ -1,4 +1,4 @@
-"""The Live page: one fragment that reads a run's snapshot every second or so, in any state."""
+"""The Live page: a fragment that reads a run's snapshot about once a second, in any state."""
 
 import streamlit as st
 
@@ -7,19 +7,19 @@ from ueo_core.evaluation.guard_rule import signs
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.runs.notices import mark_seen
 from ueo_core.runs.snapshot import Snapshot
+from ui.common import thumbs
 from ui.common.shell import dark, manager, viewer
 from ui.common.text import markdown
 from ui.common.verdict import inspection, judged, show_guard, show_verdict
-from ui.live import controls, panels
-from ui.live import view as live_view
+from ui.live import controls, panels, view_options
 
 TICK, WATCH = 1.0, 2.0  # seconds
-# Where a step takes longer than that, a look a second would show nothing new and only slow it.
+# If a step takes longer, reading every second would show nothing new and slow the training.
 SLOW = 3.0
-UNDER_WAY = ("queued", "running", "stopping", "paused")  # paused: another viewer may resume it
-LASTING = ("running", "paused", "stopping")  # those that have a time left
-LOOKS = {  # state → title, icon, colour
-    "queued": ("Waiting", ":material/hourglass_empty:", "gray"),
+ACTIVE = ("queued", "running", "stopping", "paused")  # paused: another viewer may resume it
+STARTED = ("running", "paused", "stopping")  # states with a time left
+BADGES = {  # state → title, icon, color
+    "queued": ("Queued", ":material/hourglass_empty:", "gray"),
     "running": ("Running", ":material/play_circle:", "blue"),
     "paused": ("Paused", ":material/pause_circle:", "orange"),
     "stopping": ("Stopping", ":material/stop_circle:", "orange"),
@@ -29,7 +29,7 @@ LOOKS = {  # state → title, icon, colour
 
 
 def chosen_run(wanted: str | None) -> str | None:
-    """The run that a page shows: the one in the URL; for `latest` or none the active, else newest."""
+    """The run to show: the one in the URL; for `latest` or none the active run, else the newest."""
     if wanted and wanted != "latest":
         return wanted
     runs = manager()
@@ -37,34 +37,34 @@ def chosen_run(wanted: str | None) -> str | None:
 
 
 def no_run() -> None:
-    """What Live and Inspect say while there is nothing to show."""
-    st.info("There is no run yet: start one and it appears here by itself.", icon=":material/info:")
+    """What pages show while there is no run."""
+    st.info("There is no run yet. Start one, and it appears here.", icon=":material/info:")
     st.page_link("app.py", label="Watch it work now", icon=":material/play_circle:")
 
 
 def show(run: str) -> None:
-    """Draw a run and keep it up to date; UserError for an unknown one."""
+    """Draw a run and keep it up to date. UserError if there is no such run."""
     every = pace(manager().snapshot(run))
     role = manager().viewers.watch(viewer())
-    view = live_view.current()
-    st.html(panels.STYLE + (panels.PRESENT if view.present else ""))
+    view = view_options.current()
+    st.html(thumbs.STYLE + (panels.PRESENT if view.present else ""))
     st.fragment(_watch, run_every=WATCH, key="live-watch")(run, every, role.steers)
     st.fragment(_tick, run_every=every, key="live")(run, every)
 
 
 def pace(now: Snapshot) -> float | None:
-    """Seconds between two looks at a run; None for one that has ended."""
-    if now.state not in UNDER_WAY:
+    """Seconds between two readings of a run; None for one that has ended."""
+    if now.state not in ACTIVE:
         return None
     return SLOW if now.seconds > SLOW * now.step > 0 else TICK
 
 
-def _watch(run: str, every: float | None, steered: bool) -> None:
-    """A sign of life of this viewer, in any state; the page is drawn anew when its frame has changed."""
+def _watch(run: str, every: float | None, in_control: bool) -> None:
+    """Keep this viewer's role alive; rerun the page when the pace, the run or the role has changed."""
     role = manager().viewers.watch(viewer())
-    moved = pace(manager().snapshot(run)) != every
-    overtaken = st.query_params.get("run") == "latest" and chosen_run("latest") != run
-    if moved or overtaken or role.steers != steered:
+    paced = pace(manager().snapshot(run)) != every
+    newer = st.query_params.get("run") == "latest" and chosen_run("latest") != run
+    if paced or newer or role.steers != in_control:
         st.rerun()
     controls.viewers(role)
 
@@ -72,14 +72,14 @@ def _watch(run: str, every: float | None, steered: bool) -> None:
 def _tick(run: str, every: float | None) -> None:
     now = manager().snapshot(run)
     if pace(now) != every or st.session_state.pop("live.whole", False):
-        st.rerun()  # once: the page registers this fragment again, with or without its clock
+        st.rerun()  # once: the page registers this fragment again, with or without a clock
     facts = panels.facts(str(manager().folder(run).path))
-    view = live_view.current()
-    steers = manager().viewers.watch(viewer()).steers
+    view = view_options.current()
+    in_control = manager().viewers.watch(viewer()).steers
     _header(now, view)
     with st.container():
         _message(now, facts)
-    controls.controls(now, steers)
+    controls.controls(now, in_control)
     _progress(now, view)
     panels.draw(now, facts, view, "dark" if dark() else "light")
     with st.container():
@@ -88,24 +88,26 @@ def _tick(run: str, every: float | None) -> None:
         for note in now.notes[-5:]:
             st.caption(f":material/info: {markdown(note)}")
     with st.container():
-        controls.queue(steers)
+        controls.queue(in_control)
     if every is None:
         mark_seen(manager().folder(run))
 
 
-def _header(now: Snapshot, view: live_view.View) -> None:
-    title, icon, colour = LOOKS[now.state]
+def _header(now: Snapshot, view: view_options.View) -> None:
+    title, icon, color = BADGES[now.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"## {markdown(now.title)}", width="content")
-        st.badge(title, icon=icon, color=colour)
+        st.badge(title, icon=icon, color=color)
         st.space("stretch")
-        with st.container(horizontal=True, width="content"):  # a narrow page wraps both or none
-            live_view.choices(view, now)
-            live_view.present_button(view)
+        with st.container(
+            horizontal=True, width="content"
+        ):  # so that a narrow page wraps both or neither
+            view_options.choices(view, now)
+            view_options.present_button(view)
 
 
 def _message(now: Snapshot, facts: panels.Facts) -> None:
-    """The state in a sentence, with the way out."""
+    """The state in a sentence, and what to do next."""
     if now.state == "failed":
         st.error(markdown(now.reason), icon=":material/error:")
         st.page_link("pages/2_Adapt.py", label="Change the settings", icon=":material/tune:")
@@ -113,7 +115,7 @@ def _message(now: Snapshot, facts: panels.Facts) -> None:
         ahead = manager().queue().index(now.run) if now.run in manager().queue() else 0
         busy = ahead + (manager().active() not in (None, now.run))
         st.info(
-            f"{busy} run{'s' * (busy != 1)} before it." if busy else "It begins in a moment.",
+            f"{busy} run{'s' * (busy != 1)} ahead in the queue." if busy else "Starts in a moment.",
             icon=":material/hourglass_empty:",
         )
     elif now.state == "paused":
@@ -132,20 +134,20 @@ def _message(now: Snapshot, facts: panels.Facts) -> None:
         )
 
 
-def _progress(now: Snapshot, view: live_view.View) -> None:
+def _progress(now: Snapshot, view: view_options.View) -> None:
     words = [phase_sentence(now)] if now.state in ("running", "stopping", "queued") else []
     if now.steps:
         words.append(f"step {now.step:,} of {now.steps:,}, epoch {now.epoch:,}")
-    st.progress(share_done(now), text=" · ".join(words) or "Nothing is done yet")
-    if view.present:  # the bar says enough to a room
+    st.progress(share_done(now), text=" · ".join(words) or "Not started yet")
+    if view.present:  # the bar is enough for an audience
         return
     speed, left, memory = now.images_per_second, now.seconds_left, now.peak_memory_mb
     with st.container(horizontal=True, key="live-figures"):
         st.metric("Images per second", f"{speed:,.0f}" if speed else "–")
-        st.metric("Time left", _clock(left) if now.state in LASTING else "–")
-        st.metric("Time adapting", _clock(now.seconds) if now.seconds else "–")
+        st.metric("Time left", _clock(left) if now.state in STARTED else "–")
+        st.metric("Training time", _clock(now.seconds) if now.seconds else "–")
         st.metric("Images in the pool", f"{now.images:,}")
-        st.metric("Peak memory of the app", f"{memory:,.0f} MB" if memory else "–")
+        st.metric("Peak memory (app)", f"{memory:,.0f} MB" if memory else "–")
 
 
 def _clock(seconds: float | None) -> str:

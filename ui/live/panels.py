@@ -1,4 +1,4 @@
-"""The panels of the Live page: charts that keep their place and identity from tick to tick."""
+"""The panels of the Live page; charts keep their place and identity from tick to tick."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,15 +23,14 @@ from ueo_core.runs.snapshot import Snapshot
 from ui.common import charts, thumbs
 from ui.common.learn_link import titled
 from ui.common.text import escaped
-from ui.live.view import View
+from ui.live.view_options import View
 
 HEIGHT = 300
-SMALL, LARGE = 13, 20  # text of charts on a desk and on a projector, pixels
+SMALL, LARGE = 13, 20  # text of charts on a screen and on a projector, pixels
 LARGE_HEIGHT = 430
-# Points of a curve, on some 450 pixels. What a tick sends, Streamlit looks through value by value
-# while the training waits: 1,500 points took a third of it.
+# Points of a curve about 450 pixels wide. Streamlit inspects every value it sends while the
+# training waits: 1,500 points took a third of a tick.
 CURVE = 400
-STYLE = thumbs.STYLE
 PRESENT = """<style>
 [data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"], [data-testid="stExpandSidebarButton"] { display: none; }
 [data-testid="stMainBlockContainer"] { max-width: none; padding-top: 4rem; }
@@ -47,20 +46,20 @@ SETS = {"pool": "pool", "holdout": "test set"}
 
 @dataclass(frozen=True)
 class Facts:
-    """What does not change during a run."""
+    """What stays the same during a run."""
 
     classes: tuple[str, ...]
     settings: Settings
     references: dict  # image sets by name
-    labels: dict  # for colour and ticks only
+    labels: dict  # for colors and tick marks only
 
 
 @dataclass(frozen=True)
 class Panel:
-    """All that a panel may draw from."""
+    """The data of a panel."""
 
     now: Snapshot
-    shown: Snapshot  # the same, with the curves of the chosen steps alone
+    shown: Snapshot  # the same, with just the chosen steps in the curves
     about: Facts
     view: View
     size: int  # of the text, pixels
@@ -72,7 +71,7 @@ class Panel:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Ends of the step axis: the chosen ones, else to where the run ends or has ended early."""
+        """Ends of the step axis: those chosen, else 0 and where the run ends or was stopped."""
         if self.view.last is not None:
             return self.view.first, self.view.last
         return 0, self.now.step if self.now.state == "finished" else self.now.steps
@@ -88,7 +87,7 @@ def facts(path: str) -> Facts:
 
 
 def draw(now: Snapshot, about: Facts, view: View, theme: str) -> None:
-    """All panels, or the projector's few in large type; then the canaries."""
+    """All panels, or those of the presentation in large text; then the borderline images."""
     names, size, width = tuple(PANELS), SMALL, 330
     if view.present:
         names, size, width = view.panels, LARGE, 420
@@ -97,16 +96,16 @@ def draw(now: Snapshot, about: Facts, view: View, theme: str) -> None:
     for name in names:
         with grid.cell():
             PANELS[name](Panel(now, shown, about, view, size, theme))
-    _canaries(now, about)
+    _borderline_images(now, about)
 
 
 def _head(title: str, topic: str | None = None) -> None:
-    """A panel's title. topic: of the "why?" beside it."""
+    """A panel's title. topic: of its "why?" link."""
     titled(f"**{title}**", topic) if topic else st.markdown(f"**{title}**")
 
 
 def _chart(panel: Panel, name: str, spec: dict, alt: str) -> None:
-    """A chart that keeps its place; a click on its legend would only last until the next tick."""
+    """A chart with a fixed identity; its legend is not clickable, as the next tick would undo it."""
     if "legend" in spec:
         spec["legend"]["selectedMode"] = False
     st.echarts_chart(spec, key=f"live-{name}-{panel.size}", height=panel.height, alt=alt)
@@ -115,52 +114,52 @@ def _chart(panel: Panel, name: str, spec: dict, alt: str) -> None:
 def _loss(panel: Panel) -> None:
     about, size = panel.about, panel.size
     first, last = panel.steps
-    _head("The loss and its two terms", "loss")
+    _head("Loss and its two terms", "loss")
     _chart(
         panel,
         "loss",
         charts.loss_chart(decimated(panel.shown.series, points=CURVE), last, size, first),
-        "Line chart of the loss, the weighted entropy of each image and the entropy of the mean.",
+        "Line chart of the loss, the weighted entropy per image and the marginal entropy.",
     )
     method = METHODS[about.settings.method]
     trade = method.trade(about.settings.trade)
     if method.loss:
-        text = f"In nats. The loss of {method.title} is {method.loss}; the two entropies are watched beside it."
+        text = f"The loss of {method.title} is {method.loss}; the two entropies are shown for comparison."
     elif trade:
         text = (
-            "In nats. The dashed line should fall: each confident image gets surer. The dotted one should stay "
-            f"high: the answers stay spread. Loss = dashed − {trade:g} × dotted."
+            "The dashed line should fall: confident images become more confident. The dotted line should "
+            f"stay high: predictions stay spread over the classes. Loss = dashed − {trade:g} × dotted."
         )
     else:
         text = (
-            "In nats. Only the dashed line counts here: every image is pushed to be sure. Nothing holds the "
-            "dotted line up, and when it falls all images get the same answer."
+            "The loss is the dashed line alone. Nothing keeps the dotted line high; if it falls, all "
+            "images get the same prediction."
         )
     st.caption(text)
 
 
 def _hills(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
-    _head("Confidence hills, now and at step 0", "hills")
+    _head("Score distributions, now and at step 0", "hills")
     found = confidence_hills(now)
     floor = 1 / len(about.classes)
     _chart(
         panel,
         "hills",
         charts.hill_chart(found, size),
-        "Densities of the confidence score of the probe images, now against step 0.",
+        "Densities of the MCM score of the probe images, now and at step 0.",
     )
     if found is None:
-        text = "They appear once every image has been measured."
+        text = "Appears once every image has been measured."
     elif now.evaluations[-1]["ood"]:
         text = (
-            f"The blue hill (●, known) should move right, away from the orange one (▲, unknown). "
+            f"The blue curve (●, known) should move right, away from the orange one (▲, unknown). "
             f"{_probe(now)}; MCM: largest softmax of the unscaled cosines, T = 1; "
             f"with {len(about.classes)} classes it is never below {floor:.4f}."
         )
     else:
         text = (
-            f"Two humps are a sign that something unknown is in there. {_probe(now)}; MCM: largest "
+            f"Two peaks suggest that the pool contains unknown images. {_probe(now)}; MCM: largest "
             f"softmax of the unscaled cosines, T = 1; with {len(about.classes)} classes it is never "
             f"below {floor:.4f}."
         )
@@ -171,24 +170,24 @@ def _signs(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
     labelled = has_labels(now)
     unscored = not now.evaluations
-    _head("Quality by epoch" if labelled or unscored else "Signs without labels, by epoch")
+    _head("Metrics by epoch" if labelled or unscored else "Indicators without labels, by epoch")
     signs = progress_signs(panel.shown, len(about.classes)) if panel.shown.evaluations else {}
     first, last = panel.steps
     _chart(
         panel,
         "signs",
         charts.percent_chart(signs, last, size, first),
-        "Line chart by step of accuracy and AUC, or of signs that need no labels.",
+        "Line chart by step of accuracy, AUC and HM, or of indicators that need no labels.",
     )
     values = " · ".join(f"{k} {v[0][1]:.1f} → {v[-1][1]:.1f}" for k, v in signs.items())
     if labelled:
         text = (
             f"{values}. ACC: mean accuracy of the classes; AUC: known against unknown by MCM, T = 1; "
-            f"HM: their harmonic mean. {_probe(now)}; the labels only score, training never sees them. "
-            "The axis need not start at 0."
+            f"HM: their harmonic mean. {_probe(now)}; labels are used for scoring, never for training. "
+            "The axis may not start at 0."
         )
     elif unscored:
-        text = "It appears with the first measurement."
+        text = "Appears with the first evaluation."
     else:
         text = (
             f"{values}. Same answer: as at step 0. Spread of the answers over the classes: near 0 all are "
@@ -200,12 +199,12 @@ def _signs(panel: Panel) -> None:
 
 def _weights(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
-    _head("Weights of the images, fixed before step 1", "weights")
+    _head("Image weights, fixed before step 1", "weights")
     found = weight_bars(now)
     if found is None:
         spec, text = (
             charts.bar_chart([0, 1], {}, "w(x)", 2, size),
-            "They appear after the measurement.",
+            "Appears after the measurement.",
         )
     else:
         low, high = float(found.edges[0]), float(found.edges[-1])
@@ -213,18 +212,18 @@ def _weights(panel: Panel) -> None:
         spec = charts.bar_chart(found.edges, found.counts, "w(x)", digits, size)
         scaled = about.settings.weight_temperature == "scaled"
         text = (
-            f"Range shown: {low:.{digits}f} to {high:.{digits}f}, exactly the data. w(x) is the largest "
+            f"Range of the data: {low:.{digits}f} to {high:.{digits}f}. w(x) is the largest "
             f"softmax of the zero-shot model, {'at its logit scale' if scaled else 'of unscaled cosines, T = 1'}."
         )
         if not METHODS[about.settings.method].weighted:
-            text += f" {METHODS[about.settings.method].title} counts every image alike and does not use them."
+            text += f" {METHODS[about.settings.method].title} does not use them: every image has the same weight."
     _chart(panel, "weights", spec, "Histogram of the sample weights.")
     st.caption(text)
 
 
 def _change(panel: Panel) -> None:
     size = panel.size
-    _head("How far each layer has moved", "moved")
+    _head("Change by layer", "moved")
     steps, layers, values = change_by_layer(panel.shown)
     _chart(
         panel,
@@ -233,8 +232,8 @@ def _change(panel: Panel) -> None:
         "Heat map of the relative parameter change by layer and step.",
     )
     st.caption(
-        "Context of the prompt first, then the image tower from input to output. ‖v − v₀‖ / ‖v₀‖ in "
-        "percent; the colour follows its square root, so that small moves stay visible."
+        "Prompt context first, then the image encoder from input to output. ‖v − v₀‖ / ‖v₀‖ in "
+        "percent, on a square-root color scale so that small changes stay visible."
     )
 
 
@@ -243,17 +242,17 @@ def _batch(panel: Panel) -> None:
 
 
 def last_batch(now: Snapshot, about: Facts) -> None:
-    """The images of a run's last batch with most and with least weight; Learn's live run shows them, too."""
-    _head("The last batch: who counts most and least")
+    """The images of a run's last batch with the highest and the lowest weight; Learn shows them, too."""
+    _head("Last batch: highest and lowest weights")
     rows = []
     weighted = METHODS[about.settings.method].weighted
-    for title, key in (("Most weight", "most"), ("Least weight", "least")):
+    for title, key in (("Highest weight", "most"), ("Lowest weight", "least")):
         cards = [
             thumbs.card(about.references["pool"], i, _weight_lines(now, i, weighted))
             for i in now.batch.get(key, ())
         ]
-        rows.append(f"<p>{title if weighted else 'Some of its images'}</p>{thumbs.strip(cards)}")
-    empty = "<p>It appears with the first step.</p>"
+        rows.append(f"<p>{title if weighted else 'Examples'}</p>{thumbs.strip(cards)}")
+    empty = "<p>Appears with the first step.</p>"
     st.html(f'<div class="ueo-small">{"".join(rows) if now.batch else empty}</div>')
 
 
@@ -263,35 +262,36 @@ def _weight_lines(now: Snapshot, index: int, weighted: bool) -> list[str]:
     return [f"w = {now.weights[index]:.3f}"] if index < len(now.weights) else []
 
 
-def _canaries(now: Snapshot, about: Facts) -> None:
+def _borderline_images(now: Snapshot, about: Facts) -> None:
     found = canary_strip(now)
     flipped = sum(c.flipped for c in found)
-    count = f": {flipped} of {len(found)} have flipped" if found else ""
-    _head(f"Canaries, images on the brink{count}")
+    count = f": {flipped} of {len(found)} predictions changed" if found else ""
+    _head(f"Borderline images{count}")
     if not found:
-        st.html("<p>They appear after the measurement.</p>")
+        st.html("<p>Appear after the measurement.</p>")
         return
     where = now.evaluations[-1]["set"]
     labels = about.labels.get(where)
     cards = []
-    for canary in found:
-        label = labels[canary.image] if labels else None
-        lines = [_prediction(canary.now, label, about, f" {100 * canary.confidence:.0f} %")]
-        if canary.flipped:
-            lines.append(f'<span class="was">was {escaped(canary.before)}</span>')
-        if label is not None and canary.now != label:
+    for image in found:
+        label = labels[image.image] if labels else None
+        lines = [_prediction(image.now, label, about, f" {100 * image.confidence:.0f} %")]
+        if image.flipped:
+            lines.append(f'<span class="was">was {escaped(image.before)}</span>')
+        if label is not None and image.now != label:
             truth = label if label in about.classes else f"{label} (unknown)"
             lines.append(f'<span class="was">is {escaped(truth)}</span>')
-        cards.append(thumbs.card(about.references[where], canary.image, lines, canary.flipped))
+        cards.append(thumbs.card(about.references[where], image.image, lines, image.flipped))
     st.html(thumbs.strip(cards))
     st.caption(
-        "Each with its answer and confidence now (largest softmax at the logit scale). A dashed frame "
-        "marks an answer that is not the one of step 0."
+        "A fixed sample of images whose prediction was uncertain at step 0, each with its current "
+        "prediction and confidence (largest softmax at the logit scale); a dashed frame marks a "
+        "prediction that differs from step 0."
     )
 
 
 def _prediction(prediction: str, label: str | None, about: Facts, more: str) -> str:
-    # An unknown image has no right answer among the classes: neither tick nor cross.
+    # No class is right for an unknown image: neither tick nor cross.
     kind = "" if label not in about.classes else "good" if prediction == label else "bad"
     return f'<span class="tag {kind}">{escaped(prediction)}</span>{more}'
 

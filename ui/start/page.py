@@ -1,4 +1,4 @@
-"""The Start page's parts: the one big button, the runs to go back to, the machine."""
+"""The parts of the Start page: the demo button, the recent runs, the machine."""
 
 import uuid
 
@@ -10,31 +10,26 @@ from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.dataset import sample_dataset
 from ueo_core.workspace.start_run import start_run
 from ui.common import shell
+from ui.common.job_progress import show_job, start_job
 
 BACKBONE = "drawings-resnet"
 SHOWN = 5  # recent runs
 
 
-def take_to_active_run() -> None:
-    """A fresh session while exactly one run is under way is taken to it, once."""
-    if st.session_state.get("ueo.been_here"):
+def open_active_run() -> None:
+    """Open the one run that is in progress, once per session; nothing if there are more or none."""
+    if st.session_state.get("ueo.opened"):
         return
-    st.session_state["ueo.been_here"] = True
+    st.session_state["ueo.opened"] = True
     under_way = [n for n in notices(shell.manager()) if n.under_way]
     if len(under_way) == 1:
         shell.go_to_run(under_way[0].run)
 
 
-def watch_it_work() -> None:
-    """The button, then the progress of drawing the sample, then Live."""
+def demo() -> None:
+    """The demo button, then the progress of drawing the sample, then Live."""
     request = st.session_state.setdefault("ueo.watch", uuid.uuid4().hex)
     job = shell.jobs().get(f"watch-{request}")
-    if job and not job.running:
-        st.session_state["ueo.watch"] = uuid.uuid4().hex
-        if job.result:
-            shell.go_to_run(job.result)
-        st.session_state["ueo.watch_problem"] = job.error
-        job = None
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.button(
             "Watch it work now",
@@ -42,44 +37,40 @@ def watch_it_work() -> None:
             icon=":material/play_arrow:",
             on_click=_begin,
             args=(request,),
-            disabled=job is not None,
+            disabled=job is not None and job.running,
             key="watch",
         )
-        st.page_link("pages/1_Data.py", label="Use my own photos", icon=":material/photo_library:")
+        st.page_link(
+            "pages/1_Data.py", label="Use your own photos", icon=":material/photo_library:"
+        )
     st.caption(
-        "Live, on drawings made on this machine: about a minute, nothing to download, nothing uploaded."
+        "Adapts a small model to drawings made on this machine. Takes about a minute; nothing is "
+        "downloaded or uploaded."
     )
-    if problem := st.session_state.get("ueo.watch_problem"):
-        shell.problem(problem)  # until the next click: other parts of the page rerun by themselves
-    if job:
-        st.fragment(_drawing_progress, run_every=0.3, key="ueo.drawing")(job.key)
+    show_job(f"watch-{request}", "images", _watch)
     if any(n.under_way for n in notices(shell.manager())):
-        st.caption("A run is under way; a new one waits in the queue until it is done.")
+        st.caption("A run is in progress; a new one is queued after it.")
 
 
 def _begin(request: str) -> None:
     """Draw the sample and queue its run, once for any number of clicks."""
     manager = shell.manager()
-    st.session_state.pop("ueo.watch_problem", None)
 
     def work(job: Job) -> str:
         dataset = sample_dataset(progress=job.progress)
         return start_run(manager, dataset, Settings.for_backbone(BACKBONE), request=request)
 
-    shell.jobs().start(f"watch-{request}", "The sample", work)
+    start_job(f"watch-{request}", "Drawing the sample", work)
 
 
-def _drawing_progress(key: str) -> None:
-    job = shell.jobs().get(key)
-    if job is None or not job.running:
-        st.rerun()
-    share = job.done / job.total if job.total else 0.0
-    text = f"Drawing {job.total} images: {job.done} done" if job.total else "Getting ready"
-    st.progress(share, text if share < 1 else "Putting them into the image store")
+def _watch(run: str) -> None:
+    """Go to the new run; the next click of the button makes another one."""
+    st.session_state["ueo.watch"] = uuid.uuid4().hex
+    shell.go_to_run(run)
 
 
 def recent_runs() -> None:
-    """What is under way, halted or not yet seen first; then the rest, the newest first."""
+    """Active runs and those not viewed yet first; then the rest, newest first."""
     runs = notices(shell.manager())
     if not runs:
         return
@@ -90,7 +81,7 @@ def recent_runs() -> None:
         name.text(notice.title)
         state.markdown(_state(notice))
         page = "pages/4_Inspect.py" if notice.state == "finished" else "pages/3_Live.py"
-        label = {"finished": "Inspect", "paused": "Continue", "failed": "See why"}
+        label = {"finished": "Inspect", "paused": "Continue", "failed": "Show error"}
         go.page_link(
             page,
             label=label.get(notice.state, "Watch"),
@@ -98,22 +89,22 @@ def recent_runs() -> None:
             query_params={"run": notice.run},
         )
     if len(runs) > SHOWN:
-        st.caption(f"The {SHOWN} most recent of {len(runs)} runs.")
+        st.caption(f"{SHOWN} of {len(runs)} runs are shown.")
 
 
 def _state(notice: Notice) -> str:
-    colour = {"finished": "green", "failed": "red", "paused": "orange"}.get(notice.state, "blue")
+    color = {"finished": "green", "failed": "red", "paused": "orange"}.get(notice.state, "blue")
     steps = f" · step {notice.step} of {notice.steps}" if notice.steps else ""
     new = "" if notice.seen or notice.under_way else " · **new**"
-    return f":{colour}-badge[{notice.state}]{steps}{new}"
+    return f":{color}-badge[{notice.state}]{steps}{new}"
 
 
 def this_machine() -> None:
-    """What can be done here; asked only after the page has painted, since torch takes seconds."""
+    """The hardware and the models; found after the page has painted, since torch loads for seconds."""
     st.header("This machine", divider="gray")
     job = shell.jobs().get("machine")
-    looking = job is None or job.running
-    st.fragment(_machine, run_every=1.0 if looking else None, key="ueo.machine")()
+    busy = job is None or job.running
+    st.fragment(_machine, run_every=1.0 if busy else None, key="ueo.machine")()
 
 
 def _machine() -> None:
@@ -127,11 +118,11 @@ def _machine() -> None:
         st.session_state["ueo.painted"] = True
         st.session_state["ueo.machine_shown"] = False
     if job is None or job.running:
-        st.caption("Looking at what this machine can do …")
+        st.caption("Checking the hardware and the models …")
         return
     if not st.session_state.get("ueo.machine_shown"):
         st.session_state["ueo.machine_shown"] = True
-        st.rerun()  # once, to stop the ticking
+        st.rerun()  # once, to stop the fragment's clock
     if job.error:
         st.warning(job.error)
         return
@@ -149,5 +140,5 @@ def _machine() -> None:
         names = ", ".join(f"{b['name']} ({b['pretrained']})" for b in real)
         models += f"CLIP models on this machine: {names}."
     else:
-        models += "No full-size CLIP is here yet; the Adapt page downloads one when you choose it."
+        models += "No full-size CLIP model is on this machine yet; Adapt downloads one when you select it."
     st.markdown(models)

@@ -9,8 +9,7 @@ from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.folder import RunFolder
 from ueo_core.workspace.equivalent_command import use_commands
 from ueo_core.workspace.prediction_history import Asked
-from ui.common import shell
-from ui.common.work import show_job
+from ui.common.job_progress import show_job, start_job
 
 JOB = "use.zip"
 _BROWSER_MB = 500  # a download is held in the server's memory; larger ones are left on the disk
@@ -44,10 +43,8 @@ def _folders(what: Asked, said: Predictions, threshold: float) -> None:
         "are copied where they still lie where they were taken in from; else the stored image is, at "
         "training size. A list in the zip says which is which."
     )
-    if show_job(JOB, "use.zipping", done=_zipped, failed="use.zip.problem"):
+    if show_job(JOB, "images", _zipped):
         return
-    if problem := st.session_state.pop("use.zip.problem", None):
-        shell.problem(problem)
     st.button(
         "Make the zip",
         icon=":material/folder_zip:",
@@ -80,13 +77,11 @@ def _folders(what: Asked, said: Predictions, threshold: float) -> None:
 
 
 def _begin(what: Asked, said: Predictions, threshold: float) -> None:
-    shell.jobs().start(
+    start_job(
         JOB,
         "Sorting the images",
         lambda job: sorted_zip(job, what.images(), said, threshold),
-        again=True,
     )
-    st.session_state["use.zipping"] = True
     st.session_state.pop("use.made", None)
 
 

@@ -16,8 +16,8 @@ from ueo_core.workspace.prediction_history import (
 )
 from ueo_core.workspace.upload import roots, spool
 from ui.common import shell, uploads
+from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
-from ui.common.work import show_job
 
 JOB = "use.classify"
 KINDS = {
@@ -31,10 +31,7 @@ def chosen(adapter_file: AdapterFile) -> Asked | None:
     """The image set to show; None while the first is being classified or there is none yet."""
     st.subheader("Images")
     there = {a.id: a for a in asked(adapter_file)}
-    running = show_job(JOB, "use.waiting", done=_classified, failed="use.problem")
-    if not running:
-        if problem := st.session_state.get("use.problem"):
-            shell.problem(problem)
+    if not show_job(JOB, "images", _classified):
         there = {a.id: a for a in asked(adapter_file)}
         with st.expander(
             "Classify new images",
@@ -138,6 +135,4 @@ def _path(adapter_file: AdapterFile) -> None:
 
 def _begin(work) -> None:
     """Start the job; a second click while one runs changes nothing."""
-    shell.jobs().start(JOB, "Classifying", work, again=True)
-    st.session_state["use.waiting"] = True
-    st.session_state.pop("use.problem", None)
+    start_job(JOB, "Classifying", work)

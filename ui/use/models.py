@@ -10,23 +10,21 @@ from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters, remove_adapter
 from ui.common import shell
+from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
 from ui.common.verdict import BOXES, inspection, judged
-from ui.common.work import show_job
 
 JOB = "use.delta"
 
 
 def chosen() -> AdapterFile | None:
     """The model to use, to change by a list; None, said with one button, where there is none."""
-    if show_job(JOB, "use.checking", done=_imported, failed="use.model.problem"):
+    if show_job(JOB, on_result=_imported):
         return None
     runs = [e for e in catalogue(shell.manager()) if e.finished]
     adapters = imported_adapters()
     titles = {f"run:{run}": title for run, title in entry_labels(runs).items()}
     titles |= {f"delta:{id}": f"{o.title} · brought in ({id[:6]})" for id, o in adapters.items()}
-    if problem := st.session_state.pop("use.model.problem", None):
-        shell.problem(problem)
     if not titles:
         _empty()
         return None
@@ -162,13 +160,11 @@ def _import_adapter() -> None:
 
 def _check(data: bytes, backbone: str | None, pretrained: str | None) -> None:
     files = shell.local()
-    shell.jobs().start(
+    start_job(
         JOB,
-        "Checking the delta",
+        "Checking the adapter",
         lambda job: import_adapter(job, data, backbone, pretrained, files),
-        again=True,
     )
-    st.session_state["use.checking"] = True
 
 
 def _imported(id: str) -> None:

@@ -10,7 +10,8 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import Asked, asked, predictions_of
-from ui.common import gallery, thumbs
+from ui.common import thumbs
+from ui.common.image_grid import page_indices
 from ui.common.text import escaped
 from ui.common.threshold_chart import threshold_chart
 from ui.common.verdict import inspection
@@ -136,7 +137,7 @@ def predictions(what: Asked, said: Predictions, limit: float) -> None:
     elif view == "table":
         _table(said, unknown, found)
     else:
-        shown = gallery.pages(len(found), f"use.page.{what.id}.{which}.{name}.{order}")
+        shown = page_indices(len(found), f"use.page.{what.id}.{which}.{name}.{order}")
         cards = [_card(what, said, unknown, int(found[k])) for k in shown]
         st.html(thumbs.strip(cards))
 

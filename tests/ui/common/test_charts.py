@@ -1,4 +1,4 @@
-"""The hills' chart that Live and Learn share."""
+"""The chart of score distributions that Live and Learn share."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from ueo_core.analysis.histograms import hills
 from ui.common import charts
 
 
-def test_known_and_strange_differ_by_colour_and_by_symbol_at_the_peak():
+def test_known_and_unknown_differ_by_color_and_by_symbol_at_the_peak():
     found = hills({"known": np.array([0.4, 0.5, 0.6]), "strangers": np.array([0.1, 0.2])})
-    known, strange = charts.hill_chart(found)["series"]
+    known, unknown = charts.hill_chart(found)["series"]
     assert known["lineStyle"]["color"] == charts.KNOWN
-    assert strange["lineStyle"]["color"] == charts.UNKNOWN
-    assert known["markPoint"]["symbol"] != strange["markPoint"]["symbol"]
-    for series, name in ((known, "known"), (strange, "strangers")):
+    assert unknown["lineStyle"]["color"] == charts.UNKNOWN
+    assert known["markPoint"]["symbol"] != unknown["markPoint"]["symbol"]
+    for series, name in ((known, "known"), (unknown, "strangers")):
         x, y = series["markPoint"]["data"][0]["coord"]
         peak = int(found.density[name].argmax())
         assert (x, y) == (round(found.x[peak], 6), round(found.density[name][peak], 6))

@@ -1,4 +1,4 @@
-"""The shell: one manager a process, news of the runs, what a link carries on."""
+"""The shell: one manager per process, notices of runs, and what pages import."""
 
 import importlib
 import os
@@ -18,7 +18,7 @@ from ueo_core.runs.create import create_run
 from ueo_core.runs.notices import RECENT, mark_seen, notices
 from ueo_core.runs.states import STATES
 from ui.common import shell
-from ui.common import text as plain
+from ui.common.text import markdown
 
 POOL = {"n": 4, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
 
@@ -71,17 +71,27 @@ def test_the_way_to_the_first_paint_imports_no_torch():
         "from ueo_core.runs.notices import notices\n"
         "from ueo_core.workspace.dataset import list_datasets\n"
         "from ui.common import shell\n"
-        "from ui.start import page, picture\n"
-        "notices(shell.manager()); picture.svg('#000000'); list_datasets(); shell.jobs()\n"
+        "from ui.start import overview_picture, page\n"
+        "notices(shell.manager()); overview_picture.svg('#000000'); list_datasets(); shell.jobs()\n"
         "heavy = {'torch', 'open_clip', 'sklearn', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     _succeeds(code)
 
 
-def test_the_use_page_comes_up_without_scikit_learn():
+@pytest.mark.parametrize(
+    "modules",
+    [
+        "ui.data import header, images, labels, names, report, sources, store",
+        "ui.adapt import page, start",
+        "ui.live import page, view_options",
+        "ui.use import page",
+    ],
+)
+def test_pages_load_without_torch_and_scikit_learn(modules):
+    """Every module that the page file imports."""
     code = (
-        "import sys\nfrom ui.use import page\n"
+        f"import sys\nfrom {modules}\n"
         "heavy = {'torch', 'open_clip', 'sklearn'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
@@ -105,17 +115,17 @@ def test_notices_tell_state_progress_and_whether_it_was_seen():
 
 def test_the_sidebar_tells_of_the_most_urgent_run_but_not_of_the_one_shown(monkeypatch):
     drawn = []
-    monkeypatch.setattr(type(shell.manager()), "_work", lambda self: None)  # nobody takes them up
+    monkeypatch.setattr(type(shell.manager()), "_work", lambda self: None)  # no worker takes them
     for name, state in (("a", "paused"), ("b", "finished"), ("c", "failed"), ("d", "finished")):
         write_run(name, state=state)
     mark_seen(shell.manager().folder("d"))
     shell.manager().submit(write_run("e", state="queued"))
-    for but in (None, "e", "c"):
-        drawn.append([(n.run, n.state) for n in shell._worth_a_word(but)])
+    for shown in (None, "e", "c"):
+        drawn.append([(n.run, n.state) for n in shell._notices(shown)])
     assert drawn[0] == [("e", "queued"), ("c", "failed"), ("a", "paused"), ("b", "finished")]
     assert drawn[1] == drawn[0][1:]
     assert drawn[2] == [drawn[0][0], *drawn[0][2:]]
-    assert set(shell._NEWS) == set(STATES)
+    assert set(shell._STATES) == set(STATES)
 
 
 def test_a_browser_is_known_again_under_every_mask_of_its_cookie():
@@ -139,9 +149,9 @@ def test_a_damaged_run_hides_no_other():
     assert RECENT > 1
 
 
-def test_markdown_of_strangers_stays_text():
+def test_untrusted_markdown_stays_text():
     name = "![x](http://evil.example/a.png) **b** <img src=x> `c` [l](d) # e :smile: $f$ ~g~ 1. | -"
-    shown = plain.markdown(name)
+    shown = markdown(name)
     bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", shown)  # without what a backslash makes literal
     assert not set(bare) & set("![]()*<>`#:$~|_-"), bare
     assert re.sub(r"\\(.)", r"\1", shown) == name

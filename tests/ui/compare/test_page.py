@@ -32,7 +32,7 @@ def rows_of(page) -> list[list[str]]:
     return found
 
 
-def test_the_table_is_the_cores(app, three):  # noqa: F811
+def test_the_table_shows_the_means_of_the_core(app, three):  # noqa: F811
     page = at(app, "5_Compare", runs="a,b,c")
     rows = rows_of(page)
     for row in table(three):
@@ -44,7 +44,7 @@ def test_the_table_is_the_cores(app, three):  # noqa: F811
     assert next(r for r in rows if r[0] == best.title)[4].startswith("★")
 
 
-def test_the_tests_are_the_cores_against_zero_shot_and_against_a_run(app, three):  # noqa: F811
+def test_the_tests_are_those_of_the_core_against_zero_shot_and_against_a_run(app, three):  # noqa: F811
     page = at(app, "5_Compare", runs="a,b,c")
     names = labels(three)
     assert plain(page.info).startswith(
@@ -66,10 +66,10 @@ def test_without_an_address_the_newest_runs_on_the_same_data_are_chosen(app, thr
     assert page.multiselect(key="compare.runs").value == ["a", "b", "c"]
     page.multiselect(key="compare.runs").set_value(["a"]).run()
     assert page.query_params["runs"] in ("a", ["a"])
-    assert "choose a second one" in plain(clean(page).caption)
+    assert "Select a second run" in plain(clean(page).caption)
     page.multiselect(key="compare.runs").set_value([]).run()
     assert "Choose the runs" in plain(clean(page).info)
-    button(page, "Latest on the same data").click().run()
+    button(page, "Select the latest on the same data").click().run()
     assert page.multiselect(key="compare.runs").value == ["a", "b", "c"]
 
 
@@ -82,11 +82,11 @@ def test_different_data_is_a_sentence_and_nothing_is_tested_across(app, three): 
     write_run("elsewhere", n=40, title="elsewhere")
     page = at(app, "5_Compare", runs="a,elsewhere")
     assert "2 different sets of images" in plain(page.warning)
-    assert "Not tested, for other images" in plain(page.caption)
+    assert "Not tested, as images" in plain(page.caption)
     assert "★" not in html(page)
 
 
-def test_images_that_differ_can_be_narrowed_down(app, three):  # noqa: F811
+def test_images_that_differ_can_be_filtered(app, three):  # noqa: F811
     page = at(app, "5_Compare", runs="a,b,c")
     page.selectbox(key="compare.A").set_value("a").run()
     page.selectbox(key="compare.B").set_value("c").run()
@@ -99,27 +99,27 @@ def test_images_that_differ_can_be_narrowed_down(app, three):  # noqa: F811
     assert html(page).count('class="ueo-thumb"') == min(48, narrowed)
 
 
-def test_without_labels_nothing_pretends_to_know(app):  # noqa: F811
+def test_without_labels_no_metric_is_shown(app):  # noqa: F811
     a = compared_run("a", labelled=False)
     compared_run("b", run_of(a), {"method": "entmin"}, labelled=False, skill=(0.03, 0.02))
     page = at(app, "5_Compare")
-    assert "nobody knows which run is better" in plain(page.info)
-    assert "ACC" not in html(page) and "Answers as zero-shot" in html(page)
+    assert "the runs cannot be ranked" in plain(page.info)
+    assert "ACC" not in html(page) and "Same prediction as zero-shot" in html(page)
 
 
-def test_an_unknown_run_and_an_unfinished_one_are_said(app, three):  # noqa: F811
+def test_an_unknown_run_and_an_unfinished_one_are_warnings(app, three):  # noqa: F811
     write_run("p", state="paused", title="halted")
     page = at(app, "5_Compare", runs="a,nowhere,p")
-    said = plain(page.warning)
-    assert "there is no run in that folder" in said and "“halted” is paused" in said
+    warnings = plain(page.warning)
+    assert "there is no run in that folder" in warnings and "“halted” is paused" in warnings
     assert page.multiselect(key="compare.runs").value == ["a"]
 
 
-def test_without_a_run_there_is_one_way_on(app):  # noqa: F811
+def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
     assert "There is no run yet" in plain(at(app, "5_Compare").info)
 
 
-def test_the_rivals_are_queued_once_for_two_clicks(app, three, monkeypatch):  # noqa: F811
+def test_baselines_are_queued_once_for_two_clicks(app, three, monkeypatch):  # noqa: F811
     monkeypatch.setattr(Manager, "_work", lambda self: None)  # they wait
     page = at(app, "5_Compare", runs="a")
     assert "1 new run" in plain(page.markdown)  # InfoMax at the same seed is there already
@@ -127,8 +127,8 @@ def test_the_rivals_are_queued_once_for_two_clicks(app, three, monkeypatch):  # 
     first = shell.manager().queue()
     assert len(first) == 1 and shell.manager().folder(first[0]).settings.method == "entmin"
     assert page.multiselect(key="compare.runs").value == ["a", "c", *first]
-    assert "1 run under way" in plain(clean(page).markdown)
-    button(page, "Show them").click().run()
+    assert "1 run in progress" in plain(clean(page).markdown)
+    button(page, "Show these runs").click().run()
     assert shell.manager().queue() == first
     button(page, "Cancel").click().run()
     assert shell.manager().queue() == []

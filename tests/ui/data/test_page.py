@@ -186,7 +186,7 @@ def test_paths_are_off_until_roots_are_named(app, photos, monkeypatch):  # noqa:
     monkeypatch.delenv(ROOTS, raising=False)
     at(app, "1_Data")
     app.segmented_control(key="data.kind").set_value("path").run()
-    assert any("Paths are off until" in i.value for i in clean(app).info)
+    assert any("Reading paths is disabled until" in i.value for i in clean(app).info)
     monkeypatch.setenv(ROOTS, str(photos))
     app.run()
     app.text_input(key="data.path").set_value("/etc").run()

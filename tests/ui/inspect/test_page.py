@@ -39,11 +39,11 @@ def test_the_table_shows_what_the_metrics_compute_by_every_score(app):  # noqa: 
             assert shown == [float(f"{found[k]:.1f}") for k in ("acc", "auc", "hm", "fpr95", "ece")]
 
 
-def test_harm_is_said_first_and_plainly(app):  # noqa: F811
+def test_a_worse_verdict_comes_first(app):  # noqa: F811
     write_run("r", skill=(0.15, 0.03))
     page = at(app, "4_Inspect", run="r")
-    said = plain(page.error)
-    assert said.index("Worse: the adaptation did harm here") < said.index("Worse in 3 of 3 classes")
+    text = plain(page.error)
+    assert text.index("Worse: the adaptation did harm here") < text.index("Worse in 3 of 3 classes")
 
 
 def test_the_threshold_of_95_percent_and_its_consequences(app):  # noqa: F811
@@ -57,11 +57,11 @@ def test_the_threshold_of_95_percent_and_its_consequences(app):  # noqa: F811
     assert "<td>57 (95.0 %)</td>" in html(page)  # 57 of 60 known images
 
 
-def test_without_labels_nothing_pretends_to_know(app):  # noqa: F811
+def test_without_labels_no_metric_is_shown(app):  # noqa: F811
     write_run("r", labelled=False)
     page = at(app, "4_Inspect", run="r")
     assert "Nobody knows yet whether it helped" in plain(page.info)
-    assert "a guess" in plain(page.caption)
+    assert "a heuristic" in plain(page.caption)
     assert "TPR" not in html(page) and not page.dataframe
     assert len(page.get("bidi_component")) == 2  # the two histograms; no ROC
 
@@ -74,11 +74,13 @@ def test_a_cell_of_too_many_classes_for_a_matrix_is_chosen(app, monkeypatch):  #
     page.session_state["inspect.tab"] = "Classes"
     page.run()
     page.selectbox(key="inspect.pairs.r.pool.truth").set_value(0).run()
-    assert {row["it is"] for _, row in clean(page).dataframe[1].value.iterrows()} == {CLASSES[0]}
+    assert {row["true class"] for _, row in clean(page).dataframe[1].value.iterrows()} == {
+        CLASSES[0]
+    }
     page.selectbox(key="inspect.pairs.r.pool.answer").set_value(1).run()
     for side in ("before", "after"):
         n = int(((part.truth == 0) & (part.prediction[side] == 1)).sum())
-        assert f"{n} of “{CLASSES[0]}”, answered “{CLASSES[1]}” {side} adaptation" in plain(
+        assert f"{n} images of “{CLASSES[0]}”, predicted “{CLASSES[1]}” {side} adaptation" in plain(
             clean(page).markdown
         )
 
@@ -88,7 +90,7 @@ def test_an_unfinished_run_is_a_sentence(app):  # noqa: F811
     assert "it is paused and has no result yet" in plain(at(app, "4_Inspect", run="r").info)
 
 
-def test_without_a_run_there_is_one_way_on(app):  # noqa: F811
+def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
     assert "There is no run yet" in plain(at(app, "4_Inspect").info)
 
 
@@ -121,9 +123,9 @@ def test_a_checkpoint_that_has_been_scored_takes_the_place_of_the_final_model(ap
     assert "the model after step 2, not the final one" in plain(page.caption)
     # One that has not: a way to it, and nothing that looks like its numbers.
     clean(page.select_slider(key="inspect.r.step").set_value(3).run())
-    assert "after step 3 has not scored the images yet" in plain(page.markdown)
+    assert "after step 3 has not been scored yet" in plain(page.markdown)
     assert "<table" not in html(page) and not page.tabs
-    button(page, "Back to the final model").click().run()
+    button(page, "Show the final model").click().run()
     assert page.select_slider(key="inspect.r.step").value == 4 and page.tabs
 
 
@@ -171,12 +173,12 @@ def array(value) -> np.ndarray:
     return np.array(value)
 
 
-def test_a_few_labels_by_hand_make_a_verdict_and_can_be_taken_back(app):  # noqa: F811
+def test_labels_given_by_hand_make_a_verdict_and_can_be_undone(app):  # noqa: F811
     folder = write_run("r", labelled=False)
     part = read_inspection(folder).parts["pool"]
     truth = truth_from_labels(labels_of(80), CLASSES)
     page = section(at(app, "4_Inspect", run="r"), "Label a few")
-    button(page, "Start labelling").click().run()
+    button(page, "Start labeling").click().run()
     while len(given := load_hand_labels(folder, part).given) < 12:
         image = load_hand_labels(folder, part).next
         key = int(truth[image]) + 1 if truth[image] >= 0 else 0

@@ -1,4 +1,4 @@
-"""Live: every state has its sentence, its way out and the buttons of the state table."""
+"""Live: every state has its sentence and the buttons of the state table."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ def text(page) -> str:
     return " ".join(b.value for b in boxes).replace("\\", "")
 
 
-def test_without_a_run_there_is_one_way_on(app):  # noqa: F811
+def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
     assert "There is no run yet" in text(at(app, "3_Live"))
 
 
@@ -55,15 +55,15 @@ def test_a_button_acts_through_the_manager(app, monkeypatch):  # noqa: F811
     monkeypatch.setattr(type(shell.manager()), "act", lambda self, *a, **k: done.append((a, k)))
     page.number_input(key="live.steps").set_value(7)
     button(page, "Step").click().run()
-    ((asked, options),) = done
-    assert asked == ("r", "step") and options == {"amount": 7, "viewer": "me"}
+    ((arguments, options),) = done
+    assert arguments == ("r", "step") and options == {"amount": 7, "viewer": "me"}
 
 
 def test_presentation_is_in_the_address_and_has_three_panels(app):  # noqa: F811
     write_run("r")
     page = at(app, "3_Live", run="r", present="1")
     assert len(page.get("echarts_chart")) == 3
-    assert button(page, "Leave presentation")
+    assert button(page, "Exit presentation")
 
 
 def test_an_unknown_run_is_one_sentence_and_names_are_not_markdown(app):  # noqa: F811
@@ -89,7 +89,7 @@ def test_the_address_chooses_panels_and_steps(app):  # noqa: F811
     assert len(clean(page.run()).get("echarts_chart")) == 1
 
 
-def test_while_another_browser_steers_no_button_can_be_pressed(app):  # noqa: F811
+def test_while_another_browser_has_the_controls_all_buttons_are_disabled(app):  # noqa: F811
     write_run("r", state="paused", reason="Paused.")
     viewers = shell.manager().viewers
     viewers.watch("teacher")
@@ -102,45 +102,45 @@ def test_while_another_browser_steers_no_button_can_be_pressed(app):  # noqa: F8
     assert not viewers.watch("teacher").steers
 
 
-def test_waiting_runs_are_listed_and_moved(app, monkeypatch):  # noqa: F811
+def test_queued_runs_are_listed_and_moved(app, monkeypatch):  # noqa: F811
     manager = shell.manager()
-    monkeypatch.setattr(type(manager), "_work", lambda self: None)  # nobody comes to take them
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)  # no worker takes them
     for name in ("a", "b"):
         manager.submit(write_run(name, state="queued", title=f"Run {name}"))
     page = at(app, "3_Live", run="b")
-    assert "1 run before it" in text(page)
-    assert page.button(key="live.Earlier.a").disabled and page.button(key="live.Later.b").disabled
-    page.button(key="live.Earlier.b").click().run()
+    assert "1 run ahead in the queue" in text(page)
+    assert page.button(key="live.move.-1.a").disabled and page.button(key="live.move.1.b").disabled
+    page.button(key="live.move.-1.b").click().run()
     assert manager.queue() == ["b", "a"]
-    page.button(key="live.out.a").click().run()
+    page.button(key="live.remove.a").click().run()
     assert manager.queue() == ["b"] and manager.snapshot("a").state == "paused"
 
 
-def test_beside_a_run_the_others_are_told(app, monkeypatch):  # noqa: F811
+def test_the_sidebar_tells_of_the_other_runs(app, monkeypatch):  # noqa: F811
     manager = shell.manager()
     monkeypatch.setattr(type(manager), "_work", lambda self: None)
     for name, state in (("a", "paused"), ("b", "failed"), ("c", "finished")):
         write_run(name, state=state, title=f"Run {name}", reason="Because.")
     manager.submit(write_run("d", state="queued", title="Run d"))
-    card = at(app, "3_Live", run="d").sidebar  # of the run shown itself there is no word
-    assert "**A run failed**" in [m.value for m in card.markdown] and card.text[0].value == "Run b"
-    assert card.caption[0].value == "Also 1 paused, 1 finished and not yet seen"
+    card = at(app, "3_Live", run="d").sidebar  # the run that is shown is not listed
+    assert "**Run failed**" in [m.value for m in card.markdown] and card.text[0].value == "Run b"
+    assert card.caption[0].value == "Also 1 paused, 1 finished, not viewed yet"
     card = at(app, "3_Live", run="c").sidebar
-    assert "**Waiting**" in [m.value for m in card.markdown] and card.text[0].value == "Run d"
+    assert "**Queued**" in [m.value for m in card.markdown] and card.text[0].value == "Run d"
     assert card.caption[0].value == "Also 1 failed, 1 paused"
 
 
-def test_a_finished_run_is_trained_on_from_the_page(app, monkeypatch):  # noqa: F811
+def test_a_finished_run_is_trained_longer_from_the_page(app, monkeypatch):  # noqa: F811
     manager = shell.manager()
     monkeypatch.setattr(type(manager), "_work", lambda self: None)
     write_run("r")
     page = at(app, "3_Live", run="r")
     page.number_input(key="live.epochs").set_value(3)
-    button(page, "Train on").click().run()
+    button(page, "Train longer").click().run()
     assert manager.queue() == ["r"] and manager.folder("r").settings.extensions == ((4, 3),)
 
 
-def test_a_run_is_looked_at_as_often_as_there_may_be_news(app):  # noqa: F811
+def test_a_run_is_read_as_often_as_it_may_change(app):  # noqa: F811
     write_run("r", state="paused")
     now = replace(shell.manager().snapshot("r"), step=10)
     assert live.pace(replace(now, seconds=9.0)) == live.TICK

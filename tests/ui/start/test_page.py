@@ -58,8 +58,8 @@ def test_runs_are_offered_by_their_state(app):  # noqa: F811
         folder.set_state(state, step=3, steps=9)
     clean(app.run())
     shown = " ".join(m.value for m in app.markdown)
-    for state, colour in (("paused", "orange"), ("finished", "green"), ("failed", "red")):
-        assert f":{colour}-badge[{state}] · step 3 of 9 · **new**" in shown
+    for state, color in (("paused", "orange"), ("finished", "green"), ("failed", "red")):
+        assert f":{color}-badge[{state}] · step 3 of 9 · **new**" in shown
 
 
 def test_a_fresh_session_is_taken_to_the_one_active_run(app, monkeypatch):  # noqa: F811

@@ -128,7 +128,7 @@ def test_a_useless_upload_is_a_sentence(app):  # noqa: F811
     page = at(app, "6_Use", run="r")
     shell.jobs().start(images.JOB, "t", _refuse, again=True)
     wait_for_job(images.JOB)
-    page.session_state["use.waiting"] = True
+    page.session_state["use.classify.waiting"] = True
     assert errors(clean(page.run())) == ["Source “x”: it holds no usable image; choose another."]
 
 

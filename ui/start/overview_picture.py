@@ -1,4 +1,4 @@
-"""The one picture of what the studio does, drawn with the studio's own drawings."""
+"""The picture of what the studio does, made of its own drawings."""
 
 import base64
 import html
@@ -12,12 +12,11 @@ from ueo_core.drawings.sample import SHOWCASE_DOMAIN
 
 DOMAIN = SHOWCASE_DOMAIN
 KNOWN = ("key", "fish", "star")
-STRANGERS = ("umbrella", "car")
 BLUE, VERMILION = "#0072B2", "#D55E00"  # known and unknown, here and on every page
 TILE = 84
 
-# Where the tiles of the pile lie: noun, which of its drawings, x, y, slant in degrees.
-_PILE = (
+# Tiles of the pool: noun, which of its drawings, x, y, rotation in degrees.
+_POOL = (
     ("fish", 0, 30, 92, -9),
     ("umbrella", 0, 128, 74, 6),
     ("star", 0, 226, 96, -5),
@@ -34,24 +33,24 @@ _PILE = (
 
 
 ABOUT = (
-    "Left, a pile of photos without labels: keys, fish and stars, mixed with umbrellas and a car. "
-    "Middle, CLIP adapts with UEO, given only the names key, fish and star. Right, the known images "
-    "sorted by class, and the unknown ones set apart."
+    "Left: a pool of unlabeled photos of keys, fish and stars, mixed with umbrellas and a car. "
+    "Middle: CLIP adapts with UEO, given only the class names key, fish and star. Right: known images "
+    "sorted by class, and unknown images set aside."
 )
 INK = {False: "#1B2733", True: "#E8EDF2"}  # by dark theme
 
 
 def draw(dark: bool) -> None:
-    """The picture, in the colours of the viewer's theme."""
+    """The picture, in the colors of the viewer's theme."""
     st.image(svg(INK[dark]), alt=ABOUT, width="stretch")
 
 
 @st.cache_data(show_spinner=False)
 def svg(ink: str) -> str:
-    """An SVG image: an unlabeled pile, UEO, the known in their classes, the unknown apart."""
-    parts = [_text(226, 40, "Photos without labels", 27, 650)]
-    parts += [_tile(*tile) for tile in _PILE]
-    parts += [_text(226, 398, "some of your classes, some strangers", 22, 400, 0.75)]
+    """An SVG image: unlabeled photos, UEO, known images by class, unknown images set aside."""
+    parts = [_text(226, 40, "Unlabeled photos", 27, 650)]
+    parts += [_tile(*tile) for tile in _POOL]
+    parts += [_text(226, 398, "some of your classes, some of none", 22, 400, 0.75)]
     parts += [_arrow(452, 200), _engine(), _arrow(742, 200)]
     for row, noun in enumerate(KNOWN):
         top = 62 + row * 98
@@ -62,12 +61,12 @@ def svg(ink: str) -> str:
     parts += [_tile("umbrella", 0, 1280, 82, 0, 64), _tile("umbrella", 1, 1280, 172, 0, 64)]
     parts.append(_tile("car", 0, 1280, 262, 0, 64))
     parts += [
-        _text(1018, 40, "Known: sorted", 27, 650),
-        _text(1312, 40, "Unknown: apart", 27, 650),
-        _text(1106, 398, "every image with a score of how sure the model is", 22, 400, 0.75),
+        _text(1018, 40, "Known: sorted by class", 27, 650),
+        _text(1312, 40, "Unknown: set aside", 27, 650),
+        _text(1106, 398, "every image with a known/unknown score", 22, 400, 0.75),
     ]
     return (
-        '<svg viewBox="-10 0 1430 416" xmlns="http://www.w3.org/2000/svg" '
+        '<svg viewBox="-10 0 1450 416" xmlns="http://www.w3.org/2000/svg" '
         f'fill="{ink}" color="{ink}" '
         f'font-family="Source Sans Pro, Source Sans, Segoe UI, Helvetica Neue, Arial, sans-serif">'
         f"{''.join(parts)}</svg>"
@@ -75,7 +74,7 @@ def svg(ink: str) -> str:
 
 
 def _engine() -> str:
-    """CLIP and what it is told: names, no labels."""
+    """CLIP and its input: class names, no labels."""
     chips = "".join(
         f'<rect x="{530 + i * 68}" y="262" width="62" height="36" rx="18" fill="{BLUE}"/>'
         + _text(561 + i * 68, 287, noun, 21, 600, fill="#FFFFFF")
@@ -87,15 +86,15 @@ def _engine() -> str:
         + _hill(660, BLUE, "")
         + _text(630, 40, "CLIP adapts with UEO", 27, 650)
         + chips
-        + _text(630, 336, "told the names only", 23, 500)
+        + _text(630, 336, "given only class names", 23, 500)
     )
 
 
-def _hill(x: int, colour: str, dash: str) -> str:
-    """One of the two confidence hills that the Live page shows pulling apart."""
+def _hill(x: int, color: str, dash: str) -> str:
+    """One of the two score distributions that the Live page shows moving apart."""
     return (
         f'<path d="M {x - 36} 192 C {x - 14} 192 {x - 14} 116 {x} 116 C {x + 14} 116 {x + 14} 192 '
-        f'{x + 36} 192" fill="{colour}" fill-opacity="0.12" stroke="{colour}" stroke-width="5" '
+        f'{x + 36} 192" fill="{color}" fill-opacity="0.12" stroke="{color}" stroke-width="5" '
         f'stroke-linecap="round" {dash}/>'
     )
 
@@ -107,18 +106,18 @@ def _arrow(x: int, y: int) -> str:
     )
 
 
-def _bin(x: int, y: int, width: int, height: int, colour: str, dashed: bool) -> str:
+def _bin(x: int, y: int, width: int, height: int, color: str, dashed: bool) -> str:
     dash = 'stroke-dasharray="10 8"' if dashed else ""
     return (
-        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="12" fill="{colour}" '
-        f'fill-opacity="0.08" stroke="{colour}" stroke-width="3.5" {dash}/>'
+        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="12" fill="{color}" '
+        f'fill-opacity="0.08" stroke="{color}" stroke-width="3.5" {dash}/>'
     )
 
 
-def _tile(noun: str, index: int, x: int, y: int, slant: float = 0, side: int = TILE) -> str:
+def _tile(noun: str, index: int, x: int, y: int, rotation: float = 0, side: int = TILE) -> str:
     middle = f"{x + side / 2} {y + side / 2}"
     return (
-        f'<g transform="rotate({slant} {middle})"><rect x="{x - 4}" y="{y - 4}" width="{side + 8}" '
+        f'<g transform="rotate({rotation} {middle})"><rect x="{x - 4}" y="{y - 4}" width="{side + 8}" '
         f'height="{side + 8}" rx="7" fill="#FFFFFF" stroke="#8A97A3" stroke-width="1.2"/>'
         f'<image href="{_drawing(noun, index)}" x="{x}" y="{y}" width="{side}" height="{side}"/></g>'
     )

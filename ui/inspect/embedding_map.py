@@ -1,4 +1,4 @@
-"""Inspect: the map of the images. Brush it and see the images; choose an image and see its place."""
+"""Inspect: the map of the images. Select points to see their images, or an image to see its point."""
 
 from functools import lru_cache
 
@@ -11,11 +11,10 @@ from ueo_core.analysis.tsne import compute_tsne, tsne_map
 from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ui.common import shell
+from ui.common.job_progress import show_job, start_job
 from ui.common.text import escaped
-from ui.common.working import working
-from ui.inspect import image as inspect_image
-from ui.inspect import map_chart, state
-from ui.inspect.gallery import download, image_wall
+from ui.inspect import image_card, map_chart, state
+from ui.inspect.gallery import download, image_grid
 from ui.inspect.threshold import sides
 
 KINDS = {"pca": "PCA", "tsne": "t-SNE"}
@@ -30,7 +29,7 @@ def _pca(path: str, opened: Inspection, part: str) -> Map:
 
 @lru_cache(maxsize=8)
 def _texts(opened: Inspection, part: str) -> dict[str, list[str]]:
-    """What hovering says of every image, by side."""
+    """Hover text of every image, by side."""
     part, names = opened.parts[part], [escaped(c) for c in opened.classes]
     return {
         side: [
@@ -42,11 +41,11 @@ def _texts(opened: Inspection, part: str) -> dict[str, list[str]]:
 
 
 def show(opened: Inspection, part: Part, score: str) -> None:
-    """The controls, the map, and the images that are brushed or chosen on it."""
+    """The controls, the map, and the images that are selected on it."""
     folder = shell.manager().folder(opened.run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
-            "Map by",
+            "Projection",
             list(KINDS),
             format_func=KINDS.get,
             default="pca",
@@ -54,32 +53,32 @@ def show(opened: Inspection, part: Part, score: str) -> None:
             key="inspect.map.kind",
         )
         ways = colourings(part)
-        colouring = st.segmented_control(
-            "Colour by",
+        coloring = st.segmented_control(
+            "Color by",
             list(ways),
             format_func=ways.get,
             default="answer",
             required=True,
-            key=f"inspect.map.colour.{part.labelled}",
+            key=f"inspect.map.color.{part.labelled}",
         )
-        classes = _classes(opened, part) if colouring in ("answer", "truth") else []
+        classes = _classes(opened, part) if coloring in ("answer", "truth") else []
     where = _pca(str(folder.path), opened, part.name) if kind == "pca" else None
     if kind == "tsne":
         where = tsne_map(folder, opened, part.name)
         if where is None:
-            _ask(folder, opened, part)
+            _tsne(folder, opened, part)
             return
-    _draw(opened, part, score, where, colouring, classes)
+    _draw(opened, part, score, where, coloring, classes)
     _about(kind, where)
-    _below(opened, part, score)
+    _selection(opened, part, score)
 
 
 def _classes(opened, part) -> list[int]:
-    """The classes that get a colour: all where they can be told apart, else a choice of them."""
+    """The classes with a color of their own: all if they can be distinguished, else a selection."""
     if len(opened.classes) <= COLOURED:
         return list(range(len(opened.classes)))
     return st.multiselect(
-        "Classes in colour",
+        "Colored classes",
         range(len(opened.classes)),
         default=frequent_classes(part),
         format_func=opened.classes.__getitem__,
@@ -89,14 +88,14 @@ def _classes(opened, part) -> list[int]:
     )
 
 
-def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> None:
+def _draw(opened, part, score, where, coloring: str, classes: list[int]) -> None:
     texts, titles = _texts(opened, part.name), sides(opened)
     marked = {
         "brushed": state.brushed(opened, part),
-        "chosen": state.chosen(opened, part),
+        "chosen": state.selected_image(opened, part),
         "ink": "#E8EDF2" if shell.dark() else "#1B2733",
     }
-    if colouring == "score":
+    if coloring == "score":
         title = f"{SCORES[score].title} ({SCORES[score].temperature(opened.logit_scale)})"
         fig = map_chart.scored(
             where,
@@ -109,7 +108,7 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
             title,
         )
     else:
-        groups = map_groups(part, colouring, opened.classes, classes)
+        groups = map_groups(part, coloring, opened.classes, classes)
         fig = map_chart.figure(where, groups, texts, opened.classes, titles, marked)
     key = "inspect.map.chart"
 
@@ -119,7 +118,7 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
         images = [int(i[0] if isinstance(i, list) else i) for i in images]
         state.brush(opened, part, images)
         if len(set(images)) == 1:
-            state.choose(opened, part, images[0])
+            state.select_image(opened, part, images[0])
 
     st.plotly_chart(
         fig,
@@ -127,7 +126,7 @@ def _draw(opened, part, score, where, colouring: str, classes: list[int]) -> Non
         on_select=brushed,
         selection_mode=("points", "box", "lasso"),
         config={"displaylogo": False, "scrollZoom": True},
-        alt="Map of the images before and after adaptation, with the texts of the classes.",
+        alt="Map of the images before and after adaptation, with the class texts.",
     )
 
 
@@ -135,52 +134,53 @@ def _about(kind: str, where: Map) -> None:
     if kind == "pca":
         held = where.explained
         how = (
-            f"The plane of largest variance of each model's image features ({held['before']:.0f} % and "
-            f"{held['after']:.0f} % of it); the right one is turned onto the left one. Stars: the class "
-            "texts, their mean put on the images' mean, which changes no answer."
+            f"The first two principal components of each model's image features ({held['before']:.0f} % and "
+            f"{held['after']:.0f} % of the variance); the right map is rotated to match the left one. Stars: "
+            "class texts, shifted so that their mean is the mean of the images; this changes no prediction."
         )
     else:
         how = (
-            "t-SNE keeps neighbours together; sizes and distances of the groups mean nothing. The right "
-            "one starts from the left one. Stars: the middle of the five images nearest to each class text."
+            "t-SNE keeps neighbors together; sizes and distances of groups have no meaning. The right map "
+            "is initialized with the left one. Stars: the mean of the five images nearest to a class text."
         )
-    st.caption(f"{how} Drag to brush images, click one point, double-click to clear.")
+    st.caption(
+        f"{how} Drag to select images, click a point to see its image, double-click to clear."
+    )
 
 
-def _ask(folder, opened, part) -> None:
-    """t-SNE takes its time: on request, with progress, once for every model and set."""
+def _tsne(folder, opened, part) -> None:
+    """Compute t-SNE on request, with progress, once for every model and set."""
     key = f"inspect-tsne-{opened.run}-{part.name}-{opened.step}"
-    if working(key, "iterations"):
+    if show_job(key, "iterations"):
         return
     if tsne_map(folder, opened, part.name) is not None:
-        st.rerun()  # it ended between the two looks
+        st.rerun()  # it has just ended
     with st.container(border=True):
         st.markdown(
-            f"**t-SNE of {len(part):,} images has not been computed yet.** It keeps neighbours together "
-            "better than PCA, and takes from seconds to a few minutes; the result is kept."
+            f"**t-SNE of {len(part):,} images has not been computed yet.** It keeps neighbors together "
+            "better than PCA. It takes from seconds to a few minutes; the result is kept."
         )
         st.button(
             "Compute t-SNE",
             type="primary",
             icon=":material/scatter_plot:",
-            on_click=lambda: shell.jobs().start(
+            on_click=lambda: start_job(
                 key,
                 "t-SNE, before and after",
                 lambda job: compute_tsne(folder, part.name, opened.step, job.progress, job.check),
-                again=True,
             ),
         )
 
 
-def _below(opened, part, score: str) -> None:
-    """The image chosen, and the images brushed."""
-    images, chosen = state.brushed(opened, part), state.chosen(opened, part)
+def _selection(opened, part, score: str) -> None:
+    """The selected image, and the images of the selected points."""
+    images, chosen = state.brushed(opened, part), state.selected_image(opened, part)
     if chosen is not None:
         with st.container(border=True, key="inspect-chosen"):
-            inspect_image.show(opened, part, chosen)
+            image_card.show(opened, part, chosen)
     if not images:
         st.info(
-            "Brush some points with the lasso to see their images here; click an image to see its place.",
+            "Select points with the lasso to see their images here; click an image to see its point.",
             icon=":material/lasso_select:",
         )
         return
@@ -194,16 +194,16 @@ def _below(opened, part, score: str) -> None:
             args=(opened, part),
             key="inspect.map.clear",
         )
-    image_wall(
+    image_grid(
         opened,
         part,
         images,
         "inspect.map",
         part.scores(score),
-        on_pick=lambda image: state.choose(opened, part, image),
+        on_select=lambda image: state.select_image(opened, part, image),
     )
 
 
 def _clear(opened, part) -> None:
     state.brush(opened, part, [])
-    state.choose(opened, part, None)
+    state.select_image(opened, part, None)

@@ -1,4 +1,4 @@
-"""Inspect: one image, with what both models make of it."""
+"""Inspect: one image with the predictions of both models."""
 
 import base64
 from functools import lru_cache
@@ -13,7 +13,7 @@ from ui.common import thumbs
 from ui.common.text import escaped, markdown
 from ui.inspect import state
 
-BEST = 5  # answers shown
+BEST = 5  # predictions shown
 _STYLE = """<style>
 .ueo-big img { max-width: 100%; max-height: 22rem; min-width: min(100%, 16rem); border-radius: 0.5rem; display: block; }
 .ueo-big .gone { opacity: 0.6; }
@@ -30,34 +30,33 @@ def _jpeg(store: str, set_id: str, index: int) -> bytes:
 
 
 def picture(reference: dict, index: int) -> None:
-    """The image itself, or a word on why it is not there."""
+    """The image, or a sentence if it has been deleted."""
     try:
         data = base64.b64encode(_jpeg(reference["store"], reference["set"], index)).decode()
         body = f'<img alt="{escaped(thumbs.name(reference, index))}" src="data:image/jpeg;base64,{data}">'
     except UserError:
-        body = '<div class="gone">This image is no longer in the store.</div>'
+        body = '<div class="gone">This image has been deleted from the store.</div>'
     st.html(f'{_STYLE}<div class="ueo-big">{body}</div>')
 
 
 def predictions(opened: Inspection, part: Part, index: int) -> None:
-    """The best answers before and after, as bars of the probability at the logit scale."""
-    for side, colour in (("before", "#8797A8"), ("after", "#0072B2")):
+    """The top predictions before and after, as bars of the probability at the logit scale."""
+    for side, color in (("before", "#8797A8"), ("after", "#0072B2")):
         best = best_predictions(part, side, index, BEST)
         rows = "".join(
             f'<span class="{"right" if c == part.truth[index] else ""}">{escaped(opened.classes[c])}</span>'
-            f'<i style="width: {100 * p:.1f}%; background: {colour}"></i><span>{100 * p:.0f} %</span>'
+            f'<i style="width: {100 * p:.1f}%; background: {color}"></i><span>{100 * p:.0f} %</span>'
             for c, p in best
         )
         st.html(f'{_STYLE}<b>{side.capitalize()}</b><div class="ueo-bars">{rows}</div>')
     truth = int(part.truth[index])
-    known = truth_sentence(truth, opened.classes)
     st.caption(
-        f"{markdown(known)} Probabilities: softmax of the logits × {opened.logit_scale:.4g}."
+        f"{markdown(truth_sentence(truth, opened.classes))} Probabilities: softmax of the logits × {opened.logit_scale:.4g}."
     )
 
 
 def show(opened: Inspection, part: Part, index: int) -> None:
-    """Picture and answers side by side."""
+    """Image and predictions side by side."""
     st.markdown(f"**{markdown(thumbs.name(part.reference, index) or f'image {index}')}**")
     left, right = st.columns([1, 1], gap="medium")
     with left:
@@ -66,11 +65,11 @@ def show(opened: Inspection, part: Part, index: int) -> None:
         predictions(opened, part, index)
 
 
-@st.dialog("One image", width="medium")
+@st.dialog("Image", width="medium")
 def dialog(opened: Inspection, part: Part, index: int) -> None:
-    """The image over the page, and the way to its place on the map."""
+    """The image in a dialog, with a button that shows it on the map."""
     show(opened, part, index)
-    if st.button("Show it on the map", icon=":material/scatter_plot:", key="inspect.to-map"):
-        state.choose(opened, part, index)
-        st.session_state["inspect.go"] = state.MAP  # the tabs are drawn before: at the next run
+    if st.button("Show on the map", icon=":material/scatter_plot:", key="inspect.to-map"):
+        state.select_image(opened, part, index)
+        st.session_state["inspect.go"] = state.MAP  # the tabs are drawn already
         st.rerun()

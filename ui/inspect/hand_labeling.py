@@ -1,4 +1,4 @@
-"""Inspect: label a few images by hand, by keyboard, and get estimates with honest intervals."""
+"""Inspect: label a few images by keyboard, and get estimates with confidence intervals."""
 
 from functools import lru_cache
 
@@ -18,10 +18,10 @@ from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ui.common import shell
 from ui.common.text import markdown
-from ui.inspect import image as inspect_image
+from ui.inspect import image_card
 
 GOALS = (20, 40, 80, 160)  # images; one takes a second or two
-NONE = "none of them"
+NONE = "None of them"
 
 
 @lru_cache(maxsize=32)
@@ -32,24 +32,24 @@ def _estimated(opened, part: str, score: str, path: str, stamp: int):
 
 
 def estimates(opened: Inspection, part: Part, score: str) -> Estimates | None:
-    """What the hand-given labels say so far; None while they are too few."""
+    """The estimates from the labels given so far; None while they are too few."""
     folder = shell.manager().folder(opened.run)
     stamp = hand_labels_stamp(folder)
     return _estimated(opened, part.name, score, str(folder.path), stamp) if stamp else None
 
 
 def show(opened: Inspection, part: Part, score: str) -> None:
-    """The next image with its keys, or the way to begin."""
+    """The next image with its buttons, or how to start."""
     folder = shell.manager().folder(opened.run)
     if opened.step != opened.final:
         st.info(
-            "The sample is drawn by the final model's score: put the slider on the final model."
+            "The sample depends on the final model's score. Select the final model to label images."
         )
         return
     labels = load_hand_labels(folder, part)
-    begun = f"inspect.label.{opened.run}.{part.name}"
-    if not labels.given and not st.session_state.get(begun):
-        _invite(part, begun)
+    started = f"inspect.label.{opened.run}.{part.name}"
+    if not labels.given and not st.session_state.get(started):
+        _introduction(part, started)
         return
     goal = _goal(labels, part)
     _progress(labels, goal)
@@ -59,40 +59,39 @@ def show(opened: Inspection, part: Part, score: str) -> None:
         return
     left, right = st.columns([1, 1], gap="large")
     with left:
-        inspect_image.picture(part.reference, image)
+        image_card.picture(part.reference, image)
     with right:
         _keys(opened, part, folder, labels, image)
 
 
-def _invite(part: Part, begun: str) -> None:
+def _introduction(part: Part, started: str) -> None:
     with st.container(border=True):
         st.markdown(
-            "**A minute of your eyes turns guesses into estimates.** You are shown some of the "
-            f"{len(part):,} images, taken from the least to the most known, and say by a key which of your "
-            "classes it is. That gives the share of right answers before and after, the AUC, and the share "
-            "of the unknown, each with a 95 % interval. Your labels are for scoring only: training never "
-            "sees them."
+            "**Label a few images to measure the improvement.** You see a sample of the "
+            f"{len(part):,} images, spread over the range of the score, and press a key for the class of "
+            "each. This gives estimates of the accuracy before and after, the AUC and the share of unknown "
+            "images, each with a 95 % interval. The labels are used for scoring, never for training."
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.segmented_control(
-                "How many?",
+                "Number of images",
                 GOALS,
                 default=40,
                 required=True,
                 key="inspect.label.goal",
-                help="Choose before you begin: to stop when the number looks good flatters it.",
+                help="Choose it before you start: stopping when the result looks good would bias it.",
             )
             st.button(
-                "Start labelling",
+                "Start labeling",
                 type="primary",
                 icon=":material/keyboard:",
-                on_click=_begin,
-                args=(begun,),
+                on_click=_start,
+                args=(started,),
             )
 
 
-def _begin(begun: str) -> None:
-    st.session_state[begun] = True
+def _start(started: str) -> None:
+    st.session_state[started] = True
     st.session_state["inspect.label.chosen"] = st.session_state["inspect.label.goal"]
 
 
@@ -103,13 +102,13 @@ def _goal(labels, part: Part) -> int:
 
 def _progress(labels, goal: int) -> None:
     n = len(labels.given)
-    few = f" · estimates appear from {FEWEST} on" if n < FEWEST else ""
-    st.progress(min(1.0, n / goal), text=f"{n} of {goal} images labelled{few}")
+    few = f" · estimates appear from {FEWEST} labels on" if n < FEWEST else ""
+    st.progress(min(1.0, n / goal), text=f"{n} of {goal} images labeled{few}")
 
 
 def _done(folder, labels, goal: int, image: int | None) -> None:
     st.success(
-        f"{len(labels.given)} images are labelled; the verdict above rests on them.",
+        f"{len(labels.given)} images are labeled; the verdict above is based on them.",
         icon=":material/check_circle:",
     )
     with st.container(horizontal=True):
@@ -119,7 +118,7 @@ def _done(folder, labels, goal: int, image: int | None) -> None:
                 icon=":material/add:",
                 on_click=_more,
                 args=(goal,),
-                help="The sample goes on where it stopped: all labels count.",
+                help="The sample continues where it stopped; all labels count.",
             )
         _undo(folder, labels)
 
@@ -129,10 +128,10 @@ def _more(goal: int) -> None:
 
 
 def _keys(opened, part, folder, labels, image: int) -> None:
-    offered = candidates(part, image)
-    st.markdown("**What is it?** Press the key, or click.")
+    choices = candidates(part, image)
+    st.markdown("**Which class is it?** Press the key, or click.")
     with st.container(horizontal=True, key="inspect-label-keys"):
-        for key, c in enumerate(offered, 1):
+        for key, c in enumerate(choices, 1):
             st.button(
                 markdown(opened.classes[c]),
                 key=f"inspect.label.{key}",
@@ -148,7 +147,7 @@ def _keys(opened, part, folder, labels, image: int) -> None:
             on_click=_give,
             args=(folder, labels, image, OOD),
         )
-    if len(offered) < len(opened.classes):
+    if len(choices) < len(opened.classes):
         key = f"inspect.label.other.{image}"
         st.selectbox(
             "Another class",
@@ -158,7 +157,7 @@ def _keys(opened, part, folder, labels, image: int) -> None:
             format_func=opened.classes.__getitem__,
             placeholder="Type to search",
             on_change=lambda: _give(folder, labels, image, st.session_state[key]),
-            help="The keys hold the best answers of both models, in the order of your class list.",
+            help="The buttons are the top predictions of both models, in the order of your class list.",
         )
     with st.container(horizontal=True):
         st.button(
@@ -168,7 +167,7 @@ def _keys(opened, part, folder, labels, image: int) -> None:
             icon=":material/skip_next:",
             on_click=_give,
             args=(folder, labels, image, UNCLEAR),
-            help="Counted by no estimate.",
+            help="The image is left out of the estimates.",
         )
         _undo(folder, labels)
 
@@ -180,18 +179,18 @@ def _undo(folder, labels) -> None:
         shortcut="Z",
         icon=":material/undo:",
         disabled=not labels.given,
-        on_click=_take_back,
+        on_click=_undo_last,
         args=(folder, labels),
     )
 
 
 def _give(folder, labels, image: int, label: int | None) -> None:
-    if label is not None and labels.next == image:  # else: a second press of the same key
+    if label is not None and labels.next == image:  # a second press of the same key changes nothing
         labels.give(image, label)
         save_hand_labels(folder, labels)
 
 
-def _take_back(folder, labels) -> None:
+def _undo_last(folder, labels) -> None:
     labels.undo()
     save_hand_labels(folder, labels)
 
@@ -200,9 +199,9 @@ def table(found: Estimates, opened: Inspection, score: str) -> None:
     """The estimates, before beside after, with their intervals."""
     title = f"{SCORES[score].title} ({SCORES[score].temperature(opened.logit_scale)})"
     rows = {
-        "Right answers among images of the classes": found.right,
-        f"ACC, mean over the {found.classes} classes that were met": found.acc,
-        f"AUC, known against unknown by {title}": found.auc,
+        "Accuracy over known images": found.right,
+        f"ACC, mean over the {found.classes} classes that occurred": found.acc,
+        f"AUC of known against unknown by {title}": found.auc,
     }
     body = "".join(
         f"<tr><th>{name}</th><td>{_cell(sides['before'])}</td><td>{_cell(sides['after'])}</td></tr>"
@@ -210,16 +209,16 @@ def table(found: Estimates, opened: Inspection, score: str) -> None:
         if sides
     )
     u = found.unknown
-    body += f"<tr><th>Of none of the classes</th><td colspan='2'>{_cell(u)} of all images</td></tr>"
+    body += f"<tr><th>Unknown images</th><td colspan='2'>{_cell(u)} of the images</td></tr>"
     st.html(
         '<table class="ueo-table"><thead><tr><th>Estimated</th><th>Before</th><th>After</th></tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
-    unclear = f", {found.unclear} that nobody could tell left out" if found.unclear else ""
+    unclear = f"; {found.unclear} marked “Cannot tell” are left out" if found.unclear else ""
     st.caption(
-        f"From {found.n} labels, {found.n_known} of them of the classes{unclear}. Brackets: 95 % intervals "
-        "(Clopper and Pearson for shares, Newcombe for the AUC); every label stands for the images of its "
-        "stratum of the score."
+        f"From {found.n} labels, {found.n_known} of them known{unclear}. In parentheses: 95 % intervals "
+        "(Clopper and Pearson for shares, Newcombe for the AUC); every label is weighted by its stratum "
+        "of the score."
     )
 
 

@@ -1,4 +1,4 @@
-"""What of a run is shown and how, all of it in the address: a link reproduces the view."""
+"""What of a run is shown and how; all of it is in the URL, so that a link reproduces the view."""
 
 import re
 from dataclasses import dataclass
@@ -7,32 +7,32 @@ import streamlit as st
 
 from ueo_core.runs.snapshot import Snapshot
 
-PRESENTED = ("hills", "signs", "loss")  # panels on the projector, unless others are chosen
+PRESENTED = ("hills", "signs", "loss")  # panels of the presentation, unless others are chosen
 MOST = 3
 NAMES = {
-    "hills": "Confidence hills",
-    "signs": "Quality by epoch",
+    "hills": "Score distributions",
+    "signs": "Metrics by epoch",
     "loss": "Loss and terms",
-    "weights": "Weights",
-    "change": "Layers",
+    "weights": "Image weights",
+    "change": "Change by layer",
     "batch": "Last batch",
 }
 
 
 @dataclass(frozen=True)
 class View:
-    """The address, read."""
+    """The view options, as read from the URL."""
 
     present: bool  # large type and few panels
-    panels: tuple[str, ...]  # of the projector's view
+    panels: tuple[str, ...]  # of the presentation
     first: int  # steps shown
-    last: int | None  # None: to the end, wherever that will be
+    last: int | None  # None: to the end of the run
 
 
 def current() -> View:
-    """The view that the address asks for; what it cannot mean is passed over."""
-    asked = st.query_params.get("panels", "").split(",")
-    panels = tuple(dict.fromkeys(p for p in asked if p in NAMES))[:MOST]
+    """The view of the URL; invalid values are ignored."""
+    names = st.query_params.get("panels", "").split(",")
+    panels = tuple(dict.fromkeys(p for p in names if p in NAMES))[:MOST]
     span = re.fullmatch(r"(\d{1,9})-(\d{1,9})", st.query_params.get("steps", ""))
     first, last = (int(span[1]), int(span[2])) if span else (0, None)
     if last is not None and last <= first:
@@ -48,13 +48,13 @@ def _put(name: str, value: str | None) -> None:
 
 
 def present_button(view: View) -> None:
-    """Into the projector's view and out of it."""
+    """Enter and leave the presentation view."""
     st.button(
-        "Leave presentation" if view.present else "Present",
+        "Exit presentation" if view.present else "Present",
         icon=":material/close_fullscreen:" if view.present else ":material/slideshow:",
         key="live.present",
         shortcut="F",
-        help="Large type and three panels; the address keeps the view.",
+        help="Large text and three panels. The URL keeps this view.",
         on_click=_present,
         args=(not view.present,),
     )
@@ -62,11 +62,11 @@ def present_button(view: View) -> None:
 
 def _present(on: bool) -> None:
     _put("present", "1" if on else None)
-    st.session_state["live.whole"] = True  # the frame of the page changes, not only the fragment
+    st.session_state["live.whole"] = True  # rerun the page, not only the fragment
 
 
 def choices(view: View, now: Snapshot) -> None:
-    """Which steps the curves show, and which panels the projector."""
+    """Choose the steps that the curves show and the panels of the presentation."""
     zoomed = view.last is not None
     label = f"Steps {view.first:,} to {view.last:,}" if zoomed else "View"
     with st.popover(label, icon=":material/zoom_in:", key="live.view"):
@@ -90,10 +90,10 @@ def choices(view: View, now: Snapshot) -> None:
                 key="live.span",
                 on_change=_zoom,
                 args=(now.steps,),
-                help="For the curves and the layers; it stays while the run goes on, and in the address.",
+                help="Applies to the curves and the layers. The URL keeps it, also while the run continues.",
             )
             st.button(
-                "All steps",
+                "Show all steps",
                 icon=":material/zoom_out_map:",
                 key="live.unzoom",
                 disabled=not zoomed,
@@ -101,7 +101,7 @@ def choices(view: View, now: Snapshot) -> None:
                 args=("steps", None),
             )
         else:
-            st.caption("There are no steps to choose from yet.")
+            st.caption("There are no steps yet.")
 
 
 def _choose_panels() -> None:
