@@ -92,3 +92,16 @@ def test_the_readmes_python_runs():
     exec(compile(block, "README.md", "exec"), names)
     assert names["scores"]["hm"] > names["scores"]["zero_shot"]["hm"]
     assert Path(names["folder"], "sample.safetensors").is_file()
+
+
+@pytest.mark.long
+def test_the_notebook_runs(tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(ROOT / "docs" / "notebooks" / "first_steps.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)  # stored without results
+    done = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
+    ).execute()
+    assert sum(cell.cell_type == "code" for cell in done.cells) == 7
