@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Class-per-folder images with two strangers, a hidden file and a text file."""
+    """Class-per-folder images with two images of no class, a hidden file and a text file."""
     folder = tmp_path_factory.mktemp("photos")
     g = np.random.default_rng(0)
     for name in ("dog", "cat", "house", "zebra", "tree"):
@@ -85,7 +85,7 @@ def test_adapt_evaluate_predict_from_end_to_end(run, photos, tiny_files, tmp_pat
         assert set(scores[which]["per_class"]) == {"dog", "cat", "house"}
 
     code, told, _ = run("predict", tmp_path / "run", photos, "--csv", tmp_path / "p.csv", "--json")
-    with open(tmp_path / "p.csv") as file:
+    with open(tmp_path / "p.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert code == 0 and len(rows) == told["images"] == 20
     assert sum(int(r["unknown"]) for r in rows) == told["unknown"]
@@ -103,7 +103,7 @@ def test_adapt_evaluate_predict_from_end_to_end(run, photos, tiny_files, tmp_pat
     )
 
 
-def test_evaluate_without_strangers_gives_null(run, photos, tiny_files, tmp_path):
+def test_evaluate_without_unknown_images_gives_null(run, photos, tiny_files, tmp_path):
     run("adapt", photos, *adapt_options(tiny_files, tmp_path / "run", "resnet"))
     only = tmp_path / "only"
     for name in ("dog", "cat"):

@@ -59,7 +59,7 @@ def call(made, capsys):
 
 
 def table(path) -> list[dict]:
-    with open(path, newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 

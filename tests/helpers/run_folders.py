@@ -38,7 +38,7 @@ def labels_of(n: int) -> list[str]:
 
 
 def cosines_of(labels: list[str], skill: float, seed: int) -> np.ndarray:
-    """Cosines whose right class stands out by `skill`; strangers have no right class. (N, C)"""
+    """Cosines whose right class stands out by `skill`; unknown images have no right class. (N, C)"""
     g = np.random.default_rng(seed)
     values = g.normal(0.2, 0.05, (len(labels), len(CLASSES)))
     for i, name in enumerate(labels):

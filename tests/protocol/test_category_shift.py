@@ -177,13 +177,13 @@ def test_a_single_folder_is_a_sentence(counts):
         labelled_folder(images(counts), SOURCE, ["dog", "cat"])
 
 
-def test_without_strangers_there_is_no_open_shift():
+def test_without_unknown_images_there_is_no_open_shift():
     folder = labelled_folder(images({"dog": 5, "cat": 5}), SOURCE, ["dog", "cat"])
     shifts, left_out = possible_shifts(folder, "all")
-    assert shifts == ["closed", "partial"] and "no strangers" in left_out[0]
-    with pytest.raises(UserError, match="no strangers"):
+    assert shifts == ["closed", "partial"] and "no unknown images" in left_out[0]
+    with pytest.raises(UserError, match="no unknown images"):
         possible_shifts(folder, "open")
-    with pytest.raises(UserError, match="none of that name"):
+    with pytest.raises(UserError, match="Shift “wide”: not known"):
         possible_shifts(folder, "wide")
 
 

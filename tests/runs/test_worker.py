@@ -82,7 +82,7 @@ def test_killed_between_checkpoints_it_goes_back_to_the_last(make):  # noqa: F81
     with pytest.raises(Killed):
         execute(killed, emit=die)
     # As a kill leaves it: still "running", and the last line of the events torn.
-    with open(killed.path / "events.jsonl", "a") as file:
+    with open(killed.path / "events.jsonl", "a", encoding="utf-8") as file:
         file.write('{"kind": "step", "st')
     assert read_snapshot(killed).step == 5
     queue_up(killed)

@@ -199,11 +199,11 @@ class UEO(ClassifierMixin, BaseEstimator):
         names = [str(name) for name in self.classes_]
         return ImagePredictions(images.names, found, names, self._model().logit_scale, threshold)
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Probability of every class in the order of `classes_`. → (N, C)"""
         return self.predict(X).proba
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
+    def decision_function(self, X: Any) -> NDArray[np.floating]:
         """The OOD score of every image, MCM: higher = more in-distribution. → (N,)"""
         return self.predict(X).score
 

@@ -5,6 +5,7 @@ import json
 import signal
 import threading
 import time
+from typing import Any
 
 from ueo_core.cli.bench import bench
 from ueo_core.cli.compare import compare
@@ -13,7 +14,7 @@ from ueo_core.cli.gpu_check import gpu_check
 from ueo_core.cli.inspect import inspect
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.parser import chosen_settings
-from ueo_core.cli.progress import Ticker, clock
+from ueo_core.cli.progress import Ticker
 from ueo_core.cli.protocol import protocol, table
 from ueo_core.cli.report import report
 from ueo_core.cli.sources import ingest, labels_of, look_alikes, scoring_only, take_in
@@ -29,6 +30,7 @@ from ueo_core.runs.extend import queue_up
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.lock import RunLock
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
+from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 
 Result = tuple[list[str], dict]
@@ -99,7 +101,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
     if data["state"] == "finished":
-        result = json.loads((folder.path / "result.json").read_text())
+        result = json.loads((folder.path / "result.json").read_text(encoding="utf-8"))
         data["guard"] = result["guard"]
         lines += [f"safety check: {result['guard']['reason']}"] if result["guard"] else []
         if scoring:
@@ -199,7 +201,7 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
             f"Source “{args.source}”: its images are in no subfolder, so none has a label; "
             "sort them into one folder per class, give --labels, or use `predict`."
         )
-    data = {
+    data: dict[str, Any] = {
         which: score_all(values, truth, classes, scale, args.score)
         for which, values in cosines.items()
     }

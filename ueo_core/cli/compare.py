@@ -16,7 +16,7 @@ def compare(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
     paths = list({path.resolve(): path for path in args.runs}.values())  # each folder once
     folders = [RunFolder.open(path) for path in paths]
     part = args.set or side_by_side.parts_of(folders)[0]
-    found = []
+    found: list[ComparedRun] = []
     for path, folder in zip(paths, folders, strict=True):
         tick(f"{len(found)} of {len(folders)} runs read")
         # Folders may share a name, their paths do not.

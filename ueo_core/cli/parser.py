@@ -64,7 +64,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             choices=choices,
             default=default,
             help=help,
-            **({} if choices else {"metavar": "X" if about.low is not None else "TEXT"}),
+            metavar=None if choices else "X" if about.low is not None else "TEXT",
         )
 
 
@@ -110,13 +110,13 @@ def program() -> str:
 
 def build() -> Parser:
     """The whole command line."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="one JSON object on the last line")
-    stored = argparse.ArgumentParser(add_help=False)
+    stored = Parser(add_help=False)
     stored.add_argument(
         "--store", type=Path, default=store_root(), help="folder of the image store"
     )
-    device = argparse.ArgumentParser(add_help=False)
+    device = Parser(add_help=False)
     device.add_argument("--device", choices=DEVICES, default="auto")
 
     parser = Parser(prog=program(), description="Adapt CLIP to unlabeled images with UEO.")
@@ -176,11 +176,11 @@ def build() -> Parser:
         help="of a finished run: so many more, under a cosine of their own from the run's peak rate to 0",
     )
 
-    model = argparse.ArgumentParser(add_help=False)
+    model = Parser(add_help=False)
     model.add_argument("run", type=Path, metavar="RUN", help="folder of a run, or an adapter file")
     model.add_argument("--backbone", help="where the model is here, if not where the run had it")
     model.add_argument("--pretrained", help="its weights here: an open_clip tag or a file")
-    threshold = argparse.ArgumentParser(add_help=False)
+    threshold = Parser(add_help=False)
     threshold.add_argument(
         "--threshold", type=float, help="on the MCM score; default: the run's own, a guess"
     )

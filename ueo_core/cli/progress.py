@@ -1,4 +1,4 @@
-"""Progress of a command on stderr, and the clock that it shows."""
+"""Progress of a command on stderr."""
 
 import sys
 import time
@@ -30,8 +30,3 @@ class Ticker:
         if self.open:
             print(file=sys.stderr)
             self.open = False
-
-
-def clock(seconds: float | None) -> str:
-    """Seconds as m:ss, or a dash where there is no estimate."""
-    return "–" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -4,12 +4,13 @@ import argparse
 import time
 
 from ueo_core.cli.parser import chosen_settings
-from ueo_core.cli.progress import Ticker, clock
+from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import take_in
 from ueo_core.config.methods import VARIANTS
 from ueo_core.config.presets import preset
 from ueo_core.data.class_names import read_class_names
 from ueo_core.data.store import Store
+from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 
 

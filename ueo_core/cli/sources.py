@@ -3,8 +3,9 @@
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from ueo_core.cli.progress import Ticker, clock
+from ueo_core.cli.progress import Ticker
 from ueo_core.data.class_names import read_class_names
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
@@ -12,6 +13,7 @@ from ueo_core.data.labels import FolderMap, as_classes, csv_labels, folder_label
 from ueo_core.data.limits import LIMITS_EXAMPLE
 from ueo_core.data.store import Store
 from ueo_core.runs.create import reference
+from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import useless
 
@@ -24,7 +26,7 @@ def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeR
         source,
         progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
     )
-    if not report.usable:
+    if report.set_id is None:
         raise useless(report, str(source))
     return store.open(report.set_id), report
 
@@ -60,8 +62,8 @@ def labels_of(
 
     Class names where they are one; only the same name counts, look-alikes are in the map.
     """
-    given = table and table != FOLDERS
-    raw = csv_labels(images, Path(table)) if given else folder_labels(images)
+    in_csv = Path(table) if table and table != FOLDERS else None
+    raw = csv_labels(images, in_csv) if in_csv else folder_labels(images)
     mapping = map_folders({name for name in raw if name}, classes)
     return as_classes(raw, classes), mapping
 
@@ -82,7 +84,8 @@ def scoring_only(
         raise UserError(
             "--holdout-labels: there is no test set for them; give it with --holdout SOURCE."
         )
-    kept, notes = {}, []
+    kept: dict[str, Any] = {}
+    notes: list[str] = []
     if args.labels:
         kept["pool_labels"], mapping = labels_of(pool, args.labels, classes)
         notes += look_alikes(mapping)

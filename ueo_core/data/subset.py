@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ueo_core.data.image_set import ImageSet
 
@@ -12,7 +13,7 @@ from ueo_core.data.image_set import ImageSet
 class Subset:
     """The images at `indices` of a set, in that order; no name, no label."""
 
-    def __init__(self, images: ImageSet, indices: Sequence[int]) -> None:
+    def __init__(self, images: ImageSet, indices: Sequence[int] | NDArray[np.integer]) -> None:
         self._images, self._indices = images, indices
 
     def __len__(self) -> int:

@@ -159,7 +159,7 @@ def pretrain(
     are small, and so the result does not depend on a card.
     """
     began = time.monotonic()
-    architecture = json.loads(config.read_text())
+    architecture = json.loads(config.read_text(encoding="utf-8"))
     size = architecture["vision_cfg"]["image_size"]
     pixels, tags = draw_bank(settings.images, size, settings.seed, workers)
     yield {"drawn": len(pixels), "seconds": round(time.monotonic() - began, 1)}

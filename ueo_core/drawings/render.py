@@ -4,7 +4,7 @@ A *domain* is a way of drawing: the source of the teaching models is `painted`;
 the others shift it, as a real user's photos are shifted from what CLIP has seen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,18 +46,27 @@ class Scene:
     g: Generator
 
 
+def _mapped(rgb: Iterable[float], change: Callable[[float], float]) -> tuple[int, int, int]:
+    """A color with `change` applied to each of its channels."""
+    red, green, blue = (int(change(v)) for v in rgb)
+    return red, green, blue
+
+
 def compose(noun: str, size: int, g: Generator) -> tuple[Scene, str]:
     """Choose colour, place, size, slant and stretch of one thing. → (scene, body colour's name)"""
     side = size * SUPERSAMPLE
     names = list(COLOURS)
     body, accent = g.choice(len(names), 2, replace=False)
-    jitter = lambda rgb: tuple(int(v) for v in np.clip(np.array(rgb) + g.normal(0, 14, 3), 0, 255))  # noqa: E731
+
+    def jitter(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
+        return _mapped(np.clip(np.array(rgb) + g.normal(0, 14, 3), 0, 255), float)
+
     base = jitter(COLOURS[names[body]])
-    palette = {
+    palette: dict[str, tuple[int, int, int]] = {
         "body": base,
         "accent": jitter(COLOURS[names[accent]]),
-        "dark": tuple(int(v * 0.35) for v in base),
-        "light": tuple(int(v + (255 - v) * 0.72) for v in base),
+        "dark": _mapped(base, lambda v: v * 0.35),
+        "light": _mapped(base, lambda v: v + (255 - v) * 0.72),
     }
     angle = np.deg2rad(g.normal(0, 12))
     scale = side / 2 * g.uniform(0.5, 0.82)
@@ -246,8 +255,8 @@ def noisy(scene: Scene) -> Image.Image:
     """A painted thing through a bad camera: out of focus, pale, colour-cast, grainy."""
     g, side = scene.g, scene.side
     blurred = painted(scene).filter(ImageFilter.GaussianBlur(side / g.uniform(70, 110)))
-    pixels = np.asarray(blurred.reduce(SUPERSAMPLE), np.float32)
-    pixels = 128 + (pixels - 128) * g.uniform(0.5, 0.85) + g.normal(0, 18, 3)
+    sharp = np.asarray(blurred.reduce(SUPERSAMPLE), np.float32)
+    pixels = 128 + (sharp - 128) * g.uniform(0.5, 0.85) + g.normal(0, 18, 3)
     small = side // SUPERSAMPLE
     pixels = pixels + g.uniform(24, 44) * _grain(g, small, 3)
     return _to_image(pixels)

@@ -23,12 +23,13 @@ def ingest_problem(
         drawn[part].append((name, png))
         if progress:
             progress(done, len(chosen))
-    sets = {
-        part: store.open(store.ingest_files(files, name=f"{title} ({part})").set_id)
-        for part, files in drawn.items()
-    }
-    nouns = {f"{i:04d}.png": noun for i, noun in enumerate(chosen.pool)}
-    labels = {
+    sets = {}
+    for part, files in drawn.items():
+        report = store.ingest_files(files, name=f"{title} ({part})")
+        assert report.set_id is not None, "every drawing is usable"
+        sets[part] = store.open(report.set_id)
+    nouns: dict[str, str | None] = {f"{i:04d}.png": noun for i, noun in enumerate(chosen.pool)}
+    labels: dict[str, list[str | None]] = {
         "pool": [nouns[name] for name in sets["pool"].names],
         "test": folder_labels(sets["test"]),
     }

@@ -176,7 +176,7 @@ class _Part(NamedTuple):
         )
 
 
-def _rows_at_once(tower: nn.Module, device: torch.device) -> int:
+def _rows_at_once(tower: Any, device: torch.device) -> int:
     """Token rows whose activations may be held at once.
 
     A row takes about 14 · width · layers floats: 0.35 MB for CLIP's 512 × 12.

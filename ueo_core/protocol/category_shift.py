@@ -135,7 +135,8 @@ class LabelledFolder:
         """Which images may be in the pool, and which are tested on. → (N,) bool, twice"""
         labelled = labels != ""
         if self.lists:
-            return tuple(np.isin(np.arange(len(labels)), list(part)) for part in self.lists)
+            pool, test = (np.isin(np.arange(len(labels)), list(part)) for part in self.lists)
+            return pool, test
         test = labelled.copy()
         if self.test_share:
             test[:] = False
@@ -253,7 +254,7 @@ def _official_lists(images: ImageSet, source: Path) -> tuple[frozenset[int], fro
     A line is "path label", the path relative to the folder of NAME.
     """
     source = Path(source).resolve()
-    place = {}
+    place: dict[str, int] = {}
     for i in range(len(images)):
         original = images.original(i)
         place |= dict.fromkeys((original.name, *original.aliases), i)

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from ueo_core.config.settings import DRAWINGS_PRESETS, Settings
 from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.subset import Subset
-from ueo_core.data.transforms import Pixels, Views
+from ueo_core.data.transforms import ModelInputs, Pixels, Views
 from ueo_core.evaluation.metrics import evaluate, harmonic_mean
 from ueo_core.methods.build_loss import feature_method
 from ueo_core.methods.ueo import confidence_weights
@@ -88,6 +89,10 @@ class Plan:
         return passes * world.pool + world.pool + world.test
 
 
+def _same(case: Case) -> Case:
+    return case
+
+
 Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
 
 
@@ -104,8 +109,7 @@ def folder_plan(
     for shift in shifts:
         for seed in seeds:
             case = folder.case(shift, seed)
-            made = World(shift, seed, lambda case=case: case, len(case.pool), len(case.test))
-            worlds.append(made)
+            worlds.append(World(shift, seed, partial(_same, case), len(case.pool), len(case.test)))
     labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
     data = {
         "images": folder.images.fingerprint,
@@ -185,7 +189,7 @@ class _Work:
         self.plan, self.backbone, self.out = plan, backbone, out
         self.progress, self.check = progress, check
         self.done = self.total = 0
-        self.model: AdaptedCLIP | None = None
+        self._model: AdaptedCLIP | None = None
         self.features: dict[str, Tensor] = {}
 
     def rows(self) -> list[dict]:
@@ -217,14 +221,20 @@ class _Work:
         self.done = min(self.total, self.done + round(images))
         self.progress(self.done, self.total, what)
 
+    @property
+    def model(self) -> AdaptedCLIP:
+        """The model of the category shift at work."""
+        assert self._model is not None, "made by _world"
+        return self._model
+
     # One category shift
 
     def _world(self, world: World, names: list[str]) -> None:
         what = f"{world.shift}, seed {world.seed}"
         self._tell(0, f"{what}: images")
         case = world.make()
-        if self.model is None or tuple(self.model.classes) != case.classes:
-            self.model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
+        if self._model is None or tuple(self._model.classes) != case.classes:
+            self._model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
         zero = {
             part.images.id: self._zero_shot(part.images, what) for part in (case.pool, case.test)
         }
@@ -244,7 +254,7 @@ class _Work:
         """Unit features of a whole set, once for all category shifts. → (N, D)"""
         if images.fingerprint not in self.features:
             self.model.reset()
-            encode = lambda: self._encode(images, f"{what}: zero-shot features")  # noqa: E731
+            encode = partial(self._encode, images, f"{what}: zero-shot features")
             self.features[images.fingerprint], _ = zero_shot_features(images, self.backbone, encode)
         return self.features[images.fingerprint]
 
@@ -293,12 +303,13 @@ class _Work:
         weights = confidence_weights(zero, model.logit_scale, settings.weight_temperature)
         if variant.oracle:
             weights = oracle_weights(torch.from_numpy(case.pool.truth >= 0))
-        views = Views(case.pool.subset, self.backbone, settings.crop_scale, settings.flip)
+        crops = Views(case.pool.subset, self.backbone, settings.crop_scale, settings.flip)
+        views: ModelInputs = crops
         steps, effort = steps_in_all(len(case.pool), settings), BACKWARD
         if settings.mode == "quick":
             model = AdaptedCLIP(self.backbone, model.classes, settings.prompt, settings.mode)
             views = CachedActivations(
-                views, model, settings.precision, lambda done: self._tell(0, what)
+                crops, model, settings.precision, lambda done: self._tell(0, what)
             )
             effort = 0
         for step in adapt(model, views, weights, settings, start=pool):
@@ -315,7 +326,8 @@ class _Work:
             return self._encode(pool.subset, what), self._encode(test.subset, what)
         both = np.union1d(pool.indices, test.indices)
         features = self._encode(Subset(pool.images, both), what)
-        return tuple(features[np.searchsorted(both, p.indices)] for p in (pool, test))
+        at_pool, at_test = (np.searchsorted(both, p.indices) for p in (pool, test))
+        return features[at_pool], features[at_test]
 
 
 METRICS = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")

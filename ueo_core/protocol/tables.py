@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ueo_core.config.methods import VARIANTS
-from ueo_core.utils.files import write_json, write_whole
+from ueo_core.utils.files import write_bytes, write_json
 
 COLUMNS = {
     "acc": "ACC",
@@ -104,5 +104,4 @@ def write_table(out: Path, rows: Sequence[dict]) -> None:
     write_json(out / "table.json", {"rows": list(rows), "summary": summary(rows)})
     texts = {"csv": csv_text(rows), "md": "\n".join(markdown(rows)) + "\n"}
     for ending, text in texts.items():
-        data = text.encode("utf-8")
-        write_whole(out / f"table.{ending}", lambda file, data=data: file.write(data) and None)
+        write_bytes(out / f"table.{ending}", text.encode("utf-8"))

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 TEMPORARY = ".part"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write beside `path` and rename into place: readers see the old file or the new one."""
     beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{TEMPORARY}")
     try:
@@ -39,7 +39,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """The whole of `data`, or what was there before."""
-    write_whole(path, lambda file: file.write(data) and None)
+    write_whole(path, lambda file: file.write(data))
 
 
 def write_json(path: Path, data: Any) -> None:

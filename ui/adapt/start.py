@@ -9,13 +9,13 @@ import streamlit as st
 from ueo_core.config.settings import Settings
 from ueo_core.runs.notices import notices
 from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.durations import duration
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ueo_core.workspace.equivalent_command import command_line
 from ueo_core.workspace.start_run import default_title, start_run
 from ui.common import shell
 from ui.common.job_progress import poll
-from ui.common.text import duration
 
 # What a step's time depends on; passes, rates and seeds only multiply it or leave it.
 _COSTS = (

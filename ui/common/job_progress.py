@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.durations import duration
 from ui.common import shell
-from ui.common.text import duration, markdown
+from ui.common.text import markdown
 
 DELAY = 0.5  # seconds; quicker work shows no bar
 

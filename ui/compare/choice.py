@@ -9,9 +9,10 @@ from ueo_core.analysis.run_picker import MOST, Entry, entry, entry_labels, lates
 from ueo_core.config.methods import METHODS, RUNNABLE
 from ueo_core.runs import baseline_sweep
 from ueo_core.runs.baseline_sweep import MOST_BASELINE_SEEDS, queue_baselines
+from ueo_core.utils.durations import duration
 from ueo_core.utils.errors import UserError
 from ui.common.shell import manager, parameter, problem, set_parameter
-from ui.common.text import duration, markdown
+from ui.common.text import markdown
 
 KEY = "compare.runs"
 TICK = 1.0  # seconds

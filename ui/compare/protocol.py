@@ -7,6 +7,7 @@ from ueo_core.config.settings import Settings
 from ueo_core.drawings.render import DOMAINS
 from ueo_core.drawings.sample import SHOWCASE_DOMAIN
 from ueo_core.protocol.benchmarks import CATEGORY_SHIFTS
+from ueo_core.utils.durations import duration
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import list_datasets
 from ueo_core.workspace.equivalent_command import study_commands
@@ -30,7 +31,7 @@ from ueo_core.workspace.study import (
 from ueo_core.workspace.time_estimate import estimate_time
 from ui.adapt.page import TEACHING, backbone
 from ui.common.shell import jobs, manager, parameter, problem, set_parameter
-from ui.common.text import duration, markdown
+from ui.common.text import markdown
 from ui.compare import protocol_result
 
 TICK = 1.0  # seconds

@@ -7,6 +7,7 @@ from ueo_core.evaluation.guard_rule import signs
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.runs.notices import mark_seen
 from ueo_core.runs.snapshot import Snapshot
+from ueo_core.utils.durations import clock
 from ui.common import thumbs
 from ui.common.shell import dark, manager, viewer
 from ui.common.text import markdown
@@ -144,17 +145,7 @@ def _progress(now: Snapshot, view: view_options.View) -> None:
     speed, left, memory = now.images_per_second, now.seconds_left, now.peak_memory_mb
     with st.container(horizontal=True, key="live-figures"):
         st.metric("Images per second", f"{speed:,.0f}" if speed else "–")
-        st.metric("Time left", _clock(left) if now.state in STARTED else "–")
-        st.metric("Training time", _clock(now.seconds) if now.seconds else "–")
+        st.metric("Time left", clock(left) if now.state in STARTED else "–")
+        st.metric("Training time", clock(now.seconds) if now.seconds else "–")
         st.metric("Images in the pool", f"{now.images:,}")
         st.metric("Peak memory (app)", f"{memory:,.0f} MB" if memory else "–")
-
-
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
