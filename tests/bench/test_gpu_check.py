@@ -103,7 +103,7 @@ class TestOnAGpu:
         ends = []
         for recorded in (True, False):
             if not recorded:
-                monkeypatch.setattr(loop, "GraphedStep", lambda compute, parameters: None)
+                monkeypatch.setattr(loop, "GraphedStep", lambda model, compute, parameters: None)
             model = AdaptedCLIP(backbone, ["star", "house", "key"])
             views = Views(Arrays(21, size=(70, 80)), backbone)
             settings = Settings(method=method, epochs=3, batch_size=8, lr=0.05)
@@ -113,6 +113,18 @@ class TestOnAGpu:
             ends.append(copy.deepcopy(model.adapter_copy()))
         for name, value in ends[0].items():
             torch.testing.assert_close(value, ends[1][name], atol=2e-4, rtol=2e-3)
+
+    def test_a_step_is_recorded_although_autograd_was_used_before(self, caplog):
+        backbone = agreement.loaded("drawings-resnet", torch.device("cuda"))
+        model = AdaptedCLIP(backbone, ["star", "house", "key"])
+        views = Views(Arrays(21, size=(70, 80)), backbone)
+        model.trainable_parameters()
+        alive = model(views.evaluation(range(4))).sum()  # its graph holds nodes of all leaves
+        for _ in loop.adapt(
+            model, views, torch.ones(21), Settings(epochs=2, batch_size=8, lr=0.05)
+        ):
+            pass
+        assert alive.requires_grad and not caplog.records
 
     def test_a_step_is_timed(self):
         case = timing.Case("drawings-vit", 10, 32)

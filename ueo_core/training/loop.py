@@ -199,7 +199,7 @@ def adapt(
         # One launch for a whole step where the device is faster than its launches.
         graphed = None
         if model.device.type == "cuda" and METHODS[settings.method].on_device:
-            graphed = GraphedStep(compute, parameters)
+            graphed = GraphedStep(model, compute, parameters)
         for step in range(done, steps):
             began = time.perf_counter()
             lr = learning_rate(step, n, settings)
