@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from ueo_core.evaluation.guard_rule import (
+    TOO_LITTLE,
+    TOO_MUCH,
     Evidence,
     choose,
     consistency,
@@ -138,7 +140,7 @@ def event(spread, agreement):
 
 
 def test_signs_of_a_run():
-    assert signs([event(90, 100)]) == []
+    assert signs([event(20, 30)]) == []  # a single one has nothing to be compared with
     assert signs([event(90, 100), event(88, 80)]) == []
     assert [s.key for s in signs([event(90, 100), event(60, 80)])] == ["narrowing"]
     assert [s.key for s in signs([event(90, 100), event(20, 30)])] == ["collapse", "drift"]
@@ -159,6 +161,81 @@ def test_a_rate_that_changes_too_little_or_too_much_gets_a_hint(reach, word):
     """The parameters change by `reach` of their size: the mean rate is half the peak rate."""
     hint = rate_hint(reach / 100, steps=200)
     assert bool(hint) == bool(word) and word in hint
+
+
+def test_what_each_sign_says():
+    first = event(50, 100)
+    (narrowing,) = signs([first, event(50, 100), event(30, 80)])
+    assert narrowing.sentence == (
+        "Predictions cover fewer classes: 60 % of the initial spread remains."
+    )
+    collapse, drift = signs([first, event(10, 30)])
+    assert collapse.sentence == (
+        "Predictions are collapsing onto few classes: 20 % of the initial spread remains. "
+        "Stop the run, and use a lower learning rate or a method with a marginal term."
+    )
+    assert drift.sentence == (
+        "Only 30 % of the images still have their zero-shot prediction. This is "
+        "expected where zero-shot was poor, and harmful where it was good."
+    )
+
+
+def test_signs_at_their_limits_and_without_any_spread_at_first():
+    assert [s.key for s in signs([event(100, 100), event(40, 40)])] == ["narrowing"]
+    assert signs([event(100, 100), event(75, 100)]) == []
+    assert signs([event(0, 100), event(0, 100)]) == []
+
+
+def test_what_a_hint_says():
+    assert rate_hint(2 * 0.5e-4 / 100, steps=100) == (
+        "At this learning rate, the run changes the trained parameters by at most 0.005 %, so "
+        "hardly anything will change. Use a higher rate or more epochs."
+    )
+    assert rate_hint(2 * 1.5 / 100, steps=100) == (
+        "At this learning rate, the run can change the trained parameters by 150 % of their "
+        "size, which usually degrades the model. Use a lower rate."
+    )
+    assert rate_hint(TOO_LITTLE, 2) == rate_hint(TOO_MUCH, 2) == ""
+
+
+@pytest.mark.parametrize(
+    ("zero", "now", "share"),
+    [
+        ((0.6, 1.0), (0.6, 0.9), 1.0),  # nine tenths of the spread is enough
+        ((0.6, 0.9, 3.0), (0.6, 0.9, 2.0), 0.0),  # a distance of three is two groups
+        ((0.6, 0.9, 4.0), (0.6, 0.9, 3.4), 1.0),  # 85 % of the distance is enough
+    ],
+)
+def test_limits_belong_to_what_is_allowed(zero, now, share):
+    evidence_of, _ = measured({0.0: zero} | dict.fromkeys((*BLENDS, 1.0), now))
+    assert choose(evidence_of).share == share
+
+
+def test_a_remaining_percent_is_no_collapse_and_equal_agreement_no_degradation():
+    lost = dict.fromkeys((*BLENDS, 1.0), (0.9, 0.01))
+    reason = choose(measured({0.0: (0.5, 1.0)} | lost)[0]).reason
+    assert reason.startswith("Predictions cover fewer classes: 1 % of the zero-shot spread")
+    same = dict.fromkeys((*BLENDS, 1.0), (0.7, 0.9))
+    reason = choose(measured({0.0: (0.7, 0.9)} | same)[0]).reason
+    assert "70 % (chance-corrected; zero-shot 70 %): not enough of a gain" in reason
+
+
+def test_a_choice_is_stored_as_plain_data_with_four_digits():
+    evidence_of, _ = measured({0.0: (0.5, 0.123456), 1.0: (0.7, 0.9, 0.000049)})
+    assert choose(evidence_of).to_json() == {
+        "share": 1.0,
+        "reason": "Predictions on random crops agree 70 % (chance-corrected; zero-shot 50 %). "
+        "No sign of degradation.",
+        "evidence": {
+            "0": {"consistency": 0.5, "spread": 0.1235, "parted": 2.0},
+            "1": {"consistency": 0.7, "spread": 0.9, "parted": 0.0},
+        },
+    }
+
+
+def test_the_spread_of_half_precision_probabilities_is_measured_in_float64():
+    p = np.full((4096, 3), 1 / 3, np.float16)
+    assert spread(p) == spread(p.astype(np.float64)) != 1
 
 
 def test_each_image_is_cropped_twice_and_once_in_quick_mode():

@@ -100,3 +100,54 @@ def test_evaluate_gives_the_promised_keys_and_none_without_ood():
     assert got["acc"] == pytest.approx(100 * (1 + 0.5 + 1) / 3)
     assert got["per_class"] == {"a": 100.0, "b": 50.0, "c": 100.0}
     assert got["auc"] is None and got["hm"] is None and got["fpr95"] is None
+
+
+def test_labels_become_int64_also_where_there_are_none():
+    assert metrics.truth_from_labels([], ["a"]).dtype == np.int64
+
+
+def test_half_precision_scores_keep_their_order():
+    score = np.array([1, 1 + 2**-10, 1 + 2**-9], np.float16)
+    assert metrics.auc(score, [OOD, OOD, 0]) == 100
+
+
+def test_aupr_is_the_average_precision_with_id_positive():
+    # By score, highest first: ID, OOD, ID, so precision is 1 and ⅔ where an ID image comes.
+    assert metrics.aupr([0.9, 0.5, 0.3], [0, OOD, 1]) == pytest.approx(100 * (1 + 2 / 3) / 2)
+    assert metrics.aupr([0.9, 0.5], [0, 1]) is None
+
+
+def test_the_harmonic_mean_of_equals():
+    assert metrics.harmonic_mean(50, 50) == 50
+
+
+@pytest.mark.parametrize("bins", [15, 20])
+def test_the_first_and_the_last_bin_of_the_calibration_error(bins):
+    """Confidence 1 belongs to the last bin, and only what lies above 1/bins leaves the first."""
+    last = metrics.calibration_error([1.0, 1 - 0.5 / bins], [0, 1], bins)
+    assert last == pytest.approx(100 * abs(1 - 0.5 / bins / 2 - 0.5))
+    first = metrics.calibration_error([0.5 / bins, 1.5 / bins], [1, 0], bins)
+    assert first == pytest.approx(100 * (1 - 0.5 / bins + 1.5 / bins) / 2)
+    before_last = metrics.calibration_error([1 - 1.5 / bins, 1 - 0.5 / bins], [0, 1], bins)
+    assert before_last == pytest.approx(100 * (1 - 1.5 / bins + 0.5 / bins) / 2)
+
+
+def test_the_calibration_error_of_one_image_is_not_halved():
+    assert metrics.calibration_error([0.75], [1]) == pytest.approx(25)
+
+
+def test_evaluate_holds_every_metric_of_its_score():
+    g = np.random.default_rng(4)
+    cosines, truth = g.uniform(0, 0.1, (50, 3)), g.integers(-2, 3, 50)
+    got = metrics.evaluate(cosines, truth, list("abc"), 40.0, "energy")
+    energy = np.log(np.exp(40 * cosines).sum(1))
+    assert got["auc"] == pytest.approx(metrics.auc(energy, truth))
+    assert got["fpr95"] == pytest.approx(metrics.fpr95(energy, truth))
+    assert got["aupr"] == pytest.approx(metrics.aupr(energy, truth))
+    assert got["hm"] == pytest.approx(2 * got["acc"] * got["auc"] / (got["acc"] + got["auc"]))
+    assert got["acc"] == metrics.accuracy(cosines.argmax(1), truth, 3)
+
+
+def test_a_confusion_matrix_has_a_column_for_a_class_that_is_never_predicted():
+    got = metrics.confusion([0, 0], [0, OOD], 3)
+    assert got.dtype == np.int64 and got.tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0]]

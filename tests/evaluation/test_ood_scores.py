@@ -37,3 +37,13 @@ def test_higher_means_more_in_distribution(name):
 def test_the_temperature_is_stated():
     assert SCORES["mcm"].temperature(100) == "unscaled cosines, T = 1"
     assert SCORES["msp"].temperature(100) == "logits × 100"
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_half_precision_cosines_are_scored_in_float64(name):
+    """Rounding to 3 digits inside a score would order images by chance."""
+    cosines = COSINES.astype(np.float16)
+    expected = SCORES[name].compute(cosines.astype(np.float64), 40.0)
+    found = SCORES[name].compute(cosines, 40.0)
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, expected)

@@ -33,3 +33,16 @@ def test_ashman_d_is_the_distance_in_widths(scale):
     assert ashman_d(score) == pytest.approx(9 / np.sqrt((1 + 4) / 2), rel=0.03)
     assert ashman_d(scale * g.normal(0, 1, 4000)) < 2.5  # one bell
     assert ashman_d(np.full(50, 0.25)) == 0 and ashman_d(np.array([0.3, 0.1])) == 0
+
+
+def test_four_values_are_enough_and_their_order_does_not_matter():
+    assert 1 < mixture_threshold(np.array([0.0, 0.1, 2.0, 2.1])) < 1.1
+    g = np.random.default_rng(1)
+    score = np.concatenate([g.normal(0, 1, 60), g.normal(2.5, 1.2, 40)])
+    # Always the same threshold for the same images: a report made twice must not differ.
+    assert mixture_threshold(score) == mixture_threshold(score.copy())
+
+
+def test_half_precision_scores_are_fitted_in_float64():
+    score = np.array([0, 0.1, 0.2, 2, 2.1, 2.2], np.float16)
+    assert mixture_threshold(score) == mixture_threshold(score.astype(np.float64))
