@@ -62,7 +62,7 @@ def test_chunking_is_exact_for_a_baseline(tiny, name):
 
 
 def test_a_method_on_features_has_no_loss_and_a_loss_no_function_on_features():
-    with pytest.raises(UserError, match="protocol"):
+    with pytest.raises(UserError, match="no loss for a run; use it with the command protocol."):
         build(Settings(method="upl"))
     with pytest.raises(ValueError, match="UEO does not work on cached features"):
         feature_method("ueo")

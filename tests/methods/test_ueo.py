@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from ueo_core.config.settings import Settings
+from ueo_core.methods.build_loss import Batch, build
 from ueo_core.methods.ueo import confidence_weights, entmin, infomax, terms, ueo
 
 
@@ -120,3 +122,30 @@ def test_weights_follow_the_named_temperatures():
     np.testing.assert_allclose(released, (e / e.sum(1, keepdims=True)).max(1), rtol=1e-6)
     # The trap in the released script: unscaled, the weights hardly differ from image to image.
     assert released.max() / released.min() < 1.1 < scaled.max() / scaled.min()
+
+
+@pytest.mark.parametrize(
+    ("method", "weighted", "marginal"),
+    [("ueo", True, True), ("infomax", False, True), ("entmin", False, False)],
+)
+def test_the_loss_of_a_run_is_the_formula_with_the_methods_weights(method, weighted, marginal):
+    g = np.random.default_rng(2)
+    features, text = (torch.tensor(g.normal(0, 0.5, (n, 3)), dtype=torch.float32) for n in (6, 4))
+    confidence = torch.tensor(g.uniform(0.3, 1, 6), dtype=torch.float32)
+    batch = Batch(features, text, 2.5, confidence, torch.arange(6))
+    found = build(Settings(method=method, trade=0.4))(batch)
+    z = 2.5 * (features @ text.T).double().numpy()
+    w = confidence.double().numpy() if weighted else np.ones(6)
+    trade = 0.4 if marginal else 0.0
+    assert float(found.total) == pytest.approx(numpy_ueo(z, w, trade), abs=2e-6)
+    assert float(found.entropy) == pytest.approx(numpy_ueo(z, w, 0.0), abs=2e-6)
+    held = numpy_ueo(z, w, 1.0)
+    assert float(found.entropy - found.marginal) == pytest.approx(held, abs=2e-6)
+
+
+def test_weights_are_the_papers_unless_the_released_script_is_asked_for():
+    cosines = torch.tensor([[0.30, 0.20], [0.21, 0.20]])
+    scaled = (100 * cosines).softmax(1).amax(1)
+    assert torch.equal(confidence_weights(cosines, 100.0), scaled)
+    plain = cosines.softmax(1).amax(1)
+    assert torch.equal(confidence_weights(cosines, 100.0, "released"), plain)

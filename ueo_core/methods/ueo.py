@@ -58,12 +58,12 @@ def ueo(logits: Tensor, weights: Tensor, trade: float = 1.0) -> Tensor:
 
 def infomax(logits: Tensor) -> Tensor:
     """Information maximization: UEO with equal weights. logits (B, C), scaled → scalar"""
-    return ueo(logits, torch.ones(len(logits), device=logits.device))
+    return ueo(logits, logits.new_ones(len(logits)))
 
 
 def entmin(logits: Tensor) -> Tensor:
     """Entropy minimization: the mean entropy alone. logits (B, C), scaled → scalar"""
-    return ueo(logits, torch.ones(len(logits), device=logits.device), trade=0.0)
+    return ueo(logits, logits.new_ones(len(logits)), trade=0.0)
 
 
 def confidence_weights(
