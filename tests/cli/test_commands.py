@@ -218,10 +218,14 @@ def test_as_a_program_with_a_broken_option():
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
 
 
-def test_every_command_has_help():
-    from ueo_core.cli.commands import COMMANDS
+def test_every_command_has_help_and_a_function():
+    from ueo_core.cli.main import MODULES, command
+    from ueo_core.cli.parser import build
 
-    for name in COMMANDS:
+    (choices,) = [a.choices for a in build()._actions if a.dest == "command"]
+    assert len(choices) == 17 and set(MODULES) <= set(choices)
+    for name in choices:
+        assert callable(command(name))
         with pytest.raises(SystemExit) as ended:
             main([name, "--help"])
         assert ended.value.code == 0

@@ -125,10 +125,3 @@ def test_text_towers_without_context_vectors_are_refused(name, tmp_path):
 def test_a_device_that_is_not_available():
     with pytest.raises(UserError, match="cuda.*not available"):
         backbones.pick_device("cuda")
-
-
-def test_available_lists_the_teaching_models_first():
-    rows = backbones.available()
-    assert [r["name"] for r in rows[:2]] == ["drawings-resnet", "drawings-vit"]
-    assert all(r["available"] for r in rows[:2])
-    assert ("ViT-B-16-quickgelu", "openai") in [(r["name"], r["pretrained"]) for r in rows]

@@ -124,9 +124,9 @@ class _Side:
         self.random = np.random.default_rng(0)
 
     def stock(self):
-        from ueo_core.models import backbones
+        from ueo_core.models import backbones, catalog
 
-        if self.task.pretrained is None and self.task.backbone not in backbones.DRAWINGS:
+        if self.task.pretrained is None and self.task.backbone not in catalog.DRAWINGS:
             return backbones.random_stock(self.task.backbone)
         return backbones.stock(self.task.backbone, self.task.pretrained)
 

@@ -25,7 +25,7 @@ def tasks(
     backbones: Iterable[str], classes: Iterable[int], common: Task, pretrained: str | None
 ) -> list[Task]:
     """Every pair of backbone and number of classes. Weights that are not here are random ones."""
-    from ueo_core.models.backbones import DRAWINGS, is_cached
+    from ueo_core.models.catalog import DRAWINGS, is_cached
 
     def weights(name: str) -> str | None:
         if pretrained or name in DRAWINGS:

@@ -7,17 +7,10 @@ import threading
 import time
 from typing import Any
 
-from ueo_core.cli.bench import bench
-from ueo_core.cli.compare import compare
-from ueo_core.cli.export import export
-from ueo_core.cli.gpu_check import gpu_check
-from ueo_core.cli.inspect import inspect
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker
-from ueo_core.cli.protocol import protocol, table
-from ueo_core.cli.report import report
-from ueo_core.cli.sources import ingest, labels_of, look_alikes, scoring_only, take_in
+from ueo_core.cli.sources import labels_of, look_alikes, scoring_only, take_in
 from ueo_core.config.settings import Settings
 from ueo_core.data.class_names import read_class_names
 from ueo_core.data.store import Store
@@ -67,7 +60,7 @@ def sample(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
-    from ueo_core.models.backbones import available
+    from ueo_core.models.catalog import available
 
     rows = available(every=args.all)
     lines = [
@@ -270,27 +263,3 @@ def pretrain(args: argparse.Namespace, tick: Ticker) -> Result:
             file.write(json.dumps(record) + "\n")
         tick(json.dumps(record))
     return [json.dumps(records[-2]), str(args.out)], {"out": str(args.out), "records": records}
-
-
-COMMANDS = {
-    f.__name__.replace("_", "-"): f
-    for f in (
-        drawings,
-        sample,
-        backbones,
-        ingest,
-        adapt,
-        resume,
-        evaluate,
-        inspect,
-        compare,
-        predict,
-        protocol,
-        report,
-        export,
-        table,
-        bench,
-        gpu_check,
-        pretrain,
-    )
-}

@@ -1,12 +1,34 @@
 """Dispatch, and the one way in which every command ends."""
 
+import argparse
+import importlib
 import json
 import logging
 import sys
+from collections.abc import Callable
 
 from ueo_core.cli.parser import build
 from ueo_core.cli.progress import Ticker
 from ueo_core.utils.errors import UserError
+
+# The module of each command; one that is not named here is in `commands`.
+MODULES = {
+    "bench": "bench",
+    "compare": "compare",
+    "export": "export",
+    "gpu-check": "gpu_check",
+    "ingest": "sources",
+    "inspect": "inspect",
+    "protocol": "protocol",
+    "report": "report",
+    "table": "protocol",
+}
+
+
+def command(name: str) -> Callable[[argparse.Namespace, Ticker], tuple[list[str], dict]]:
+    """The function of a command. Only its module is imported: some need torch, which takes seconds."""
+    module = importlib.import_module(f"ueo_core.cli.{MODULES.get(name, 'commands')}")
+    return getattr(module, name.replace("-", "_"))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -15,9 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     ticker = Ticker()
     try:
         args = build().parse_args(argv)
-        from ueo_core.cli.commands import COMMANDS
-
-        lines, data = COMMANDS[args.command](args, ticker)
+        lines, data = command(args.command)(args, ticker)
     except UserError as error:
         ticker.close()
         print(str(error), file=sys.stderr)

@@ -59,7 +59,7 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
 
 def parse_backbones(text: str) -> list[str]:
     """Names of teaching models; UserError for another."""
-    from ueo_core.models.backbones import DRAWINGS
+    from ueo_core.models.catalog import DRAWINGS
 
     names = [n.strip() for n in text.split(",")]
     for name in names:

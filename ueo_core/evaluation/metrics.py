@@ -1,14 +1,14 @@
 """Metrics of predictions against labels, in percent (0–100).
 
 Truth is an int array: the index of the class, `OOD` for an image of none of the classes,
-`UNLABELED` for an image without a label, which no metric counts.
+`UNLABELED` for an image without a label, which no metric counts. scikit-learn takes a second to
+import, so it is imported where it is used.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 
@@ -49,18 +49,24 @@ def _split(score, truth) -> tuple[NDArray, NDArray] | None:
 
 def auc(score, truth) -> float | None:
     """AUROC with ID positive, percent; None without both ID and OOD images."""
+    from sklearn.metrics import roc_auc_score
+
     parts = _split(score, truth)
     return None if parts is None else 100 * float(roc_auc_score(*parts))
 
 
 def aupr(score, truth) -> float | None:
     """Area under precision–recall (average precision) with ID positive, percent."""
+    from sklearn.metrics import average_precision_score
+
     parts = _split(score, truth)
     return None if parts is None else 100 * float(average_precision_score(*parts))
 
 
 def fpr95(score, truth) -> float | None:
     """Share of OOD images accepted at the threshold that accepts 95 % of ID images, percent."""
+    from sklearn.metrics import roc_curve
+
     parts = _split(score, truth)
     if parts is None:
         return None

@@ -1,15 +1,21 @@
 """Unsupervised threshold between known and unknown images (heuristic)."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.mixture import GaussianMixture
+
+if TYPE_CHECKING:  # scikit-learn takes a second to import
+    from sklearn.mixture import GaussianMixture
 
 
-def _fit(score: NDArray) -> tuple[GaussianMixture, float, float] | None:
+def _fit(score: NDArray) -> tuple["GaussianMixture", float, float] | None:
     """A mixture of two Gaussians, fitted to standardized scores. → mixture, mean, deviation
 
     None where two components cannot be fitted: too few values, or all equal.
     """
+    from sklearn.mixture import GaussianMixture
+
     values = np.asarray(score, np.float64)
     if len(values) < 4 or np.ptp(values) < 1e-12:
         return None

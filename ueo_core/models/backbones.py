@@ -3,10 +3,8 @@
 import contextlib
 import json
 import logging
-import os
 import socket
 import tempfile
-import urllib.parse
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,20 +15,13 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from ueo_core.models.catalog import DRAWINGS, HUB, SUGGESTED_TAG, is_cached
 from ueo_core.models.fast_towers import make_fast
 from ueo_core.models.weights_fingerprint import weights_fingerprint
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import ASSETS
 
 log = logging.getLogger(__name__)
-
-# Small teaching models for drawings, shipped with the package.
-DRAWINGS = {"drawings-resnet": "ResNet, batch norms", "drawings-vit": "ViT, layer norms"}
-# Listed first; every other open_clip name works as well.
-REAL = (("RN50-quickgelu", "openai"), ("ViT-B-16-quickgelu", "openai"))
-SUGGESTED_TAG = "openai"
-# Host of the Hugging Face Hub; HF_ENDPOINT names a mirror, as for the Hub's client.
-HUB = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
 
 
 class Tokenizer(Protocol):
@@ -348,47 +339,3 @@ def _brief(error: Exception) -> str:
     # The second line of torch's mismatch message has the name of the first key.
     text = lines[0] if len(lines) == 1 or len(lines[0]) > 90 else f"{lines[0]} {lines[1]}"
     return text if len(text) <= 180 else text[:177] + "…"
-
-
-def is_cached(name: str, tag: str) -> bool:
-    """Whether the weights of a tag are in the local cache; makes no request."""
-    from huggingface_hub import try_to_load_from_cache
-
-    cfg = open_clip.get_pretrained_cfg(name, tag) or {}
-    repo = str(cfg.get("hf_hub") or "").rstrip("/")
-    files: tuple[str, ...] = (
-        "open_clip_model.safetensors",
-        "open_clip_pytorch_model.safetensors",
-        "open_clip_pytorch_model.bin",
-    )
-    if repo.count("/") == 2:  # "owner/repo/file"
-        owner, rest, file = repo.split("/")
-        repo, files = f"{owner}/{rest}", (file,)
-    if repo and any(isinstance(try_to_load_from_cache(repo, f), str) for f in files):
-        return True
-    url = str(cfg.get("url") or "")
-    return bool(url) and (Path.home() / ".cache" / "clip" / url.rsplit("/", 1)[-1]).is_file()
-
-
-def available(every: bool = False) -> list[dict]:
-    """Supported backbones, as rows with name, pretrained, available (on this machine) and about.
-
-    The Drawings models and two suggested ones first; `every` adds all of open_clip's tags.
-    """
-    rows = [
-        {
-            "name": name,
-            "pretrained": "assets",
-            "available": (ASSETS / f"{name}.safetensors").is_file(),
-            "about": f"teaching model for drawings ({about})",
-        }
-        for name, about in DRAWINGS.items()
-    ]
-    pairs = list(REAL)
-    if every:
-        pairs += [p for p in open_clip.list_pretrained() if tuple(p) not in REAL]
-    rows += [
-        {"name": n, "pretrained": t, "available": is_cached(n, t), "about": "open_clip"}
-        for n, t in pairs
-    ]
-    return rows

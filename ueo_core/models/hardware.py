@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ueo_core.models.backbones import available, pick_device
+from ueo_core.models.backbones import pick_device
+from ueo_core.models.catalog import available
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Machine:
     name: str  # of the accelerator; empty on a CPU
     cores: int  # available to this process
     memory_gb: float | None  # of the accelerator, else of the machine; None where unknown
-    backbones: tuple[dict, ...]  # all supported ones, rows of `backbones.available`
+    backbones: tuple[dict, ...]  # all supported ones, rows of `catalog.available`
 
     @property
     def here(self) -> list[dict]:

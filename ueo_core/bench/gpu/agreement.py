@@ -17,7 +17,7 @@ from ueo_core.data.transforms import Views
 from ueo_core.drawings.sample import problem
 from ueo_core.evaluation.metrics import OOD, evaluate
 from ueo_core.methods.ueo import confidence_weights
-from ueo_core.models import backbones
+from ueo_core.models import backbones, catalog
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.utils.precision import tower_autocast
@@ -74,7 +74,7 @@ class Check:
 
 def loaded(name: str, device: torch.device) -> backbones.Backbone:
     """A teaching model with its own weights, or an open_clip architecture with random ones."""
-    built = backbones.stock(name) if name in backbones.DRAWINGS else backbones.random_stock(name)
+    built = backbones.stock(name) if name in catalog.DRAWINGS else backbones.random_stock(name)
     return backbones.prepare(built, device)
 
 

@@ -18,7 +18,7 @@ from ueo_core.bench.reference import PlainCLIP
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.methods.ueo import ueo
-from ueo_core.models import backbones
+from ueo_core.models import backbones, catalog
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt
 from ueo_core.utils.precision import tower_autocast
@@ -71,7 +71,7 @@ def copy_bandwidth(size: int = 4 * 10**9) -> float:
 
 
 def _stock(name: str) -> backbones.Stock:
-    return backbones.stock(name) if name in backbones.DRAWINGS else backbones.random_stock(name)
+    return backbones.stock(name) if name in catalog.DRAWINGS else backbones.random_stock(name)
 
 
 @lru_cache(maxsize=1)
