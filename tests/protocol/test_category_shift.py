@@ -193,3 +193,128 @@ def test_a_pool_too_small_and_names_that_are_no_folder():
         folder.case("closed", 0)
     with pytest.raises(UserError, match="no such folder"):
         labelled_folder(images({"dog": 4, "cat": 4}), SOURCE, ["dog", "cat"], pool_classes=["fox"])
+
+
+def test_a_case_says_what_it_is_and_holds_the_images():
+    found = images({"dog": 4, "cat": 4, "sun": 4})
+    case = labelled_folder(found, SOURCE, ["dog", "cat"]).case("open", 3)
+    assert (case.shift, case.seed) == ("open", 3)
+    assert case.pool.images is found and case.test.images is found
+
+
+def test_plain_takes_every_folder_as_a_class_whatever_was_named():
+    folder = labelled_folder(images({"dog": 4, "cat": 4, "sun": 4}), SOURCE, ["dog", "cat"])
+    assert folder.names("plain") == ("cat", "dog", "sun")
+    assert folder.names("closed") == ("dog", "cat")
+
+
+def test_a_folder_in_the_other_unicode_form_is_its_class():
+    composed, decomposed = "L\u00f6we", "Lo\u0308we"
+    folder = labelled_folder(images({decomposed: 4, "sun": 4}), SOURCE, [composed])
+    case = folder.case("open", 0)
+    truth = {folder.labels[i]: t for i, t in zip(case.test.indices, case.test.truth, strict=True)}
+    assert truth == {decomposed: 0, "sun": OOD}
+
+
+def test_images_in_no_subfolder_are_left_out_and_counted():
+    found = Named([*images({"dog": 4, "cat": 4}).names, "top.png", "top2.png"])
+    folder = labelled_folder(found, SOURCE, ["dog", "cat"])
+    case = folder.case("closed", 0)
+    assert len(case.pool) + len(case.test) == 8
+    assert labels_of(folder, case.pool) | labels_of(folder, case.test) == {"dog", "cat"}
+    assert folder.notes(["closed"]) == [
+        "2 images are in no subfolder; they have no label and are left out."
+    ]
+
+
+def test_labels_from_elsewhere_stand_in_place_of_the_folders():
+    found = images({"a": 6})
+    labels = ["dog", "dog", "cat", "cat", None, "sun"]
+    folder = labelled_folder(found, SOURCE, ["dog", "cat"], labels=labels)
+    assert folder.labels == tuple(labels) and folder.folders == ["cat", "dog", "sun"]
+
+
+def test_at_least_one_image_of_each_class_is_tested_on():
+    folder = labelled_folder(images({"a": 4, "b": 4}), SOURCE, ["a", "b"], test_share=0.1)
+    case = folder.case("closed", 0)
+    assert len(case.test) == 2 and len(case.pool) == 6
+
+
+def test_a_pool_of_two_is_enough():
+    folder = labelled_folder(images({"a": 2, "b": 2}), SOURCE, ["a"], pool_classes=["a"])
+    with pytest.raises(UserError, match="its pool has 1 images"):
+        folder.case("open", 0)
+    shared = labelled_folder(images({"a": 2, "b": 2}), SOURCE, ["a"], 0, ["a"])
+    case = shared.case("open", 0)
+    assert len(case.pool) == 2 and len(case.test) == 4  # pool and test share images
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, 1.5])
+def test_a_test_share_out_of_range(share):
+    with pytest.raises(UserError) as refused:
+        labelled_folder(images({"a": 4, "b": 4}), SOURCE, test_share=share)
+    expected = f"The test share {share:g} is out of range; choose from 0 to 0.9."
+    assert str(refused.value) == expected
+
+
+def test_what_is_said_of_a_folder():
+    counts = {"dog": 4, "lone": 1, **{f"extra{i}": 4 for i in range(8)}}
+    classes = ["dog", *(f"absent{i}" for i in range(8))]
+    folder = labelled_folder(images(counts), SOURCE, classes)
+    assert folder.notes(["plain", "closed", "open"]) == [
+        "lone: one image only, which is tested on and in no pool.",
+        "absent0, absent1, absent2, absent3, absent4, absent5 and 2 more: a class without a "
+        "folder; its recall is not counted.",
+    ]
+    # Where pool and test share their images, a single one is in both.
+    assert "lone" not in labelled_folder(images(counts), SOURCE, classes, 0).notes(["open"])[0]
+    six = [f"absent{i}" for i in range(6)]
+    (missing,) = labelled_folder(images(counts), SOURCE, ["dog", *six], 0).notes(["open"])
+    assert missing.startswith("absent0, absent1, absent2, absent3, absent4, absent5: a class")
+    special = ("back_pack", "bike_helmet", "trash_can")
+    assert labelled_folder(many(31, special=special), SOURCE).notes(["closed"]) == [
+        "Recognized as Office-31: the paper's classes."
+    ]
+    # Named classes are not the paper's, whatever the folders are.
+    named = labelled_folder(many(31, special=special), SOURCE, ["back_pack", "trash_can"])
+    assert named.protocol is None and named.notes(["open"]) == []
+
+
+def test_folders_that_resemble_the_classes_are_named_with_the_way_out():
+    counts = {"Dogs": 2, "Cats": 2, "Suns": 2, "Foxes": 2, "other": 2}
+    with pytest.raises(UserError) as refused:
+        labelled_folder(images(counts), SOURCE, ["dog", "cat", "sun", "foxe"])
+    assert str(refused.value) == (
+        "Source “art”: none of its folders (Cats, Dogs, Foxes, other, Suns) is among the classes, so "
+        "nothing can be measured; 'Cats' looks like 'cat', 'Dogs' looks like 'dog', "
+        "'Foxes' looks like 'foxe'; rename them or name other classes."
+    )
+    with pytest.raises(UserError, match="nothing can be measured; rename them"):
+        labelled_folder(images({"x": 2, "y": 2}), SOURCE, ["dog"])
+
+
+def test_shifts_that_a_folder_cannot_have_are_said():
+    folder = labelled_folder(images({"dog": 5, "cat": 5}), SOURCE, ["dog", "cat"])
+    assert possible_shifts(folder, "all")[1] == [
+        "Left out open and open-partial: no folder is outside the classes, so there are no "
+        "unknown images."
+    ]
+    with pytest.raises(UserError) as refused:
+        possible_shifts(folder, "wide")
+    assert str(refused.value).endswith("one of closed, partial, open, open-partial, plain.")
+    assert possible_shifts(folder, "closed") == (["closed"], [])
+    mixed = labelled_folder(images({"dog": 5, "cat": 5, "sun": 5}), SOURCE, ["dog", "cat"])
+    assert possible_shifts(mixed, "open") == (["open"], [])
+
+
+def test_official_lists_may_name_files_with_spaces_and_letters_of_any_kind(tmp_path):
+    source = tmp_path / "sketch"
+    source.mkdir()
+    found = Named(["a/my dög.png", "a/1.png", "b/2.png"])
+    for part, line in (("train", "a/my dög.png 0\nsketch/b/2.png 1"), ("test", "a/1.png 0")):
+        (tmp_path / f"sketch_{part}.txt").write_text(line, encoding="utf-8")
+    train, test = labelled_folder(found, source, ["a", "b"]).lists
+    assert [{found.names[i] for i in part} for part in (train, test)] == [
+        {"a/my dög.png", "b/2.png"},
+        {"a/1.png"},
+    ]

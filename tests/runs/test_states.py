@@ -221,3 +221,13 @@ def test_what_a_person_can_do_in_each_state():
         "finished": ("extend",),
         "failed": ("resume", "stop"),
     }
+
+
+def test_a_refusal_says_what_is_possible():
+    with pytest.raises(UserError) as refused:
+        next_state("running", "extend")
+    assert str(refused.value) == (
+        "The run is running: it cannot extend now; possible is pause, stop."
+    )
+    with pytest.raises(UserError, match="possible is nothing."):
+        next_state("stopping", "resume")
