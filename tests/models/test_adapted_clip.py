@@ -8,6 +8,7 @@ from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import (
     CONTEXT,
     AdaptedCLIP,
+    norm_affine,
     prompt_text,
     read_adapter,
     save_adapter,
@@ -166,3 +167,86 @@ def test_as_released_leaves_out_the_norms_that_the_script_misses(tiny):
     left = {n for n, p in model.affine().items() if not p.requires_grad}
     assert left == {n for n in model.affine() if "downsample" in n}
     assert model.context.requires_grad
+
+
+def test_the_text_for_a_class():
+    assert prompt_text("a photo of a", "grand_old_piano") == "a photo of a grand old piano."
+
+
+def test_a_model_keeps_what_it_was_made_with(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    assert (model.classes, model.prompt) == (CLASSES, "a photo of a")
+    assert model.logit_scale == tiny.logit_scale and model.device == tiny.device
+    assert model.tail is None
+    assert AdaptedCLIP(tiny, CLASSES, "a sketch of a").prompt == "a sketch of a"
+
+
+def test_the_names_of_an_adapter_are_those_of_the_tower(tiny):
+    """They are in every saved file: another name would make all files unreadable."""
+    state = {f"visual.{name}" for name in tiny.model.visual.state_dict()}
+    names = set(AdaptedCLIP(tiny, CLASSES).affine())
+    assert names < state and {name.rpartition(".")[2] for name in names} == {"weight", "bias"}
+    assert set(norm_affine(nn.LayerNorm(3))) == {"visual.weight", "visual.bias"}
+
+
+def test_all_parameters_train_unless_chosen(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    assert {id(p) for p in model.trainable_parameters()} == {
+        id(model.context),
+        *(id(p) for p in model.affine().values()),
+    }
+    model.select("prompt")
+    assert not any(p.requires_grad for p in model.affine().values())
+
+
+def test_text_features_that_are_given_are_used(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    features, text = torch.eye(16)[:2], torch.eye(16)[:3] * 0.5
+    assert torch.equal(model.cosines(features, text), features @ text.T)
+    with torch.no_grad():
+        torch.testing.assert_close(model.cosines(features), features @ model.encode_text().T)
+
+
+def test_a_blend_lies_between_zero_shot_and_the_adapter(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    end = {k: v + 2.0 for k, v in model.original.items()}
+    for share in (0.0, 0.25, 1.0):
+        model.load_between(share, end)
+        for name, value in model.adapter().items():
+            torch.testing.assert_close(value, model.original[name] + 2 * share)
+
+
+def test_change_is_relative_to_the_size_of_all_parameters(tiny):
+    model = AdaptedCLIP(tiny, CLASSES)
+    assert model.change() == 0
+    for value in model.adapter().values():
+        value.mul_(1.5)
+    assert model.change() == pytest.approx(0.5, rel=1e-5)
+    layers = model.change_by_layer()
+    assert all(c == pytest.approx(0.5, rel=1e-5) for c in layers.values())
+    assert set(layers) == {CONTEXT} | {
+        name.removeprefix("visual.").removesuffix(".weight")
+        for name in model.affine()
+        if name.endswith(".weight")
+    }
+    model.reset()
+    model.context.data.add_(1.0)
+    assert [name for name, c in model.change_by_layer().items() if c] == [CONTEXT]
+    size = sum(float(v.double().square().sum()) for v in model.original.values()) ** 0.5
+    assert model.change() == pytest.approx(model.context.numel() ** 0.5 / size, rel=1e-5)
+
+
+def test_in_quick_mode_only_the_last_layers_train(tiny):
+    model = AdaptedCLIP(tiny, CLASSES, mode="quick")
+    after = {id(p) for norm in model.tail.norms for p in norm.parameters()}
+    own = {name for name, p in model.affine().items() if id(p) in after}
+    assert own < set(model.affine())
+    assert {id(p) for p in model.select("both")} == {id(model.context)} | {
+        id(model.affine()[name]) for name in own
+    }
+    if own:
+        assert {id(p) for p in model.select("affine")} == {id(model.affine()[n]) for n in own}
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = model.tower(model.tail.head(images))
+        torch.testing.assert_close(found, tiny.model.visual(images), atol=2e-6, rtol=0)
