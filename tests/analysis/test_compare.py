@@ -15,7 +15,7 @@ from ueo_core.analysis.compare import (
     mean,
     models,
     names,
-    one_a_seed,
+    one_per_seed,
     open_compared_run,
     parts_of,
     table,
@@ -87,7 +87,7 @@ def test_the_same_seed_twice_counts_once_and_is_said(three):
     again = compared_run("again", run_of(three[0]), skill=(0.03, 0.02), title="once more")
     together = [*three, again]
     assert [[c.run for c in g] for g in groups(together)] == [["a", "b", "again"], ["c"]]
-    assert [c.run for c in one_a_seed([three[0], again, three[1]])] == ["a", "b"]
+    assert [c.run for c in one_per_seed([three[0], again, three[1]])] == ["a", "b"]
     assert table(together)[1].runs == ("a", "b")
     assert cautions(together) == [
         "“once more”: the same settings and seed as another run here, so it counts once."
@@ -157,14 +157,14 @@ def test_other_images_and_other_classes_are_sentences(three):
     fewer = compared_run("fewer", run_of(three[0]), classes=["cat", "dog", "tree"], title="trees")
     said = cautions([three[0], fewer])
     assert "only there sun" in said[0] and "only there tree" in said[0]
-    assert three[0].bench != fewer.bench
+    assert three[0].benchmark != fewer.benchmark
 
 
 def test_the_same_images_with_other_labels_are_not_tested_against_each_other(three):
     relabelled = compared_run("relabelled", run_of(three[0]))
     write_json(run_of(relabelled).path / "labels.json", {"pool": ["cat"] * 80, "holdout": None})
     again = open_compared_run(run_of(relabelled), "pool", "mcm")
-    assert again.images == three[0].images and again.bench != three[0].bench
+    assert again.images == three[0].images and again.benchmark != three[0].benchmark
     assert "carry different labels" in cautions([three[0], again])[0]
 
 

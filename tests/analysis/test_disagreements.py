@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from ueo_core.analysis.compare import Predictions
+from ueo_core.analysis.compare import ModelPredictions
 from ueo_core.analysis.disagreements import differing, pair_views
 
 TRUTH = np.array([0, 0, 1, 1, -1, -2])
-A = Predictions(
+A = ModelPredictions(
     np.array([0, 1, 1, 0, 0, 2]),
     np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]),
     np.array([5, 5, 1, 5, 1, 5.0]),
     2.0,
     {},
 )
-B = Predictions(
+B = ModelPredictions(
     np.array([0, 0, 0, 2, 1, 2]),
     np.array([0.9, 0.5, 0.9, 0.9, 0.9, 0.9]),
     np.array([5, 1, 5, 5, 1, 5.0]),

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from tests.helpers.run_folders import CLASSES, write_run
 from ueo_core.analysis import hand_labels as hand
 from ueo_core.analysis.hand_estimates import effective, estimate_by_hand, judge_by_hand
-from ueo_core.analysis.run_result import Part, read_inspection
+from ueo_core.analysis.run_result import SetResult, read_inspection
 from ueo_core.analysis.verdict import Interval
 from ueo_core.evaluation.metrics import OOD, UNLABELED, accuracy, auc
 
@@ -25,10 +25,10 @@ def world(n: int, classes: int, skill: tuple[float, float], unknown: float, seed
         x = noise + 0.6 * g.normal(size=(n, classes))
         x[known, truth[known]] += s
         cosines[side] = (0.2 + 0.05 * x).astype(np.float32)
-    return truth, Part("pool", {}, np.full(n, UNLABELED), cosines, 20.0)
+    return truth, SetResult("pool", {}, np.full(n, UNLABELED), cosines, 20.0)
 
 
-def labelled(truth, part: Part, n: int, seed: int = 0) -> hand.HandLabels:
+def labelled(truth, part: SetResult, n: int, seed: int = 0) -> hand.HandLabels:
     labels = hand.draw_sample(part, seed)
     for i in labels.order[:n]:
         labels.give(i, int(truth[i]))
@@ -157,7 +157,7 @@ def test_the_verdict_follows_the_interval_of_the_difference():
         part.cosines["after"].copy(),
         part.cosines["before"].copy(),
     )
-    worse = Part("pool", {}, part.truth, part.cosines, 20.0)
+    worse = SetResult("pool", {}, part.truth, part.cosines, 20.0)
     verdict = judge_by_hand(estimate_by_hand(worse, labelled(truth, worse, 60), "mcm"))
     assert verdict.kind == "worse" and "it did harm here" in verdict.headline
 

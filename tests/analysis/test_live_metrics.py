@@ -12,7 +12,7 @@ def test_labels_split_the_weights_and_the_hills():
     now = read_snapshot(write_run("r"))
     found = live_metrics.weight_bars(now)
     assert {k: v.sum() for k, v in found.counts.items()} == {"known": 60, "unknown": 20}
-    assert list(live_metrics.confidence_hills(now).density) == [
+    assert list(live_metrics.score_densities(now).density) == [
         "step 0 · known",
         "step 0 · unknown",
         "now · known",
@@ -24,7 +24,7 @@ def test_labels_split_the_weights_and_the_hills():
 def test_without_labels_signs_take_their_place():
     now = read_snapshot(write_run("r", labelled=False))
     assert list(live_metrics.weight_bars(now).counts) == ["all images"]
-    assert list(live_metrics.confidence_hills(now).density) == [
+    assert list(live_metrics.score_densities(now).density) == [
         "step 0 · all images",
         "now · all images",
     ]
@@ -38,7 +38,7 @@ def test_change_in_percent_and_canaries_with_their_flip():
     steps, layers, values = live_metrics.change_by_layer(now)
     assert steps == [0, 4] and layers == ["context", "bn1"]
     np.testing.assert_allclose(values, [[0, 4], [0, 0.4]])
-    (canary,) = live_metrics.canary_strip(now)
+    (canary,) = live_metrics.borderline_images(now)
     assert (canary.before, canary.now, canary.flipped_at, canary.flipped) == (
         "cat",
         "dog",
@@ -52,6 +52,6 @@ def test_a_run_that_has_done_nothing_draws_nothing():
     (folder.path / "events.jsonl").unlink()
     folder.set_state("queued", step=0, steps=None)
     now = read_snapshot(folder)
-    assert live_metrics.weight_bars(now) is None and live_metrics.confidence_hills(now) is None
-    assert live_metrics.canary_strip(now) == [] and live_metrics.share_done(now) == 0
+    assert live_metrics.weight_bars(now) is None and live_metrics.score_densities(now) is None
+    assert live_metrics.borderline_images(now) == [] and live_metrics.share_done(now) == 0
     assert live_metrics.change_by_layer(now)[2].shape == (0, 0)

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from ueo_core.analysis.map_groups import colourings, frequent_classes, map_groups
-from ueo_core.analysis.run_result import Part
+from ueo_core.analysis.map_groups import colorings, frequent_classes, map_groups
+from ueo_core.analysis.run_result import SetResult
 from ueo_core.evaluation.metrics import OOD, UNLABELED
 
 NAMES = ["a", "b", "c"]
 
 
-def part(truth) -> Part:
+def part(truth) -> SetResult:
     before = [0, 1, 2, 0, 0, 1]
     after = [0, 1, 0, 1, 0, 0]
     eye = np.eye(3, dtype=np.float32)
-    return Part("pool", {}, np.array(truth), {"before": eye[before], "after": eye[after]}, 1.0)
+    return SetResult("pool", {}, np.array(truth), {"before": eye[before], "after": eye[after]}, 1.0)
 
 
 def members(groups) -> dict:
@@ -58,5 +58,5 @@ def test_every_image_is_in_one_group():
 
 def test_the_most_frequent_answers_get_the_colours_and_truth_needs_labels():
     assert frequent_classes(part([0] * 6)) == [0, 1]  # c is never answered after adaptation
-    assert "truth" in colourings(part([0] * 6))
-    assert "truth" not in colourings(part([UNLABELED] * 6))
+    assert "truth" in colorings(part([0] * 6))
+    assert "truth" not in colorings(part([UNLABELED] * 6))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.run_folders import CLASSES, SCALE, cosines_of, labels_of
-from ueo_core.analysis.run_result import Part
+from ueo_core.analysis.run_result import SetResult
 from ueo_core.analysis.selection_csv import selection_csv
 from ueo_core.evaluation.metrics import UNLABELED, truth_from_labels
 from ueo_core.evaluation.ood_scores import SCORES
@@ -18,7 +18,7 @@ NAMES = [f'odd, "name" {i}.png' for i in range(8)]
 
 
 def rows(truth, score: str) -> list[dict]:
-    part = Part("pool", {}, truth, COSINES, SCALE)
+    part = SetResult("pool", {}, truth, COSINES, SCALE)
     text = selection_csv(part, NAMES, [5, 3], CLASSES, score)
     return list(csv.DictReader(io.StringIO(text)))
 

@@ -6,7 +6,7 @@ from scipy.stats import binomtest, gaussian_kde
 from sklearn.metrics import auc as area
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ueo_core.analysis.histograms import counts_below, data_range, digits, hills, histogram
+from ueo_core.analysis.histograms import counts_below, data_range, digits, densities, histogram
 from ueo_core.analysis.image_selections import (
     VIEWS,
     best_predictions,
@@ -20,7 +20,7 @@ from ueo_core.analysis.per_class import (
     confusion_rows,
     wilson,
 )
-from ueo_core.analysis.run_result import Part
+from ueo_core.analysis.run_result import SetResult
 from ueo_core.analysis.threshold_effect import (
     effect_rows,
     roc_points,
@@ -118,7 +118,7 @@ def test_confused_pairs_are_the_cells_off_the_diagonal():
 
 def test_the_best_answers_are_the_softmax_in_order():
     cosines = {"after": np.array([[0.1, 0.4, 0.3]], np.float32)}
-    one = Part("pool", {}, np.array([0]), cosines, 10.0)
+    one = SetResult("pool", {}, np.array([0]), cosines, 10.0)
     p = np.exp(10 * cosines["after"][0].astype(float))
     p /= p.sum()
     assert best_predictions(one, "after", 0, 2) == [
@@ -134,7 +134,7 @@ def test_galleries_pick_what_they_say():
         "before": np.array([[0.9, 0.1], [0.1, 0.9], [0.8, 0.2], [0.6, 0.4]], np.float32),
         "after": np.array([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7], [0.5, 0.4]], np.float32),
     }
-    part = Part("pool", {}, np.array([0, 1, 1, OOD]), cosines, 10.0)
+    part = SetResult("pool", {}, np.array([0, 1, 1, OOD]), cosines, 10.0)
     scores = {"before": np.zeros(4), "after": np.array([4.0, 3.0, 2.0, 1.0])}
     at = {"before": 0.0, "after": 2.5}
     found = {k: v.pick(part, scores, at).tolist() for k, v in VIEWS.items()}
@@ -148,7 +148,7 @@ def test_galleries_pick_what_they_say():
         "least": [3, 2, 1, 0],
         "most": [0, 1, 2, 3],
     }
-    unlabelled = Part("pool", {}, np.full(4, UNLABELED), cosines, 10.0)
+    unlabelled = SetResult("pool", {}, np.full(4, UNLABELED), cosines, 10.0)
     assert set(gallery_views(unlabelled)) == {"unknown", "flipped", "least", "most"}
 
 
@@ -172,7 +172,7 @@ def test_histograms_span_the_data_and_lose_nothing():
 
 def test_hills_are_densities():
     a, b = g.normal(0, 1, 400), g.normal(3, 0.5, 300)
-    found = hills({"a": a, "b": b, "none": []}, points=400)
+    found = densities({"a": a, "b": b, "none": []}, points=400)
     assert set(found.density) == {"a", "b"}
     for name in ("a", "b"):
         assert np.trapezoid(found.density[name], found.x) == pytest.approx(1, abs=0.02)

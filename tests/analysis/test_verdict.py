@@ -5,16 +5,16 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from tests.helpers.run_folders import CLASSES, SCALE, cosines_of, labels_of, write_run
-from ueo_core.analysis.run_result import Part, read_inspection
+from ueo_core.analysis.run_result import SetResult, read_inspection
 from ueo_core.analysis.verdict import compare, judge, resampled, weighted_accuracy, weighted_auc
 from ueo_core.evaluation.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.utils.errors import UserError
 
 
-def part(before: float, after: float, n: int = 80, labels=None) -> Part:
+def part(before: float, after: float, n: int = 80, labels=None) -> SetResult:
     names = labels or labels_of(n)
     cosines = {"before": cosines_of(names, before, 0), "after": cosines_of(names, after, 1)}
-    return Part("pool", {}, truth_from_labels(names, CLASSES), cosines, SCALE)
+    return SetResult("pool", {}, truth_from_labels(names, CLASSES), cosines, SCALE)
 
 
 def test_every_resample_scores_as_scikit_learn_scores_the_repeated_images():

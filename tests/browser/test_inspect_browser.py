@@ -31,7 +31,7 @@ PLACES = """() => {
 }"""
 RING = """() => {
   const plot = document.querySelector('.js-plotly-plot');
-  const ring = plot?._fullData?.find(t => t.name === 'the image chosen' && t.xaxis === 'x');
+  const ring = plot?._fullData?.find(t => t.name === 'selected image' && t.xaxis === 'x');
   if (!ring) return null;
   for (const t of plot._fullData.filter(t => t.type === 'scattergl' && t.xaxis === 'x'))
     for (let i = 0; i < t.x.length; i++)

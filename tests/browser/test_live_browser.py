@@ -135,6 +135,6 @@ def open_a_cell(page) -> None:
         for height in (0.1, 0.3, 0.5, 0.7):
             page.mouse.click(box["x"] + share * box["width"], box["y"] + height * box["height"])
             page.wait_for_timeout(400)
-            if re.search(r"\d+ of “.+”, answered", page.inner_text("body")):
+            if re.search(r"\d+ images of “.+”, predicted", page.inner_text("body")):
                 return
     raise AssertionError("no cell answered a click")

@@ -87,6 +87,6 @@ def test_too_many_seeds_and_an_unknown_method_are_sentences(manager):
     write_run("base")
     with pytest.raises(UserError, match="seeds: 11 is out of range; choose 1 to 10"):
         baselines(manager, "base", [], 11)
-    with pytest.raises(UserError, match="method “x” is not known"):
+    with pytest.raises(UserError, match="Method: “x” is not known; choose one of"):
         queue_baselines(manager, "base", ["x"], 1)
     assert manager.ids() == ["base"]

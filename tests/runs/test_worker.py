@@ -218,7 +218,7 @@ def test_what_cannot_be_queued_up_says_why(make):  # noqa: F811
     execute(folder)
     with pytest.raises(UserError, match="--epochs N"):
         queue_up(folder)
-    with pytest.raises(UserError, match="further epochs 0 is out of range"):
+    with pytest.raises(UserError, match="Further epochs: 0 is out of range"):
         queue_up(folder, 0)
     assert folder.state["state"] == "finished"
 

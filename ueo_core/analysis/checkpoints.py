@@ -1,7 +1,7 @@
-"""Checkpoints of a finished run: which there are, and scoring one that nobody has looked at yet.
+"""Checkpoints of a finished run: their steps, and scoring one on request.
 
-A run keeps the delta of every epoch, but scores its images only under the first and the last.
-The others are scored on request, once: the result stays in the run's folder.
+A run keeps the adapter of every epoch, but scores all images only with the first and the last.
+The others are scored on request, once; the result is kept in the run's folder.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from ueo_core.runs.folder import RunFolder
 
 
 def checkpoint_steps(folder: RunFolder) -> list[int]:
-    """The steps one can look at, ascending: 0 (zero-shot), every checkpoint, the final one."""
+    """The steps that can be shown, ascending: 0 (zero-shot), every checkpoint, the final one."""
     final = final_step(folder)
     return sorted({0, final, *(s for s in folder.checkpoints() if s < final)})
 
@@ -28,23 +28,24 @@ def score_checkpoints(
     progress: Callable[[int, int], None] = lambda done, total: None,
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """Features and cosines of all images of the run under the model after each of `steps`.
+    """Write features and cosines of all images of the run with the model after each of `steps`.
 
-    progress(images done, images in all) is told after every batch, and `check` may raise
-    to leave; a step is written whole or not at all, so what is done stays done. UserError
-    when the backbone or the images are no longer there.
+    progress(images done, images in total) is called after every batch, and `check` may raise to
+    cancel. A step is written completely or not at all, so finished steps are kept. UserError if
+    the backbone or the images are missing.
     """
-    # Seconds to import, for torch: a page that only looks must not wait for it.
+    # torch takes seconds to import; a page that only reads results must not wait for it.
     from ueo_core.models import backbones
     from ueo_core.models.adapted_clip import AdaptedCLIP
     from ueo_core.runs.scoring import Scorer
-    from ueo_core.runs.worker import open_images
+    from ueo_core.runs.worker import open_image_set
     from ueo_core.utils.memory import reuse_freed_memory
 
     settings, config, final = folder.settings, folder.config, final_step(folder)
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     model = AdaptedCLIP(backbone, config["classes"], settings.prompt)
-    pool, holdout = (open_images(config[k], backbone.store_side) for k in ("pool", "holdout"))
+    pool = open_image_set(config["pool"], backbone.store_side)
+    holdout = config["holdout"] and open_image_set(config["holdout"], backbone.store_side)
     for place, step in enumerate(steps):
 
         def tell(phase: str, done: int, total: int, place: int = place) -> None:

@@ -1,15 +1,16 @@
-"""Runs side by side: what each says of the same images, what differs, means over seeds."""
+"""Runs side by side: their results on the same images, their differences, means over seeds."""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ueo_core.analysis.run_result import Inspection, Part, read_inspection
+from ueo_core.analysis.run_result import Inspection, SetResult, read_inspection
 from ueo_core.config.methods import METHODS
 from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.evaluation.metrics import UNLABELED, evaluate
@@ -17,20 +18,20 @@ from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 
-ZERO_SHOT = "zero-shot"  # names the model before adaptation wherever a run is named
-NO_CHANGE = ("device", "chunk")  # settings that change the time, not the result
+ZERO_SHOT = "zero-shot"  # in place of a run's id: the model before adaptation
+TIME_ONLY = ("device", "chunk")  # settings that change the time, not the result
 FIGURES = ("acc", "auc", "hm", "fpr95", "agreement", "seconds")
 
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays
-class Predictions:
-    """What one model says of the N images of a set: all that a comparison needs."""
+class ModelPredictions:
+    """The predictions of one model for the N images of a set, and its metrics."""
 
     prediction: NDArray[np.int64]  # (N,) class index
     confidence: NDArray[np.float64]  # (N,) max softmax at the logit scale
     score: NDArray[np.float64]  # (N,) higher = more in-distribution
-    threshold: float  # automatic, of the pool's scores; below it an image is called unknown
-    metrics: dict  # see metrics.evaluate
+    threshold: float  # unsupervised, from the pool's scores; an image below it is rejected
+    metrics: dict  # of metrics.evaluate
 
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays
@@ -45,7 +46,7 @@ class ComparedRun:
     part: str  # pool or holdout: the images it is compared on
     reference: dict  # of those images
     truth: NDArray[np.int64]  # (N,) class index, OOD or UNLABELED
-    predictions: dict[str, Predictions]  # "before" (zero-shot) and "after"
+    predictions: dict[str, ModelPredictions]  # "before" (zero-shot) and "after"
     logit_scale: float
     step: int
     steps: int
@@ -53,38 +54,38 @@ class ComparedRun:
 
     @cached_property
     def images(self) -> str:
-        """Equal where the same images are compared over the same class names."""
+        """A key that is equal for the same images and class names."""
         return json.dumps([self.reference["fingerprint"], self.classes])
 
     @cached_property
-    def bench(self) -> str:
-        """Equal where, besides, the labels are the same: only then is a paired test one."""
+    def benchmark(self) -> str:
+        """A key that is equal for the same images, class names and labels, as paired tests need."""
         return self.images + sha256(self.truth.tobytes()).hexdigest()
 
     @cached_property
     def zero_shot(self) -> str:
-        """Equal where the model before adaptation is the same on the same bench."""
-        return json.dumps([self.bench, *_model(self.settings)])
+        """A key that is equal for the same zero-shot model on the same benchmark."""
+        return json.dumps([self.benchmark, *_model(self.settings)])
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         return bool((self.truth != UNLABELED).any())
 
     @property
     def agreement(self) -> float:
-        """Share of images with the same answer as zero-shot, percent."""
+        """Share of images with the same prediction as zero-shot, percent."""
         return 100 * float(
             (self.predictions["before"].prediction == self.predictions["after"].prediction).mean()
         )
 
     @cached_property
-    def recipe(self) -> str:
-        """Equal for runs that differ only in the seed, and in what changes no result."""
+    def configuration(self) -> str:
+        """A key that is equal for runs that differ only in their seed, or in `TIME_ONLY`."""
         kept = {
-            k: v for k, v in self.settings.to_json().items() if k != "seed" and k not in NO_CHANGE
+            k: v for k, v in self.settings.to_json().items() if k != "seed" and k not in TIME_ONLY
         }
         early = self.step if self.step < self.steps else None
-        return json.dumps([self.bench, self.pool["fingerprint"], early, kept], sort_keys=True)
+        return json.dumps([self.benchmark, self.pool["fingerprint"], early, kept], sort_keys=True)
 
 
 def _model(settings: Settings) -> tuple:
@@ -92,7 +93,7 @@ def _model(settings: Settings) -> tuple:
 
 
 def parts_of(folders: Iterable[RunFolder]) -> list[str]:
-    """The sets that every one of these runs has; the one to compare on by default first."""
+    """The sets that all of these runs have; the default for a comparison comes first."""
     configs = [(f.config, f.labels()) for f in folders]
     if not configs or any(c["holdout"] is None for c, _ in configs):
         return ["pool"]
@@ -101,14 +102,14 @@ def parts_of(folders: Iterable[RunFolder]) -> list[str]:
 
 
 def open_compared_run(folder: RunFolder, part: str, score: str) -> ComparedRun:
-    """A finished run on one of its sets by one score; UserError when it has no such result."""
+    """A finished run on one of its sets by one score; UserError if it has no such result."""
     opened = read_inspection(folder)
     if part not in opened.parts:
         raise UserError(
-            f"Run “{opened.title}”: it has no test set; compare on the pool, or leave it out."
+            f"Run “{opened.title}”: it has no test set; compare on the pool, or deselect this run."
         )
     chosen = opened.parts[part]
-    # Torn last lines and other kinds are passed over; the last step knows the time in all.
+    # Other kinds of events are skipped; the last step has the total time.
     seconds = max((e["elapsed"] for e in folder.events() if e["kind"] == "step"), default=0.0)
     return ComparedRun(
         run=opened.run,
@@ -127,9 +128,9 @@ def open_compared_run(folder: RunFolder, part: str, score: str) -> ComparedRun:
     )
 
 
-def _predictions(opened: Inspection, part: Part, side: str, score: str) -> Predictions:
+def _predictions(opened: Inspection, part: SetResult, side: str, score: str) -> ModelPredictions:
     found = evaluate(part.cosines[side], part.truth, opened.classes, opened.logit_scale, score)
-    return Predictions(
+    return ModelPredictions(
         part.prediction[side],
         part.confidence[side],
         part.scores(score)[side],
@@ -138,19 +139,19 @@ def _predictions(opened: Inspection, part: Part, side: str, score: str) -> Predi
     )
 
 
-# What differs
+# Differences
 
 
 @dataclass(frozen=True)
 class Difference:
     """A setting that is not the same in all runs."""
 
-    name: str  # as a person reads it
+    name: str  # as it is shown
     values: dict[str, str]  # by run
 
 
 def differences(compared_runs: Sequence[ComparedRun]) -> list[Difference]:
-    """Everything that is not the same in all of them: settings, steps, images, class names."""
+    """The settings, steps, images and class names that are not the same for all runs."""
     rows: dict[str, dict[str, object]] = {}
     for c in compared_runs:
         for name, value in c.settings.to_json().items():
@@ -167,19 +168,19 @@ def differences(compared_runs: Sequence[ComparedRun]) -> list[Difference]:
     return found
 
 
-def _shown(name: str, value: object) -> str:
+def _shown(name: str, value: Any) -> str:
     if name in ("adapted on", "scored on"):
         return str(value[0])
     if name == "classes":
         return f"{len(value)}: {', '.join(value)}"
     if name == "extensions":
-        return ", ".join(f"{epochs} more epochs" for _, epochs in value) or "not trained on"
+        return ", ".join(f"{epochs} more epochs" for _, epochs in value) or "none"
     about = SETTINGS.get(name.replace(" ", "_"))
     return about.shown(value) if about else str(value)
 
 
 def cautions(compared_runs: Sequence[ComparedRun]) -> list[str]:
-    """What cannot be compared, and why, in sentences; empty where everything can."""
+    """What cannot be compared, and why, in sentences; empty if everything can be compared."""
     if not compared_runs:
         return []
     first, said = compared_runs[0], []
@@ -187,40 +188,40 @@ def cautions(compared_runs: Sequence[ComparedRun]) -> list[str]:
     if len(by_images) > 1:
         sets = "; ".join(f"{g[0].reference['name']}: {_names(g)}" for g in by_images)
         said.append(
-            f"These runs are scored on {len(by_images)} different sets of images ({sets}). Their figures "
-            "stand side by side, but a difference may come from the images alone; tests and changed "
-            "answers are only offered between runs on the same images."
+            f"These runs are scored on {len(by_images)} different sets of images ({sets}). Differences of "
+            "their metrics may come from the images alone; tests and different predictions are shown only "
+            "for runs on the same images."
         )
     by_classes = _split(compared_runs, lambda c: frozenset(c.classes))
     if len(by_classes) > 1:
         common = frozenset.intersection(*(frozenset(c.classes) for c in compared_runs))
         apart = "; ".join(
             f"{_names(g)}: {len(g[0].classes)} classes"
-            + (f", only there {', '.join(only[:6])}{' …' if len(only) > 6 else ''}" if only else "")
+            + (f", only here: {', '.join(only[:6])}{' …' if len(only) > 6 else ''}" if only else "")
             for g in by_classes
             for only in [sorted(set(g[0].classes) - common)]
         )
         said.append(
-            f"These runs choose between different class names ({apart}). An image that is known to one "
-            "may be unknown to the other, so neither ACC nor AUC can be compared between them."
+            f"These runs have different class names ({apart}). An image that is known for one may be "
+            "unknown for the other, so neither ACC nor AUC can be compared between them."
         )
     pools = _split(compared_runs, lambda c: c.pool["fingerprint"])
     if len(pools) > 1 and len(by_images) == 1:
         said.append(
             f"These runs were adapted on {len(pools)} different pools and are scored on the same images "
-            f"({first.reference['name']}): a difference may come from the pool."
+            f"({first.reference['name']}); a difference may come from the pool."
         )
-    labels = _split([c for c in compared_runs if c.images == first.images], lambda c: c.bench)
+    labels = _split([c for c in compared_runs if c.images == first.images], lambda c: c.benchmark)
     if len(labels) > 1:
         said.append(
-            "The same images carry different labels in "
+            "The same images have different labels in "
             + " and ".join(_names(g) for g in labels)
-            + ": only runs with the same labels are tested against each other."
+            + "; only runs with the same labels are tested against each other."
         )
-    repeated = [c for g in groups(compared_runs) for c in g[len(one_a_seed(g)) :]]
+    repeated = [c for g in groups(compared_runs) for c in g[len(one_per_seed(g)) :]]
     if repeated:
         said.append(
-            f"{_names(repeated)}: the same settings and seed as another run here, so it counts once."
+            f"{_names(repeated)}: the same settings and seed as another selected run; counted once."
         )
     return said
 
@@ -242,7 +243,7 @@ def _names(compared_runs: Sequence[ComparedRun]) -> str:
 
 @dataclass(frozen=True)
 class Mean:
-    """A figure over the seeds."""
+    """A mean over the seeds."""
 
     value: float
     deviation: float | None  # sample standard deviation (n − 1); None for a single seed
@@ -253,26 +254,26 @@ class Mean:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: zero-shot, or runs that differ only in their seed."""
+    """One row of the table: zero-shot, or runs that differ only in their seed."""
 
     title: str
-    bench: str  # equal for lines that may be held against each other
-    runs: tuple[str, ...]  # those counted, one a seed; for zero-shot those it is the start of
+    benchmark: str  # equal for rows that can be compared
+    runs: tuple[str, ...]  # one per seed; for zero-shot the runs that start from it
     seeds: tuple[int, ...]  # empty for zero-shot
-    figures: dict[str, Mean | None]  # FIGURES in percent, seconds in seconds; None: no labels
+    figures: dict[str, Mean | None]  # FIGURES, in percent or seconds; None: no labels
 
 
 def groups(compared_runs: Sequence[ComparedRun]) -> list[list[ComparedRun]]:
-    """Runs that differ only in their seed, together; within a group one a seed comes first."""
+    """Groups of runs that differ only in their seed; one run per seed comes first in each."""
     found = []
-    for group in _split(compared_runs, lambda c: c.recipe):
-        first = one_a_seed(group)
+    for group in _split(compared_runs, lambda c: c.configuration):
+        first = one_per_seed(group)
         found.append(first + [c for c in group if c not in first])
     return found
 
 
-def one_a_seed(group: Sequence[ComparedRun]) -> list[ComparedRun]:
-    """The first run of every seed: a repeated one would make the deviation look smaller."""
+def one_per_seed(group: Sequence[ComparedRun]) -> list[ComparedRun]:
+    """The first run of every seed: a repeated one would reduce the standard deviation."""
     first: dict[int, ComparedRun] = {}
     for c in group:
         first.setdefault(c.settings.seed, c)
@@ -280,13 +281,13 @@ def one_a_seed(group: Sequence[ComparedRun]) -> list[ComparedRun]:
 
 
 def names(compared_runs: Sequence[ComparedRun]) -> dict[str, str]:
-    """What each run is called where all stand side by side: its method and what sets it apart.
+    """A short name for each run: its method and the settings that differ from the other runs.
 
-    A value that most of them have goes without saying. Runs of one group share their name. → by run
+    Values that more than half of the runs have are left out. Runs of a group share a name. → by run
     """
     found = {c.run: [METHODS[c.settings.method].title] for c in compared_runs}
     for apart in differences(compared_runs):
-        if apart.name in ("method", "seed", "steps taken", "classes", *NO_CHANGE):
+        if apart.name in ("method", "seed", "steps taken", "classes", *TIME_ONLY):
             continue
         values = list(apart.values.values())
         for run, value in apart.values.items():
@@ -299,7 +300,7 @@ def names(compared_runs: Sequence[ComparedRun]) -> dict[str, str]:
 
 
 def labels(compared_runs: Sequence[ComparedRun]) -> dict[str, str]:
-    """A name of its own for every run: the group's, the seed where seeds differ, else the folder."""
+    """A unique label for every run: its name, the seed if seeds differ, the folder if needed."""
     found = names(compared_runs)
     if len({c.settings.seed for c in compared_runs}) > 1:
         found = {c.run: f"{found[c.run]} · seed {c.settings.seed}" for c in compared_runs}
@@ -313,8 +314,8 @@ _PLAIN = (
     "scored on",
     "weight temperature",
     "extensions",
-)  # say what they are
-_BEFORE_ANY_STEP = ("backbone", "pretrained", "prompt", "scored on")  # what zero-shot depends on
+)  # shown without the name of the setting
+_OF_ZERO_SHOT = ("backbone", "pretrained", "prompt", "scored on")  # zero-shot depends on these
 
 
 def _word(apart: Difference, run: str) -> str:
@@ -324,30 +325,30 @@ def _word(apart: Difference, run: str) -> str:
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays
 class Model:
-    """A run after adaptation, or what it began from."""
+    """A run's adapted model, or its zero-shot model."""
 
     name: str
     compared_run: ComparedRun
     side: str  # "before" (zero-shot) or "after"
 
     @property
-    def predictions(self) -> Predictions:
+    def predictions(self) -> ModelPredictions:
         return self.compared_run.predictions[self.side]
 
 
 def models(compared_runs: Sequence[ComparedRun]) -> dict[str, Model]:
-    """Every model there is: one zero-shot for each different start, then the runs. → by key"""
+    """All models: each different zero-shot model once, then the adapted ones. → by key"""
     starts = [group[0] for group in _split(compared_runs, lambda c: c.zero_shot)]
     apart, called = differences(starts), labels(compared_runs)
     found = {}
     for c in starts:
-        words = ["Zero-shot", *(_word(d, c.run) for d in apart if d.name in _BEFORE_ANY_STEP)]
+        words = ["Zero-shot", *(_word(d, c.run) for d in apart if d.name in _OF_ZERO_SHOT)]
         found[f"{ZERO_SHOT}.{c.run}"] = Model(" · ".join(words), c, "before")
     return found | {c.run: Model(called[c.run], c, "after") for c in compared_runs}
 
 
 def table(compared_runs: Sequence[ComparedRun]) -> list[Row]:
-    """Zero-shot first, one line for every model and bench that the runs began from; then the groups."""
+    """The rows of the table: each zero-shot model on each benchmark, then the groups of runs."""
     called, rows = names(compared_runs), []
     for model in models(compared_runs).values():
         if model.side != "before":
@@ -358,9 +359,9 @@ def table(compared_runs: Sequence[ComparedRun]) -> list[Row]:
             "seconds": Mean(0.0, None),
         }
         of = tuple(c.run for c in compared_runs if c.zero_shot == start.zero_shot)
-        rows.append(Row(model.name, start.bench, of, (), figures))
+        rows.append(Row(model.name, start.benchmark, of, (), figures))
     for group in groups(compared_runs):
-        counted = one_a_seed(group)
+        counted = one_per_seed(group)
         values = [
             c.predictions["after"].metrics | {"agreement": c.agreement, "seconds": c.seconds}
             for c in counted
@@ -368,7 +369,7 @@ def table(compared_runs: Sequence[ComparedRun]) -> list[Row]:
         rows.append(
             Row(
                 called[counted[0].run],
-                counted[0].bench,
+                counted[0].benchmark,
                 tuple(c.run for c in counted),
                 tuple(c.settings.seed for c in counted),
                 {k: mean([v[k] for v in values]) for k in FIGURES},
@@ -382,8 +383,9 @@ def _one(value: float | None) -> Mean | None:
 
 
 def mean(values: Sequence[float | None]) -> Mean | None:
-    """Mean and sample standard deviation; None where a value is missing."""
-    if not values or any(v is None for v in values):
+    """Mean and sample standard deviation; None if a value is missing."""
+    known = [v for v in values if v is not None]
+    if not known or len(known) < len(values):
         return None
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return Mean(float(np.mean(values)), deviation)
+    deviation = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return Mean(float(np.mean(known)), deviation)

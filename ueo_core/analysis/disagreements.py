@@ -1,4 +1,4 @@
-"""Images of which two models say something different: ordered selections for a gallery."""
+"""Images with different predictions of two models: ordered selections for a gallery."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ueo_core.analysis.compare import Predictions
+from ueo_core.analysis.compare import ModelPredictions
 
 Pick = Callable[
-    [Predictions, Predictions, NDArray], NDArray[np.bool_]
+    [ModelPredictions, ModelPredictions, NDArray], NDArray[np.bool_]
 ]  # (left, right, truth) → mask
 
 
@@ -23,59 +23,60 @@ class PairView:
     mask: Pick
 
 
-def _right(of: Predictions, truth: NDArray) -> NDArray[np.bool_]:
+def _right(of: ModelPredictions, truth: NDArray) -> NDArray[np.bool_]:
     return (truth >= 0) & (of.prediction == truth)
 
 
-def _known(of: Predictions) -> NDArray[np.bool_]:
+def _known(of: ModelPredictions) -> NDArray[np.bool_]:
     return of.score >= of.threshold
 
 
 PAIR_VIEWS: dict[str, PairView] = {
     "differ": PairView(
-        "Answers differ",
-        "The two name different classes.",
+        "Different predictions",
+        "The two models predict different classes.",
         False,
         lambda a, b, truth: a.prediction != b.prediction,
     ),
     "left": PairView(
         "Only A is right",
-        "A names the right class, B another one.",
+        "A predicts the true class, B another one.",
         True,
         lambda a, b, truth: _right(a, truth) & ~_right(b, truth),
     ),
     "right": PairView(
         "Only B is right",
-        "B names the right class, A another one.",
+        "B predicts the true class, A another one.",
         True,
         lambda a, b, truth: _right(b, truth) & ~_right(a, truth),
     ),
     "neither": PairView(
         "Both wrong, differently",
-        "It is of one of the classes, and neither names it.",
+        "Known images for which both predictions are wrong and differ.",
         True,
         lambda a, b, truth: (
             (truth >= 0) & (a.prediction != b.prediction) & ~_right(a, truth) & ~_right(b, truth)
         ),
     ),
     "unknown": PairView(
-        "Unknown to one only",
-        "One of them calls it unknown, the other does not, each by its automatic threshold: a guess.",
+        "Unknown for one only",
+        "One model rejects the image as unknown, the other accepts it, each at its unsupervised "
+        "threshold (heuristic).",
         False,
         lambda a, b, truth: _known(a) != _known(b),
     ),
 }
 
 
-def pair_views(labelled: bool) -> dict[str, PairView]:
-    """The selections that these images allow."""
-    return {k: v for k, v in PAIR_VIEWS.items() if labelled or not v.labels}
+def pair_views(labeled: bool) -> dict[str, PairView]:
+    """The selections for these images; some need labels."""
+    return {k: v for k, v in PAIR_VIEWS.items() if labeled or not v.labels}
 
 
 def differing(
-    view: str, left: Predictions, right: Predictions, truth: NDArray
+    view: str, left: ModelPredictions, right: ModelPredictions, truth: NDArray
 ) -> NDArray[np.int64]:
-    """Indices of a view, those of which both models are surest first."""
+    """Indices of the images of a view, those with the most confident predictions first."""
     found = np.flatnonzero(PAIR_VIEWS[view].mask(left, right, truth))
     sure = np.minimum(left.confidence, right.confidence)[found]
     return found[np.argsort(-sure, kind="stable")]

@@ -1,10 +1,10 @@
-"""What a small hand-labelled sample says about a whole set: estimates with honest intervals.
+"""Estimates for a whole set from a small hand-labeled sample, with confidence intervals.
 
-The sample is stratified, so an image of stratum h stands for N_h / n_h images. Shares carry
-exact intervals (Clopper and Pearson) and the AUC one of Newcombe's with a correction for
-continuity, at the size that a plain sample of equal information would have (Kish). These do
-not shrink to nothing when all labels agree, as a bootstrap of so few would, and they hold
-near 0 and 100 %, where Wilson's falls short; a test counts how often they hold the truth.
+The sample is stratified, so an image of stratum h represents N_h / n_h images. Shares have exact
+intervals (Clopper and Pearson), the AUC has Newcombe's with a continuity correction, both at the
+effective sample size (Kish). Unlike a bootstrap of so few images, these do not have zero width
+when all labels agree, and unlike Wilson's they keep their coverage near 0 and 100 %; a test counts
+how often they contain the true value.
 """
 
 from dataclasses import dataclass
@@ -12,38 +12,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import beta, binomtest
+from scipy.stats import beta, binomtest, norm
 
 from ueo_core.analysis.hand_labels import UNCLEAR, HandLabels
-from ueo_core.analysis.per_class import Z95
-from ueo_core.analysis.run_result import Part
+from ueo_core.analysis.run_result import SetResult
 from ueo_core.analysis.verdict import Interval, Verdict, weighted_auc
 from ueo_core.evaluation.metrics import OOD
 
-FEWEST = 10  # labels below which nothing is estimated
-FEWEST_SIDE = 3  # known and unknown images that an AUC needs at least
+FEWEST = 10  # smallest number of labels for an estimate
+FEWEST_SIDE = 3  # smallest number of known and of unknown images for an AUC
+Z95 = float(norm.ppf(0.975))  # half the width of a 95 % interval in standard deviations
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """Percent, with 95 % intervals; None where the labels do not allow it."""
+    """Percent, with 95 % intervals; None where there are too few labels."""
 
-    n: int  # images labelled, without those that nobody could tell
+    n: int  # labeled images, without those marked “Cannot tell”
     n_known: int
     unclear: int
     unknown: Interval  # share of the set that is of none of the classes
-    right: dict[str, Interval] | None  # by side: right answers among images of the classes
+    right: dict[str, Interval] | None  # by side: accuracy over the known images
     difference: Interval | None  # of `right`, after − before, paired
-    acc: dict[str, Interval] | None  # by side: mean over the classes that were met
-    classes: int  # that were met
+    acc: dict[str, Interval] | None  # by side: mean over the classes that occurred
+    classes: int  # number of classes that occurred
     auc: dict[str, Interval] | None  # by side: known against unknown
     gained: int  # images that became right
     lost: int  # images that became wrong
     p_value: float  # exact sign test of gained against lost, two-sided
 
 
-def estimate_by_hand(part: Part, labels: HandLabels, score: str) -> Estimates | None:
-    """Estimates for the whole set; None below `FEWEST` labels, or while a stratum has none."""
+def estimate_by_hand(part: SetResult, labels: HandLabels, score: str) -> Estimates | None:
+    """Estimates for the whole set; None below `FEWEST` labels, or if a stratum has no label."""
     images, truth, stratum = labels.usable()
     n_h = np.bincount(stratum, minlength=len(labels.sizes))
     if len(images) < FEWEST or not n_h.all():
@@ -80,7 +80,7 @@ def estimate_by_hand(part: Part, labels: HandLabels, score: str) -> Estimates | 
 
 
 def effective(weight: NDArray) -> float:
-    """Size of the plain sample that knows as much (Kish, 1965): (Σw)² / Σw²."""
+    """Effective sample size (Kish, 1965): (Σw)² / Σw²."""
     return float(weight.sum() ** 2 / (weight**2).sum())
 
 
@@ -93,7 +93,7 @@ def _share(weight: NDArray, flag: NDArray) -> Interval:
 
 
 def _paired(weight: NDArray, before: NDArray, after: NDArray) -> Interval:
-    """Difference of two shares of the same images (Bonett and Price, 2012: one added to each cell)."""
+    """Difference of two shares of the same images (Bonett and Price, 2012: adds one to each cell)."""
     n = effective(weight)
     up = float(np.average(after & ~before, weights=weight))
     down = float(np.average(before & ~after, weights=weight))
@@ -104,7 +104,7 @@ def _paired(weight: NDArray, before: NDArray, after: NDArray) -> Interval:
 
 
 def _class_mean(weight: NDArray, hit: NDArray, truth: NDArray) -> Interval:
-    """Mean recall of the classes that were met, each recall's variance from (hits + 1)/(n + 2)."""
+    """Mean recall of the classes that occurred; the variance of each recall from (hits + 1)/(n + 2)."""
     recall, variance = [], []
     for c in np.unique(truth):
         of = truth == c
@@ -127,46 +127,46 @@ def _auc(weight: NDArray, score: NDArray, truth: NDArray) -> Interval:
         spread = 1 + ((m + n) / 2 - 1) * ((1 - a) / (2 - a) + a / (1 + a))
         return abs(value - a) - step - Z95 * np.sqrt(a * (1 - a) * spread / (m * n))
 
-    step = 1 / (2 * min(m, n))  # half of what one image can move it by
-    # At 0 and 1 the variance vanishes: a bound lies between there and the value, or there.
+    step = 1 / (2 * min(m, n))  # half of the change that one image can make
+    # The variance is zero at 0 and 1, so a bound lies between one of them and the value.
     low = brentq(away, 0, value) if value > step else 0.0
     high = brentq(away, value, 1) if value < 1 - step else 1.0
     return Interval(100 * value, 100 * low, 100 * high)
 
 
 def judge_by_hand(found: Estimates) -> Verdict:
-    """The verdict that a hand-labelled sample allows, with the sample's size in every sentence."""
-    about = f"on {found.n_known} hand-labelled images of the classes"
+    """The verdict from a hand-labeled sample; the headline gives the sample size."""
+    about = f"on {found.n_known} hand-labeled known images"
     if found.difference is None:
-        kind, headline = "unlabelled", "Every image labelled so far is of none of the classes."
+        kind, headline = "unlabelled", "All images labeled so far are unknown, so accuracy cannot be estimated."
     else:
         d = found.difference
         figures = (
-            f"right answers {d.value:+.0f} points, 95 % interval {d.low:+.0f} to {d.high:+.0f}, "
+            f"accuracy {d.value:+.0f} points, 95 % interval {d.low:+.0f} to {d.high:+.0f}, "
             f"{about}"
         )
         if d.low > 0:
-            kind, headline = "better", f"Better, by an estimate ({figures})."
+            kind, headline = "better", f"Better, estimated from a sample ({figures})."
         elif d.high < 0:
-            kind, headline = "worse", f"Worse, by an estimate: it did harm here ({figures})."
+            kind, headline = "worse", f"Worse, estimated from a sample ({figures})."
         else:
-            kind, headline = "same", f"No difference within the interval ({figures})."
+            kind, headline = "same", f"No statistically significant difference ({figures})."
     sentences = []
     if found.right:
         b, a = found.right["before"], found.right["after"]
         sentences.append(
-            f"Right answers: {b.value:.0f} % ({b.low:.0f} to {b.high:.0f}) before, {a.value:.0f} % "
+            f"Accuracy over known images: {b.value:.0f} % ({b.low:.0f} to {b.high:.0f}) before, {a.value:.0f} % "
             f"({a.low:.0f} to {a.high:.0f}) after; {found.gained} became right, {found.lost} became "
             f"wrong (exact sign test, p = {found.p_value:.2g})."
         )
     if found.auc:
         b, a = found.auc["before"], found.auc["after"]
         sentences.append(
-            f"AUC, known against unknown: {b.value:.0f} ({b.low:.0f} to {b.high:.0f}) before, "
+            f"AUC of known against unknown: {b.value:.0f} ({b.low:.0f} to {b.high:.0f}) before, "
             f"{a.value:.0f} ({a.low:.0f} to {a.high:.0f}) after."
         )
     u = found.unknown
     sentences.append(
-        f"About {u.value:.0f} % ({u.low:.0f} to {u.high:.0f}) of the images are of none of the classes."
+        f"About {u.value:.0f} % ({u.low:.0f} to {u.high:.0f}) of the images are unknown."
     )
     return Verdict(kind, headline, tuple(sentences), {}, ())

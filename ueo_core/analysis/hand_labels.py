@@ -1,9 +1,9 @@
-"""Labels that a person gives to a small sample, kept beside the run: for scoring only.
+"""Labels given by hand to a small sample, stored in the run's folder and used for scoring only.
 
-The sample is stratified by the score of the final model (equal shares of the images, from
-the least to the most known) and drawn in an order in which every stratum takes its turn,
-so that whoever stops early still holds a stratified sample. Nothing of this is read by
-training: the file lies apart from the run's config, and only `hand_estimates` opens it.
+The sample is stratified by the score of the final model: strata of equal size, from the lowest to
+the highest scores. Images are asked for in an order that alternates between the strata, so that a
+sample is stratified wherever labeling stops. Training reads none of this: the file is separate
+from the run's config, and only `hand_estimates` reads it.
 """
 
 import json
@@ -12,22 +12,23 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ueo_core.analysis.run_result import Part
+from ueo_core.analysis.run_result import SetResult
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
-from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_json
 
 FILE = "hand_labels.json"
 STRATA = 5
-LONGEST = 1000  # images that are ever asked for
-UNCLEAR = -3  # a person looked and could not tell: counted by no estimate
-CANDIDATES = 9  # answers that have a key of their own
+LONGEST = 1000  # largest sample, images
+UNCLEAR = -3  # marked “Cannot tell”: not used by any estimate
+CANDIDATES = 9  # classes with a keyboard key each
 
 
 @dataclass
 class HandLabels:
-    """The sample of one set of a run and what has been said of it so far."""
+    """The sample of one set of a run and the labels given so far."""
 
     part: str
     order: list[int]  # images in the order in which they are asked for
@@ -37,26 +38,27 @@ class HandLabels:
 
     @property
     def next(self) -> int | None:
-        """The image to ask for now; None when the sample is used up."""
+        """The next image to label; None when all are labeled."""
         return next((i for i in self.order if i not in self.given), None)
 
     def give(self, image: int, label: int) -> None:
         self.given[image] = label
 
     def undo(self) -> None:
-        """Take back what was said last."""
+        """Remove the last label."""
         if self.given:
             self.given.popitem()
 
     def usable(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Images, labels (class index or OOD) and strata of those that one could tell. (n,)"""
+        """Images, labels (class index or OOD) and strata, without those marked UNCLEAR. (n,) each"""
         of = dict(zip(self.order, self.stratum, strict=True))
         rows = [(i, label, of[i]) for i, label in self.given.items() if label != UNCLEAR]
-        return tuple(np.array(rows, np.int64).reshape(-1, 3).T)
+        images, truth, stratum = np.array(rows, np.int64).reshape(-1, 3).T
+        return images, truth, stratum
 
 
-def draw_sample(part: Part, seed: int = 0) -> HandLabels:
-    """A fresh sample: strata of equal size by the score after adaptation, in turn, at random."""
+def draw_sample(part: SetResult, seed: int = 0) -> HandLabels:
+    """A new sample: strata of equal size by the score after adaptation, in turn, at random."""
     n = len(part)
     ranks = np.argsort(np.argsort(part.scores(DEFAULT_SCORE)["after"], kind="stable"))
     stratum = ranks * min(STRATA, n) // n  # (N,)
@@ -78,11 +80,11 @@ def draw_sample(part: Part, seed: int = 0) -> HandLabels:
     )
 
 
-def candidates(part: Part, image: int) -> list[int]:
+def candidates(part: SetResult, image: int) -> list[int]:
     """The classes offered for an image, in the order of the class list, at most `CANDIDATES`.
 
-    All of them where there are few; else the best of both models in turn, so that neither
-    model's answer is easier to choose than the other's.
+    All of them if there are few; else the top predictions of both models in turn, so that neither
+    model's prediction is easier to choose than the other's.
     """
     c = part.cosines["after"].shape[1]
     if c <= CANDIDATES:
@@ -93,20 +95,20 @@ def candidates(part: Part, image: int) -> list[int]:
 
 
 def hand_labels_stamp(folder: RunFolder) -> int:
-    """Changes whenever the hand labels of a run do; 0 where there are none."""
+    """A number that changes whenever the hand labels of a run change; 0 if there are none."""
     path = folder.path / FILE
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
-def load_hand_labels(folder: RunFolder, part: Part) -> HandLabels:
-    """What has been labelled by hand in this run, or a fresh sample where nothing has."""
+def load_hand_labels(folder: RunFolder, part: SetResult) -> HandLabels:
+    """The hand labels of one set of a run, or a new sample if there are none. UserError if unreadable."""
     try:
-        stored = json.loads((folder.path / FILE).read_text()).get(part.name)
+        stored = json.loads((folder.path / FILE).read_text(encoding="utf-8")).get(part.name)
     except FileNotFoundError:
         stored = None
     except (OSError, ValueError) as error:
         raise UserError(
-            f"File “{folder.path / FILE}”: it cannot be read ({error}); remove it and label again."
+            f"File “{folder.path / FILE}”: it cannot be read ({error}); remove it and label the images again."
         ) from error
     if stored is None:
         return draw_sample(part)
@@ -119,12 +121,12 @@ def load_hand_labels(folder: RunFolder, part: Part) -> HandLabels:
 
 
 def save_hand_labels(folder: RunFolder, labels: HandLabels) -> None:
-    """Keep the labels of one set; those of the other stay as they are.
+    """Store the labels of one set; those of the other set are kept.
 
-    A label is the class's name, null for none of the classes, false for "cannot tell".
+    A label is a class name, null for none of the classes, false for UNCLEAR.
     """
     path, classes = folder.path / FILE, folder.config["classes"]
-    stored = json.loads(path.read_text()) if path.is_file() else {}
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     word = {OOD: None, UNCLEAR: False}
     stored[labels.part] = {
         "order": labels.order,
@@ -132,4 +134,4 @@ def save_hand_labels(folder: RunFolder, labels: HandLabels) -> None:
         "sizes": labels.sizes,
         "given": [[i, word[v] if v < 0 else classes[v]] for i, v in labels.given.items()],
     }
-    write_json(path, stored)
+    write_json(path, stored, indent=1)

@@ -1,4 +1,4 @@
-"""Histograms and hills whose range comes from the data, so that a small spread stays visible."""
+"""Histograms and densities whose range comes from the data, so that a small range stays visible."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 30
-HILL_POINTS = 96
+DENSITY_POINTS = 96
 
 
 @dataclass(frozen=True)
@@ -16,66 +16,66 @@ class Bars:
     edges: NDArray[np.float64]
     counts: dict[str, NDArray[np.int64]]
 
-    @property
-    def centres(self) -> NDArray[np.float64]:
-        return (self.edges[:-1] + self.edges[1:]) / 2
-
 
 @dataclass(frozen=True)
-class Hills:
-    """Smoothed densities by group over a common axis; each group's area is 1."""
+class Densities:
+    """Kernel density estimates by group on a common axis; each integrates to 1."""
 
     x: NDArray[np.float64]
     density: dict[str, NDArray[np.float64]]
 
 
 def data_range(values: NDArray) -> tuple[float, float]:
-    """Smallest and largest value; a constant is given a little room on both sides."""
+    """Smallest and largest value; a constant gets a margin on both sides, no values give 0 to 1."""
     values = np.asarray(values, np.float64)
     if not len(values):
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     if high - low <= 1e-9 * max(1.0, abs(low)):
-        room = max(abs(low) * 1e-3, 1e-6)
-        return low - room, high + room
+        margin = max(abs(low) * 1e-3, 1e-6)
+        return low - margin, high + margin
     return low, high
 
 
 def digits(low: float, high: float) -> int:
-    """Decimals that tell a hundredth of the range apart, for axis labels and sliders."""
+    """Decimals that resolve a hundredth of the range, for axis labels and sliders."""
     return int(np.clip(np.ceil(2 - np.log10(max(high - low, 1e-12))), 0, 9))
 
 
 def histogram(
     groups: dict[str, NDArray], bins: int = BINS, limits: tuple[float, float] | None = None
 ) -> Bars:
-    """Counts of every group over common bins; by default they span exactly the data."""
-    together = np.concatenate([np.asarray(g, np.float64) for g in groups.values()] or [[]])
+    """Counts of every group in common bins; by default the bins span exactly the data."""
+    together = _together([np.asarray(g, np.float64) for g in groups.values()])
     edges = np.linspace(*(limits or data_range(together)), bins + 1)
     return Bars(edges, {k: np.histogram(v, edges)[0] for k, v in groups.items()})
 
 
+def _together(groups: list[NDArray]) -> NDArray:
+    return np.concatenate(groups) if groups else np.empty(0)
+
+
 def counts_below(values: NDArray, limits: NDArray) -> list[int]:
-    """How many values lie below each of the limits."""
+    """The number of values below each of the limits."""
     return np.searchsorted(np.sort(values), limits, side="left").tolist()
 
 
-def hills(groups: dict[str, NDArray], points: int = HILL_POINTS) -> Hills:
-    """Gaussian kernel densities (Silverman's rule) of every group over one axis.
+def densities(groups: dict[str, NDArray], points: int = DENSITY_POINTS) -> Densities:
+    """Gaussian kernel density estimates (Silverman's rule) of every group on one axis.
 
-    The bandwidth is at least a hundredth of the common range, so that a group of equal
-    values is a thin hill and not a division by zero. Empty groups are left out.
+    The bandwidth is at least a hundredth of the common range, so that a group of equal values is a
+    narrow peak and not a division by zero. Empty groups are left out.
     """
-    groups = {k: np.asarray(v, np.float64) for k, v in groups.items() if len(v)}
-    low, high = data_range(np.concatenate(list(groups.values()) or [[]]))
-    width = {k: _bandwidth(v, (high - low) / 100) for k, v in groups.items()}
-    room = 2 * max(width.values(), default=0.0)
-    x = np.linspace(low - room, high + room, points)
+    kept = {k: np.asarray(v, np.float64) for k, v in groups.items() if len(v)}
+    low, high = data_range(_together(list(kept.values())))
+    width = {k: _bandwidth(v, (high - low) / 100) for k, v in kept.items()}
+    margin = 2 * max(width.values(), default=0.0)
+    x = np.linspace(low - margin, high + margin, points)
     density = {}
-    for name, values in groups.items():
+    for name, values in kept.items():
         z = (x[:, None] - values) / width[name]  # (points, N)
         density[name] = np.exp(-z * z / 2).mean(1) / (width[name] * np.sqrt(2 * np.pi))
-    return Hills(x, density)
+    return Densities(x, density)
 
 
 def _bandwidth(values: NDArray, least: float) -> float:

@@ -1,4 +1,4 @@
-"""From a run's snapshot to what the Live page draws. Plain numbers, no drawing."""
+"""The numbers that the Live page draws, from a run's snapshot."""
 
 import math
 from collections.abc import Sequence
@@ -6,34 +6,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ueo_core.analysis.histograms import Bars, Hills, hills, histogram
+from ueo_core.analysis.histograms import Bars, Densities, densities, histogram
 from ueo_core.runs.downsample import decimated
 from ueo_core.runs.snapshot import Snapshot
 
-COLUMNS, SIGNS = 40, 150  # evaluations shown in the map of parameter change; in the curves
+COLUMNS, SIGNS = 40, 150  # evaluations shown in the heat map of parameter change; in the curves
 ID, OOD, ALL = "known", "unknown", "all images"
 
 PHASES = {
     "": "",
-    "waiting": "Waiting for its turn",
+    "waiting": "Waiting in the queue",
     "loading": "Loading the model",
-    "measuring": "Measuring every image before the first step",
+    "measuring": "Scoring all images with the zero-shot model",
     "adapting": "Adapting",
-    "pausing": "Pausing after this step",
-    "scoring": "Scoring every image with the adapted model",
-    "checking": "Looking for harm: the same images in other crops",
+    "pausing": "Pausing after the current step",
+    "scoring": "Scoring all images with the adapted model",
+    "checking": "Safety check on random crops",
 }
 
 
 @dataclass(frozen=True)
-class Canary:
-    """A followed image: its answer at step 0 and now."""
+class BorderlineImage:
+    """An image with an uncertain zero-shot prediction: its prediction at step 0 and now."""
 
     image: int  # index within its set
     before: str
     now: str
     confidence: float  # max softmax at the logit scale, now
-    flipped_at: tuple[int, ...]  # steps at which the answer changed
+    flipped_at: tuple[int, ...]  # steps at which the prediction changed
 
     @property
     def flipped(self) -> bool:
@@ -41,7 +41,7 @@ class Canary:
 
 
 def within(snapshot: Snapshot, first: int, last: int | None) -> Snapshot:
-    """The snapshot with the curves of the steps `first` … `last` alone; None: to the end."""
+    """The snapshot with only the steps `first` … `last` in its curves; None: to the end."""
     if last is None:
         return snapshot
     keep = lambda found: tuple(e for e in found if first <= e["step"] <= last)  # noqa: E731
@@ -49,31 +49,31 @@ def within(snapshot: Snapshot, first: int, last: int | None) -> Snapshot:
 
 
 def _by_label(values: Sequence[float], ood: Sequence[bool | None]) -> dict[str, np.ndarray]:
-    values = np.asarray(values, np.float64)
+    array = np.asarray(values, np.float64)
     if not len(ood):
-        return {ALL: values}
+        return {ALL: array}
     is_ood = np.array([o is True for o in ood], bool)
     is_id = np.array([o is False for o in ood], bool)
-    groups = {ID: values[is_id], OOD: values[is_ood]}
+    groups = {ID: array[is_id], OOD: array[is_ood]}
     return {k: v for k, v in groups.items() if len(v)}
 
 
 def weight_bars(snapshot: Snapshot) -> Bars | None:
-    """Histogram of the pool's weights w(x), by label where labels exist."""
+    """Histogram of the pool's weights w(x), by known and unknown if there are labels."""
     if not snapshot.weights:
         return None
     return histogram(_by_label(snapshot.weights, snapshot.weights_ood))
 
 
-def confidence_hills(snapshot: Snapshot) -> Hills | None:
-    """MCM of the probe images at step 0 and now; groups are named "now · known" and so on."""
+def score_densities(snapshot: Snapshot) -> Densities | None:
+    """Densities of MCM of the probe images at step 0 and now; groups: "now · known" and the like."""
     if not snapshot.evaluations:
         return None
     groups = {}
     for when, event in (("step 0", snapshot.evaluations[0]), ("now", snapshot.evaluations[-1])):
         for name, values in _by_label(event["mcm"], event["ood"]).items():
             groups[f"{when} · {name}"] = values
-    return hills(groups)
+    return densities(groups)
 
 
 def has_labels(snapshot: Snapshot) -> bool:
@@ -82,10 +82,10 @@ def has_labels(snapshot: Snapshot) -> bool:
 
 
 def progress_signs(snapshot: Snapshot, classes: int) -> dict[str, list[tuple[int, float]]]:
-    """What is known of quality by step, in percent: {"ACC": [(step, value), …], …}.
+    """Indicators of quality by step, in percent: {"ACC": [(step, value), …], …}.
 
-    With labels ACC, AUC and HM. Without: the share that still answers as zero-shot, the
-    spread of answers over the classes, and the mean doubt, H(p) as a share of log C.
+    With labels: ACC, AUC and HM. Without: the share of predictions equal to zero-shot's, the
+    entropy of the mean prediction and the mean entropy H(p), both as a share of log C.
     """
     events = decimated(snapshot.evaluations, ("agreement",), SIGNS)
     if has_labels(snapshot):
@@ -96,9 +96,9 @@ def progress_signs(snapshot: Snapshot, classes: int) -> dict[str, list[tuple[int
         }
         return {k: v for k, v in found.items() if v}
     return {
-        "Same answer": [(e["step"], e["agreement"]) for e in events],
+        "Same prediction": [(e["step"], e["agreement"]) for e in events],
         "Spread": [(e["step"], e["spread"]) for e in events],
-        "Doubt": [(e["step"], 100 * e["entropy"] / math.log(classes)) for e in events],
+        "Uncertainty": [(e["step"], 100 * e["entropy"] / math.log(classes)) for e in events],
     }
 
 
@@ -112,8 +112,8 @@ def change_by_layer(snapshot: Snapshot) -> tuple[list[int], list[str], np.ndarra
     return [e["step"] for e in events], layers, np.array(values).reshape(len(layers), len(events))
 
 
-def canary_strip(snapshot: Snapshot) -> list[Canary]:
-    """The followed images, in a fixed order."""
+def borderline_images(snapshot: Snapshot) -> list[BorderlineImage]:
+    """The borderline images, in a fixed order."""
     if not snapshot.evaluations:
         return []
     events = snapshot.evaluations
@@ -126,13 +126,13 @@ def canary_strip(snapshot: Snapshot) -> list[Canary]:
             if new != old
         )
         found.append(
-            Canary(now["image"], predictions[0][1], now["answer"], now["confidence"], flips)
+            BorderlineImage(now["image"], predictions[0][1], now["answer"], now["confidence"], flips)
         )
     return found
 
 
 def phase_sentence(snapshot: Snapshot) -> str:
-    """What the run is doing, in plain words."""
+    """The current phase of the run, in words."""
     text = PHASES.get(snapshot.phase, snapshot.phase)
     if snapshot.phase in ("measuring", "scoring") and snapshot.total:
         text += f": {snapshot.done:,} of {snapshot.total:,} images"
@@ -140,7 +140,7 @@ def phase_sentence(snapshot: Snapshot) -> str:
 
 
 def share_done(snapshot: Snapshot) -> float:
-    """Share of the whole work done, 0 to 1: of the steps, or of the images while scoring."""
+    """Progress, 0 to 1: of the steps, or of the images while they are scored."""
     if snapshot.state == "finished":
         return 1.0
     if snapshot.phase in ("measuring", "scoring") and snapshot.total:

@@ -1,4 +1,4 @@
-"""Is one model better than another on the same images? Paired tests, with their n and names."""
+"""Paired tests of models on the same images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import binomtest
 
-from ueo_core.analysis.compare import ComparedRun, Model, Predictions
+from ueo_core.analysis.compare import ComparedRun, Model, ModelPredictions
 from ueo_core.analysis.verdict import RESAMPLES, TITLES, Compared, paired
 from ueo_core.evaluation.metrics import OOD
 
@@ -30,15 +30,15 @@ class Paired:
 
     @property
     def verdict(self) -> str:
-        """better, worse or same by the interval of HM, else of ACC or AUC."""
+        """`better`, `worse` or `same` by the interval of HM, else of ACC or AUC."""
         lead = next((m for m in ("hm", "acc", "auc") if m in self.metrics), None)
         return self.metrics[lead].verdict if lead else "same"
 
 
 def mcnemar(right_before, right_after) -> tuple[int, int, float]:
-    """Exact McNemar test of two models' hits on the same images. (N,), (N,) bool → gained, lost, p
+    """Exact McNemar test of two models on the same images. (N,), (N,) bool → gained, lost, p
 
-    Under the null a discordant image is as likely gained as lost: binomial with ½.
+    Under the null hypothesis a discordant image is as likely gained as lost: binomial with ½.
     """
     before, after = np.asarray(right_before, bool), np.asarray(right_after, bool)
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
@@ -47,7 +47,7 @@ def mcnemar(right_before, right_after) -> tuple[int, int, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values corrected for their number (Holm, 1979), in the given order."""
+    """p values corrected for multiple tests (Holm, 1979), in the given order."""
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
     steps = np.minimum(1, p[order] * (len(p) - np.arange(len(p))))
@@ -62,23 +62,22 @@ def against(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Paired]:
-    """Every run on the bench of the reference against it.
+    """Test every run on the reference's benchmark against the reference; needs labels.
 
-    The run itself is left out when it is the reference. Runs on other images, class names or
-    labels are left out too; so is everything where no image has a label. `progress(done, total)`
-    counts the runs; what was drawn for two models is remembered.
+    The reference itself and runs on other images, class names or labels are left out.
+    `progress(done, total)` counts the runs; the resamples of two models are cached.
     """
     start = reference.compared_run
     same = [
         c
         for c in compared_runs
-        if c.bench == start.bench and not (reference.side == "after" and c.run == start.run)
+        if c.benchmark == start.benchmark and not (reference.side == "after" and c.run == start.run)
     ]
-    if not start.labelled:
+    if not start.labeled:
         return []
     counted = [_hits(start, reference.predictions, c.predictions["after"]) for c in same]
     corrected = holm([p for *_, p in counted])
-    found = []
+    found: list[Paired] = []
     for c, (gained, lost, p), q in zip(same, counted, corrected, strict=True):
         progress(len(found), len(same))
         metrics = _bootstrapped(start, reference.predictions, c.predictions["after"], seed)
@@ -89,31 +88,31 @@ def against(
 
 @lru_cache(maxsize=128)  # a thousand samples of 10,000 images take a second
 def _bootstrapped(
-    start: ComparedRun, reference: Predictions, other: Predictions, seed: int
+    start: ComparedRun, reference: ModelPredictions, other: ModelPredictions, seed: int
 ) -> dict[str, Compared]:
     predictions = {"before": reference.prediction, "after": other.prediction}
     scores = {"before": reference.score, "after": other.score}
     return paired(predictions, scores, start.truth, len(start.classes), seed)
 
 
-def _hits(start: ComparedRun, reference: Predictions, other: Predictions) -> tuple[int, int, float]:
+def _hits(start: ComparedRun, reference: ModelPredictions, other: ModelPredictions) -> tuple[int, int, float]:
     known = start.truth >= 0
     right = [a.prediction[known] == start.truth[known] for a in (reference, other)]
     return mcnemar(*right)
 
 
-def in_words(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
-    """Who is better and who is worse than the reference, in one sentence; empty without tests."""
+def tests_sentence(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
+    """Which runs are better or worse than the reference, in one sentence; empty without tests."""
     if not tests:
         return ""
     lead = next((m for m in ("hm", "acc", "auc") if m in tests[0].metrics), None)
     if lead is None:
-        return "The labels allow no test here: no image is of one of the classes."
+        return "These labels allow no test: no image is labeled with one of the classes."
     said = []
     for kind, words in (
-        ("worse", "WORSE than {}"),
+        ("worse", "worse than {}"),
         ("better", "better than {}"),
-        ("same", "no clear difference from {}"),
+        ("same", "not significantly different from {}"),
     ):
         mine = [t for t in tests if t.verdict == kind]
         if mine:
@@ -121,4 +120,4 @@ def in_words(tests: Sequence[Paired], names: dict[str, str], reference: str) -> 
                 f"{names[t.run]} ({t.metrics[lead].difference.value:+.1f})" for t in mine
             )
             said.append(f"{words.format(reference.replace('Zero', 'zero', 1))}: {runs}")
-    return f"By {TITLES[lead]} on the same images, {'; '.join(said)}."
+    return f"By {TITLES[lead]} on the same images: {'; '.join(said)}."

@@ -1,4 +1,4 @@
-"""Class by class: accuracy before and after, with intervals, and the confusion between them."""
+"""Accuracy by class before and after, with intervals, and the confusion of the classes."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from ueo_core.evaluation.metrics import OOD
-
-Z95 = 1.959963984540054  # the normal distribution's 97.5 % quantile
 
 
 @dataclass(frozen=True)
@@ -33,19 +31,17 @@ class ClassChange:
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % score interval of a share in percent (Wilson, 1927); (0, 100) without images."""
+    """95 % score interval of a proportion in percent (Wilson, 1927); (0, 100) without images."""
     if not n:
         return 0.0, 100.0
-    p, z2 = hits / n, Z95**2
-    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    return 100 * float(interval.low), 100 * float(interval.high)
 
 
 def class_changes(before, after, truth, classes) -> list[ClassChange]:
-    """Every class that has a labelled image; those that lost most come first.
+    """The classes that have a labeled image; the largest loss comes first.
 
-    before, after: (N,) answers; truth: (N,).
+    before, after: (N,) predictions; truth: (N,).
     """
     before, after, truth = np.asarray(before), np.asarray(after), np.asarray(truth)
     found = []
@@ -78,22 +74,22 @@ def class_changes(before, after, truth, classes) -> list[ClassChange]:
 
 
 def confusion_cell(prediction, truth, row: int, column: int) -> NDArray[np.int64]:
-    """Images of one cell of the confusion matrix: truth `row` (OOD: −1), answer `column`."""
+    """Images of one cell of the confusion matrix: true class `row` (OOD: −1), prediction `column`."""
     return np.flatnonzero((np.asarray(truth) == row) & (np.asarray(prediction) == column))
 
 
 def confusion_rows(classes, truth) -> list[tuple[int, str]]:
-    """The confusion's rows that have images: (truth, title)."""
+    """The rows of the confusion matrix that have images: (true class, title)."""
     truth = np.asarray(truth)
     rows = [(i, name) for i, name in enumerate(classes) if (truth == i).any()]
-    return rows + ([(OOD, "none of them")] if (truth == OOD).any() else [])
+    return rows + ([(OOD, "none (unknown)")] if (truth == OOD).any() else [])
 
 
 def confused_pairs(before, after, truth) -> list[tuple[int, int, int, int]]:
-    """What is taken for what, the most frequent after adaptation first.
+    """The wrong predictions by true class, the most frequent after adaptation first.
 
-    → (truth, answer, images before, images after) of every pair that occurs and is not
-    right; truth is OOD for images of none of the classes.
+    → (true class, prediction, images before, images after) of every pair that occurs; the true
+    class is OOD for images of none of the classes.
     """
     truth = np.asarray(truth)
     counts: dict[tuple[int, int], list[int]] = {}
@@ -104,5 +100,5 @@ def confused_pairs(before, after, truth) -> list[tuple[int, int, int, int]]:
         )
         for (row, column), count in zip(pairs.T.tolist(), n.tolist(), strict=True):
             counts.setdefault((row, column), [0, 0])[place] = count
-    found = [(row, column, *n) for (row, column), n in counts.items()]
+    found = [(row, column, n[0], n[1]) for (row, column), n in counts.items()]
     return sorted(found, key=lambda p: (-p[3], -p[2], p[0], p[1]))

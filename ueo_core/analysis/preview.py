@@ -1,4 +1,4 @@
-"""One image of a set, large enough to look at."""
+"""One image of a set as JPEG."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ SIDE = 512  # pixels, longer side at most
 
 
 def picture_jpeg(reference: dict, index: int) -> bytes:
-    """The stored image as JPEG; UserError when its pixels are no longer in the store."""
+    """The stored image as JPEG; UserError if its pixels are no longer in the store."""
     images = Store(Path(reference["store"])).open(reference["set"])
     image = Image.fromarray(images.pixels(index))
     image.thumbnail((SIDE, SIDE))

@@ -1,4 +1,4 @@
-"""Which runs there are to compare, and which of them to begin with."""
+"""The runs that can be compared, and the default selection."""
 
 import time
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from ueo_core.runs.manager import Manager
 from ueo_core.utils.errors import UserError
 
-MOST = 12  # runs side by side; more cannot be told apart in a chart
-FEW = 8  # chosen by default
-LISTED = 200  # the newest runs that are offered
+MOST = 12  # runs side by side; more cannot be distinguished in a chart
+FEW = 8  # largest default selection
+LISTED = 200  # newest runs that are listed
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A run in a line of the list."""
+class RunEntry:
+    """A run in the list."""
 
     run: str
     title: str
@@ -22,7 +22,7 @@ class Entry:
     method: str
     seed: int
     created: float  # seconds since the epoch
-    together: tuple  # equal for runs of the same pool, test set and class names
+    together: tuple  # equal for runs with the same pool, test set and class names
 
     @property
     def finished(self) -> bool:
@@ -33,12 +33,12 @@ class Entry:
         return self.state in ("queued", "running", "stopping")
 
 
-def entry(manager: Manager, run: str) -> Entry:
-    """One run; UserError for an unknown or damaged one."""
+def entry(manager: Manager, run: str) -> RunEntry:
+    """A run's entry; UserError for an unknown or damaged run."""
     folder = manager.folder(run)
     try:
         config, state = folder.config, folder.state["state"]
-        return Entry(
+        return RunEntry(
             run,
             config["title"],
             state,
@@ -57,8 +57,8 @@ def entry(manager: Manager, run: str) -> Entry:
         ) from error
 
 
-def catalogue(manager: Manager) -> list[Entry]:
-    """The runs that are finished or under way, the newest first; damaged ones are passed over."""
+def catalogue(manager: Manager) -> list[RunEntry]:
+    """The runs that are finished or in progress, newest first; damaged runs are skipped."""
     found = []
     for run in manager.ids()[:LISTED]:
         try:
@@ -70,19 +70,19 @@ def catalogue(manager: Manager) -> list[Entry]:
     return found
 
 
-def entry_labels(entries: Sequence[Entry]) -> dict[str, str]:
-    """What each run is called in the list: title and time of making, and no two alike. → by run"""
+def entry_labels(entries: Sequence[RunEntry]) -> dict[str, str]:
+    """A unique label of each run: title and time of creation, with the folder if needed. → by run"""
     found = {}
     for one in entries:
         when = time.strftime("%d %b %H:%M", time.localtime(one.created))
-        state = "" if one.finished else " · under way"
+        state = "" if one.finished else " · in progress"
         found[one.run] = f"{one.title} · {when}{state}"
     taken = list(found.values())
     return {run: f"{v} · {run}" if taken.count(v) > 1 else v for run, v in found.items()}
 
 
-def latest_together(entries: Sequence[Entry]) -> list[str]:
-    """The newest finished runs that share the data of the newest one, the oldest first."""
+def latest_together(entries: Sequence[RunEntry]) -> list[str]:
+    """The newest finished runs with the same data as the newest one, oldest first."""
     finished = [e for e in entries if e.finished]
     if not finished:
         return []

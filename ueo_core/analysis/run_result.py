@@ -1,6 +1,6 @@
-"""A finished run, opened for inspection: cosines before and after, and labels where they exist.
+"""A finished run, opened for inspection: cosines before and after, and labels if there are any.
 
-"Before" is always the zero-shot model; "after" is the final one, or a checkpoint on the way.
+"Before" is always the zero-shot model; "after" is the final model or an earlier checkpoint.
 """
 
 import json
@@ -17,13 +17,13 @@ from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 
-SCORED = "scored"  # subfolder of a run: checkpoints that somebody has looked at
-PARTS = ("holdout", "pool")  # the labelled test set first
+SCORED = "scored"  # subfolder of a run: checkpoints scored on request
+PARTS = ("holdout", "pool")  # the labeled test set first
 
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it
-class Part:
-    """One image set of a run under the zero-shot ("before") and the chosen model ("after")."""
+class SetResult:
+    """The result on one image set: zero-shot ("before") and the chosen model ("after")."""
 
     name: str  # pool or holdout
     reference: dict  # the image set, see runs.reference
@@ -55,11 +55,11 @@ class Part:
 
     @cached_property
     def _scores(self) -> dict[str, dict[str, NDArray[np.float64]]]:
-        """Those computed so far: 40 ms each at 10,000 images × 100 classes."""
+        """Cache: a score takes 40 ms for 10,000 images × 100 classes."""
         return {}
 
     @property
-    def labelled(self) -> bool:
+    def labeled(self) -> bool:
         return bool((self.truth != UNLABELED).any())
 
     @property
@@ -73,7 +73,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it
 class Inspection:
-    """Everything the Inspect page computes from."""
+    """The data of the Inspect page."""
 
     run: str
     title: str
@@ -82,40 +82,39 @@ class Inspection:
     logit_scale: float
     step: int  # of the model that is "after"
     steps: int  # that the settings asked for
-    final: int  # the last step that was done: what the run offers
-    parts: dict[str, Part]  # the labelled test set first, where there is one
-    guard: dict | None = None  # the guard's choice, see guard.Choice; None where it was off
+    final: int  # the last step of the run
+    parts: dict[str, SetResult]  # the labeled test set first, if there is one
+    guard: dict | None = None  # the safety check's `guard_rule.Choice`; None if it was off
 
     @property
     def default(self) -> str:
-        """The set to show first: the test set when it has labels, else the pool."""
+        """The set to show first: the test set if it has labels, else the pool."""
         holdout = self.parts.get("holdout")
-        return "holdout" if holdout is not None and holdout.labelled else "pool"
+        return "holdout" if holdout is not None and holdout.labeled else "pool"
 
 
 def file_of_step(folder: RunFolder, step: int, final: int) -> Path:
-    """Where the features and cosines of the model after `step` steps lie, scored or not yet."""
+    """The file of the features and cosines of the model after `step` steps; it may not exist yet."""
     if step in (0, final):
         return folder.path / f"{'adapted' if step == final else 'zero_shot'}.safetensors"
     return folder.path / SCORED / f"{step:06d}.safetensors"
 
 
 def final_step(folder: RunFolder) -> int:
-    """The last step of a finished run; UserError when it has no result yet."""
+    """The last step of a finished run; UserError if it has no result yet."""
     state = folder.state
     if state["state"] != "finished" or not (folder.path / "result.json").is_file():
         raise UserError(
             f"Run “{folder.config['title']}”: it is {state['state']} and has no result yet; "
-            "watch it on the Live page, let it finish, or stop it and keep what it has."
+            "let it finish, or use “Stop and keep” on the Live page."
         )
-    return json.loads((folder.path / "result.json").read_text())["step"]
+    return json.loads((folder.path / "result.json").read_text(encoding="utf-8"))["step"]
 
 
 def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
-    """Open a run's result as it is after `step` steps; None: the final one.
+    """Open a run's result after `step` steps; None: the final one.
 
-    UserError when the run has no result yet, the step has not been scored, or a file
-    cannot be read.
+    UserError if the run has no result yet, the step has not been scored, or a file cannot be read.
     """
     final, config = final_step(folder), folder.config
     step = final if step is None else step
@@ -123,7 +122,7 @@ def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
     if after.parent.name == SCORED and not after.is_file():
         raise UserError(
             f"Run “{config['title']}”: the model after step {step} has not been scored; score that "
-            "checkpoint first, or look at the final model."
+            "checkpoint first, or show the final model."
         )
     try:
         with safe_open(folder.path / "delta.safetensors", "numpy") as file:
@@ -142,7 +141,7 @@ def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
         cosines = {side: found[f"{name}_cosines"] for side, found in tensors.items()}
         given = labels.get(name) or [None] * len(cosines["after"])
         truth = truth_from_labels(given, config["classes"])
-        parts[name] = Part(name, config[name], truth, cosines, scale)
+        parts[name] = SetResult(name, config[name], truth, cosines, scale)
     return Inspection(
         run=folder.id,
         title=config["title"],
@@ -171,7 +170,7 @@ def read_features(folder: RunFolder, part: str, step: int) -> NDArray[np.float32
 
 
 def _cosines(path: Path) -> dict[str, NDArray[np.float32]]:
-    # Read as NumPy: a page that only looks never loads torch.
+    # As NumPy, so that a page that only reads results does not load torch.
     with safe_open(path, "numpy") as file:
         keys = [k for k in file.keys() if k.endswith("_cosines")]  # noqa: SIM118 (no dict)
         return {k: file.get_tensor(k) for k in keys}

@@ -1,22 +1,22 @@
-"""A selection of images as a table: what one has brushed on the map, or filtered in the gallery."""
+"""A selection of images, from the map or the gallery, as CSV."""
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from ueo_core.analysis.run_result import Part
+from ueo_core.analysis.run_result import SetResult
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.evaluation.ood_scores import SCORES
 
-UNKNOWN = "(none of the classes)"  # no class name: these hold no brackets at both ends
+UNKNOWN = "(none of the classes)"  # in parentheses, so that it does not look like a class name
 
 
 def selection_csv(
-    part: Part, names: Sequence[str], indices: Iterable[int], classes: Sequence[str], score: str
+    part: SetResult, names: Sequence[str], indices: Iterable[int], classes: Sequence[str], score: str
 ) -> str:
-    """One row an image: path, answers and confidences before and after, scores, truth if labelled.
+    """One row per image: path, predictions, confidences and scores before and after; truth if labeled.
 
-    Confidence is the max softmax at the logit scale; the score's name stands in the header.
+    Confidence is the largest softmax at the logit scale; the name of the score is in the header.
     """
     scores = part.scores(score)
     out = io.StringIO(newline="")
@@ -25,7 +25,7 @@ def selection_csv(
     header = ["path"]
     for side in part.cosines:
         header += [f"prediction_{side}", f"confidence_{side}", f"{name}_{side}"]
-    table.writerow(header + ["truth"] * part.labelled)
+    table.writerow(header + ["truth"] * part.labeled)
     for i in indices:
         row = [names[i]]
         for side in part.cosines:
@@ -34,7 +34,7 @@ def selection_csv(
                 f"{part.confidence[side][i]:.6f}",
                 f"{scores[side][i]:.8f}",
             ]
-        if part.labelled:
+        if part.labeled:
             truth = int(part.truth[i])
             row.append(classes[truth] if truth >= 0 else UNKNOWN if truth == OOD else "")
         table.writerow(row)

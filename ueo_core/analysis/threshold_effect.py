@@ -1,7 +1,7 @@
-"""Known against unknown: ROC, thresholds, and what a threshold means in counts."""
+"""Known against unknown: the ROC curve, thresholds, and the effect of a threshold in counts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ ROC_POINTS = 500
 
 @dataclass(frozen=True)
 class Effect:
-    """What accepting every image with score ≥ threshold does. Percent; None without labels."""
+    """The effect of accepting images with score ≥ threshold. Percent; None without labels."""
 
     threshold: float
     accepted: int
@@ -26,44 +26,44 @@ class Effect:
     unknown: int | None = None
     tpr: float | None = None  # known images accepted
     fpr: float | None = None  # unknown images accepted
-    accuracy: float | None = None  # right answers among accepted, an accepted unknown is wrong
+    accuracy: float | None = None  # of accepted images; an accepted unknown image is wrong
 
 
 def threshold_effect(score, threshold: float, prediction, truth) -> Effect:
-    """Consequences of a threshold. score, answer, truth: (N,).
+    """The effect of a threshold. score, prediction, truth: (N,).
 
-    The counts of known and unknown and what follows from them are over labelled images
-    only; an image is called unknown where its score is below the threshold.
+    Counts of known and unknown images, and rates, are over labeled images only. An image is
+    rejected as unknown if its score is below the threshold.
     """
     score, prediction, truth = np.asarray(score), np.asarray(prediction), np.asarray(truth)
     accept = score >= threshold
     n = len(score)
-    known, unknown, labelled = truth >= 0, truth == OOD, truth != UNLABELED
-    found = {
-        "threshold": float(threshold),
-        "accepted": int(accept.sum()),
-        "rejected": int(n - accept.sum()),
-        "coverage": _percent(accept.sum(), n) or 0.0,
-    }
-    if not labelled.any():
-        return Effect(**found)
-    taken = accept & labelled
-    return Effect(
-        **found,
+    known, unknown, labeled = truth >= 0, truth == OOD, truth != UNLABELED
+    found = Effect(
+        threshold=float(threshold),
+        accepted=int(accept.sum()),
+        rejected=int(n - accept.sum()),
+        coverage=_percent(accept.sum(), n) or 0.0,
+    )
+    if not labeled.any():
+        return found
+    counted = accept & labeled
+    return replace(
+        found,
         known_accepted=int((accept & known).sum()),
         known=int(known.sum()),
         unknown_accepted=int((accept & unknown).sum()),
         unknown=int(unknown.sum()),
         tpr=_percent((accept & known).sum(), known.sum()),
         fpr=_percent((accept & unknown).sum(), unknown.sum()),
-        accuracy=_percent((taken & (prediction == truth)).sum(), taken.sum()),
+        accuracy=_percent((counted & (prediction == truth)).sum(), counted.sum()),
     )
 
 
 def effect_rows(effects: Mapping[str, Effect], n: int) -> list[tuple[str, list[str]]]:
-    """What thresholds do, as the rows of a table: a name, and a cell for each of `effects`.
+    """The effects of thresholds as table rows: a name, and a cell for each of `effects`.
 
-    n: images of the set. The rows on known and unknown images are there where labels are.
+    n: images of the set. The rows on known and unknown images need labels.
     """
 
     def share(value: float | None) -> str:
@@ -75,7 +75,7 @@ def effect_rows(effects: Mapping[str, Effect], n: int) -> list[tuple[str, list[s
     one = next(iter(effects.values()))
     rows = {
         f"Accepted (coverage), of {n:,}": lambda e: count(e.accepted, e.coverage),
-        f"Called unknown, of {n:,}": lambda e: count(e.rejected, 100 - e.coverage),
+        f"Rejected as unknown, of {n:,}": lambda e: count(e.rejected, 100 - e.coverage),
     }
     if one.known is not None:
         rows |= {
@@ -83,19 +83,19 @@ def effect_rows(effects: Mapping[str, Effect], n: int) -> list[tuple[str, list[s
             f"Unknown accepted (FPR), of {one.unknown:,}": lambda e: count(
                 e.unknown_accepted, e.fpr
             ),
-            "Right answers among the accepted": lambda e: share(e.accuracy),
+            "Accuracy among the accepted": lambda e: share(e.accuracy),
         }
     return [(name, [make(e) for e in effects.values()]) for name, make in rows.items()]
 
 
 def roc_points(score, truth, points: int = ROC_POINTS) -> tuple[NDArray, NDArray] | None:
-    """False and true positive rates in percent, ID positive, at most `points`; None as for AUC."""
+    """False and true positive rates in percent, ID positive, at most `points`; None without AUC."""
     truth = np.asarray(truth)
-    labelled = truth != UNLABELED
-    is_id = truth[labelled] >= 0
+    labeled = truth != UNLABELED
+    is_id = truth[labeled] >= 0
     if is_id.all() or not is_id.any():
         return None
-    fpr, tpr, _ = roc_curve(is_id, np.asarray(score, np.float64)[labelled])
+    fpr, tpr, _ = roc_curve(is_id, np.asarray(score, np.float64)[labeled])
     if len(fpr) > points:
         at = np.unique(np.linspace(0, len(fpr) - 1, points).astype(int))
         fpr, tpr = fpr[at], tpr[at]

@@ -1,7 +1,7 @@
-"""t-SNE of a set's features, in a process of its own, kept in the run's folder.
+"""t-SNE of a set's features, computed in a child process and kept in the run's folder.
 
-scikit-learn's t-SNE tells nobody how far it is and cannot be left, so it runs in a child
-process: its own messages are read for the progress, and leaving is ending the child.
+scikit-learn's t-SNE has no progress callback and cannot be canceled, so it runs in a child process:
+its messages give the progress, and ending the process cancels it.
 """
 
 import os
@@ -23,16 +23,17 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 
 ITERATIONS = 1000
-FEWEST = 4  # images it makes no sense to arrange
-DIMENSIONS = 50  # PCA to so many first, as its authors advise
+FEWEST = 4  # so many images or fewer cannot be embedded
+DIMENSIONS = 50  # reduced to so many by PCA first, as the authors of t-SNE advise
 _AT = re.compile(r"\[t-SNE\] Iteration (\d+):")
 
 
 def tsne_map(folder: RunFolder, opened: Inspection, part: str) -> Map | None:
-    """The kept t-SNE of a set before and after, or None while it has not been computed."""
+    """The t-SNE of a set before and after, or None if it has not been computed."""
     steps = {"before": 0, "after": opened.step}
-    points = {side: _kept(folder, part, step) for side, step in steps.items()}
-    if any(p is None for p in points.values()):
+    kept = {side: _kept(folder, part, step) for side, step in steps.items()}
+    points = {side: p.astype(np.float64) for side, p in kept.items() if p is not None}
+    if len(points) < len(kept):
         return None
     cosines = opened.parts[part].cosines
     return Map(points, {side: near_anchors(p, cosines[side]) for side, p in points.items()})
@@ -45,23 +46,22 @@ def compute_tsne(
     progress: Callable[[int, int], None] = lambda done, total: None,
     check: Callable[[], None] = lambda: None,
 ) -> None:
-    """t-SNE of a set before and after `step` steps; the second starts from the first's places.
+    """Compute t-SNE of a set before and after `step` steps; the second is initialized with the first.
 
-    progress(iterations done, in all) is told as it goes on; `check` may raise to leave.
+    progress(iterations done, in total) is called repeatedly; `check` may raise to cancel. UserError
+    for too few images, or if the child process fails.
     """
     n = len(read_features(folder, part, 0))
     if n <= FEWEST:
-        raise UserError(f"t-SNE: it needs more than {FEWEST} images and this set has {n}; use PCA.")
+        raise UserError(f"t-SNE: it needs more than {FEWEST} images, and this set has {n}; use PCA.")
     wanted = [s for s in dict.fromkeys((0, step)) if _kept(folder, part, s) is None]
     total = ITERATIONS * len(wanted)
     for i, s in enumerate(wanted):
-        start = _kept(folder, part, 0)
-        points = _in_child(
-            read_features(folder, part, s),
-            start,
-            lambda n, i=i: progress(ITERATIONS * i + n, total),
-            check,
-        )
+
+        def tell(done: int, before: int = ITERATIONS * i) -> None:
+            progress(before + done, total)
+
+        points = _in_child(read_features(folder, part, s), _kept(folder, part, 0), tell, check)
         path = _path(folder, part, s)
         path.parent.mkdir(exist_ok=True)
         beside = path.with_name(path.name + ".part")
@@ -81,26 +81,26 @@ def _kept(folder: RunFolder, part: str, step: int) -> NDArray[np.float32] | None
 def _in_child(
     features: NDArray, start: NDArray | None, tell: Callable[[int], None], check: Callable[[], None]
 ) -> NDArray[np.float32]:
-    with tempfile.TemporaryDirectory(prefix="ueo-tsne-") as place:
-        place = Path(place)
+    with tempfile.TemporaryDirectory(prefix="ueo-tsne-") as temporary:
+        place = Path(temporary)
         np.save(place / "features.npy", features)
         if start is not None:
             np.save(place / "start.npy", start)
-        # One core stays free, or the server that shows the progress starves.
+        # One core stays free for the server that shows the progress.
         env = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 2) - 1)), **os.environ}
         root = Path(__file__).resolve().parents[2]
-        with open(place / "said", "wb") as said:
+        with open(place / "output", "wb") as output:
             child = subprocess.Popen(
                 [sys.executable, "-u", "-m", "ueo_core.analysis.tsne", str(place)],
                 cwd=root,
-                stdout=said,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
             )
         try:
             while child.poll() is None:
                 check()
-                at = _AT.findall((place / "said").read_text(errors="replace"))
+                at = _AT.findall(_text(place / "output"))
                 tell(min(ITERATIONS, int(at[-1])) if at else 0)
                 time.sleep(0.2)
         finally:
@@ -108,27 +108,33 @@ def _in_child(
                 child.terminate()
                 child.wait()
         if child.returncode:
-            last = (place / "said").read_text(errors="replace").strip().splitlines()[-1:]
+            last = _text(place / "output").strip().splitlines()[-1:]
             raise UserError(
-                f"t-SNE: it ended with {' '.join(last) or f'code {child.returncode}'}; "
-                "use the PCA map, or try again with more memory free."
+                f"t-SNE: it failed with {' '.join(last) or f'code {child.returncode}'}; "
+                "use the PCA map, or free some memory and try again."
             )
         return np.load(place / "points.npy")
 
 
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
 def fit(features: NDArray, start: NDArray | None, verbose: int = 0) -> NDArray[np.float32]:
-    """t-SNE of unit features. (N, D) → (N, 2). start: places to begin from, (N, 2)."""
+    """t-SNE of unit features. (N, D) → (N, 2). start: initial positions, (N, 2)."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     n = len(features)
     if min(features.shape) > DIMENSIONS:
         features = PCA(DIMENSIONS, random_state=0).fit_transform(features)
-    spread = start.std(axis=0)[0] if start is not None else 0.0
+    init: NDArray | str = "pca"
+    if start is not None and (deviation := start.std(axis=0)[0]) > 0:
+        # The scale of scikit-learn's own initialization: small, so that groups can still form.
+        init = start / deviation * 1e-4
     method = TSNE(
         perplexity=min(30.0, max(1.0, (n - 1) / 3)),
-        # The scale that scikit-learn gives its own start: small, so that groups can still form.
-        init=start / spread * 1e-4 if spread > 0 else "pca",
+        init=init,
         max_iter=ITERATIONS,
         random_state=0,
         verbose=verbose,

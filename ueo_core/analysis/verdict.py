@@ -1,4 +1,4 @@
-"""Better, worse, or no difference: the same images before and after, by paired bootstrap."""
+"""The verdict on a run: the same images before and after, compared by a paired bootstrap."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ueo_core.analysis.per_class import ClassChange, class_changes
-from ueo_core.analysis.run_result import Part
+from ueo_core.analysis.run_result import SetResult
 from ueo_core.evaluation.metrics import OOD, UNLABELED, accuracy, auc, harmonic_mean
 
 RESAMPLES = 1000
@@ -34,7 +34,7 @@ class Compared:
 
     @property
     def verdict(self) -> str:
-        """`better` or `worse` where the difference's interval leaves zero out, else `same`."""
+        """`better` or `worse` where the interval of the difference excludes zero, else `same`."""
         if self.difference.low > 0:
             return "better"
         return "worse" if self.difference.high < 0 else "same"
@@ -42,7 +42,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What adaptation did to one set, in words and numbers; what got worse is said first."""
+    """The effect of adaptation on one set, in sentences and numbers; degradation comes first."""
 
     kind: str  # better, worse, mixed, same, unlabelled
     headline: str
@@ -52,10 +52,10 @@ class Verdict:
 
 
 def resampled(truth, seed: int = 0, resamples: int = RESAMPLES):
-    """Bootstrap weights, how often each image is drawn, in blocks of rows. Yields (r, N) float32.
+    """Bootstrap weights: how often each image is drawn. Yields blocks of rows, (r, N) float32.
 
-    Drawn with replacement within every class and within the unknown, so that each sample
-    holds as many of each as there are; unlabelled images are never drawn.
+    Images are drawn with replacement within each class and within the unknown images, so that
+    each sample has the same class counts as the set; unlabeled images are never drawn.
     """
     truth = np.asarray(truth)
     g = np.random.default_rng(seed)
@@ -73,7 +73,7 @@ def resampled(truth, seed: int = 0, resamples: int = RESAMPLES):
 
 
 def weighted_accuracy(weights: NDArray, hit, truth) -> NDArray[np.float64]:
-    """Mean per-class recall of every resample, percent. weights (R, N) → (R,)"""
+    """Mean per-class recall of each resample, percent. weights (R, N) → (R,)"""
     truth = np.asarray(truth)
     present, inverse, n = np.unique(truth[truth >= 0], return_inverse=True, return_counts=True)
     share = np.zeros(len(truth))
@@ -82,12 +82,12 @@ def weighted_accuracy(weights: NDArray, hit, truth) -> NDArray[np.float64]:
 
 
 def weighted_auc(weights: NDArray, score, truth) -> NDArray[np.float64]:
-    """AUROC of every resample, ID positive, ties counted half, percent. weights (R, N) → (R,)"""
+    """AUROC of each resample, ID positive, ties counted half, percent. weights (R, N) → (R,)"""
     score, truth = np.asarray(score, np.float64), np.asarray(truth)
     known, unknown = np.flatnonzero(truth >= 0), np.flatnonzero(truth == OOD)
     unknown = unknown[np.argsort(score[unknown], kind="stable")]
-    # A known image counts half at the number of unknown images below it, half at that of those
-    # not above it. Few weights stand anywhere, so the sum by place is a sparse product.
+    # A known image counts half at the number of unknown images with a lower score, and half at
+    # the number with a score that is not higher. The matrix that sums by place is sparse.
     places = np.r_[
         np.searchsorted(score[unknown], score[known], "left"),
         np.searchsorted(score[unknown], score[known], "right"),
@@ -103,9 +103,9 @@ def weighted_auc(weights: NDArray, score, truth) -> NDArray[np.float64]:
 
 
 def compare(
-    part: Part, score: str, seed: int = 0, resamples: int = RESAMPLES
+    part: SetResult, score: str, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Compared]:
-    """ACC, AUC and HM before and after with intervals; only those that the labels allow."""
+    """ACC, AUC and HM before and after with intervals; only those for which there are labels."""
     n = part.cosines["after"].shape[1]
     return paired(part.prediction, part.scores(score), part.truth, n, seed, resamples)
 
@@ -118,19 +118,20 @@ def paired(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Compared]:
-    """ACC, AUC and HM of two models on the same images; only those that the labels allow.
+    """ACC, AUC and HM of two models on the same images; only those for which there are labels.
 
-    answers, scores: (N,) each, of "before" and "after": every resample draws the same images
-    for both, so that the difference is not blurred by which images were drawn.
+    predictions, scores: (N,) each, of "before" and "after". Every resample draws the same images
+    for both, so that the choice of images adds no variance to the difference.
     """
     point: dict[str, dict[str, float | None]] = {}
     for side in predictions:
         acc, roc = accuracy(predictions[side], truth, n_classes), auc(scores[side], truth)
         point[side] = {"acc": acc, "auc": roc, "hm": harmonic_mean(acc, roc)}
-    names = [m for m in TITLES if point["after"][m] is not None]
-    if not names:
+    sides = {m: (point["before"][m], point["after"][m]) for m in TITLES}
+    values = {m: (b, a) for m, (b, a) in sides.items() if b is not None and a is not None}
+    if not values:
         return {}
-    draws: dict[str, dict[str, list]] = {s: {m: [] for m in names} for s in predictions}
+    draws: dict[str, dict[str, list]] = {s: {m: [] for m in values} for s in predictions}
     for weights in resampled(truth, seed, resamples):
         for side, drawn in draws.items():
             if "acc" in drawn:
@@ -142,29 +143,28 @@ def paired(
                 a, b = drawn["acc"][-1], drawn["auc"][-1]
                 drawn["hm"].append(2 * a * b / np.maximum(a + b, 1e-12))
     found = {}
-    for m in names:
+    for m, (b, a) in values.items():
         before, after = (np.concatenate(draws[s][m]) for s in ("before", "after"))
-        b, a = point["before"][m], point["after"][m]
         found[m] = Compared(
             _interval(b, before), _interval(a, after), _interval(a - b, after - before)
         )
     return found
 
 
-def judge(part: Part, score: str, classes, seed: int = 0) -> Verdict:
+def judge(part: SetResult, score: str, classes, seed: int = 0) -> Verdict:
     """The verdict on one set of a run."""
     flipped = int((part.prediction["before"] != part.prediction["after"]).sum())
-    moved = f"{flipped:,} of {len(part):,} images have another answer than before."
-    crowding = _crowding(part)
-    if not part.labelled:
+    changed = f"{flipped:,} of {len(part):,} predictions changed."
+    collapse = _collapse(part)
+    if not part.labeled:
         return Verdict(
             "unlabelled",
-            "Nobody knows yet whether it helped: these images have no labels.",
+            "No labels, so improvement cannot be measured.",
             (
-                *crowding,
-                moved,
-                "What follows is what can be seen without labels. Look at the flipped answers "
-                "before trusting them.",
+                *collapse,
+                changed,
+                "Only what can be measured without labels is shown. Check the changed predictions "
+                "before you rely on them.",
             ),
             {},
             (),
@@ -178,16 +178,16 @@ def judge(part: Part, score: str, classes, seed: int = 0) -> Verdict:
     sentences = []
     if worse:
         named = "; ".join(
-            f"{c.name} {c.before:.0f} → {c.after:.0f} %{' (clear)' if c.p_value < 0.05 else ''}"
+            f"{c.name} {c.before:.0f} → {c.after:.0f} %{' (significant)' if c.p_value < 0.05 else ''}"
             for c in worse[:6]
         )
         more = f"; and {len(worse) - 6} more" if len(worse) > 6 else ""
         sentences.append(
             f"Worse in {len(worse)} of {len(changes)} classes: {named}{more}. "
-            "“Clear” means beyond chance (exact sign test, p < 0.05)."
+            "“Significant”: exact sign test, p < 0.05."
             if any(c.p_value < 0.05 for c in worse)
             else f"Worse in {len(worse)} of {len(changes)} classes: {named}{more}; "
-            "none of them by more than chance can explain."
+            "none statistically significant."
         )
     elif changes:
         sentences.append(f"None of the {len(changes)} classes got worse.")
@@ -195,32 +195,39 @@ def judge(part: Part, score: str, classes, seed: int = 0) -> Verdict:
     sentences += [_sentence(m, metrics[m]) for m in by_harm]
     if "auc" not in metrics:
         sentences.append(
-            "No labelled image lies outside the classes, so there is no AUC."
+            "No image is labeled as unknown, so there is no AUC."
             if part.n_id
-            else "No labelled image is of one of the classes, so there is neither ACC nor AUC."
+            else "No image is labeled with one of the classes, so there is neither ACC nor AUC."
         )
-    sentences += crowding + [moved]
+    sentences += [*collapse, changed]
     kind, headline = _headline(metrics, verdicts)
     return Verdict(kind, headline, tuple(sentences), metrics, worse)
 
 
-def _crowding(part: Part) -> list[str]:
-    """A sentence when the answers crowd into half as many classes as before, or fewer."""
+def _collapse(part: SetResult) -> list[str]:
+    """A sentence if the predictions cover at most half as many classes as before, else none.
+
+    The number of classes is exp(H) of the shares of the predictions.
+    """
     used = {}
     for side, prediction in part.prediction.items():
         share = np.unique(prediction, return_counts=True)[1] / len(prediction)
         used[side] = float(np.exp(-(share * np.log(share)).sum()))
     if used["after"] > used["before"] / 2:
         return []
+    if round(used["after"]) == 1:
+        return [
+            f"Predictions have collapsed onto one class (about {used['before']:.0f} classes before)."
+        ]
     return [
-        f"The answers crowd into about {used['after']:.0f} class{'es' * (round(used['after']) != 1)}; "
-        f"before, they were spread over about {used['before']:.0f}: a sign of collapse."
+        f"Predictions cover about {used['after']:.0f} classes instead of {used['before']:.0f}: "
+        "a sign of collapse."
     ]
 
 
 def _headline(metrics: dict[str, Compared], verdicts: dict[str, str]) -> tuple[str, str]:
     if not metrics:
-        return "unlabelled", "The labels do not allow a verdict."
+        return "unlabelled", "These labels allow no verdict."
     parts = {m: v for m, v in verdicts.items() if m != "hm"}
     worse = [TITLES[m] for m, v in parts.items() if v == "worse"]
     better = [TITLES[m] for m, v in parts.items() if v == "better"]
@@ -230,17 +237,21 @@ def _headline(metrics: dict[str, Compared], verdicts: dict[str, str]) -> tuple[s
     if worse and better:
         return (
             "mixed",
-            f"Mixed: {' and '.join(worse)} got worse, {' and '.join(better)} better ({figures}).",
+            f"Mixed: {' and '.join(worse)} got worse, {' and '.join(better)} got better ({figures}).",
         )
     if worse or verdicts[lead] == "worse":
-        return "worse", f"Worse: the adaptation did harm here ({figures})."
+        return "worse", f"Worse: adaptation degraded the model on these images ({figures})."
     if better or verdicts[lead] == "better":
-        return "better", f"Better ({figures})."
-    return "same", f"No difference within the interval ({figures})."
+        return "better", f"Better: adaptation improved the model on these images ({figures})."
+    return "same", f"No statistically significant difference ({figures})."
 
 
 def _sentence(metric: str, c: Compared) -> str:
-    words = {"better": "rose", "worse": "FELL", "same": "did not clearly change:"}[c.verdict]
+    words = {
+        "better": "increased:",
+        "worse": "decreased:",
+        "same": "did not change significantly:",
+    }[c.verdict]
     return (
         f"{TITLES[metric]} {words} {c.before.value:.1f} → {c.after.value:.1f} "
         f"({c.difference.value:+.1f}, 95 % interval {c.difference.low:+.1f} to {c.difference.high:+.1f})."

@@ -7,7 +7,7 @@ from ueo_core.analysis.checkpoints import checkpoint_steps, score_checkpoints, u
 from ueo_core.analysis.hand_estimates import Estimates, estimate_by_hand, judge_by_hand
 from ueo_core.analysis.hand_labels import load_hand_labels
 from ueo_core.analysis.per_class import class_changes
-from ueo_core.analysis.run_result import Inspection, Part, read_inspection
+from ueo_core.analysis.run_result import Inspection, SetResult, read_inspection
 from ueo_core.analysis.threshold_effect import threshold_effect
 from ueo_core.analysis.verdict import judge
 from ueo_core.evaluation.metrics import evaluate
@@ -25,7 +25,7 @@ def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
     part = opened.parts.get(args.set or opened.default)
     if part is None:
         raise UserError(f"Set “{args.set}”: this run has none; choose {' or '.join(opened.parts)}.")
-    by_hand = None if part.labelled else _by_hand(folder, part, args.score)
+    by_hand = None if part.labeled else _by_hand(folder, part, args.score)
     verdict = judge_by_hand(by_hand) if by_hand else judge(part, args.score, opened.classes)
     data = {
         "run": str(args.run),
@@ -71,13 +71,13 @@ def _score(folder: RunFolder, step: int, tick) -> None:
         )
 
 
-def _by_hand(folder: RunFolder, part: Part, score: str) -> Estimates | None:
+def _by_hand(folder: RunFolder, part: SetResult, score: str) -> Estimates | None:
     return estimate_by_hand(part, load_hand_labels(folder, part), score)
 
 
-def _metrics(opened: Inspection, part: Part, score: str) -> dict | None:
+def _metrics(opened: Inspection, part: SetResult, score: str) -> dict | None:
     """The headline metrics by side; None without labels."""
-    if not part.labelled:
+    if not part.labeled:
         return None
     found = {
         side: evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
@@ -86,7 +86,7 @@ def _metrics(opened: Inspection, part: Part, score: str) -> dict | None:
     return {side: {k: v for k, v in m.items() if k != "per_class"} for side, m in found.items()}
 
 
-def _thresholds(opened: Inspection, part: Part, score: str, given: float | None) -> dict:
+def _thresholds(opened: Inspection, part: SetResult, score: str, given: float | None) -> dict:
     """What the thresholds do, by side: the one given, else the mixture's guess from the pool."""
     pool = opened.parts["pool"].scores(score)
     found = {}

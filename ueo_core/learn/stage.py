@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ueo_core.analysis.histograms import Hills, hills
+from ueo_core.analysis.histograms import Densities, densities
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.drawings.sample import Problem
@@ -187,10 +187,10 @@ def draw_line(stage: Stage, below: int) -> Line:
     )
 
 
-def two_hills(stage: Stage) -> Hills:
+def two_hills(stage: Stage) -> Densities:
     """Densities of the score of known images and of strangers, zero-shot."""
     known = stage.truth != OOD
-    return hills({"known": stage.score[known], "strangers": stage.score[~known]})
+    return densities({"known": stage.score[known], "strangers": stage.score[~known]})
 
 
 def found(stage: Stage, chosen: list[int], ticked: set[int]) -> dict[str, int]:

@@ -60,7 +60,7 @@ def html_report(folder: RunFolder) -> str:
         f"<h1>{escape(opened.title)}</h1>",
         f'<p class="soft">{escape(_about(opened, adapter_file))}</p>',
         parts.verdict_box(verdict),
-        f"<h2>Before and after</h2>{parts.metrics(opened, part, verdict)}" if part.labelled else "",
+        f"<h2>Before and after</h2>{parts.metrics(opened, part, verdict)}" if part.labeled else "",
         "<h2>Known against unknown</h2>",
         f'<p class="soft">{escape(_threshold_words(adapter_file, opened))}</p>',
         parts.separation(opened, part, limits, verdict),
@@ -81,7 +81,7 @@ def html_report(folder: RunFolder) -> str:
 def _verdict(folder: RunFolder, opened: Inspection) -> Verdict:
     """As on Inspect: by the labels, else by those that a person gave to a sample."""
     part = opened.parts[opened.default]
-    if not part.labelled:
+    if not part.labeled:
         by_hand = estimate_by_hand(part, load_hand_labels(folder, part), DEFAULT_SCORE)
         if by_hand:
             return judge_by_hand(by_hand)
@@ -98,7 +98,7 @@ def _about(opened: Inspection, adapter_file: AdapterFile) -> str:
         f"{opened.parts['pool'].reference['n']:,} unlabeled images for {len(opened.classes)} classes, "
         f"{made}. Scored on {SETS[part.name]}: {len(part):,} images"
     )
-    if part.labelled:
+    if part.labeled:
         found += f", {part.n_id:,} of the classes and {part.n_ood:,} of none"
     return f"{found}. Labels were used for scoring only."
 

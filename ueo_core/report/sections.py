@@ -9,7 +9,7 @@ from ueo_core.analysis.histograms import histogram
 from ueo_core.analysis.image_selections import gallery_views
 from ueo_core.analysis.live_metrics import decimated
 from ueo_core.analysis.per_class import class_changes, confusion_rows
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.analysis.threshold_effect import Effect, effect_rows, roc_points, threshold_effect
 from ueo_core.analysis.verdict import Verdict
 from ueo_core.data.store import Store
@@ -46,7 +46,7 @@ def verdict_box(verdict: Verdict) -> str:
     return f'<div class="verdict {verdict.kind}"><b>{escape(verdict.headline)}</b><ul>{items}</ul></div>'
 
 
-def metrics(opened: Inspection, part: Part, verdict: Verdict) -> str:
+def metrics(opened: Inspection, part: SetResult, verdict: Verdict) -> str:
     """The headline metrics, with the interval of the difference where there is one."""
     found = {
         side: evaluate(c, part.truth, opened.classes, opened.logit_scale)
@@ -72,13 +72,13 @@ def metrics(opened: Inspection, part: Part, verdict: Verdict) -> str:
     )
 
 
-def separation(opened: Inspection, part: Part, limits: dict[str, float], verdict: Verdict) -> str:
+def separation(opened: Inspection, part: SetResult, limits: dict[str, float], verdict: Verdict) -> str:
     """Histograms of both sides with their thresholds, what these do, and the ROC."""
     scores = part.scores(DEFAULT_SCORE)
     figures = []
     for side, title in SIDES.items():
         groups = {"images": scores[side]}
-        if part.labelled:
+        if part.labeled:
             groups = {
                 "known": scores[side][part.truth >= 0],
                 "unknown": scores[side][part.truth == OOD],
@@ -92,7 +92,7 @@ def separation(opened: Inspection, part: Part, limits: dict[str, float], verdict
             f"{title}: histogram of the score with the threshold",
         )
         figures.append(_figure(drawn, title))
-    legend = "plain: known, striped: unknown, " if part.labelled else ""
+    legend = "plain: known, striped: unknown, " if part.labeled else ""
     effects = {
         s: threshold_effect(scores[s], t, part.prediction[s], part.truth) for s, t in limits.items()
     }
@@ -120,7 +120,7 @@ def _effects(effects: dict[str, Effect], n: int) -> str:
     return _table(("", "Before", "After"), cells)
 
 
-def class_by_class(opened: Inspection, part: Part) -> str:
+def class_by_class(opened: Inspection, part: SetResult) -> str:
     """Accuracy of every class, and who is taken for whom; empty without labels."""
     if not part.n_id:
         return ""
@@ -142,7 +142,7 @@ def class_by_class(opened: Inspection, part: Part) -> str:
     )
 
 
-def _confusion(opened: Inspection, part: Part) -> str:
+def _confusion(opened: Inspection, part: SetResult) -> str:
     if len(opened.classes) > MATRIX:
         return ""
     counts = confusion(part.prediction["after"], part.truth, len(opened.classes))
@@ -174,11 +174,11 @@ def training(now: Snapshot) -> str:
     return f'<div class="two">{_figure(drawn, words)}</div>'
 
 
-def galleries(opened: Inspection, part: Part, limits: dict[str, float]) -> str:
+def galleries(opened: Inspection, part: SetResult, limits: dict[str, float]) -> str:
     """The first images of what one should look at: in the pile, and mistakes where labels tell."""
     pool = opened.parts["pool"]
-    found = [(pool, "unknown", "in the pile"), (pool, "flipped", "in the pile")]
-    found += [(part, key, "") for key in ("broken", "strangers")]
+    found = [(pool, "unknown", "in the pile"), (pool, "changed", "in the pile")]
+    found += [(part, key, "") for key in ("became-wrong", "unknown-accepted")]
     sections = []
     for where, key, words in found:
         view = gallery_views(where).get(key)
@@ -195,7 +195,7 @@ def galleries(opened: Inspection, part: Part, limits: dict[str, float]) -> str:
     return "".join(sections)
 
 
-def _cards(opened: Inspection, part: Part, images: Sequence[int]) -> list[str]:
+def _cards(opened: Inspection, part: SetResult, images: Sequence[int]) -> list[str]:
     try:
         kept = Store(Path(part.reference["store"])).open(part.reference["set"])
     except UserError:

@@ -166,7 +166,7 @@ def bar_chart(
 def hill_chart(found, size: int = 13) -> dict:
     """Densities of the score: now filled, step 0 dashed; the symbol at the peak repeats the color.
 
-    found: Hills or None; its groups are "known", "unknown", "step 0 · known" and the like.
+    found: Densities or None; its groups are "known", "unknown", "step 0 · known" and the like.
     """
     x, density = ([0, 1], {}) if found is None else (found.x, found.density)
     series = []

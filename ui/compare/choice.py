@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from ueo_core.analysis.live_metrics import phase_sentence, share_done
-from ueo_core.analysis.run_picker import MOST, Entry, entry, entry_labels, latest_together
+from ueo_core.analysis.run_picker import MOST, RunEntry, entry, entry_labels, latest_together
 from ueo_core.config.methods import METHODS, RUNNABLE
 from ueo_core.runs import baseline_sweep
 from ueo_core.runs.baseline_sweep import MOST_BASELINE_SEEDS, queue_baselines
@@ -19,7 +19,7 @@ TICK = 1.0  # seconds
 BASELINES = ("infomax", "entmin")  # UEO without its weights, and also without H(p̄)
 
 
-def choose(entries: Sequence[Entry]) -> list[str]:
+def choose(entries: Sequence[RunEntry]) -> list[str]:
     """The selection of runs, kept in `?runs=a,b,c`. → the chosen runs"""
     labels = entry_labels(entries)
     wanted = parameter("runs")
@@ -53,7 +53,7 @@ def _unavailable(run: str) -> None:
     st.warning(markdown(text), icon=":material/warning:")
 
 
-def baselines(entries: Sequence[Entry], chosen: list[str]) -> None:
+def baselines(entries: Sequence[RunEntry], chosen: list[str]) -> None:
     """Buttons: select the latest runs on the same data, and queue baselines of a run."""
     if text := st.session_state.pop("compare.problem", None):
         problem(text)
@@ -135,7 +135,7 @@ def _select(runs: list[str]) -> None:
     set_parameter("runs", ",".join(runs))
 
 
-def in_progress(entries: Sequence[Entry]) -> None:
+def in_progress(entries: Sequence[RunEntry]) -> None:
     """Chosen runs without a result yet, with their progress."""
     if entries:
         runs = tuple(e.run for e in reversed(entries))  # first in, first out

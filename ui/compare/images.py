@@ -26,14 +26,14 @@ def show(opened: Sequence[ComparedRun]) -> None:
     with right:
         b = _choose("B", others, models)
     predictions_b = models[b].predictions
-    allowed = pair_views(of_a.labelled)
+    allowed = pair_views(of_a.labeled)
     view = st.segmented_control(
         "Show",
         list(allowed),
         format_func=lambda k: allowed[k].title,
         default="differ",
         required=True,
-        key=f"compare.view.{of_a.labelled}",
+        key=f"compare.view.{of_a.labeled}",
         wrap=True,
     )
     found = differing(view, predictions_a, predictions_b, of_a.truth)
@@ -55,7 +55,7 @@ def _choose(letter: str, options: list[str], models: dict[str, Model]) -> str:
 def _filtered(found, run: ComparedRun, predictions_a, predictions_b):
     """Filter by predictions and true class. → indices, whether a filter is set"""
     classes = range(len(run.classes))
-    columns = st.columns(3 if run.labelled else 2, gap="medium")
+    columns = st.columns(3 if run.labeled else 2, gap="medium")
     title = lambda i: "All classes" if i is None else run.classes[i]  # noqa: E731
     wanted = []
     for column, letter, predictions in (
@@ -69,7 +69,7 @@ def _filtered(found, run: ComparedRun, predictions_a, predictions_b):
             key=f"compare.answer.{letter}",
         )
         wanted.append((name, predictions.prediction))
-    if run.labelled:
+    if run.labeled:
         truth = columns[2].selectbox(
             "True class",
             [None, *classes, OOD],

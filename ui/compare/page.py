@@ -115,7 +115,7 @@ def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
         if len({c.images for c in found}) == 1:
             n_known, n_unknown = (first.truth >= 0).sum(), (first.truth == OOD).sum()
             text += f" · {len(first.truth):,} images"
-            if first.labelled:
+            if first.labeled:
                 text += (
                     f", {n_known:,} known (of {len(first.classes)} classes), {n_unknown:,} unknown"
                 )

@@ -6,7 +6,7 @@ from plotly.graph_objects import Bar, Figure
 from plotly.subplots import make_subplots
 
 # Okabe and Ito's colours, zero-shot grey; the pattern is the second channel.
-COLOURS = ("#8797A8", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLORS = ("#8797A8", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PATTERNS = ("", "", "/", "\\", "x", ".", "-", "|", "+")
 PANEL = 190  # pixels
 
@@ -38,7 +38,7 @@ def bars(entries: Sequence[dict], metrics: Sequence[str], gain: bool) -> Figure:
                     legendgroup=method,
                     showlegend=place == 1,
                     marker={
-                        "color": COLOURS[i % len(COLOURS)],
+                        "color": COLORS[i % len(COLORS)],
                         "pattern": {
                             "shape": PATTERNS[i % len(PATTERNS)],
                             "solidity": 0.3,

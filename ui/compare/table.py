@@ -6,7 +6,7 @@ import streamlit as st
 
 from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Row, differences, labels, table
-from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, in_words
+from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, tests_sentence
 from ui.common.job_progress import DelayedProgress
 from ui.common.text import escaped, markdown
 
@@ -23,7 +23,7 @@ HEADS = {  # figure → (title, unit, whether lower is better; None: neither)
 def show(opened: Sequence[ComparedRun], part: str, score: str) -> None:
     """All three sections."""
     _means(opened)
-    if any(c.labelled for c in opened):
+    if any(c.labeled for c in opened):
         _tests(opened)
     else:
         st.info(
@@ -62,7 +62,7 @@ def _means(opened: Sequence[ComparedRun]) -> None:
 def _best(key: str, rows: Sequence[Row]) -> float | None:
     lower = HEADS[key][2]
     found = [row for row in rows if row.figures[key]]
-    if lower is None or len(found) < 2 or len({row.bench for row in rows}) > 1:
+    if lower is None or len(found) < 2 or len({row.benchmark for row in rows}) > 1:
         return None
     return (min if lower else max)(row.figures[key].value for row in found)
 
@@ -87,14 +87,14 @@ def _tests(opened: Sequence[ComparedRun]) -> None:
     progress = DelayedProgress("Running the tests")
     tests = against(opened, models[wanted], progress=progress)
     progress.clear()
-    apart = [names[c.run] for c in opened if c.bench != start.bench]
+    apart = [names[c.run] for c in opened if c.benchmark != start.benchmark]
     if not tests:
         st.info("No other run on the same images is selected. Select one above, or run baselines.")
     else:
         found = {t.verdict for t in tests}
         box = st.info if "worse" not in found else st.warning if len(found) > 1 else st.error
         icon = ":material/trending_down:" if "worse" in found else ":material/balance:"
-        box(markdown(in_words(tests, names, reference)), icon=icon)
+        box(markdown(tests_sentence(tests, names, reference)), icon=icon)
         st.html(_test_table(tests, names))
         first = tests[0]
         correction = f" corrected for {len(tests)} tests at once (Holm)" if len(tests) > 1 else ""

@@ -10,7 +10,7 @@ from ueo_core.analysis.per_class import (
     confusion_cell,
     confusion_rows,
 )
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.evaluation.metrics import confusion
 from ui.common import charts
 from ui.common.shell import dark
@@ -21,7 +21,7 @@ SHOWN = 40  # classes in the chart; the table has all
 MATRIX = 60  # largest number of classes for a legible matrix
 
 
-def show_classes(opened: Inspection, part: Part) -> None:
+def show_classes(opened: Inspection, part: SetResult) -> None:
     """Accuracy of every class before and after; the largest loss comes first."""
     rows = _changes(opened, part.name)
     st.subheader("Accuracy by class")
@@ -83,7 +83,7 @@ def _row(row) -> dict:
     }
 
 
-def show_confusion(opened: Inspection, part: Part) -> None:
+def show_confusion(opened: Inspection, part: SetResult) -> None:
     """The confusion matrices before and after; a click on a cell shows its images."""
     st.subheader("Confusion matrix")
     rows = confusion_rows(opened.classes, part.truth)

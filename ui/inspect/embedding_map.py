@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import streamlit as st
 
-from ueo_core.analysis.map_groups import COLOURED, colourings, frequent_classes, map_groups
+from ueo_core.analysis.map_groups import COLORED, colorings, frequent_classes, map_groups
 from ueo_core.analysis.pca_map import Map, pca_map
-from ueo_core.analysis.run_result import Inspection, Part, read_features
+from ueo_core.analysis.run_result import Inspection, SetResult, read_features
 from ueo_core.analysis.tsne import compute_tsne, tsne_map
 from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
@@ -40,7 +40,7 @@ def _texts(opened: Inspection, part: str) -> dict[str, list[str]]:
     }
 
 
-def show(opened: Inspection, part: Part, score: str) -> None:
+def show(opened: Inspection, part: SetResult, score: str) -> None:
     """The controls, the map, and the images that are selected on it."""
     folder = shell.manager().folder(opened.run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -52,14 +52,14 @@ def show(opened: Inspection, part: Part, score: str) -> None:
             required=True,
             key="inspect.map.kind",
         )
-        ways = colourings(part)
+        ways = colorings(part)
         coloring = st.segmented_control(
             "Color by",
             list(ways),
             format_func=ways.get,
             default="answer",
             required=True,
-            key=f"inspect.map.color.{part.labelled}",
+            key=f"inspect.map.color.{part.labeled}",
         )
         classes = _classes(opened, part) if coloring in ("answer", "truth") else []
     where = _pca(str(folder.path), opened, part.name) if kind == "pca" else None
@@ -75,14 +75,14 @@ def show(opened: Inspection, part: Part, score: str) -> None:
 
 def _classes(opened, part) -> list[int]:
     """The classes with a color of their own: all if they can be distinguished, else a selection."""
-    if len(opened.classes) <= COLOURED:
+    if len(opened.classes) <= COLORED:
         return list(range(len(opened.classes)))
     return st.multiselect(
         "Colored classes",
         range(len(opened.classes)),
         default=frequent_classes(part),
         format_func=opened.classes.__getitem__,
-        max_selections=COLOURED,
+        max_selections=COLORED,
         width=560,
         key=f"inspect.map.classes.{opened.run}.{part.name}",
     )

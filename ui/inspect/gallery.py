@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ueo_core.analysis.image_selections import gallery_views
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.analysis.selection_csv import selection_csv
 from ueo_core.evaluation.metrics import OOD
 from ui.common import thumbs
@@ -12,7 +12,7 @@ from ui.common.text import escaped
 from ui.inspect import state
 
 
-def show_gallery(opened: Inspection, part: Part, score: str) -> None:
+def show_gallery(opened: Inspection, part: SetResult, score: str) -> None:
     """Filter the images, and show them page by page."""
     allowed = gallery_views(part)
     left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
@@ -23,7 +23,7 @@ def show_gallery(opened: Inspection, part: Part, score: str) -> None:
             format_func=lambda k: allowed[k].title,
             default="unknown",
             required=True,
-            key=f"inspect.view.{part.labelled}",
+            key=f"inspect.view.{part.labeled}",
             wrap=True,
         )
     with right:
@@ -75,7 +75,7 @@ def _open(image: int) -> None:
     st.session_state["inspect.open"] = image
 
 
-def _card(opened: Inspection, part: Part, i: int, scores: dict | None) -> str:
+def _card(opened: Inspection, part: SetResult, i: int, scores: dict | None) -> str:
     before, after = (opened.classes[part.prediction[s][i]] for s in ("before", "after"))
     confidence = {s: f"{100 * part.confidence[s][i]:.0f} %" for s in ("before", "after")}
     truth = int(part.truth[i])

@@ -12,7 +12,7 @@ from ueo_core.analysis.hand_labels import (
     load_hand_labels,
     save_hand_labels,
 )
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
@@ -31,14 +31,14 @@ def _estimated(opened, part: str, score: str, path: str, stamp: int):
     return estimate_by_hand(part, load_hand_labels(RunFolder(path), part), score)
 
 
-def estimates(opened: Inspection, part: Part, score: str) -> Estimates | None:
+def estimates(opened: Inspection, part: SetResult, score: str) -> Estimates | None:
     """The estimates from the labels given so far; None while they are too few."""
     folder = shell.manager().folder(opened.run)
     stamp = hand_labels_stamp(folder)
     return _estimated(opened, part.name, score, str(folder.path), stamp) if stamp else None
 
 
-def show(opened: Inspection, part: Part, score: str) -> None:
+def show(opened: Inspection, part: SetResult, score: str) -> None:
     """The next image with its buttons, or how to start."""
     folder = shell.manager().folder(opened.run)
     if opened.step != opened.final:
@@ -64,7 +64,7 @@ def show(opened: Inspection, part: Part, score: str) -> None:
         _keys(opened, part, folder, labels, image)
 
 
-def _introduction(part: Part, started: str) -> None:
+def _introduction(part: SetResult, started: str) -> None:
     with st.container(border=True):
         st.markdown(
             "**Label a few images to measure the improvement.** You see a sample of the "
@@ -95,7 +95,7 @@ def _start(started: str) -> None:
     st.session_state["inspect.label.chosen"] = st.session_state["inspect.label.goal"]
 
 
-def _goal(labels, part: Part) -> int:
+def _goal(labels, part: SetResult) -> int:
     wanted = st.session_state.get("inspect.label.chosen", 40)
     return min(len(labels.order), max(wanted, 1), len(part))
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from ueo_core.analysis.image_selections import best_predictions, truth_sentence
 from ueo_core.analysis.preview import picture_jpeg
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.utils.errors import UserError
 from ui.common import thumbs
 from ui.common.text import escaped, markdown
@@ -39,7 +39,7 @@ def picture(reference: dict, index: int) -> None:
     st.html(f'{_STYLE}<div class="ueo-big">{body}</div>')
 
 
-def predictions(opened: Inspection, part: Part, index: int) -> None:
+def predictions(opened: Inspection, part: SetResult, index: int) -> None:
     """The top predictions before and after, as bars of the probability at the logit scale."""
     for side, color in (("before", "#8797A8"), ("after", "#0072B2")):
         best = best_predictions(part, side, index, BEST)
@@ -55,7 +55,7 @@ def predictions(opened: Inspection, part: Part, index: int) -> None:
     )
 
 
-def show(opened: Inspection, part: Part, index: int) -> None:
+def show(opened: Inspection, part: SetResult, index: int) -> None:
     """Image and predictions side by side."""
     st.markdown(f"**{markdown(thumbs.name(part.reference, index) or f'image {index}')}**")
     left, right = st.columns([1, 1], gap="medium")
@@ -66,7 +66,7 @@ def show(opened: Inspection, part: Part, index: int) -> None:
 
 
 @st.dialog("Image", width="medium")
-def dialog(opened: Inspection, part: Part, index: int) -> None:
+def dialog(opened: Inspection, part: SetResult, index: int) -> None:
     """The image in a dialog, with a button that shows it on the map."""
     show(opened, part, index)
     if st.button("Show on the map", icon=":material/scatter_plot:", key="inspect.to-map"):

@@ -24,14 +24,14 @@ CLASS_LOOKS = (  # Okabe and Ito's and three more; vermilion is kept for the unk
 )
 LOOKS = {
     "rest": ("#9AA5B1", "circle"),
-    "unlabelled": ("#9AA5B1", "circle"),
+    "unlabeled": ("#9AA5B1", "circle"),
     "unknown": ("#D55E00", "triangle-up"),
     "same": ("#9AA5B1", "circle"),
     "right": ("#56B4E9", "circle"),
     "wrong": ("#8797A8", "x"),
-    "flipped": ("#E69F00", "diamond"),
-    "mended": ("#009E73", "triangle-up"),
-    "broken": ("#D55E00", "triangle-down"),
+    "changed": ("#E69F00", "diamond"),
+    "became-right": ("#009E73", "triangle-up"),
+    "became-wrong": ("#D55E00", "triangle-down"),
 }
 SCALE = "Cividis"  # looks the same to color-blind people
 NAMED = 40  # largest number of class texts with a name each

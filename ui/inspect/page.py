@@ -5,7 +5,7 @@ from functools import lru_cache
 import streamlit as st
 
 from ueo_core.analysis.hand_estimates import judge_by_hand
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.config.methods import METHODS
 from ueo_core.evaluation.metrics import evaluate
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
@@ -41,14 +41,14 @@ def show(run: str) -> None:
     opened = inspection(run, step)
     part = opened.parts[part_name]
     _about(opened, part)
-    by_hand = None if part.labelled else hand_labeling.estimates(opened, part, score)
+    by_hand = None if part.labeled else hand_labeling.estimates(opened, part, score)
     verdict = judged(opened, part.name, score)
     if by_hand:
         verdict = judge_by_hand(by_hand)
     show_verdict(verdict)
     if step == opened.final:
         show_guard(opened)
-    if part.labelled:
+    if part.labeled:
         _figures(opened, part, score, verdict)
     elif by_hand:
         hand_labeling.table(by_hand, opened, score)
@@ -57,7 +57,7 @@ def show(run: str) -> None:
         image_card.dialog(opened, part, image)
 
 
-def _tabs(opened: Inspection, part: Part, score: str, verdict) -> None:
+def _tabs(opened: Inspection, part: SetResult, score: str, verdict) -> None:
     """The sections; only the open one is computed and drawn."""
     sections = {
         "Known or unknown": lambda: threshold.show(opened, part, score, verdict),
@@ -68,7 +68,7 @@ def _tabs(opened: Inspection, part: Part, score: str, verdict) -> None:
     }
     if not part.n_id:
         del sections["Classes"]
-    if part.labelled:
+    if part.labeled:
         del sections["Label a few"]
     if (wanted := st.session_state.pop("inspect.go", None)) in sections:
         st.session_state[state.TAB] = wanted
@@ -80,7 +80,7 @@ def _tabs(opened: Inspection, part: Part, score: str, verdict) -> None:
                 sections[name]()
 
 
-def _classes(opened: Inspection, part: Part) -> None:
+def _classes(opened: Inspection, part: SetResult) -> None:
     show_classes(opened, part)
     show_confusion(opened, part)
 
@@ -111,9 +111,9 @@ def _choices(final: Inspection) -> tuple[int, str, str]:
     return step, chosen, score
 
 
-def _about(opened: Inspection, part: Part) -> None:
+def _about(opened: Inspection, part: SetResult) -> None:
     about = f"{len(part):,} images"
-    if part.labelled:
+    if part.labeled:
         about += f", {part.n_id:,} known (of {len(opened.classes)} classes), {part.n_ood:,} unknown"
     about += f" · {METHODS[opened.method].title}, {opened.final} steps"
     if opened.final < opened.steps:
@@ -133,7 +133,7 @@ def _metrics(opened: Inspection, part: str, score: str) -> dict[str, dict]:
     }
 
 
-def _figures(opened: Inspection, part: Part, score: str, verdict) -> None:
+def _figures(opened: Inspection, part: SetResult, score: str, verdict) -> None:
     """The table of metrics, before beside after."""
     found = _metrics(opened, part.name, score)
     temperature = SCORES[score].temperature(opened.logit_scale)

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import streamlit as st
 
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.evaluation.thresholds import mixture_threshold
 
 TAB = "inspect.tab"
@@ -17,7 +17,7 @@ def automatic_thresholds(opened: Inspection, score: str) -> dict[str, float]:
     return {s: mixture_threshold(v) for s, v in opened.parts["pool"].scores(score).items()}
 
 
-def thresholds(opened: Inspection, part: Part, score: str) -> dict[str, float]:
+def thresholds(opened: Inspection, part: SetResult, score: str) -> dict[str, float]:
     """The threshold of each side as last set, else the automatic one."""
     kept, automatic = _kept(), automatic_thresholds(opened, score)
     return {s: kept.get(_key(opened, part, score, s), automatic[s]) for s in part.cosines}
@@ -39,21 +39,21 @@ def _key(opened, part, score: str, side: str) -> tuple:
 # The selected image, and those brushed on the map, each of one set of one run.
 
 
-def selected_image(opened: Inspection, part: Part) -> int | None:
+def selected_image(opened: Inspection, part: SetResult) -> int | None:
     """The image selected last in this set, or None."""
     key, image = st.session_state.get("inspect.selected", (None, None))
     return image if key == (opened.run, part.name) else None
 
 
-def select_image(opened: Inspection, part: Part, image: int | None) -> None:
+def select_image(opened: Inspection, part: SetResult, image: int | None) -> None:
     st.session_state["inspect.selected"] = (opened.run, part.name), image
 
 
-def brushed(opened: Inspection, part: Part) -> list[int]:
+def brushed(opened: Inspection, part: SetResult) -> list[int]:
     """The images brushed on the map of this set, ascending."""
     key, images = st.session_state.get("inspect.brushed", (None, []))
     return images if key == (opened.run, part.name) else []
 
 
-def brush(opened: Inspection, part: Part, images: list[int]) -> None:
+def brush(opened: Inspection, part: SetResult, images: list[int]) -> None:
     st.session_state["inspect.brushed"] = (opened.run, part.name), sorted(set(images))

@@ -5,7 +5,7 @@ import streamlit as st
 
 from ueo_core.analysis import histograms
 from ueo_core.analysis.histograms import data_range
-from ueo_core.analysis.run_result import Inspection, Part
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.analysis.threshold_effect import (
     effect_rows,
     roc_points,
@@ -23,10 +23,10 @@ from ui.inspect import state
 SIDES = ("before", "after")
 
 
-def show(opened: Inspection, part: Part, score: str, verdict) -> None:
+def show(opened: Inspection, part: SetResult, score: str, verdict) -> None:
     """Draw the section: both histograms, both thresholds, and their effect."""
     scores, now = part.scores(score), state.thresholds(opened, part, score)
-    title = "Known against unknown" if part.labelled else "Does it contain unknown images?"
+    title = "Known against unknown" if part.labeled else "Does it contain unknown images?"
     titled(f"### {title}", "hills")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -65,7 +65,7 @@ def _set(opened, part, score: str, values: dict[str, float]) -> None:
 def _side(opened, part, side, score, now: float, limits) -> float:
     values = part.scores(score)[side]
     groups = {"images": values}
-    if part.labelled:
+    if part.labeled:
         groups = {"known": values[part.truth >= 0], "unknown": values[part.truth == OOD]}
         groups = {k: v for k, v in groups.items() if len(v)}
     low, high = limits or data_range(values)
@@ -110,7 +110,7 @@ def _effects(part, scores, thresholds, verdict) -> None:
     with left:
         st.markdown("**Effect of the thresholds**")
         st.html(_table(effects, len(part)))
-        if not part.labelled:
+        if not part.labeled:
             st.caption(
                 "No labels, so the unknown images cannot be counted. The automatic threshold is a heuristic: "
                 "the point where two normal distributions, fitted to the pool's scores, cross."

@@ -4,7 +4,7 @@ import uuid
 
 import streamlit as st
 
-from ueo_core.analysis.live_metrics import confidence_hills, phase_sentence
+from ueo_core.analysis.live_metrics import score_densities, phase_sentence
 from ueo_core.drawings import sample
 from ueo_core.learn.link import Link
 from ueo_core.runs.downsample import decimated
@@ -182,7 +182,7 @@ def _where_it_starts():
 
 def _hills(now: Snapshot | None, size: int) -> None:
     st.markdown("**The hills, at step 0 and now**")
-    found = confidence_hills(now) if now else _where_it_starts()
+    found = score_densities(now) if now else _where_it_starts()
     st.echarts_chart(
         charts.hill_chart(found, size),
         key="learn.live.hills",

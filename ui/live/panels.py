@@ -7,9 +7,9 @@ import streamlit as st
 
 from ueo_core.analysis import histograms
 from ueo_core.analysis.live_metrics import (
-    canary_strip,
+    borderline_images,
     change_by_layer,
-    confidence_hills,
+    score_densities,
     has_labels,
     progress_signs,
     weight_bars,
@@ -141,7 +141,7 @@ def _loss(panel: Panel) -> None:
 def _hills(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
     _head("Score distributions, now and at step 0", "hills")
-    found = confidence_hills(now)
+    found = score_densities(now)
     floor = 1 / len(about.classes)
     _chart(
         panel,
@@ -263,7 +263,7 @@ def _weight_lines(now: Snapshot, index: int, weighted: bool) -> list[str]:
 
 
 def _borderline_images(now: Snapshot, about: Facts) -> None:
-    found = canary_strip(now)
+    found = borderline_images(now)
     flipped = sum(c.flipped for c in found)
     count = f": {flipped} of {len(found)} predictions changed" if found else ""
     _head(f"Borderline images{count}")

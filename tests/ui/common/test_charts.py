@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from ueo_core.analysis.histograms import hills
+from ueo_core.analysis.histograms import densities
 from ui.common import charts
 
 
 def test_known_and_unknown_differ_by_color_and_by_symbol_at_the_peak():
-    found = hills({"known": np.array([0.4, 0.5, 0.6]), "unknown": np.array([0.1, 0.2])})
+    found = densities({"known": np.array([0.4, 0.5, 0.6]), "strangers": np.array([0.1, 0.2])})
     known, unknown = charts.hill_chart(found)["series"]
     assert known["lineStyle"]["color"] == charts.KNOWN
     assert unknown["lineStyle"]["color"] == charts.UNKNOWN
     assert known["markPoint"]["symbol"] != unknown["markPoint"]["symbol"]
-    for series, name in ((known, "known"), (unknown, "unknown")):
+    for series, name in ((known, "known"), (unknown, "strangers")):
         x, y = series["markPoint"]["data"][0]["coord"]
         peak = int(found.density[name].argmax())
         assert (x, y) == (round(found.x[peak], 6), round(found.density[name][peak], 6))
@@ -21,7 +21,7 @@ def test_known_and_unknown_differ_by_color_and_by_symbol_at_the_peak():
 def test_step_0_is_dashed_and_hollow_beside_now():
     values = np.array([0.1, 0.2, 0.3])
     then, now = charts.hill_chart(
-        hills({"step 0 · all images": values, "now · all images": values + 0.1})
+        densities({"step 0 · all images": values, "now · all images": values + 0.1})
     )["series"]
     assert (then["lineStyle"]["type"], now["lineStyle"]["type"]) == ("dashed", "solid")
     assert "areaStyle" in now and "areaStyle" not in then and "markPoint" not in then
