@@ -83,7 +83,10 @@ VIEWS: dict[str, View] = {
         _changed,
     ),
     "became-wrong": View(
-        "Became wrong", "Right before, wrong after, most confident error first.", True, _became_wrong
+        "Became wrong",
+        "Right before, wrong after, most confident error first.",
+        True,
+        _became_wrong,
     ),
     "became-right": View(
         "Became right",

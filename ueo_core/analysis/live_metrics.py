@@ -126,7 +126,9 @@ def borderline_images(snapshot: Snapshot) -> list[BorderlineImage]:
             if new != old
         )
         found.append(
-            BorderlineImage(now["image"], predictions[0][1], now["answer"], now["confidence"], flips)
+            BorderlineImage(
+                now["image"], predictions[0][1], now["answer"], now["confidence"], flips
+            )
         )
     return found
 

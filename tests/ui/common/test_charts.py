@@ -7,12 +7,12 @@ from ui.common import charts
 
 
 def test_known_and_unknown_differ_by_color_and_by_symbol_at_the_peak():
-    found = densities({"known": np.array([0.4, 0.5, 0.6]), "strangers": np.array([0.1, 0.2])})
+    found = densities({"known": np.array([0.4, 0.5, 0.6]), "unknown": np.array([0.1, 0.2])})
     known, unknown = charts.hill_chart(found)["series"]
     assert known["lineStyle"]["color"] == charts.KNOWN
     assert unknown["lineStyle"]["color"] == charts.UNKNOWN
     assert known["markPoint"]["symbol"] != unknown["markPoint"]["symbol"]
-    for series, name in ((known, "known"), (unknown, "strangers")):
+    for series, name in ((known, "known"), (unknown, "unknown")):
         x, y = series["markPoint"]["data"][0]["coord"]
         peak = int(found.density[name].argmax())
         assert (x, y) == (round(found.x[peak], 6), round(found.density[name][peak], 6))
