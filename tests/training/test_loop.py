@@ -1,5 +1,6 @@
 """The loop: exactness, determinism, resumption, and that labels cannot reach it."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -8,12 +9,15 @@ import torch
 
 from tests.conftest import Arrays
 from ueo_core.config.lr_schedule import steps_in_all
+from ueo_core.config.methods import METHODS
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.methods.build_loss import Loss
 from ueo_core.methods.ueo import confidence_weights, ueo
 from ueo_core.models.adapted_clip import AdaptedCLIP
-from ueo_core.training.loop import adapt, image_features
+from ueo_core.training import loop
+from ueo_core.training.loop import adapt, check_pool, fitting_chunk, image_features
+from ueo_core.utils import memory
 from ueo_core.utils.errors import UserError
 
 CLASSES = ["dog", "cat", "house"]
@@ -244,3 +248,137 @@ def test_entmin_lowers_the_entropy(tiny):
     steps = list(adapt(model, views, weights, settings(method="entmin", epochs=15)))
     assert steps[-1].entropy < 0.5 * steps[0].entropy
     assert steps[0].loss == steps[0].entropy
+
+
+def test_two_images_are_a_pool():
+    check_pool(2)
+    with pytest.raises(UserError) as refused:
+        check_pool(1)
+    assert str(refused.value) == (
+        "The pool has 1 usable image, and adaptation needs at least two; add more images."
+    )
+    with pytest.raises(UserError, match="The pool has 0 usable images, and"):
+        check_pool(0)
+
+
+def test_activations_are_held_for_a_chunk_at_a_time(tiny, monkeypatch):
+    model, views, weights = ready(tiny)
+    sizes, encode = [], model.encode_image
+    monkeypatch.setattr(model, "encode_image", lambda x: sizes.append(len(x)) or encode(x))
+    next(adapt(model, views, weights, settings(batch_size=12, chunk=5)))
+    # The parts that keep nothing, the one that does, and the others once more for the gradient.
+    assert sizes == [5, 2, 5, 5, 2]
+    sizes.clear()
+    next(adapt(model, views, weights, settings(batch_size=12, chunk=12)))
+    assert sizes == [12]
+
+
+@pytest.mark.parametrize(("total", "most"), [(None, None), (10**12, None), (1, 1)])
+def test_a_chunk_fits_the_memory(tiny, total, most):
+    model, views, _ = ready(tiny)
+    model.trainable_parameters()
+    assert fitting_chunk(model, views, settings(batch_size=8), total) == most
+
+
+def test_the_memory_of_a_chunk_is_what_one_more_image_saves(tiny):
+    model, views, _ = ready(tiny)
+    model.trainable_parameters()
+
+    def saved(n: int) -> int:
+        images = torch.cat([views.evaluation([0])] * n)
+        return memory.saved_bytes(lambda: model.tower(images))
+
+    each = saved(2) - saved(1)
+    assert each == saved(4) - saved(3) > 0
+    # Four images fit exactly into a CPU's share of this memory, five do not.
+    total = math.ceil(4 * each / memory.STEP_SHARE)
+    for batch, chunk in ((4, None), (5, 3), (8, 4)):
+        assert fitting_chunk(model, views, settings(batch_size=batch), total) == chunk
+
+
+def test_a_chunk_is_chosen_from_the_memory_where_none_is_given(tiny, monkeypatch):
+    model, views, weights = ready(tiny)
+    asked = []
+    monkeypatch.setattr(memory, "memory_of", lambda device: 123)
+    monkeypatch.setattr(loop, "fitting_chunk", lambda *args: asked.append(args[3]) or 2)
+    sizes, encode = [], model.encode_image
+    monkeypatch.setattr(model, "encode_image", lambda x: sizes.append(len(x)) or encode(x))
+    next(adapt(model, views, weights, settings(batch_size=4)))
+    assert asked == [123] and max(sizes) == 2
+    asked.clear()
+    next(adapt(model, views, weights, settings(batch_size=4, chunk=3)))
+    assert asked == []
+
+
+def test_text_is_encoded_once_where_the_prompt_does_not_train(tiny, monkeypatch):
+    model, views, weights = ready(tiny)
+    calls, encode = [], model.encode_text
+    monkeypatch.setattr(model, "encode_text", lambda: calls.append(1) or encode())
+    for trained, expected in (("affine", 1), ("both", 6)):
+        calls.clear()
+        assert len(list(adapt(model, views, weights, settings(trained=trained, chunk=5)))) == 6
+        assert len(calls) == expected
+
+
+def test_training_in_bfloat16_is_another_and_close(tiny):
+    model, views, weights = ready(tiny)
+    found = {}
+    for name in ("float32", "bfloat16"):
+        for chunk in (5, 2):
+            model.reset()
+            chosen = settings(precision=name, chunk=chunk, lr=0.1, epochs=1)
+            found[name, chunk] = adapter_after(model, views, weights, chosen)
+    for chunk in (5, 2):
+        one, other = found["float32", chunk], found["bfloat16", chunk]
+        assert not same(one, other)
+        for name in one:
+            torch.testing.assert_close(other[name], one[name], atol=0.05, rtol=0.05)
+
+
+def test_a_step_says_where_it_is_and_how_long_it_took(tiny):
+    model, views, weights = ready(tiny)
+    steps = list(adapt(model, views, weights, settings()))
+    assert [s.step for s in steps] == [1, 2, 3, 4, 5, 6] and {s.steps for s in steps} == {6}
+    assert [s.epoch for s in steps] == [1, 1, 1, 2, 2, 2]
+    assert all(0 < s.seconds < 60 for s in steps)
+
+
+def test_what_cannot_be_trained_is_refused(tiny, monkeypatch):
+    model, views, weights = ready(tiny)
+    with pytest.raises(ValueError, match="quick mode needs a model created with mode='quick'"):
+        next(adapt(model, views, weights, settings(mode="quick")))
+    row = dataclasses.replace(METHODS["entmin"], memory=True)
+    monkeypatch.setitem(METHODS, "entmin", row)
+    with pytest.raises(ValueError, match="entmin has a memory that no checkpoint holds"):
+        next(adapt(model, views, weights, settings(method="entmin"), done=1))
+    assert next(adapt(model, views, weights, settings(method="entmin"))).step == 1
+
+
+def test_a_loss_is_given_the_places_in_the_pool_and_the_zero_shot_features(tiny, monkeypatch):
+    model, views, weights = ready(tiny)
+    seen, start = [], torch.randn(12, 16, generator=torch.Generator().manual_seed(0))
+
+    def build(chosen, given):
+        assert torch.equal(given, start)
+
+        def objective(batch):
+            seen.append((batch.index.tolist(), batch.confidence.tolist(), batch.scale))
+            return Loss(batch.cosines.sum(), torch.tensor(0.0), torch.tensor(0.0))
+
+        return objective
+
+    monkeypatch.setattr(loop, "build", build)
+    steps = list(adapt(model, views, weights, settings(chunk=5), start=start))
+    assert seen == [
+        (list(s.batch), weights[list(s.batch)].tolist(), model.logit_scale) for s in steps
+    ]
+
+
+def test_features_of_some_images_in_batches(tiny):
+    model, views, _ = ready(tiny)
+    done = []
+    whole = image_features(model, views)
+    some = image_features(model, views, 2, done.append, [7, 3, 0])
+    torch.testing.assert_close(some, whole[[7, 3, 0]], atol=1e-6, rtol=1e-5)
+    assert done == [2, 3] and not whole.requires_grad
+    assert len(image_features(model, Views(Arrays(0), tiny))) == 0
