@@ -21,8 +21,9 @@ from ueo_core.analysis.compare import (
     table,
 )
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
-from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_json
 from ueo_core.utils.paths import runs_root
 
 
@@ -90,7 +91,7 @@ def test_the_same_seed_twice_counts_once_and_is_said(three):
     assert [c.run for c in one_per_seed([three[0], again, three[1]])] == ["a", "b"]
     assert table(together)[1].runs == ("a", "b")
     assert cautions(together) == [
-        "“once more”: the same settings and seed as another run here, so it counts once."
+        "“once more”: the same settings and seed as another selected run; counted once."
     ]
 
 
@@ -156,20 +157,20 @@ def test_other_images_and_other_classes_are_sentences(three):
     ]
     fewer = compared_run("fewer", run_of(three[0]), classes=["cat", "dog", "tree"], title="trees")
     said = cautions([three[0], fewer])
-    assert "only there sun" in said[0] and "only there tree" in said[0]
+    assert "only here: sun" in said[0] and "only here: tree" in said[0]
     assert three[0].benchmark != fewer.benchmark
 
 
 def test_the_same_images_with_other_labels_are_not_tested_against_each_other(three):
-    relabelled = compared_run("relabelled", run_of(three[0]))
-    write_json(run_of(relabelled).path / "labels.json", {"pool": ["cat"] * 80, "holdout": None})
-    again = open_compared_run(run_of(relabelled), "pool", "mcm")
+    relabeled = compared_run("relabeled", run_of(three[0]))
+    write_json(run_of(relabeled).path / "labels.json", {"pool": ["cat"] * 80, "holdout": None})
+    again = open_compared_run(run_of(relabeled), "pool", "mcm")
     assert again.images == three[0].images and again.benchmark != three[0].benchmark
-    assert "carry different labels" in cautions([three[0], again])[0]
+    assert "have different labels" in cautions([three[0], again])[0]
 
 
 def test_without_labels_only_agreement_is_left():
-    found = compared_run("u", labelled=False)
+    found = compared_run("u", labeled=False)
     zero, ueo = table([found])
     assert ueo.figures["acc"] is None and zero.figures["hm"] is None
     assert ueo.figures["agreement"].value == found.agreement

@@ -22,15 +22,15 @@ def test_labels_split_the_weights_and_the_hills():
 
 
 def test_without_labels_signs_take_their_place():
-    now = read_snapshot(write_run("r", labelled=False))
+    now = read_snapshot(write_run("r", labeled=False))
     assert list(live_metrics.weight_bars(now).counts) == ["all images"]
     assert list(live_metrics.score_densities(now).density) == [
         "step 0 · all images",
         "now · all images",
     ]
     signs = live_metrics.progress_signs(now, 3)
-    assert signs["Same answer"] == [(0, 100.0), (4, 96.0)]
-    assert signs["Doubt"][0][1] == pytest.approx(100 * 0.5 / np.log(3))
+    assert signs["Same prediction"] == [(0, 100.0), (4, 96.0)]
+    assert signs["Uncertainty"][0][1] == pytest.approx(100 * 0.5 / np.log(3))
 
 
 def test_change_in_percent_and_canaries_with_their_flip():

@@ -82,9 +82,9 @@ def test_only_runs_on_the_same_bench_are_tested_and_never_a_run_against_itself()
     assert [t.run for t in both] == ["a", "b"]
     assert [t.p_holm for t in both] == holm([t.p_value for t in both])
     said = describe_tests(tests, {"b": "UEO"}, "a")
-    assert said.startswith("By HM on the same images, WORSE than a: UEO (-")
+    assert said.startswith("By HM on the same images: worse than a: UEO (-")
 
 
 def test_without_labels_there_is_no_test():
-    u = compared_run("u", labelled=False)
+    u = compared_run("u", labeled=False)
     assert against([u], zero_shot(u)) == [] and describe_tests([], {}, "x") == ""

@@ -4,7 +4,7 @@ import pytest
 
 from tests.analysis.test_compare import compared_run, run_of
 from tests.helpers.run_folders import write_run
-from ueo_core.analysis.run_picker import catalogue, entry, latest_together
+from ueo_core.analysis.run_picker import catalog, entry, latest_together
 from ueo_core.runs.manager import Manager
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import runs_root
@@ -24,14 +24,14 @@ def test_the_newest_runs_on_the_same_data_are_chosen_in_the_order_of_their_makin
     write_run("halted", state="paused")
     (runs_root() / "broken").mkdir()
     (runs_root() / "broken" / "config.json").write_text("{")
-    entries = catalogue(manager)
+    entries = catalog(manager)
     assert [e.run for e in entries] == ["b", "elsewhere", "a"]
     assert latest_together(entries) == ["a", "b"]
     assert entries[0].seed == 1 and entries[0].method == "ueo" and entries[0].finished
 
 
 def test_without_a_finished_run_nothing_is_chosen(manager):
-    assert latest_together(catalogue(manager)) == []
+    assert latest_together(catalog(manager)) == []
 
 
 def test_an_unknown_run_and_a_damaged_one_are_sentences(manager):

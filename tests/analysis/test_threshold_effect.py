@@ -43,7 +43,7 @@ def test_a_threshold_counted_by_hand():
     assert (found.known_accepted, found.known) == (2, 3)
     assert (found.unknown_accepted, found.unknown) == (1, 2)
     assert found.tpr == pytest.approx(200 / 3) and found.fpr == 50
-    assert found.accuracy == pytest.approx(100 / 3)  # of 3 accepted labelled images 1 is right
+    assert found.accuracy == pytest.approx(100 / 3)  # of 3 accepted labeled images 1 is right
 
 
 def test_every_point_of_the_roc_is_what_that_threshold_does():
@@ -94,9 +94,9 @@ def test_wilson_equals_scipy(hits, n):
     assert wilson(hits, n) == pytest.approx((100 * expected.low, 100 * expected.high))
 
 
-def test_cells_of_the_confusion_cover_all_labelled_images_once():
+def test_cells_of_the_confusion_cover_all_labeled_images_once():
     rows = confusion_rows(["a", "b", "c"], TRUTH)
-    assert rows[-1] == (OOD, "none of them")
+    assert rows[-1] == (OOD, "none (unknown)")
     cells = [confusion_cell(ANSWER, TRUTH, r, c) for r, _ in rows for c in range(3)]
     assert sorted(np.concatenate(cells)) == list(range(85))
 
@@ -126,7 +126,7 @@ def test_the_best_answers_are_the_softmax_in_order():
         (2, pytest.approx(p[2])),
     ]
     said = [truth_sentence(t, ["cat"]) for t in (0, OOD, UNLABELED)]
-    assert said == ["It is cat.", "It is none of the classes.", "Nobody labelled it."]
+    assert said == ["True class: cat.", "True class: none (unknown).", "No label."]
 
 
 def test_galleries_pick_what_they_say():
@@ -140,16 +140,16 @@ def test_galleries_pick_what_they_say():
     found = {k: v.pick(part, scores, at).tolist() for k, v in VIEWS.items()}
     assert found == {
         "unknown": [3, 2],
-        "flipped": [0, 2],
-        "broken": [0],
-        "mended": [2],
-        "strangers": [],
-        "turned-away": [2],
+        "changed": [0, 2],
+        "became-wrong": [0],
+        "became-right": [2],
+        "unknown-accepted": [],
+        "known-rejected": [2],
         "least": [3, 2, 1, 0],
         "most": [0, 1, 2, 3],
     }
     unlabelled = SetResult("pool", {}, np.full(4, UNLABELED), cosines, 10.0)
-    assert set(gallery_views(unlabelled)) == {"unknown", "flipped", "least", "most"}
+    assert set(gallery_views(unlabelled)) == {"unknown", "changed", "least", "most"}
 
 
 def test_below_a_limit_counts_as_the_threshold_does():
@@ -188,12 +188,12 @@ def test_effect_rows_are_the_effects_in_words():
     effect = threshold_effect([0.9, 0.8, 0.2, 0.7], 0.5, [0, 1, 0, 0], [0, 0, 1, OOD])
     rows = dict(effect_rows({"before": effect, "after": effect}, 4))
     assert rows["Accepted (coverage), of 4"] == ["3 (75.0 %)"] * 2
-    assert rows["Called unknown, of 4"][0] == "1 (25.0 %)"
+    assert rows["Rejected as unknown, of 4"][0] == "1 (25.0 %)"
     assert rows["Known accepted (TPR), of 3"][0] == "2 (66.7 %)"
     assert rows["Unknown accepted (FPR), of 1"][0] == "1 (100.0 %)"
-    assert rows["Right answers among the accepted"][0] == "33.3 %"
+    assert rows["Accuracy among the accepted"][0] == "33.3 %"
     bare = threshold_effect([0.9, 0.2], 0.5, [0, 1], [UNLABELED, UNLABELED])
     assert [name for name, _ in effect_rows({"after": bare}, 2)] == [
         "Accepted (coverage), of 2",
-        "Called unknown, of 2",
+        "Rejected as unknown, of 2",
     ]

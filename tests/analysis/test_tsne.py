@@ -51,10 +51,10 @@ def test_leaving_ends_the_child_and_leaves_nothing(monkeypatch):
 def test_a_child_that_fails_is_a_sentence(monkeypatch):
     folder = write_run("r", n=24)
     monkeypatch.setattr(tsne, "read_features", lambda *a: np.full((24, 3), np.nan, np.float32))
-    with pytest.raises(UserError, match="t-SNE: it ended with .*NaN.*; use the PCA map"):
+    with pytest.raises(UserError, match="t-SNE: it failed with .*NaN.*; use the PCA map"):
         tsne.compute_tsne(folder, "pool", 4)
 
 
 def test_too_few_images_are_refused():
-    with pytest.raises(UserError, match="needs more than 4 images and this set has 4; use PCA"):
+    with pytest.raises(UserError, match="needs more than 4 images, and this set has 4; use PCA"):
         tsne.compute_tsne(write_run("r", n=4), "pool", 4)

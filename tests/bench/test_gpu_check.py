@@ -89,12 +89,12 @@ def test_the_report_names_failures_and_what_was_left_out():
 class TestOnAGpu:
     pytestmark = needs_cuda
 
-    def test_views_are_the_cpus_to_a_grey_level(self):
+    def test_views_are_the_cpus_to_a_gray_level(self):
         backbone = agreement.loaded("drawings-vit", CPU)
         there = agreement.loaded("drawings-vit", torch.device("cuda"))
         images = Arrays(6, size=(97, 150))
         a, b = (Views(images, x).evaluation(range(6)).cpu() for x in (backbone, there))
-        # A CPU rounds to grey levels between its two passes, on noise by up to some levels.
+        # A CPU rounds to gray levels between its two passes, on noise by up to some levels.
         assert (a - b).abs().mean() < 0.01
 
     @pytest.mark.parametrize("method", ["ueo", "infomax", "pouf", "unient"])

@@ -51,7 +51,7 @@ def test_a_folder_of_many_files_arrives_whole_in_one_request(page, fresh_url, tm
     found, names = dataset(tmp_path)
     assert found["title"] == "My pictures"
     assert set(names) == {f"kind {i % 3}/ä{i:04d}.png" for i in range(MANY)}
-    page.get_by_role("button", name="Take the 3 subfolders").wait_for()
+    page.get_by_role("button", name="Use the names of the 3 subfolders").wait_for()
 
 
 def test_a_dropped_folder_keeps_its_subfolders(page, fresh_url, tmp_path):

@@ -74,7 +74,7 @@ def test_a_folder_becomes_a_dataset_with_an_honest_report(page, fresh_url, tmp_p
     assert "?data=my-holiday-" in address
     page.get_by_label("Class names", exact=True).last.fill("key\nfish")
     page.get_by_role("button", name="Save class names").click()
-    page.get_by_role("button", name="Adapt CLIP to it").wait_for()
+    page.get_by_role("button", name="Adapt CLIP to these images").wait_for()
     page.goto(address)
     page.get_by_role("tab", name="Labels").click()
     page.get_by_text("Names of the subfolders").click()
@@ -82,7 +82,7 @@ def test_a_folder_becomes_a_dataset_with_an_honest_report(page, fresh_url, tmp_p
     page.get_by_role("tab", name="Images").click()
     page.locator(".ueo-grid img").nth(5).wait_for()
     assert page.locator(".ueo-grid img").count() == 6
-    page.get_by_role("button", name="Adapt CLIP to it").click()
+    page.get_by_role("button", name="Adapt CLIP to these images").click()
     page.get_by_text("6 unlabeled images, 2 classes").wait_for()
     assert not alerts
 

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.helpers.adapters import CLASSES, write_adapter
 from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters
-from ueo_core.workspace.prediction_history import asked, predictions_of
+from ueo_core.workspace.prediction_history import classified_sets, predictions_of
 
 from .conftest import PATIENCE
 
@@ -34,16 +34,16 @@ def test_from_a_delta_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
     for i in range(3):
         pixels = g.integers(0, 256, (80, 90, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "new" / f"{i}.png")
-    page.goto(f"{fresh_url}/Use?delta={id}")
+    page.goto(f"{fresh_url}/Use?adapter={id}")
     page.get_by_role("radio", name="Folder").click(timeout=3 * PATIENCE)  # the server's first page
     page.get_by_text("Drag a folder here").wait_for()
     page.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(tmp_path / "new")
     page.locator(".ueo-thumb img").nth(2).wait_for()
-    said = predictions_of(imported_adapters()[id], asked(imported_adapters()[id])[0])
+    said = predictions_of(imported_adapters()[id], classified_sets(imported_adapters()[id])[0])
     limit = imported_adapters()[id].threshold
     rows = list(csv.reader(io.StringIO(download(page, "Download the CSV").decode(), newline="")))
     assert [tuple(r) for r in rows[1:]] == [tuple(map(str, r)) for r in said.rows(limit)]
-    assert download(page, "Download the delta") == adapter
+    assert download(page, "Download the adapter") == adapter
     script = download(page, "Download the script").decode()
     assert "open_clip.create_model" in script and "ueo_core" not in script
     page.get_by_role("button", name="Make the zip").click()

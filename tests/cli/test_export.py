@@ -127,7 +127,7 @@ def test_the_snippet_names_the_delta_where_it_lies(made, call, tmp_path):
 def test_the_report_is_one_file(made, call, tmp_path):
     code, told, _ = call("report", made / "run", "--out", tmp_path / "r.html")
     assert code == 0 and told["bytes"] == (tmp_path / "r.html").stat().st_size
-    assert "Nobody knows yet" in (tmp_path / "r.html").read_text()
+    assert "No labels, so improvement cannot be measured" in (tmp_path / "r.html").read_text()
 
 
 @pytest.mark.parametrize(

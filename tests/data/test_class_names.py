@@ -58,7 +58,7 @@ def test_any_text_gives_names_or_a_sentence(text):
     try:
         names = parse_class_names(text)
     except UserError as error:
-        assert str(error).startswith("class names: ")
+        assert str(error).startswith("Class names: ")
     else:
         assert len(names) >= 2
         assert parse_class_names("\n".join(names)) == names

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from ueo_core.data import decode as module
 from ueo_core.data.decode import decode, sniff, target_size
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 
 # Outside pytest the module itself silences Pillow.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
@@ -105,9 +105,9 @@ def test_other_transparency_lies_on_white(mode):
     if mode == "LA":
         data = encode(Image.new("LA", (9, 9), (0, 0)))
     else:
-        colour = (0, 0, 0) if mode == "RGB" else 0
-        image = Image.new(mode, (9, 9), colour)
-        data = encode(image, transparency=colour)
+        color = (0, 0, 0) if mode == "RGB" else 0
+        image = Image.new(mode, (9, 9), color)
+        data = encode(image, transparency=color)
     np.testing.assert_array_equal(take(data).pixels, np.full((9, 9, 3), 255))
 
 
@@ -175,19 +175,19 @@ def test_shape_follows_the_rule(width, height, side):
     assert abs(shape[1] / shape[0] - width / height) <= 0.51 * (1 + width / height) / min(shape[:2])
 
 
-def test_spread_is_the_deviation_of_the_grey_levels_on_a_grid():
+def test_spread_is_the_deviation_of_the_gray_levels_on_a_grid():
     image = picture(100, 80)
-    grey = np.asarray(image, np.float64) @ [0.299, 0.587, 0.114]
+    gray = np.asarray(image, np.float64) @ [0.299, 0.587, 0.114]
     spread = take(encode(image), side=500).spread
-    assert spread == pytest.approx(grey[::3, ::4].std())
-    assert spread == pytest.approx(grey.std(), rel=0.05)
+    assert spread == pytest.approx(gray[::3, ::4].std())
+    assert spread == pytest.approx(gray.std(), rel=0.05)
     assert take(encode(Image.new("RGB", (100, 80), "teal"))).spread == pytest.approx(0)
 
 
 def test_a_bomb_is_refused_by_its_header():
-    with pytest.raises(Refused, match="max_pixels"):
+    with pytest.raises(RejectedFile, match="max_pixels"):
         take(header_only_png(12_000, 11_000))
-    with pytest.raises(Refused, match="max_pixels"):
+    with pytest.raises(RejectedFile, match="max_pixels"):
         take(header_only_png(60_000, 60_000))  # over Pillow's own bound as well
 
 
@@ -201,7 +201,7 @@ def test_a_bomb_is_refused_by_its_header():
     ],
 )
 def test_each_limit_names_itself(size, limits, named):
-    with pytest.raises(Refused, match=named):
+    with pytest.raises(RejectedFile, match=named):
         take(encode(Image.new("RGB", size)), **limits)
 
 
@@ -211,7 +211,7 @@ def test_truncated_files_are_refused(kind):
     data = encode(Image.fromarray(rng.integers(0, 256, (80, 80, 3), np.uint8)), kind)
     assert take(data).pixels.shape == (64, 64, 3)
     for share in (0.02, 0.3, 0.7):
-        with pytest.raises(Refused):
+        with pytest.raises(RejectedFile):
             take(data[: int(len(data) * share)])
 
 
@@ -232,11 +232,11 @@ def test_broken_exif_does_not_cost_the_image():
     ],
 )
 def test_other_contents_are_named(head, reason):
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(RejectedFile, match=reason):
         sniff(head)
 
 
 def test_heic_without_a_decoder_says_what_to_do(monkeypatch):
     monkeypatch.setattr(module, "_heif_ready", lambda: False)
-    with pytest.raises(Refused, match="HEIC.*pillow-heif.*JPEG"):
+    with pytest.raises(RejectedFile, match="HEIC.*pillow-heif.*JPEG"):
         sniff(b"\0\0\0\x18ftypheic\0\0\0\0")

@@ -33,7 +33,7 @@ def test_training_crops_are_torchvisions(mirrored):
     found = resample(images(), crops, (32, 32))
     for view, image, crop in zip(found, images(), crops, strict=True):
         difference = (view - one_by_one(image, crop, (32, 32))).abs()
-        # A value half-way between two grey levels may round either way.
+        # A value half-way between two gray levels may round either way.
         assert difference.max() <= 1 and (difference > 0).float().mean() < 2e-3
 
 

@@ -228,7 +228,7 @@ def test_members_that_cannot_be_read(store, take):
     data[at + 60] ^= 0xFF
     report, reasons = take(bytes(data))
     assert names_of(store, report) == ["ok.png"]
-    assert "broken" in reasons["crc.png"]
+    assert "damaged" in reasons["crc.png"]
     assert "password" in reasons["key.png"]
     assert "method" in reasons["odd.png"]
 
@@ -324,7 +324,7 @@ def test_uploads_go_by_the_same_rules(store, tmp_path):
         "broken.zip",
         "half.zip",
     }
-    assert "named a zip, but it is none" in {s.name: s.reason for s in report.skipped}["half.zip"]
+    assert "not a zip file" in {s.name: s.reason for s in report.skipped}["half.zip"]
 
 
 def test_one_uploaded_zip_is_the_source_and_stays_open(store):
@@ -363,6 +363,6 @@ def test_images_that_deserve_a_look(store):
     report = store.ingest_files([("flat.png", flat), ("tiny.png", png(1, (20, 40)))])
     assert report.usable == 2
     assert {(w.name, w.reason) for w in report.warnings} == {
-        ("flat.png", "almost one flat colour"),
+        ("flat.png", "almost a single flat color"),
         ("tiny.png", "tiny: 20 x 40 pixels"),
     }

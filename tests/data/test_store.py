@@ -254,7 +254,7 @@ def test_prune_waits_for_intakes(photos, tmp_path):
     refused = []
 
     def progress(step):
-        with pytest.raises(UserError, match="being taken in"):
+        with pytest.raises(UserError, match="being imported"):
             other.prune()
         refused.append(step)
 
@@ -337,9 +337,9 @@ def test_a_store_inside_its_source_does_not_eat_itself(photos):
 
 def test_a_place_that_cannot_hold_a_store(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be made there"):
+    with pytest.raises(UserError, match="cannot be created"):
         Store(tmp_path / "file")
-    with pytest.raises(UserError, match="short side"):
+    with pytest.raises(UserError, match="Short side"):
         Store(tmp_path / "store", 0)
 
 

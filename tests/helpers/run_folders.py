@@ -12,7 +12,8 @@ from ueo_core.data.store import Store
 from ueo_core.inference.adapter_file import FORMAT
 from ueo_core.models.adapted_clip import save_adapter
 from ueo_core.runs.create import create_run, reference
-from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.files import write_json
 from ueo_core.utils.paths import runs_root, store_root
 
 CLASSES = ["cat", "dog", "sun"]
@@ -78,7 +79,7 @@ def write_run(
     name: str,
     *,
     n: int = 80,
-    labelled: bool = True,
+    labeled: bool = True,
     skill: tuple[float, float] = (0.03, 0.12),
     state: str = "finished",
     title: str = "a run",
@@ -92,12 +93,12 @@ def write_run(
         Settings.for_backbone("drawings-resnet"),
         list(classes),
         image_set(n, name),
-        labels if labelled else None,
+        labels if labeled else None,
         title=title,
     )
     before, after = (cosines_of(labels, s, i) for i, s in enumerate(skill))
-    shown = labels if labelled else None
-    ood = [x not in CLASSES for x in labels] if labelled else []
+    shown = labels if labeled else None
+    ood = [x not in CLASSES for x in labels] if labeled else []
     weights = np.linspace(0.4, 0.9, n).tolist()
     folder.append(
         {

@@ -21,7 +21,7 @@ CLASSES = ["dog", "cat", "house"]
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
-    """A store with a pool of 12 images and a labelled holdout of 9. → store, {"pool", "test"}"""
+    """A store with a pool of 12 images and a labeled holdout of 9. → store, {"pool", "test"}"""
     folder = tmp_path_factory.mktemp("images")
     g = np.random.default_rng(0)
     for part, names in (("pool", ["p"] * 12), ("test", [*CLASSES * 2, "zebra", "zebra", "dog"])):

@@ -151,7 +151,7 @@ def test_word_context_vectors(stage):
     np.testing.assert_allclose(start, model.token_embedding(tokens).detach(), atol=1e-6)
 
 
-def test_word_normalisation_layer(stage):
+def test_word_normalization_layer(stage):
     meaning(
         "Normalisation layer",
         "Scales and shifts features",

@@ -7,11 +7,11 @@ from ueo_core.learn.prefetch import get_ready, likely
 from ueo_core.learn.simplex import simulate
 
 
-def test_the_next_batch_and_both_neighbours_of_the_knob_that_was_turned():
+def test_the_next_batch_and_both_neighbors_of_the_knob_that_was_turned():
     knobs = Knobs(seed=999, trade=1.2, share=80)
     assert likely(knobs, ()) == [replace(knobs, seed=0)]
     assert likely(knobs, ("trade",))[1:] == [replace(knobs, trade=1.3), replace(knobs, trade=1.1)]
-    # At the end of its range a knob has one neighbour only.
+    # At the end of its range a knob has one neighbor only.
     assert likely(knobs, ("share",))[1:] == [knobs, replace(knobs, share=75)]
 
 

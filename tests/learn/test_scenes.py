@@ -17,7 +17,7 @@ from ueo_core.drawings.sample import problem
 from ueo_core.learn import sentence_numbers as n
 from ueo_core.learn.formula import EXERCISES, GLOSSARY, LOSS, PARTS, SYMBOLS, written
 from ueo_core.learn.parameter_counts import RN50, VIT, count, total_change
-from ueo_core.learn.scenes import SCENES, neighbour
+from ueo_core.learn.scenes import SCENES, neighbor
 from ueo_core.learn.stage import Rendered, Stage, draw_line, eight, found, two_hills
 from ueo_core.models.adapted_clip import CONTEXT, AdaptedCLIP
 from ueo_core.training.loop import adapt
@@ -49,8 +49,8 @@ def test_at_most_three_sentences_and_one_thing_to_do():
 
 def test_forward_and_back_stay_within_the_story():
     order = list(SCENES)
-    assert [neighbour(k, 1) for k in order] == [*order[1:], order[-1]]
-    assert [neighbour(k, -1) for k in order] == [order[0], *order[:-1]]
+    assert [neighbor(k, 1) for k in order] == [*order[1:], order[-1]]
+    assert [neighbor(k, -1) for k in order] == [order[0], *order[:-1]]
 
 
 def test_symbols_and_glossary_lead_to_scenes():
@@ -58,7 +58,7 @@ def test_symbols_and_glossary_lead_to_scenes():
     assert {"EntMin", "InfoMax", "UEO", "AUC", "ACC"} <= GLOSSARY.keys()
 
 
-def test_every_symbol_of_the_formula_can_be_told_by_its_colour():
+def test_every_symbol_of_the_formula_can_be_told_by_its_color():
     text = written(LOSS) + written(*PARTS)
     assert "«" not in text
     for number, symbol in enumerate(SYMBOLS.values(), 1):

@@ -1,4 +1,4 @@
-"""Worlds from a labelled folder: the paper's indices, fixed test sets, plain sentences."""
+"""Worlds from a labeled folder: the paper's indices, fixed test sets, plain sentences."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from ueo_core.data.image_set import Original
 from ueo_core.evaluation.metrics import OOD
-from ueo_core.protocol.category_shift import labelled_folder, possible_shifts
+from ueo_core.protocol.category_shift import labeled_folder, possible_shifts
 from ueo_core.utils.errors import UserError
 
 SOURCE = Path("art")
@@ -91,7 +91,7 @@ def labels_of(folder, part) -> set[str]:
     ],
 )
 def test_the_papers_class_indices(n, special, known, pools):
-    folder = labelled_folder(many(n, special=special), SOURCE)
+    folder = labeled_folder(many(n, special=special), SOURCE)
     order = folder.folders
     for shift, indices in pools.items():
         case = folder.case(shift, 0)
@@ -105,7 +105,7 @@ def test_the_papers_class_indices(n, special, known, pools):
 
 
 def test_any_other_folder_has_office_homes_proportions():
-    folder = labelled_folder(many(26, per_class=10), SOURCE)
+    folder = labeled_folder(many(26, per_class=10), SOURCE)
     sizes = {s: len(folder.in_pool(s)) for s in ("closed", "partial", "open", "open-partial")}
     assert len(folder.names("closed")) == 20
     assert sizes == {"closed": 20, "partial": 14, "open": 24, "open-partial": 18}
@@ -113,7 +113,7 @@ def test_any_other_folder_has_office_homes_proportions():
 
 def test_classes_by_name_and_a_pool_by_name():
     counts = {"dog": 6, "cat": 6, "tree": 6, "sun": 6}
-    folder = labelled_folder(images(counts), SOURCE, ["tree", "dog"], pool_classes=["dog", "sun"])
+    folder = labeled_folder(images(counts), SOURCE, ["tree", "dog"], pool_classes=["dog", "sun"])
     case = folder.case("open-partial", 0)
     assert case.classes == ("tree", "dog") and labels_of(folder, case.pool) == {"dog", "sun"}
     truth = {folder.labels[i]: t for i, t in zip(case.test.indices, case.test.truth, strict=True)}
@@ -121,7 +121,7 @@ def test_classes_by_name_and_a_pool_by_name():
 
 
 def test_test_images_are_kept_out_of_the_pool_and_do_not_change_with_the_shift():
-    folder = labelled_folder(many(26, per_class=10), SOURCE, test_share=0.4)
+    folder = labeled_folder(many(26, per_class=10), SOURCE, test_share=0.4)
     cases = {s: folder.case(s, 7) for s in ("closed", "partial", "open", "open-partial")}
     for case in cases.values():
         assert np.array_equal(case.test.indices, cases["closed"].test.indices)
@@ -132,7 +132,7 @@ def test_test_images_are_kept_out_of_the_pool_and_do_not_change_with_the_shift()
 
 
 def test_what_training_sees_has_no_truth():
-    case = labelled_folder(many(26, per_class=4), SOURCE).case("open", 0)
+    case = labeled_folder(many(26, per_class=4), SOURCE).case("open", 0)
     seen = {name for name in dir(case.pool.subset) if not name.startswith("_")}
     assert seen == {"pixels"} and len(case.pool.subset) == len(case.pool)
 
@@ -148,17 +148,17 @@ def test_official_lists_are_followed(tmp_path):
     for part, content in lines.items():
         text = "".join(f"sketch/{line}\n" for line in content)
         (tmp_path / f"sketch_{part}.txt").write_text(text)
-    folder = labelled_folder(found, source, ["a", "b"])
+    folder = labeled_folder(found, source, ["a", "b"])
     case = folder.case("open", 0)
     assert [found.names[i] for i in case.pool.indices] == ["a/00.png", "b/01.png", "c/02.png"]
     assert [found.names[i] for i in case.test.indices] == ["a/03.png", "c/00.png"]
     (tmp_path / "sketch_test.txt").write_text("other/a/03.png 0\n")
     with pytest.raises(UserError, match="none of its lines"):
-        labelled_folder(found, source, ["a", "b"])
+        labeled_folder(found, source, ["a", "b"])
 
 
 def test_a_class_with_one_image_is_tested_on_and_said():
-    folder = labelled_folder(images({"a": 6, "b": 1, "c": 6}), SOURCE, ["a", "b"])
+    folder = labeled_folder(images({"a": 6, "b": 1, "c": 6}), SOURCE, ["a", "b"])
     case = folder.case("closed", 0)
     assert labels_of(folder, case.pool) == {"a"} and labels_of(folder, case.test) == {"a", "b", "c"}
     assert any("b: one image only" in note for note in folder.notes(["closed"]))
@@ -167,18 +167,18 @@ def test_a_class_with_one_image_is_tested_on_and_said():
 @pytest.mark.parametrize("counts", [{"x": 5, "y": 5}, {"Dogs": 5, "y": 5}])
 def test_all_classes_unknown_is_a_sentence(counts):
     with pytest.raises(UserError, match="none of its folders") as error:
-        labelled_folder(images(counts), SOURCE, ["dog", "cat"])
+        labeled_folder(images(counts), SOURCE, ["dog", "cat"])
     assert ("looks like 'dog'" in str(error.value)) == ("Dogs" in counts)
 
 
 @pytest.mark.parametrize("counts", [{"unknown": 5}, {}])
 def test_a_single_folder_is_a_sentence(counts):
     with pytest.raises(UserError, match="at least two of them"):
-        labelled_folder(images(counts), SOURCE, ["dog", "cat"])
+        labeled_folder(images(counts), SOURCE, ["dog", "cat"])
 
 
 def test_without_unknown_images_there_is_no_open_shift():
-    folder = labelled_folder(images({"dog": 5, "cat": 5}), SOURCE, ["dog", "cat"])
+    folder = labeled_folder(images({"dog": 5, "cat": 5}), SOURCE, ["dog", "cat"])
     shifts, left_out = possible_shifts(folder, "all")
     assert shifts == ["closed", "partial"] and "no unknown images" in left_out[0]
     with pytest.raises(UserError, match="no unknown images"):
@@ -188,29 +188,29 @@ def test_without_unknown_images_there_is_no_open_shift():
 
 
 def test_a_pool_too_small_and_names_that_are_no_folder():
-    folder = labelled_folder(images({"dog": 1, "cat": 1, "sun": 1}), SOURCE, ["dog", "cat"])
+    folder = labeled_folder(images({"dog": 1, "cat": 1, "sun": 1}), SOURCE, ["dog", "cat"])
     with pytest.raises(UserError, match="at least two"):
         folder.case("closed", 0)
     with pytest.raises(UserError, match="no such folder"):
-        labelled_folder(images({"dog": 4, "cat": 4}), SOURCE, ["dog", "cat"], pool_classes=["fox"])
+        labeled_folder(images({"dog": 4, "cat": 4}), SOURCE, ["dog", "cat"], pool_classes=["fox"])
 
 
 def test_a_case_says_what_it_is_and_holds_the_images():
     found = images({"dog": 4, "cat": 4, "sun": 4})
-    case = labelled_folder(found, SOURCE, ["dog", "cat"]).case("open", 3)
+    case = labeled_folder(found, SOURCE, ["dog", "cat"]).case("open", 3)
     assert (case.shift, case.seed) == ("open", 3)
     assert case.pool.images is found and case.test.images is found
 
 
 def test_plain_takes_every_folder_as_a_class_whatever_was_named():
-    folder = labelled_folder(images({"dog": 4, "cat": 4, "sun": 4}), SOURCE, ["dog", "cat"])
+    folder = labeled_folder(images({"dog": 4, "cat": 4, "sun": 4}), SOURCE, ["dog", "cat"])
     assert folder.names("plain") == ("cat", "dog", "sun")
     assert folder.names("closed") == ("dog", "cat")
 
 
 def test_a_folder_in_the_other_unicode_form_is_its_class():
     composed, decomposed = "L\u00f6we", "Lo\u0308we"
-    folder = labelled_folder(images({decomposed: 4, "sun": 4}), SOURCE, [composed])
+    folder = labeled_folder(images({decomposed: 4, "sun": 4}), SOURCE, [composed])
     case = folder.case("open", 0)
     truth = {folder.labels[i]: t for i, t in zip(case.test.indices, case.test.truth, strict=True)}
     assert truth == {decomposed: 0, "sun": OOD}
@@ -218,7 +218,7 @@ def test_a_folder_in_the_other_unicode_form_is_its_class():
 
 def test_images_in_no_subfolder_are_left_out_and_counted():
     found = Named([*images({"dog": 4, "cat": 4}).names, "top.png", "top2.png"])
-    folder = labelled_folder(found, SOURCE, ["dog", "cat"])
+    folder = labeled_folder(found, SOURCE, ["dog", "cat"])
     case = folder.case("closed", 0)
     assert len(case.pool) + len(case.test) == 8
     assert labels_of(folder, case.pool) | labels_of(folder, case.test) == {"dog", "cat"}
@@ -230,21 +230,21 @@ def test_images_in_no_subfolder_are_left_out_and_counted():
 def test_labels_from_elsewhere_stand_in_place_of_the_folders():
     found = images({"a": 6})
     labels = ["dog", "dog", "cat", "cat", None, "sun"]
-    folder = labelled_folder(found, SOURCE, ["dog", "cat"], labels=labels)
+    folder = labeled_folder(found, SOURCE, ["dog", "cat"], labels=labels)
     assert folder.labels == tuple(labels) and folder.folders == ["cat", "dog", "sun"]
 
 
 def test_at_least_one_image_of_each_class_is_tested_on():
-    folder = labelled_folder(images({"a": 4, "b": 4}), SOURCE, ["a", "b"], test_share=0.1)
+    folder = labeled_folder(images({"a": 4, "b": 4}), SOURCE, ["a", "b"], test_share=0.1)
     case = folder.case("closed", 0)
     assert len(case.test) == 2 and len(case.pool) == 6
 
 
 def test_a_pool_of_two_is_enough():
-    folder = labelled_folder(images({"a": 2, "b": 2}), SOURCE, ["a"], pool_classes=["a"])
+    folder = labeled_folder(images({"a": 2, "b": 2}), SOURCE, ["a"], pool_classes=["a"])
     with pytest.raises(UserError, match="its pool has 1 images"):
         folder.case("open", 0)
-    shared = labelled_folder(images({"a": 2, "b": 2}), SOURCE, ["a"], 0, ["a"])
+    shared = labeled_folder(images({"a": 2, "b": 2}), SOURCE, ["a"], 0, ["a"])
     case = shared.case("open", 0)
     assert len(case.pool) == 2 and len(case.test) == 4  # pool and test share images
 
@@ -252,7 +252,7 @@ def test_a_pool_of_two_is_enough():
 @pytest.mark.parametrize("share", [-0.1, 1.0, 1.5])
 def test_a_test_share_out_of_range(share):
     with pytest.raises(UserError) as refused:
-        labelled_folder(images({"a": 4, "b": 4}), SOURCE, test_share=share)
+        labeled_folder(images({"a": 4, "b": 4}), SOURCE, test_share=share)
     expected = f"The test share {share:g} is out of range; choose from 0 to 0.9."
     assert str(refused.value) == expected
 
@@ -260,41 +260,41 @@ def test_a_test_share_out_of_range(share):
 def test_what_is_said_of_a_folder():
     counts = {"dog": 4, "lone": 1, **{f"extra{i}": 4 for i in range(8)}}
     classes = ["dog", *(f"absent{i}" for i in range(8))]
-    folder = labelled_folder(images(counts), SOURCE, classes)
+    folder = labeled_folder(images(counts), SOURCE, classes)
     assert folder.notes(["plain", "closed", "open"]) == [
         "lone: one image only, which is tested on and in no pool.",
         "absent0, absent1, absent2, absent3, absent4, absent5 and 2 more: a class without a "
         "folder; its recall is not counted.",
     ]
     # Where pool and test share their images, a single one is in both.
-    assert "lone" not in labelled_folder(images(counts), SOURCE, classes, 0).notes(["open"])[0]
+    assert "lone" not in labeled_folder(images(counts), SOURCE, classes, 0).notes(["open"])[0]
     six = [f"absent{i}" for i in range(6)]
-    (missing,) = labelled_folder(images(counts), SOURCE, ["dog", *six], 0).notes(["open"])
+    (missing,) = labeled_folder(images(counts), SOURCE, ["dog", *six], 0).notes(["open"])
     assert missing.startswith("absent0, absent1, absent2, absent3, absent4, absent5: a class")
     special = ("back_pack", "bike_helmet", "trash_can")
-    assert labelled_folder(many(31, special=special), SOURCE).notes(["closed"]) == [
+    assert labeled_folder(many(31, special=special), SOURCE).notes(["closed"]) == [
         "Recognized as Office-31: the paper's classes."
     ]
     # Named classes are not the paper's, whatever the folders are.
-    named = labelled_folder(many(31, special=special), SOURCE, ["back_pack", "trash_can"])
+    named = labeled_folder(many(31, special=special), SOURCE, ["back_pack", "trash_can"])
     assert named.protocol is None and named.notes(["open"]) == []
 
 
 def test_folders_that_resemble_the_classes_are_named_with_the_way_out():
     counts = {"Dogs": 2, "Cats": 2, "Suns": 2, "Foxes": 2, "other": 2}
     with pytest.raises(UserError) as refused:
-        labelled_folder(images(counts), SOURCE, ["dog", "cat", "sun", "foxe"])
+        labeled_folder(images(counts), SOURCE, ["dog", "cat", "sun", "foxe"])
     assert str(refused.value) == (
         "Source “art”: none of its folders (Cats, Dogs, Foxes, other, Suns) is among the classes, so "
         "nothing can be measured; 'Cats' looks like 'cat', 'Dogs' looks like 'dog', "
         "'Foxes' looks like 'foxe'; rename them or name other classes."
     )
     with pytest.raises(UserError, match="nothing can be measured; rename them"):
-        labelled_folder(images({"x": 2, "y": 2}), SOURCE, ["dog"])
+        labeled_folder(images({"x": 2, "y": 2}), SOURCE, ["dog"])
 
 
 def test_shifts_that_a_folder_cannot_have_are_said():
-    folder = labelled_folder(images({"dog": 5, "cat": 5}), SOURCE, ["dog", "cat"])
+    folder = labeled_folder(images({"dog": 5, "cat": 5}), SOURCE, ["dog", "cat"])
     assert possible_shifts(folder, "all")[1] == [
         "Left out open and open-partial: no folder is outside the classes, so there are no "
         "unknown images."
@@ -303,7 +303,7 @@ def test_shifts_that_a_folder_cannot_have_are_said():
         possible_shifts(folder, "wide")
     assert str(refused.value).endswith("one of closed, partial, open, open-partial, plain.")
     assert possible_shifts(folder, "closed") == (["closed"], [])
-    mixed = labelled_folder(images({"dog": 5, "cat": 5, "sun": 5}), SOURCE, ["dog", "cat"])
+    mixed = labeled_folder(images({"dog": 5, "cat": 5, "sun": 5}), SOURCE, ["dog", "cat"])
     assert possible_shifts(mixed, "open") == (["open"], [])
 
 
@@ -313,7 +313,7 @@ def test_official_lists_may_name_files_with_spaces_and_letters_of_any_kind(tmp_p
     found = Named(["a/my dög.png", "a/1.png", "b/2.png"])
     for part, line in (("train", "a/my dög.png 0\nsketch/b/2.png 1"), ("test", "a/1.png 0")):
         (tmp_path / f"sketch_{part}.txt").write_text(line, encoding="utf-8")
-    train, test = labelled_folder(found, source, ["a", "b"]).lists
+    train, test = labeled_folder(found, source, ["a", "b"]).lists
     assert [{found.names[i] for i in part} for part in (train, test)] == [
         {"a/my dög.png", "b/2.png"},
         {"a/1.png"},

@@ -18,7 +18,7 @@ from ueo_core.evaluation.metrics import OOD
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.protocol.benchmarks import LARGE
-from ueo_core.protocol.category_shift import labelled_folder
+from ueo_core.protocol.category_shift import labeled_folder
 from ueo_core.protocol.runner import Plan, World, carry_out, check_variants, folder_plan, measured
 from ueo_core.protocol.tables import csv_text, flat, markdown, summary
 from ueo_core.training.cached_activations import CachedActivations
@@ -45,7 +45,7 @@ def images(tmp_path_factory):
 
 
 def plan_of(images, variants, shifts=("open-partial",), seeds=(0,), **changes):
-    folder = labelled_folder(images, "photos", CLASSES)
+    folder = labeled_folder(images, "photos", CLASSES)
     settings = Settings(**(GIVEN | changes))
     return folder_plan(folder, shifts, seeds, variants, settings, frozenset(GIVEN | changes))
 
@@ -59,7 +59,7 @@ def test_every_variant_gives_a_row_of_its_own(tiny, images, tmp_path):
         assert row["n_test"] == 15 and row["n_pool"] == 9 and row["pool"]["acc"] is not None
     by = {r["method"]: r for r in rows}
     # Zero-shot measured a second time, from the images themselves.
-    case = labelled_folder(images, "photos", CLASSES).case("open-partial", 0)
+    case = labeled_folder(images, "photos", CLASSES).case("open-partial", 0)
     model = AdaptedCLIP(tiny, CLASSES)
     cos = image_features(model, Views(case.test.subset, tiny)) @ model.encode_text().detach().T
     known = case.test.truth != OOD
@@ -77,7 +77,7 @@ def test_every_variant_gives_a_row_of_its_own(tiny, images, tmp_path):
 def test_a_quick_row_is_what_quick_mode_trains_alone(tiny, images, tmp_path):
     plan = plan_of(images, ("ueo-quick",), epochs=3)
     row = carry_out(plan, tiny, tmp_path / "out")[0]
-    case = labelled_folder(images, "photos", CLASSES).case("open-partial", 0)
+    case = labeled_folder(images, "photos", CLASSES).case("open-partial", 0)
     model, settings = (
         AdaptedCLIP(tiny, CLASSES, mode="quick"),
         plan.settings_for("ueo-quick", plan.worlds[0]),
@@ -225,7 +225,7 @@ def test_every_world_starts_from_zero_shot_whatever_its_classes(
 ):
     """A world with other classes gets a model of its own; what the last one learned must be gone."""
     first = plan_of(images, ("zero-shot", "infomax"), epochs=2, lr=0.5)
-    other = labelled_folder(images, "photos", ["tree", "zebra", "cat"])
+    other = labeled_folder(images, "photos", ["tree", "zebra", "cat"])
     second = folder_plan(
         other, ("open-partial",), (1,), ("zero-shot", "infomax"), first.settings, first.given
     )

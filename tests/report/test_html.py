@@ -135,16 +135,16 @@ def test_names_stay_names():
 
 
 def test_without_labels_it_claims_nothing():
-    html = html_report(write_run("r", labelled=False))
+    html = html_report(write_run("r", labeled=False))
     words = " ".join(read(html).words)
-    assert "Nobody knows yet whether it helped" in words and "a guess" in words
+    assert "No labels, so improvement cannot be measured" in words and "a guess" in words
     assert not shown(html) and "ROC" not in html and "Class by class" not in html
 
 
 def test_harm_comes_first():
     html = html_report(write_run("r", skill=(0.15, 0.03)))
     assert '<div class="verdict worse">' in html
-    assert html.index("the adaptation did harm here") < html.index("<table>")
+    assert html.index("adaptation degraded the model") < html.index("<table>")
 
 
 def test_deleted_images_leave_a_word():

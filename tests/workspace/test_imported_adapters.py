@@ -46,7 +46,7 @@ def test_one_whose_model_is_elsewhere_is_told_where(adapter, tiny_files, tmp_pat
 
 
 def test_a_viewer_from_elsewhere_cannot_make_it_read_files(adapter):
-    with pytest.raises(UserError, match="reads none for them"):
+    with pytest.raises(UserError, match="does not read local files"):
         import_adapter(Job("k", "t"), adapter, files=False)
     assert imported_adapters() == {}
 

@@ -87,7 +87,7 @@ def test_a_changed_label_or_class_makes_another_study():
     assert marks_of(first.with_labels([*raw[:-1], "ant"], "folders")) != before
 
 
-def test_only_labelled_images_can_be_measured():
+def test_only_labeled_images_can_be_measured():
     assert measured_part(dataset()) == "pool"
     assert measured_part(create_dataset("plain", image_set(4, "plain"), classes="ab")) is None
     held = create_dataset(
@@ -114,7 +114,7 @@ def test_worlds_of_a_dataset_and_their_sizes():
     assert shifts == ["closed", "partial", "plain"] and "no unknown images" in notes[0]
     # The paper's share leaves the last labels out of the known classes.
     assert "open" in possible_worlds(only.id, True)[0]
-    with pytest.raises(UserError, match="none of that name"):
+    with pytest.raises(UserError, match="not known"):
         possible_worlds("nowhere", False)
 
 

@@ -57,7 +57,7 @@ def entry(manager: Manager, run: str) -> RunEntry:
         ) from error
 
 
-def catalogue(manager: Manager) -> list[RunEntry]:
+def catalog(manager: Manager) -> list[RunEntry]:
     """The runs that are finished or in progress, newest first; damaged runs are skipped."""
     found = []
     for run in manager.ids()[:LISTED]:

@@ -10,7 +10,7 @@ from ueo_core.drawings.nouns import NOUNS
 from ueo_core.drawings.render import SOURCE_DOMAIN, render
 
 WIDTH, HEIGHT = 4000, 3000  # twelve megapixels
-NOISE = 6.0  # grey levels; makes a file of about 4 MB, as a phone's are
+NOISE = 6.0  # gray levels; makes a file of about 4 MB, as a phone's are
 
 
 def photo(index: int, width: int = WIDTH, height: int = HEIGHT) -> bytes:

@@ -16,7 +16,7 @@ from ueo_core.utils.errors import UserError
 
 def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     from ueo_core.models import backbones
-    from ueo_core.protocol.category_shift import labelled_folder, possible_shifts
+    from ueo_core.protocol.category_shift import labeled_folder, possible_shifts
     from ueo_core.protocol.runner import carry_out, check_variants, folder_plan
     from ueo_core.protocol.tables import markdown
 
@@ -30,7 +30,7 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     pool = [n.strip() for n in args.pool_classes.split(",")] if args.pool_classes else ()
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     images, report = take_in(args.source, Store(args.store, backbone.store_side), tick)
-    folder = labelled_folder(images, args.source, classes, args.test_share, pool)
+    folder = labeled_folder(images, args.source, classes, args.test_share, pool)
     shifts, notes = possible_shifts(folder, args.shift)
     plan = folder_plan(folder, shifts, seeds, variants, settings, frozenset(chosen))
     notes += folder.notes(shifts)

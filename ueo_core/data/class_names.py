@@ -1,4 +1,4 @@
-"""Class names: the only knowledge that a run gets."""
+"""Class names: the only text that a run is given."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_class_names(text: str) -> list[str]:
         for item in items:
             if not item:
                 raise UserError(
-                    f"class names: an empty name after {len(names)} names; remove the extra comma "
+                    f"Class names: an empty name after {len(names)} names; remove the extra comma "
                     "or fill it in."
                 )
             names.append(item)
@@ -47,17 +47,17 @@ def check_class_names(names: Iterable[str]) -> list[str]:
         _check_characters(name)
         same = " ".join(unicodedata.normalize("NFKC", name).replace("_", " ").casefold().split())
         if not same:
-            raise UserError(f"class names: {name!r} holds no letters; give it a name.")
+            raise UserError(f"Class names: {name!r} holds no letters; give it a name.")
         if same in seen:
             first = seen[same]
             twice = "is given twice" if first == name else f"and {first!r} read the same"
-            raise UserError(f"class names: {name!r} {twice}; keep one of them.")
+            raise UserError(f"Class names: {name!r} {twice}; keep one of them.")
         seen[same] = name
     if not names:
-        raise UserError("class names: none were given; write one per line or separate by commas.")
+        raise UserError("Class names: none were given; write one per line or separate by commas.")
     if len(names) == 1:
         raise UserError(
-            f"class names: only {names[0]!r} was given; give at least two, one per line or "
+            f"Class names: only {names[0]!r} was given; give at least two, one per line or "
             "separated by commas."
         )
     return names
@@ -81,7 +81,7 @@ def read_class_names(spec: str) -> list[str]:
         return _subfolders(path)
     if "," not in spec and "\n" not in spec and spec.strip():
         raise UserError(
-            f"class names: {_shown(spec)} is no file or folder, and as a list it has one name only; "
+            f"Class names: {_shown(spec)} is no file or folder, and as a list it has one name only; "
             'give a file with one name per line or "a,b,c".'
         )
     return parse_class_names(spec)
@@ -93,12 +93,12 @@ def _subfolders(path: Path) -> list[str]:
         inside = sorted(child.name for child in path.iterdir() if child.is_dir())
     except OSError as error:
         raise UserError(
-            f"class names: {path} cannot be read ({error.strerror}); check its permissions."
+            f"Class names: {path} cannot be read ({error.strerror}); check its permissions."
         ) from error
     names = [name for name in inside if not name.startswith((".", "__"))]
     if len(names) < 2:
         raise UserError(
-            f"class names: {path} is a folder with {len(names)} subfolders to take names from; "
+            f"Class names: {path} is a folder with {len(names)} subfolders to take names from; "
             'give one with at least two, a file with one name per line, or "a,b,c".'
         )
     return check_class_names(names)
@@ -108,16 +108,16 @@ def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _FILE_BYTES:
             raise UserError(
-                f"class names: {path} is larger than {_FILE_BYTES:,} bytes; give a text file with "
+                f"Class names: {path} is larger than {_FILE_BYTES:,} bytes; give a text file with "
                 "one name per line."
             )
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise UserError(
-            f"class names: {path} cannot be read ({error.strerror}); check its permissions."
+            f"Class names: {path} cannot be read ({error.strerror}); check its permissions."
         ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"class names: {path} is not UTF-8 text; save it as UTF-8.") from error
+        raise UserError(f"Class names: {path} is not UTF-8 text; save it as UTF-8.") from error
 
 
 def _unquoted(item: str) -> str:
@@ -131,7 +131,7 @@ def _check_characters(name: str) -> None:
     for char in name:
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or ord(char) in _FORBIDDEN:
             raise UserError(
-                f"class names: {_shown(name)} holds the invisible character U+{ord(char):04X}; "
+                f"Class names: {_shown(name)} holds the invisible character U+{ord(char):04X}; "
                 "remove it."
             )
 

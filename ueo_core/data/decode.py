@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 
 # Broken metadata makes Pillow warn on stderr, file by file; the report says what matters.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -26,7 +26,7 @@ _SAMPLED = 24  # rows and columns, about, from which `Decoded.spread` is taken
 # Against a full decode a mosaic of photos keeps 50 dB at 2 and 30 dB at 1, smooth 12-megapixel
 # photos 53 and 47; 1 would take three quarters of the time.
 REDUCING_GAP = 2.0
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's own grey
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's own gray
 _BAND_BYTES = 16 * 10**6
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
@@ -48,20 +48,20 @@ Gate = Callable[[int], AbstractContextManager[None]]
 class Decoded:
     """One image ready for the store."""
 
-    pixels: np.ndarray  # uint8 (H, W, 3), upright, at most the asked short side
+    pixels: np.ndarray  # uint8 (H, W, 3), upright, at most the requested short side
     width: int  # pixels of the upright original
     height: int
     format: str
-    spread: float  # deviation of the grey levels on a grid, 0-255; near 0: one flat colour
+    spread: float  # deviation of the gray levels on a grid, 0-255; near 0: one flat color
 
 
 def sniff(head: bytes) -> str:
-    """The Pillow format that the first bytes announce; `Refused` says what else it is.
+    """The Pillow format that the first bytes announce; `RejectedFile` says what else it is.
 
     The name's ending plays no part: content decides.
     """
     if not head:
-        raise Refused("empty file")
+        raise RejectedFile("empty file")
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -82,14 +82,14 @@ def sniff(head: bytes) -> str:
         if head[8:12] in _HEIF_BRANDS:
             return _needs("HEIF", _heif_ready(), "the package pillow-heif")
     if head[:4] in (b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf") or head[:2] == b"\x1f\x8b":
-        raise Refused("an archive inside the source; unpack it first")
-    raise Refused("not an image (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF)")
+        raise RejectedFile("an archive inside the source; unpack it first")
+    raise RejectedFile("not an image (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF)")
 
 
 def _needs(name: str, ready: bool, what: str) -> str:
     if not ready:
         shown = "HEIC" if name == "HEIF" else name
-        raise Refused(f"a {shown} image, which needs {what}; or export it as JPEG")
+        raise RejectedFile(f"a {shown} image, which needs {what}; or export it as JPEG")
     return name
 
 
@@ -115,7 +115,7 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
     """Decode the first frame to upright RGB; transparency lies on white.
 
     `gate(n)` is held while about n bytes are in use, so that large images wait for each
-    other. Raises `Refused` for whatever the bytes turn out to be: one broken file never
+    other. Raises `RejectedFile` for whatever the bytes turn out to be: one broken file never
     spoils the rest.
     """
     kind = sniff(data[:32])
@@ -123,19 +123,19 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
         with Image.open(io.BytesIO(data), formats=(kind,)) as image:
             limits.check_shape(*image.size)
             return _decode(image, kind, short_side, limits, gate)
-    except Refused:
+    except RejectedFile:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         most = min(limits.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or 0) or limits.max_pixels)
-        raise Refused(f"over the limit max_pixels = {most:,}") from error
+        raise RejectedFile(f"over the limit max_pixels = {most:,}") from error
     except UnidentifiedImageError as error:
-        raise Refused(f"begins like a {kind} image, but its header is broken") from error
+        raise RejectedFile(f"begins like a {kind} image, but its header is broken") from error
     except MemoryError as error:
-        raise Refused("decoding it needs more memory than there is") from error
+        raise RejectedFile("decoding it needs more memory than is available") from error
     except Exception as error:
         # Decoders meet hostile bytes with any exception there is (struct.error, IndexError,
         # SyntaxError, ...); each means: this file is broken.
-        raise Refused(_plain(error)) from error
+        raise RejectedFile(_plain(error)) from error
 
 
 def _plain(error: Exception) -> str:
@@ -143,8 +143,8 @@ def _plain(error: Exception) -> str:
     if "truncated" in text or isinstance(error, EOFError):
         return "the file is truncated"
     if isinstance(error, (struct.error, IndexError, KeyError, SyntaxError, zlib.error)):
-        return "the file is broken"
-    return f"the file is broken ({text[:100]})" if text else "the file is broken"
+        return "the file is damaged"
+    return f"the file is damaged ({text[:100]})" if text else "the file is damaged"
 
 
 def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate: Gate) -> Decoded:
@@ -155,7 +155,7 @@ def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate
         image.draft("RGB", (math.ceil(small[0] * REDUCING_GAP), math.ceil(small[1] * REDUCING_GAP)))
     need = _memory(image, kind, stored)
     if need > limits.max_decode_bytes:
-        raise Refused(
+        raise RejectedFile(
             f"decoding it takes about {need / 1e6:,.0f} MB, over the limit "
             f"max_decode_bytes = {limits.max_decode_bytes:,}"
         )
@@ -239,11 +239,11 @@ def _tones(image: Image.Image) -> tuple[float, float]:
 
 def _scaled(image: Image.Image, low: float, high: float) -> Image.Image:
     values = np.asarray(image, dtype=np.float32)
-    grey = np.nan_to_num((values - low) * (255 / max(high - low, 1e-12)), nan=0.0)
-    return Image.fromarray(np.clip(grey + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
+    gray = np.nan_to_num((values - low) * (255 / max(high - low, 1e-12)), nan=0.0)
+    return Image.fromarray(np.clip(gray + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
 
 
 def _spread(pixels: np.ndarray) -> float:
-    """A grid of pixels is enough to tell a flat picture, and costs next to nothing."""
+    """A grid of pixels is enough to recognize a flat picture, at almost no cost."""
     rows, columns = (max(1, side // _SAMPLED) for side in pixels.shape[:2])
     return float((pixels[::rows, ::columns] @ _LUMA).std())

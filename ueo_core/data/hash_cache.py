@@ -1,4 +1,4 @@
-"""Content hashes remembered by name and time stamp, so that re-adding a source reads nothing."""
+"""Content hashes by name and time stamp, so that importing a source again reads nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SETTLED_NS = 2 * 10**9  # a file changed this shortly before may change again u
 
 
 class KnownHashes:
-    """The `hashes` folder of a store: one file per folder or archive taken in."""
+    """The `hashes` folder of a store: one file per imported folder or archive."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -43,7 +43,7 @@ class KnownHashes:
         write_json(self._path(source), {"source": shown, "files": files})
 
     def prune(self) -> None:
-        """Forget sources that are gone."""
+        """Remove the entries of sources that no longer exist."""
         for path in self._root.glob("*.json"):
             if not Path((read_json(path) or {}).get("source", "")).exists():
                 path.unlink(missing_ok=True)

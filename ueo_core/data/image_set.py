@@ -46,7 +46,7 @@ class ImageSet:
         """uint8 (H, W, 3), upright RGB, short side min(original, store's short side).
 
         Read from disk at each call, about 0.1 ms when cached by the system; the array is the
-        caller's. Where the set was taken in at other sizes (`stored_sides`), a larger one is
+        caller's. Where the set was imported at other sizes (`stored_sides`), a larger one is
         reduced and a smaller one is given as it is. Raises `UserError` when the pixels were
         pruned.
         """

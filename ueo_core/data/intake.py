@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ueo_core.data.decode import decode, sniff
 from ueo_core.data.intake_report import Progress
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.object_store import Objects
 from ueo_core.data.pack_file import Packed, PackWriter
 from ueo_core.data.source_entries import Entry
@@ -30,10 +30,10 @@ _FILE_MEMORY = 256 * 10**6
 _DECODE_MEMORY = 400 * 10**6
 _CHUNKS = 1 << 16, 1 << 20  # bytes read at a time, at least and at most
 _DISK_STEP = 64 * 10**6  # bytes of pixels between two looks at the free space
-# A small photo decodes faster than a thread is told of it, so small ones are handed out together.
+# A small photo decodes faster than a thread starts, so small ones are passed in batches.
 _BATCH_BYTES = 256 * 10**3
 _BATCH_FILES = 16
-_RATIO_FROM = 1 << 20  # bytes; below this a high zip ratio harms nobody
+_RATIO_FROM = 1 << 20  # bytes; below this a high zip ratio is harmless
 
 Known = dict[str, tuple[tuple[int, ...], str]]  # name -> (identity, content hash)
 
@@ -143,14 +143,14 @@ class Intake:
                     self._check_disk(image.pixels.nbytes)
                     record = self._objects.added(writer.add(sha, image, self._side))
             return Outcome(entry, None, sha, record, decoded=True)
-        except Refused as error:
+        except RejectedFile as error:
             return Outcome(entry, str(error))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            return Outcome(entry, "its part of the archive is broken")
+            return Outcome(entry, "its part of the archive is damaged")
         except (OSError, ValueError) as error:
-            return Outcome(entry, f"cannot be read or kept ({getattr(error, 'strerror', error)})")
+            return Outcome(entry, f"cannot be read or stored ({getattr(error, 'strerror', error)})")
         except MemoryError:
-            return Outcome(entry, "reading it needs more memory than there is")
+            return Outcome(entry, "reading it needs more memory than is available")
         except Exception as error:  # one bad file never spoils the folder
             log.warning("%s: %r", entry.name, error, exc_info=True)
             return Outcome(entry, "cannot be read")
@@ -171,24 +171,24 @@ class Intake:
         return record if self._objects.has(record, self._side) else None
 
     def _bytes(self, entry: Entry) -> bytes:
-        """The whole file, counted as it is read: what sizes an archive claims is not believed."""
+        """The whole file, counted as it is read: the sizes that an archive states are not trusted."""
         limit = self._limits.max_file_bytes
         if entry.size > limit:
-            raise Refused(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
+            raise RejectedFile(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
         with entry.open() as file:
             first = file.read(32)
-            sniff(first)  # before the rest is read: a folder may hold films
+            sniff(first)  # before the rest is read: a folder may contain videos
             parts, total = [first], len(first)
             least, most = _CHUNKS
             while part := file.read(min(most, max(least, entry.size - total + 1))):
                 parts.append(part)
                 total += len(part)
                 if total > limit:
-                    raise Refused(f"over the limit max_file_bytes = {limit:,}")
+                    raise RejectedFile(f"over the limit max_file_bytes = {limit:,}")
                 packed = entry.packed
                 ratio = self._limits.max_zip_ratio
                 if packed is not None and total > max(_RATIO_FROM, ratio * packed):
-                    raise Refused(f"unpacks to more than the limit max_zip_ratio = {ratio:g}")
+                    raise RejectedFile(f"unpacks to more than the limit max_zip_ratio = {ratio:g}")
                 self._count(len(part))
         return b"".join(parts)
 
@@ -196,7 +196,7 @@ class Intake:
         with self._lock:
             self._read += size
             if self._read > self._limits.max_total_bytes:
-                raise Refused(
+                raise RejectedFile(
                     f"left out: the limit max_total_bytes = {self._limits.max_total_bytes:,} "
                     "is reached"
                 )
@@ -212,7 +212,7 @@ class Intake:
             self._room = min(_DISK_STEP, free - self._limits.min_free_bytes - size)
             if self._room >= 0:
                 return
-        raise Refused(
+        raise RejectedFile(
             f"left out: only {free / 1e6:,.0f} MB are free on the store's disk, under the "
             f"limit min_free_bytes = {self._limits.min_free_bytes:,}"
         )

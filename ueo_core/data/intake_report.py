@@ -1,4 +1,4 @@
-"""What an intake says: while it works, and when it is done."""
+"""Progress of an intake, and its report."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A file that was not taken."""
+class SkippedFile:
+    """A file that was not imported."""
 
     name: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Warned:
-    """A file that was taken and deserves a look; `name` is empty for the whole set."""
+class FileWarning:
+    """A file that was imported and should be checked; `name` is empty for the whole set."""
 
     name: str
     reason: str
@@ -43,7 +43,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class IntakeReport:
-    """The honest account of one intake.
+    """The report of one intake.
 
     Every file of the source is counted once: usable, skipped or a duplicate. An intake that
     was cancelled holds what was done; running it again continues.
@@ -52,10 +52,10 @@ class IntakeReport:
     set_id: str | None  # None when nothing was usable
     name: str
     usable: int
-    skipped: list[Skipped]
+    skipped: list[SkippedFile]
     duplicates: int
     duplicate_names: list[tuple[str, str]]  # (name, the kept image with the same bytes)
-    warnings: list[Warned]
+    warnings: list[FileWarning]
     folders: dict[str, int]  # usable images per folder name; those at the top are not counted
     cancelled: bool = False
     seconds: float = 0.0
@@ -88,8 +88,8 @@ class IntakeReport:
         """The inverse of `to_json`."""
         fields = dict(data)
         fields["folders"] = fields.pop("classes")
-        fields["skipped"] = [Skipped(**s) for s in fields["skipped"]]
-        fields["warnings"] = [Warned(**w) for w in fields["warnings"]]
+        fields["skipped"] = [SkippedFile(**s) for s in fields["skipped"]]
+        fields["warnings"] = [FileWarning(**w) for w in fields["warnings"]]
         fields["duplicate_names"] = [(d["name"], d["same_as"]) for d in fields["duplicate_names"]]
         return IntakeReport(**fields)
 
@@ -104,7 +104,7 @@ class SetInfo:
     bytes: int  # on disk, counting objects shared with other sets
     created: float  # seconds since the epoch
     last_used: float  # seconds since the epoch
-    short_sides: list[int] = field(default_factory=list)  # pixels; sizes it was taken in at
+    short_sides: list[int] = field(default_factory=list)  # pixels; sizes at which it was imported
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What an intake accepts: every bound in one place, each named when it bites."""
+"""What an intake accepts: every limit in one place, named where it applies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ VARIABLE = "UEO_STUDIO_LIMITS"  # sets limits, as the example shows
 LIMITS_EXAMPLE = f'{VARIABLE}="max_files=200000, max_pixels=200_000_000"'
 
 
-class Refused(Exception):
-    """One file is not taken; the message is the reason shown beside its name."""
+class RejectedFile(Exception):
+    """A file is not imported; the message is the reason shown beside its name."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Limits:
     max_decode_bytes: int = 10**9  # estimated memory that decoding one image may take
     max_aspect: float = 50.0  # long side / short side; training views grow with it
     min_side: int = 2  # pixels; 1-pixel images are tracking dots
-    tiny_side: int = 32  # pixels; smaller images are taken, with a warning
+    tiny_side: int = 32  # pixels; smaller images are imported, with a warning
     max_zip_ratio: float = 200.0  # unpacked / packed bytes of a member; photos are near 1
     max_zip_directory_bytes: int = 32 * 10**6  # the zip's list of contents
     max_name_chars: int = 1_000  # characters of a relative name
@@ -38,15 +38,17 @@ class Limits:
     def check_shape(self, width: int, height: int) -> None:
         """Refuse an image whose header size (pixels) is out of bounds."""
         if width < 1 or height < 1:
-            raise Refused("the header gives it no pixels")
+            raise RejectedFile("the header gives it no pixels")
         if width * height > self.max_pixels:
-            raise Refused(
+            raise RejectedFile(
                 f"{width} x {height} pixels, over the limit max_pixels = {self.max_pixels:,}"
             )
         if min(width, height) < self.min_side:
-            raise Refused(f"{width} x {height} pixels, under the limit min_side = {self.min_side}")
+            raise RejectedFile(
+                f"{width} x {height} pixels, under the limit min_side = {self.min_side}"
+            )
         if max(width, height) > self.max_aspect * min(width, height):
-            raise Refused(
+            raise RejectedFile(
                 f"{width} x {height} pixels, longer than the limit max_aspect = "
                 f"{self.max_aspect:g} allows"
             )

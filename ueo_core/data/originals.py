@@ -1,7 +1,7 @@
-"""The files that a set was made from, where they still lie as they were taken in.
+"""The files that a set was made from, where they are still at their import location.
 
 The store keeps pixels at training size, not files. Where the source is still there, its files
-can be read again; each is checked against the content hash, so none is taken for another.
+can be read again; each is checked against the content hash, so no other file is returned.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Packs: the pixels of many images in one file, and beside it what each of them is.
 
-    <id>.pixels   uint8 (H, W, 3) arrays, one behind the other
+    <id>.pixels   uint8 (H, W, 3) arrays, one after the other
     <id>.index    one row of fixed length per image, written after its pixels
 
 A file per image costs small photos more time than their decoding does. A pack has one writer,
@@ -42,7 +42,7 @@ class Packed:
     width: int  # pixels of the upright original
     height: int
     side: int  # pixels, the stored short side
-    spread: float  # grey levels, see `Decoded.spread`
+    spread: float  # gray levels, see `Decoded.spread`
     format: str
 
     @property

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from ueo_core.data.decode import sniff
 from ueo_core.data.folder_walk import list_folder
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
 from ueo_core.data.source_entries import Entry, Source
 from ueo_core.data.zip_archive import list_zip
@@ -22,7 +22,7 @@ Upload = tuple[str, "BinaryIO | bytes | Path"]
 
 
 def open_path(path: Path, limits: Limits, avoid: Path) -> Source:
-    """The files of a folder or a zip archive; `avoid` is the store, never taken in itself.
+    """The files of a folder or a zip archive; `avoid` is the store, which is never imported.
 
     Raises `UserError` for a missing or empty source and for a file that is no archive.
     """
@@ -65,7 +65,7 @@ def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
     source, names = Source(name=name), UniqueNames()
     uploads = list(files)
     if not uploads:
-        raise UserError("upload: no files were given; choose some images, a folder or a zip.")
+        raise UserError("Upload: no files were given; choose some images, a folder or a zip.")
     for raw, content in uploads:
         if source.full(limits):
             source.left_out += 1
@@ -73,8 +73,8 @@ def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
         try:
             safe = relative_name(raw, limits)
             size, opener = _upload(content)
-        except (Refused, OSError, ValueError) as error:
-            source.skip(raw, str(error) if isinstance(error, Refused) else "cannot be read")
+        except (RejectedFile, OSError, ValueError) as error:
+            source.skip(raw, str(error) if isinstance(error, RejectedFile) else "cannot be read")
             continue
         if reason := hidden_reason(safe):
             source.skip(safe, reason)
@@ -86,7 +86,7 @@ def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
             except UserError as error:
                 source.skip(safe, str(error))
         elif safe.casefold().endswith(".zip") and not _starts_as_image(opener):
-            source.skip(safe, "named a zip, but it is none: damaged, or not copied to its end")
+            source.skip(safe, "named .zip, but not a zip file: damaged, or not copied completely")
         else:
             source.entries.append(Entry(names.take(safe), opener, size))
     return source
@@ -150,5 +150,5 @@ def _starts_as_image(opener: Callable[[], BinaryIO]) -> bool:
     try:
         with opener() as file:
             return bool(sniff(file.read(32)))
-    except (OSError, Refused):
+    except (OSError, RejectedFile):
         return False

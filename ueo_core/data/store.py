@@ -1,11 +1,11 @@
-"""The image store: sources go in once, image sets come out at training size.
+"""The image store: a source is imported once, and read as an image set at training size.
 
 store/
   objects/…              content-addressed pixels, see objects.py and packs.py
   sets/<id>.json         manifest: names, hashes, sizes, aliases and the intake's report
   sets/<id>.used         its time stamp is the last use
-  features/<id>/         what models saw in its images, see zero_shot.py
-  hashes/<source>.json   (name, size, time stamps) -> content hash: re-adding reads nothing
+  features/<id>/         features of its images, see zero_shot.py
+  hashes/<source>.json   (name, size, time stamps) -> content hash: importing again reads nothing
   working/<random>       held by a running intake; prune.lock by a running prune
 """
 
@@ -23,7 +23,7 @@ from ueo_core.data.hash_cache import KnownHashes
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake import Intake
 from ueo_core.data.intake_report import IntakeReport, Progress, SetInfo, Usage
-from ueo_core.data.intake_summary import fingerprint, summarise
+from ueo_core.data.intake_summary import fingerprint, summarize
 from ueo_core.data.limits import Limits
 from ueo_core.data.object_store import Objects
 from ueo_core.data.pack_file import ROW_BYTES, pixel_bytes
@@ -50,12 +50,12 @@ class Store:
     def __init__(self, root: Path, short_side: int = 366) -> None:
         self.root, self.short_side = Path(root), int(short_side)
         if self.short_side < 1:
-            raise UserError(f"short side: {short_side} is not a size; give 1 pixel or more.")
+            raise UserError(f"Short side: {short_side} is not a size; give 1 pixel or more.")
         try:
             (self.root / "sets").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"{self.root}: the image store cannot be made there ({error.strerror}); choose "
+                f"Image store “{self.root}”: it cannot be created ({error.strerror}); choose "
                 "another folder."
             ) from error
         self._objects = Objects(self.root / "objects")
@@ -72,7 +72,7 @@ class Store:
         workers: int | None = None,
         name: str | None = None,
     ) -> IntakeReport:
-        """Take in a folder or a zip file; repeating it costs almost nothing.
+        """Import a folder or a zip file; importing it again costs almost nothing.
 
         Raises `UserError` for a missing or empty source; a bad file only adds to `skipped`.
         """
@@ -91,7 +91,7 @@ class Store:
         workers: int | None = None,
         name: str = "upload",
     ) -> IntakeReport:
-        """Take in uploads, (unsanitised name, open file | bytes | path), by the same checks."""
+        """Import uploads, (unsanitized name, open file | bytes | path), by the same checks."""
         limits = limits or Limits.configured()
         with open_uploads(files, printable(name), limits) as opened:
             return self._take(opened, limits, progress, cancelled, workers)
@@ -101,8 +101,8 @@ class Store:
         manifest = self._manifest(set_id)
         if manifest is None:
             raise UserError(
-                f"image set {printable(str(set_id), 40)}: not in the store {self.root}; take the "
-                "images in again."
+                f"Image set {printable(str(set_id), 40)}: not in the store {self.root}; import the "
+                "images again."
             )
         with contextlib.suppress(OSError):
             (self.root / "sets" / f"{set_id}.used").touch()
@@ -122,7 +122,7 @@ class Store:
         return sorted(found, key=lambda info: (-info.last_used, info.id))
 
     def delete(self, set_id: str) -> None:
-        """Forget a set; its images stay until `prune`. Raises `UserError` when unknown."""
+        """Delete a set; its images stay until `prune`. Raises `UserError` when unknown."""
         shutil.rmtree(self.open(set_id).features, ignore_errors=True)
         for ending in ("json", "used"):
             (self.root / "sets" / f"{set_id}.{ending}").unlink(missing_ok=True)
@@ -135,7 +135,7 @@ class Store:
         with exclusive(self.root / "prune.lock", 10) as alone:
             if not alone or self._busy():
                 raise UserError(
-                    "image store: images are being taken in; clean up when that is done."
+                    "Image store: images are being imported; clean up when that is done."
                 )
             before = self._size()
             for left_over in self.root.rglob(f"*{TEMPORARY}"):  # of processes that were killed
@@ -174,7 +174,7 @@ class Store:
             intake = Intake(self._objects, self.short_side, limits, self._known.load(source))
             outcomes = list(intake.run(source.entries, progress, cancelled, workers))
             seconds = time.monotonic() - started
-            report, images = summarise(source, outcomes, limits, self.short_side, seconds)
+            report, images = summarize(source, outcomes, limits, self.short_side, seconds)
             with self._writable():
                 self._known.save(source, outcomes)
                 if images:
@@ -203,7 +203,7 @@ class Store:
         with contextlib.ExitStack() as held:
             with self._writable(), exclusive(self.root / "prune.lock", 600) as alone:
                 if not alone:
-                    raise UserError("image store: it is being cleaned up; try again soon.")
+                    raise UserError("Image store: it is being cleaned up; try again soon.")
                 held.callback(mark.unlink, missing_ok=True)
                 held.enter_context(exclusive(mark, 0))
             yield
@@ -214,7 +214,7 @@ class Store:
             yield
         except OSError as error:
             raise UserError(
-                f"image store {self.root}: cannot be written ({error.strerror}); free some space "
+                f"Image store {self.root}: cannot be written ({error.strerror}); free some space "
                 "or check its permissions."
             ) from error
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ueo_core.drawings.captions import caption, positives
 from ueo_core.drawings.nouns import NOUNS
-from ueo_core.drawings.render import COLOURS, DOMAINS, SOURCE_DOMAIN, render
+from ueo_core.drawings.render import COLORS, DOMAINS, SOURCE_DOMAIN, render
 from ueo_core.models.fast_attention import use_fast_attention
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ STD = np.array(open_clip.OPENAI_DATASET_STD, np.float32)
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """Every knob of one pre-training; times are measured in optimiser steps."""
+    """Every knob of one pre-training; times are measured in optimizer steps."""
 
     images: int = 64_000  # rendered once, then seen again with random crops and flips
     steps: int = 3_000
@@ -62,21 +62,21 @@ class PretrainSettings:
 def _draw_chunk(args: tuple[int, int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Render images start … stop of the bank. → uint8 (n, size, size, 3), int (n, 3)"""
     seed, start, stop, size = args
-    nouns, domains, colours = list(NOUNS), list(MIX), list(COLOURS)
+    nouns, domains, colors = list(NOUNS), list(MIX), list(COLORS)
     pixels = np.empty((stop - start, size, size, 3), np.uint8)
     tags = np.empty((stop - start, 3), np.int64)
     for k, index in enumerate(range(start, stop)):
         g = np.random.default_rng([seed, index])
         noun = int(g.integers(len(nouns)))
         domain = int(g.choice(len(domains), p=list(MIX.values())))
-        image, colour = render(nouns[noun], domains[domain], g, DRAWN_SIZE)
+        image, color = render(nouns[noun], domains[domain], g, DRAWN_SIZE)
         pixels[k] = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
-        tags[k] = noun, domain, colours.index(colour)
+        tags[k] = noun, domain, colors.index(color)
     return pixels, tags
 
 
 def draw_bank(n: int, size: int, seed: int, workers: int) -> tuple[np.ndarray, np.ndarray]:
-    """Render n images with their noun, domain and colour. → uint8 (n, size, size, 3), int (n, 3)"""
+    """Render n images with their noun, domain and color. → uint8 (n, size, size, 3), int (n, 3)"""
     chunks = [(seed, i, min(i + 500, n), size) for i in range(0, n, 500)]
     with ProcessPoolExecutor(workers) as pool:
         parts = list(pool.map(_draw_chunk, chunks))
@@ -84,7 +84,7 @@ def draw_bank(n: int, size: int, seed: int, workers: int) -> tuple[np.ndarray, n
 
 
 def _to_input(pixels: np.ndarray) -> Tensor:
-    """uint8 (n, H, W, 3) → normalised float32 (n, 3, H, W), channels last in memory."""
+    """uint8 (n, H, W, 3) → normalized float32 (n, 3, H, W), channels last in memory."""
     scaled = (pixels.astype(np.float32) / 255 - MEAN) / STD
     return torch.from_numpy(scaled).permute(0, 3, 1, 2)
 
@@ -184,7 +184,7 @@ def pretrain(
     g = np.random.default_rng([settings.seed, 1])
     # Dropping patches is random; a fork keeps the process's own generator untouched.
     torch.manual_seed(settings.seed)
-    nouns, colours = list(NOUNS), list(COLOURS)
+    nouns, colors = list(NOUNS), list(COLORS)
     order, losses = np.empty(0, np.int64), []
     for step in range(settings.steps):
         if len(order) < settings.batch_size:
@@ -194,10 +194,10 @@ def pretrain(
             shown_in_full = step >= settings.full_from * settings.steps
             model.visual.patch_dropout.prob = 0.0 if shown_in_full else settings.patch_dropout
         texts, named = zip(
-            *(caption(nouns[n], colours[c], g) for n, _, c in tags[batch]), strict=True
+            *(caption(nouns[n], colors[c], g) for n, _, c in tags[batch]), strict=True
         )
         fits = positives(
-            tags[batch, 0], tags[batch, 2], [colours.index(c) if c else -1 for c in named]
+            tags[batch, 0], tags[batch, 2], [colors.index(c) if c else -1 for c in named]
         )
         warm = min(1.0, (step + 1) / settings.warmup)
         for group in optimizer.param_groups:

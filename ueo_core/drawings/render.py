@@ -16,7 +16,7 @@ from ueo_core.utils.errors import UserError
 
 Generator = np.random.Generator
 
-COLOURS: dict[str, tuple[int, int, int]] = {
+COLORS: dict[str, tuple[int, int, int]] = {
     "red": (212, 48, 44),
     "orange": (240, 138, 36),
     "yellow": (244, 208, 56),
@@ -38,7 +38,7 @@ SUPERSAMPLE = 2  # drawn twice as large and reduced: Pillow's polygons have no a
 
 @dataclass(frozen=True)
 class Scene:
-    """What every domain paints: placed parts in pixels of a canvas of `side`, and their colours."""
+    """What every domain paints: placed parts in pixels of a canvas of `side`, and their colors."""
 
     parts: list[Part]
     palette: dict[str, tuple[int, int, int]]
@@ -53,18 +53,18 @@ def _mapped(rgb: Iterable[float], change: Callable[[float], float]) -> tuple[int
 
 
 def compose(noun: str, size: int, g: Generator) -> tuple[Scene, str]:
-    """Choose colour, place, size, slant and stretch of one thing. → (scene, body colour's name)"""
+    """Choose color, place, size, slant and stretch of one thing. → (scene, body color's name)"""
     side = size * SUPERSAMPLE
-    names = list(COLOURS)
+    names = list(COLORS)
     body, accent = g.choice(len(names), 2, replace=False)
 
     def jitter(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
         return _mapped(np.clip(np.array(rgb) + g.normal(0, 14, 3), 0, 255), float)
 
-    base = jitter(COLOURS[names[body]])
+    base = jitter(COLORS[names[body]])
     palette: dict[str, tuple[int, int, int]] = {
         "body": base,
-        "accent": jitter(COLOURS[names[accent]]),
+        "accent": jitter(COLORS[names[accent]]),
         "dark": _mapped(base, lambda v: v * 0.35),
         "light": _mapped(base, lambda v: v + (255 - v) * 0.72),
     }
@@ -77,9 +77,9 @@ def compose(noun: str, size: int, g: Generator) -> tuple[Scene, str]:
         @ np.diag(stretch * [1 if g.random() < 0.5 else -1, 1])
     )
     free = side / 2 - scale
-    centre = side / 2 + g.uniform(-0.75, 0.75, 2) * free
+    center = side / 2 + g.uniform(-0.75, 0.75, 2) * free
     parts = [
-        Part(p.points @ matrix.T * scale + centre, p.role, p.closed, p.width * scale)
+        Part(p.points @ matrix.T * scale + center, p.role, p.closed, p.width * scale)
         for p in NOUNS[noun](g)
     ]
     return Scene(parts, palette, side, g), names[body]
@@ -89,13 +89,13 @@ def _corners(part: Part) -> list[tuple[float, float]]:
     return [tuple(p) for p in part.points]
 
 
-def _line(draw: ImageDraw.ImageDraw, points, colour, width: float) -> None:
+def _line(draw: ImageDraw.ImageDraw, points, color, width: float) -> None:
     """A polyline with round joints and ends."""
     w = max(1, round(width))
-    draw.line(points, fill=colour, width=w, joint="curve")
+    draw.line(points, fill=color, width=w, joint="curve")
     r = w / 2
     for x, y in (points[0], points[-1]):
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
 
 
 def _fill(draw: ImageDraw.ImageDraw, scene: Scene, palette=None) -> None:
@@ -108,7 +108,7 @@ def _fill(draw: ImageDraw.ImageDraw, scene: Scene, palette=None) -> None:
             _line(draw, _corners(part), palette[part.role], part.width)
 
 
-def _outline(draw, scene: Scene, colour, width: float, wobble: float = 0.0) -> None:
+def _outline(draw, scene: Scene, color, width: float, wobble: float = 0.0) -> None:
     """Trace the edge of every part; `wobble` shakes the hand (pixels)."""
     for part in scene.parts:
         points = part.points
@@ -123,7 +123,7 @@ def _outline(draw, scene: Scene, colour, width: float, wobble: float = 0.0) -> N
         corners = [tuple(p) for p in points]
         if part.closed:
             corners.append(corners[0])
-        value = colour(part) if callable(colour) else colour
+        value = color(part) if callable(color) else color
         _line(draw, corners, value, width if part.closed else max(width, part.width * 0.5))
 
 
@@ -155,10 +155,10 @@ def _to_image(pixels: np.ndarray) -> Image.Image:
 
 
 def _backdrop(scene: Scene) -> Image.Image:
-    """A photo-like background: two colours running into each other, clouded, sometimes a ground."""
+    """A photo-like background: two colors running into each other, clouded, sometimes a ground."""
     g, side = scene.g, scene.side // 2
     first, second = (np.array(g.uniform(30, 235, 3)) for _ in range(2))
-    # A background too close to the thing's own colour would hide it.
+    # A background too close to the thing's own color would hide it.
     if np.abs(first - np.array(scene.palette["body"])).sum() < 120:
         first = 255 - first
     field = (
@@ -200,7 +200,7 @@ def painted(scene: Scene) -> Image.Image:
 
 
 def sketch(scene: Scene) -> Image.Image:
-    """Pencil on paper: outlines drawn twice by an unsteady hand, hatched shading, no colour."""
+    """Pencil on paper: outlines drawn twice by an unsteady hand, hatched shading, no color."""
     g, side = scene.g, scene.side
     paper = g.uniform(218, 250)
     page = paper + 7 * _blotches(g, side, 24) + np.zeros(3) + g.normal(0, 3, 3)
@@ -252,7 +252,7 @@ def neon(scene: Scene) -> Image.Image:
 
 
 def noisy(scene: Scene) -> Image.Image:
-    """A painted thing through a bad camera: out of focus, pale, colour-cast, grainy."""
+    """A painted thing through a bad camera: out of focus, pale, color-cast, grainy."""
     g, side = scene.g, scene.side
     blurred = painted(scene).filter(ImageFilter.GaussianBlur(side / g.uniform(70, 110)))
     sharp = np.asarray(blurred.reduce(SUPERSAMPLE), np.float32)
@@ -303,7 +303,7 @@ def night(scene: Scene) -> Image.Image:
     for _ in range(g.poisson(NIGHT_LIGHTS)):
         x, y = g.uniform(0, side / 2, 2)
         r = g.uniform(0.02, 0.07) * side / 2
-        hue = np.array(COLOURS[list(COLOURS)[g.integers(len(COLOURS))]]) * g.uniform(0.25, 0.7)
+        hue = np.array(COLORS[list(COLORS)[g.integers(len(COLORS))]]) * g.uniform(0.25, 0.7)
         lamps.ellipse((x - r, y - r, x + r, y + r), fill=tuple(int(v) for v in hue))
     bokeh = street.filter(ImageFilter.GaussianBlur(side / 2 / g.uniform(50, 90)))
     rain = Image.new("L", (side, side), 0)
@@ -376,10 +376,10 @@ def render(noun: str, domain: str, g: Generator, size: int = 160) -> tuple[Image
     """Draw one image.
 
     noun: a key of NOUNS; domain: a key of DOMAINS; g: decides everything else;
-    size: side in pixels. → (RGB image of size × size, name of the body colour)
+    size: side in pixels. → (RGB image of size × size, name of the body color)
     """
-    scene, colour = compose(check_noun(noun), size, g)
+    scene, color = compose(check_noun(noun), size, g)
     image = DOMAINS[check_domain(domain)](scene)
     if image.width != size:
         image = image.reduce(image.width // size)
-    return image, colour
+    return image, color

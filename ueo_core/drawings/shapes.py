@@ -15,7 +15,7 @@ ROLES = ("body", "accent", "dark", "light")
 class Part:
     """One outline of a thing.
 
-    points: (n, 2) float64; role: which of the thing's colours it takes;
+    points: (n, 2) float64; role: which of the thing's colors it takes;
     closed: a filled polygon, else an open stroke; width: stroke width as a share
     of the thing's half size, for open strokes only.
     """

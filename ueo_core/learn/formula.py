@@ -115,7 +115,7 @@ SYMBOLS: dict[str, Symbol] = {
 
 
 def written(*formulas: str) -> str:
-    """Formulas as LaTeX, one a line. Every symbol is boxed, in a colour of its own that no eye can tell
+    """Formulas as LaTeX, one a line. Every symbol is boxed, in a color of its own that no eye can tell
     from black: by it the page finds what was clicked, and shows the box of the chosen one alone."""
     text = r" \\[0.2em] ".join(f.replace(" = ", " &= ", 1) for f in formulas)
     for number, (key, symbol) in enumerate(SYMBOLS.items(), 1):

@@ -32,7 +32,7 @@ def begin(
     if (known := manager.by_request(request)) is not None:
         return known
     dataset = sample_dataset(progress=progress)
-    labels = dataset.labels()  # for scoring and colours only
+    labels = dataset.labels()  # for scoring and colors only
     folder = create_run(
         manager.new_path(),
         Settings.for_backbone(backbone),

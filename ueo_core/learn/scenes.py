@@ -173,7 +173,7 @@ SCENES: dict[str, Scene] = {
         "moved",
         (
             Sentence(
-                "Only a few context vectors and the weight and bias of the image tower's normalisation "
+                "Only a few context vectors and the weight and bias of the image tower's normalization "
                 "layers are trained; everything else is frozen.",
                 "only_the_delta_moves",
             ),
@@ -208,6 +208,6 @@ SCENES: dict[str, Scene] = {
 ORDER = tuple(SCENES)
 
 
-def neighbour(scene: str, by: int) -> str:
+def neighbor(scene: str, by: int) -> str:
     """The scene that many places on, without leaving the story."""
     return ORDER[min(max(ORDER.index(scene) + by, 0), len(ORDER) - 1)]

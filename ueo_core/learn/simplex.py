@@ -2,7 +2,7 @@
 
 A toy of what UEO trains. Images are vectors of five features: one for each class, one
 that all images show and one that only strangers show; the class prompts carry the last
-two as well. Trained are the bias of one normalisation layer and one context vector,
+two as well. Trained are the bias of one normalization layer and one context vector,
 shared by all classes (five numbers each); predictions are softmax(s · cos) as in CLIP. Losses, weights and gradients come from
 `ueo_core.objectives` through autograd; nothing of them is written a second time here.
 """

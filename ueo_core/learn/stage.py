@@ -107,7 +107,7 @@ class Stage:
                 self.model.reset()
 
     def change_by_layer(self, adapter: dict[str, Tensor]) -> dict[str, float]:
-        """Relative change of the context and of every normalisation layer under a delta."""
+        """Relative change of the context and of every normalization layer under a delta."""
         with self.lock:
             self.model.load_adapter(adapter)
             try:

@@ -21,7 +21,7 @@ from ueo_core.protocol.benchmarks import (
     PROPORTIONS,
     Protocol,
     in_order,
-    recognised,
+    recognized,
 )
 from ueo_core.utils.errors import UserError
 
@@ -60,7 +60,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class LabelledFolder:
+class LabeledFolder:
     """A labeled source: its images, one label per image, and its split into pool and test."""
 
     images: ImageSet
@@ -77,7 +77,7 @@ class LabelledFolder:
     def folders(self) -> list[str]:
         return in_order(label for label in self.labels if label)
 
-    def known_and_strange(self, shift: str) -> tuple[list[str], list[str]]:
+    def known_and_unknown(self, shift: str) -> tuple[list[str], list[str]]:
         """The folders among the classes and the others, each in the paper's order."""
         folders = self.folders
         if shift == "plain":
@@ -94,13 +94,13 @@ class LabelledFolder:
         """The class names that a method is given."""
         if self.classes and shift != "plain":
             return self.classes
-        return tuple(self.known_and_strange(shift)[0])
+        return tuple(self.known_and_unknown(shift)[0])
 
     def in_pool(self, shift: str) -> list[str]:
         """The folders that the pool is made of."""
         if self.pool_classes:
             return [f for f in self.folders if f in self.pool_classes]
-        known, strange = self.known_and_strange(shift)
+        known, strange = self.known_and_unknown(shift)
         share = self.protocol or PROPORTIONS
         if "partial" in shift:
             kept = share.shared if "open" in shift else share.partial
@@ -133,11 +133,11 @@ class LabelledFolder:
 
     def _halves(self, labels: NDArray, seed: int) -> tuple[NDArray, NDArray]:
         """Which images may be in the pool, and which are tested on. → (N,) bool, twice"""
-        labelled = labels != ""
+        labeled = labels != ""
         if self.lists:
             pool, test = (np.isin(np.arange(len(labels)), list(part)) for part in self.lists)
             return pool, test
-        test = labelled.copy()
+        test = labeled.copy()
         if self.test_share:
             test[:] = False
             g = np.random.default_rng([seed, 11])
@@ -145,8 +145,8 @@ class LabelledFolder:
                 mine = g.permutation(np.flatnonzero(labels == folder))
                 # At least one is for the test; a class of a single image is in no pool.
                 test[mine[: max(1, round(self.test_share * len(mine)))]] = True
-            return labelled & ~test, test
-        return labelled, test
+            return labeled & ~test, test
+        return labeled, test
 
     def notes(self, shifts: Sequence[str]) -> list[str]:
         """What a person should know of this folder before reading its table."""
@@ -173,14 +173,14 @@ class LabelledFolder:
         return found
 
 
-def labelled_folder(
+def labeled_folder(
     images: ImageSet,
     source: Path,
     classes: Sequence[str] = (),
     test_share: float = 0.5,
     pool_classes: Sequence[str] = (),
     labels: Sequence[str | None] | None = None,
-) -> LabelledFolder:
+) -> LabeledFolder:
     """Labels from the subfolders of a source. UserError where nothing can be measured with them.
 
     classes: the named ones; without any, the paper's share of the folders. labels: one per image, in
@@ -211,15 +211,15 @@ def labelled_folder(
         raise UserError(
             f"Pool classes: {_listed(unknown)}: no such folder; choose among {_listed(folders)}."
         )
-    protocol = None if classes else recognised(folders)
+    protocol = None if classes else recognized(folders)
     lists = _official_lists(images, source)
     share = 0.0 if protocol else test_share
-    return LabelledFolder(
+    return LabeledFolder(
         images, labels, tuple(classes), protocol, lists, share, tuple(pool_classes)
     )
 
 
-def possible_shifts(folder: LabelledFolder, asked: str) -> tuple[list[str], list[str]]:
+def possible_shifts(folder: LabeledFolder, asked: str) -> tuple[list[str], list[str]]:
     """The shifts to run for `all` or a name, and why others are not. → shifts, sentences
 
     UserError for a single shift that the folder cannot have.
@@ -230,7 +230,7 @@ def possible_shifts(folder: LabelledFolder, asked: str) -> tuple[list[str], list
         )
     wanted = list(FOUR) if asked == "all" else [asked]
     why = "no folder is outside the classes, so there are no unknown images"
-    strange = folder.known_and_strange("open")[1]
+    strange = folder.known_and_unknown("open")[1]
     impossible = [s for s in wanted if "open" in s and not strange]
     if asked != "all" and impossible:
         raise UserError(f"Shift “{asked}”: {why}; name fewer classes or choose another shift.")

@@ -23,7 +23,7 @@ from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_whole
 
-SETS = {"holdout": "the labelled test set", "pool": "the pile it was adapted to"}
+SETS = {"holdout": "the labeled test set", "pool": "the pile it was adapted to"}
 # Nothing may be fetched and nothing may run, whatever a file name or a class name holds.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STRIPES = (

@@ -1,7 +1,7 @@
 """Figures as inline SVG: small, sharp at any size, readable without a script or the network.
 
-Colours are CSS variables of the page that holds them (`--before`, `--after`, `--unknown`,
-`--green`, `--mark`, `--grid`), so that they follow light and dark. Whatever differs by colour
+Colors are CSS variables of the page that holds them (`--before`, `--after`, `--unknown`,
+`--green`, `--mark`, `--grid`), so that they follow light and dark. Whatever differs by color
 differs by dash, shape or pattern too.
 """
 

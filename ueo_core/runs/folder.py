@@ -14,19 +14,13 @@ from typing import TYPE_CHECKING
 from ueo_core.config.settings import Settings
 from ueo_core.runs.states import next_state
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_bytes
+from ueo_core.utils.files import write_bytes, write_json
 
 if TYPE_CHECKING:  # pages list runs before torch is loaded
     from torch import Tensor
 
 # A click and the worker may change a run's state at the same moment: one after the other.
 _CHANGING = threading.RLock()
-
-
-def write_json(path: Path, data) -> None:
-    """Write JSON beside `path` and rename it into place."""
-    text = json.dumps(data, ensure_ascii=False, indent=1)
-    write_bytes(path, text.encode())
 
 
 class RunFolder:
@@ -50,9 +44,11 @@ class RunFolder:
             )
         try:
             (folder.path / "checkpoints").mkdir(parents=True, exist_ok=True)
-            write_json(folder.path / "labels.json", labels)
+            write_json(folder.path / "labels.json", labels, indent=1)
             folder.set_state("queued")
-            write_json(folder.path / "config.json", config)  # last: its presence makes a run
+            write_json(
+                folder.path / "config.json", config, indent=1
+            )  # last: its presence makes a run
         except OSError as error:
             raise UserError(
                 f"Run folder “{path}”: it cannot be written ({error.strerror}); choose another place."
@@ -73,7 +69,7 @@ class RunFolder:
 
     @property
     def config(self) -> dict:
-        return json.loads((self.path / "config.json").read_text())
+        return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
 
     @property
     def settings(self) -> Settings:
@@ -83,14 +79,14 @@ class RunFolder:
 
     def labels(self) -> dict:
         """Label names for scoring only: {"pool": [...] | None, "holdout": [...] | None}."""
-        return json.loads((self.path / "labels.json").read_text())
+        return json.loads((self.path / "labels.json").read_text(encoding="utf-8"))
 
     # State
 
     @property
     def state(self) -> dict:
         """{"state", "phase", "reason", "step", "steps", "updated", …} as last written."""
-        return json.loads((self.path / "state.json").read_text())
+        return json.loads((self.path / "state.json").read_text(encoding="utf-8"))
 
     def set_state(self, state: str, **details) -> dict:
         """Write a state over the old one's details, whatever that was. → the whole state"""
@@ -100,7 +96,7 @@ class RunFolder:
             except (OSError, ValueError):
                 old = {"step": 0, "steps": None, "phase": "", "reason": "", "created": time.time()}
             new = {**old, **details, "state": state, "updated": time.time()}
-            write_json(self.path / "state.json", new)
+            write_json(self.path / "state.json", new, indent=1)
         return new
 
     def move(self, cause: str, **details) -> dict:

@@ -21,10 +21,11 @@ from ueo_core.inference.predictions import Predictions
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
 from ueo_core.runs.error_messages import out_of_memory
-from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.folder import RunFolder
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import image_features
+from ueo_core.utils.files import write_json
 from ueo_core.utils.memory import release_memory
 
 PROBE = 256  # images scored after every epoch but the last; the whole sets only then
@@ -139,7 +140,7 @@ class Scorer:
         self.canaries = sorted({int(i) for i in spread})
 
     def beginning(self, steps: int) -> dict:
-        """The event that opens a run: the weights, and the pool's labels for colour alone.
+        """The event that opens a run: the weights, and the pool's labels for color alone.
 
         `seconds` is what measuring took, and what scoring will take at the end.
         """
@@ -149,7 +150,7 @@ class Scorer:
             "steps": steps,
             "seconds": round(self.seconds, 3),
             "weights": [round(float(w), 5) for w in self.zero["confidence"]],
-            # Colour for the viewer's histogram; training is given confidences alone.
+            # Color for the viewer's histogram; training is given confidences alone.
             "ood": [None if t == UNLABELED else bool(t == OOD) for t in truth]
             if (truth != UNLABELED).any()
             else [],
@@ -247,7 +248,7 @@ class Scorer:
             self.sets["pool"].names, pool, self.classes, self.model.logit_scale
         )
         predictions.write_csv(self.folder.path / "predictions.csv", result["threshold"])
-        write_json(self.folder.path / "result.json", result)
+        write_json(self.folder.path / "result.json", result, indent=1)
 
     def _metrics(self, models: dict[str, dict[str, Tensor]]) -> dict:
         """{set: {model: metrics}} of the sets that have labels."""

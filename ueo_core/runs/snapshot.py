@@ -34,7 +34,7 @@ class Snapshot:
     images: int  # in the pool
     series: tuple[dict, ...] = ()  # {"step", "loss", "entropy", "marginal", "lr"}
     weights: tuple[float, ...] = ()  # w_i of the pool, in pool order
-    weights_ood: tuple[bool | None, ...] = ()  # from labels, for colour only; empty without
+    weights_ood: tuple[bool | None, ...] = ()  # from labels, for color only; empty without
     evaluations: tuple[dict, ...] = ()  # see scoring.Scorer.evaluation; thinned in long runs
     batch: dict = field(default_factory=dict)  # most and least weighted images of the last batch
     notes: tuple[str, ...] = ()

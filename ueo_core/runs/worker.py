@@ -42,7 +42,7 @@ class Halted(Exception):
     """A person paused while images were being measured or scored."""
 
 
-def open_images(reference: dict | None, short_side: int) -> ImageSet | None:
+def open_image_set(reference: dict | None, short_side: int) -> ImageSet | None:
     """The image set that a run's config names, or None."""
     if reference is None:
         return None
@@ -102,8 +102,8 @@ class Worker:
             raise
 
     def _carry_out(self, backbone: Backbone) -> str:
-        self.pool = open_images(self.config["pool"], backbone.store_side)
-        holdout = open_images(self.config["holdout"], backbone.store_side)
+        self.pool = open_image_set(self.config["pool"], backbone.store_side)
+        holdout = open_image_set(self.config["holdout"], backbone.store_side)
         check_pool(len(self.pool))
         self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
         self.confidence = self.scorer.measure()

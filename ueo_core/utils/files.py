@@ -42,8 +42,10 @@ def write_bytes(path: Path, data: bytes) -> None:
     write_whole(path, lambda file: file.write(data))
 
 
-def write_json(path: Path, data: Any) -> None:
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+def write_json(path: Path, data: Any, indent: int | None = None) -> None:
+    """`data` as JSON in UTF-8, compact unless indented; the whole file, or what was there before."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(data, ensure_ascii=False, indent=indent, separators=separators)
     write_bytes(path, text.encode("utf-8"))
 
 

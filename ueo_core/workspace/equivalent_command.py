@@ -1,4 +1,4 @@
-"""The command that does what the page does: to copy, to keep, to run elsewhere."""
+"""The command-line equivalent of what a page does."""
 
 import shlex
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def options(settings: Settings) -> list[str]:
         value, flag = getattr(settings, name), name.replace("_", "-")
         if name == "backbone" or value == getattr(preset, name):
             continue
-        # A switch is on in every preset.
+        # Every preset has its switches on.
         words += [f"--no-{flag}"] if about.kind is bool else [f"--{flag}", str(value)]
     return words
 
@@ -32,7 +32,7 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
     """The equivalent commands, one a line, quoted for a POSIX shell.
 
     A sample is first written out; uploaded images stand as FOLDER, and a test set of one's own
-    and a table of labels as TEST and LABELS.csv: only their owner knows where they are.
+    and a table of labels as TEST and LABELS.csv: the studio does not know where they are.
     """
     if dataset.is_sample:
         shift, seed, domain = (dataset.origin[k] for k in ("shift", "seed", "domain"))
@@ -60,8 +60,8 @@ def use_commands(adapter_file: AdapterFile) -> str:
     lines = [
         ["predict", model, "FOLDER", "--csv", "predictions.csv"],
         ["export", model, "--what", "folders", "--images", "FOLDER", "--to", "sorted.zip"],
-        ["export", model, "--what", "delta", "--to", ADAPTER_NAME],
-        ["export", model, "--what", "snippet", "--to", "use_delta.py"],
+        ["export", model, "--what", "adapter", "--to", ADAPTER_NAME],
+        ["export", model, "--what", "script", "--to", "use_adapter.py"],
     ]
     if adapter_file.run is not None:
         lines.append(["report", model, "--out", "report.html"])

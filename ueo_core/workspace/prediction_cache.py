@@ -1,6 +1,6 @@
-"""The files that keep what a model said of new images, in a folder beside its delta.
+"""Files with a model's predictions for new images, in a folder beside its adapter.
 
-<run or delta>/used/<image set>-<delta>.safetensors: the cosines, and in the metadata what was asked
+<run or adapter>/used/<image set>-<adapter>.safetensors: the cosines; metadata: the image set
 """
 
 import json
@@ -21,12 +21,12 @@ _KEYS = {"title", "reference", "created", "skipped", "delta"}
 
 
 def path(folder: Path, id: str) -> Path:
-    """The file of that id. folder: of the run or the delta."""
+    """The file of that id. folder: of the run or the adapter."""
     return folder / FOLDER / f"{id}.safetensors"
 
 
 def write(folder: Path, id: str, cosines: NDArray[np.float32], about: dict) -> None:
-    """Keep cosines (N, C) with what they are about; beside and renamed."""
+    """Store cosines (N, C) and what they belong to; written beside and renamed."""
     target = path(folder, id)
     target.parent.mkdir(exist_ok=True)
     beside = target.with_name(f"{target.name}.{unique_name()}{TEMPORARY}")
@@ -35,7 +35,7 @@ def write(folder: Path, id: str, cosines: NDArray[np.float32], about: dict) -> N
 
 
 def read_all(folder: Path) -> Iterator[tuple[str, dict]]:
-    """(id, about) of every readable file; a damaged one is passed over."""
+    """(id, about) of every readable file; a damaged one is skipped."""
     for file in (folder / FOLDER).glob("*.safetensors"):
         try:
             with safe_open(file, "numpy") as opened:
@@ -47,6 +47,6 @@ def read_all(folder: Path) -> Iterator[tuple[str, dict]]:
 
 
 def sets_in_use(home: Path) -> set[str]:
-    """The image sets that kept answers below the studio's home refer to."""
+    """The image sets that stored predictions in the studio's home refer to."""
     folders = {f.parent for kind in ("runs", "deltas") for f in (home / kind).glob(f"*/{FOLDER}")}
     return {about["reference"]["set"] for folder in folders for _, about in read_all(folder)}

@@ -1,4 +1,4 @@
-"""New images that a model was asked about, kept beside it: classified once, looked at often."""
+"""New images that a model has classified; their predictions are stored beside it."""
 
 import time
 from collections.abc import Callable
@@ -17,17 +17,17 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace import prediction_cache
-from ueo_core.workspace.upload import Spooled, ingest_path, ingest_spooled, roots
+from ueo_core.workspace.upload import Spooled, add_path_to_store, add_upload_to_store, roots
 
 # Which images a run itself scored.
-PARTS = {"pool": "the pile it was adapted to", "holdout": "its test set"}
+PARTS = {"pool": "the pool it was adapted to", "holdout": "its test set"}
 # short side in pixels → the image set's reference, None without a usable image; the report
 Take = Callable[[int], tuple[dict | None, IntakeReport]]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One image set that a model has answered for."""
+class ClassifiedSet:
+    """One image set that a model has classified."""
 
     id: str  # "pool", "holdout", or the name of the kept file
     title: str
@@ -40,18 +40,18 @@ class Asked:
         return Store(Path(self.reference["store"])).open(self.reference["set"])
 
     def report(self) -> IntakeReport:
-        """What the store said when it took them in. UserError when they were deleted from it."""
+        """The report of their import. UserError when they were deleted from the store."""
         return Store(Path(self.reference["store"])).report(self.reference["set"])
 
 
-def asked(adapter_file: AdapterFile) -> list[Asked]:
-    """What the model has answered for: newly classified sets, the newest first, then a run's own."""
+def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
+    """The sets that the model has classified: new ones, the newest first, then a run's own."""
     found = []
     for id, about in prediction_cache.read_all(adapter_file.path.parent):
-        # A run that offers another delta than then would now say something else.
+        # With another adapter than then, the run would now predict something else.
         if about["delta"] == adapter_file.digest:
             shown = (about[k] for k in ("title", "reference", "created", "skipped"))
-            found.append(Asked(id, *shown))
+            found.append(ClassifiedSet(id, *shown))
     found.sort(key=lambda a: -a.created)
     if adapter_file.run is not None and (
         not adapter_file.guarded or adapter_file.own_predictions.is_file()
@@ -60,12 +60,12 @@ def asked(adapter_file: AdapterFile) -> list[Asked]:
         for part, about in PARTS.items():
             if config.get(part):
                 title = f"{config[part]['name']}: {about}"
-                found.append(Asked(part, title, config[part], config["created"]))
+                found.append(ClassifiedSet(part, title, config[part], config["created"]))
     return found
 
 
-def predictions_of(adapter_file: AdapterFile, what: Asked) -> Predictions:
-    """The answers for one of `asked`. UserError when images or answers are gone."""
+def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Predictions:
+    """The predictions for one of `classified_sets`. UserError when images or predictions are gone."""
     names = what.images().names
     own = what.id in PARTS
     folder = adapter_file.path.parent
@@ -75,25 +75,25 @@ def predictions_of(adapter_file: AdapterFile, what: Asked) -> Predictions:
             cosines = file.get_tensor(f"{what.id}_cosines" if own else prediction_cache.COSINES)
     except (OSError, SafetensorError) as error:
         raise UserError(
-            f"Answers for “{what.title}”: they cannot be read ({error}); classify the images again."
+            f"Predictions for “{what.title}”: they cannot be read ({error}); classify the images again."
         ) from None
     if cosines.shape != (len(names), len(adapter_file.classes)):
         raise UserError(
-            f"Answers for “{what.title}”: they do not belong to these images; classify them again."
+            f"Predictions for “{what.title}”: they do not belong to these images; classify them again."
         )
     return Predictions(names, cosines, adapter_file.classes, adapter_file.logit_scale)
 
 
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:
-    """Ask the model about uploads; the spool is removed in any case. → id in `asked`"""
+    """Classify uploads; the spool is removed in any case. → id in `classified_sets`"""
     with spooled:
-        return _classify(job, adapter_file, lambda side: ingest_spooled(job, spooled, side))
+        return _classify(job, adapter_file, lambda side: add_upload_to_store(job, spooled, side))
 
 
 def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
-    """Ask the model about a folder or zip of this machine, inside the roots. → id in `asked`"""
+    """Classify a folder or zip of this machine, inside the roots. → id in `classified_sets`"""
     within_roots(path, roots())  # refused before the model is loaded
-    return _classify(job, adapter_file, lambda side: ingest_path(job, path, side))
+    return _classify(job, adapter_file, lambda side: add_path_to_store(job, path, side))
 
 
 def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
@@ -108,7 +108,7 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
     reference, report = take(side)
     job.check()
     if reference is None:
-        raise useless(report)
+        raise no_usable_image(report)
     images = Store(Path(reference["store"]), side).open(reference["set"])
     job.begin(f"Classifying {len(images):,} images", len(images))
 
@@ -121,12 +121,12 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
     return _keep(adapter_file, images, reference, len(report.skipped), found)
 
 
-def useless(report: IntakeReport, source: str | None = None) -> UserError:
-    """Why nothing can be done with a source of which nothing is usable."""
+def no_usable_image(report: IntakeReport, source: str | None = None) -> UserError:
+    """The error for a source without a usable image."""
     n = len(report.skipped)
     first = f", for example {s.name}: {s.reason}" if (s := next(iter(report.skipped), None)) else ""
     return UserError(
-        f"Source “{source or report.name}”: it holds no usable image ({n} file{'s' * (n != 1)} "
+        f"Source “{source or report.name}”: it has no usable image ({n} file{'s' * (n != 1)} "
         f"skipped{first}); choose another."
     )
 
@@ -146,7 +146,7 @@ def _keep(
     return id
 
 
-def forget(adapter_file: AdapterFile, what: Asked) -> None:
-    """Forget the answers for a newly classified set; its images stay in the store until a clean-up."""
+def delete_predictions(adapter_file: AdapterFile, what: ClassifiedSet) -> None:
+    """Delete the predictions for a newly classified set; its images stay in the store until a clean-up."""
     if what.id not in PARTS:
         prediction_cache.path(adapter_file.path.parent, what.id).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""A protocol as a page keeps it: what was chosen, in a folder of its own, and the rows so far. No torch.
+"""A protocol of the Compare page: its choices and its rows so far, in a folder. No torch.
 
 studio_home()/protocols/<id>/study.json   the choices
-studio_home()/protocols/<id>/out/         what `protocol.carry_out` keeps; it goes on from there
+studio_home()/protocols/<id>/out/         what `protocol.carry_out` keeps; it continues from there
 """
 
 import contextlib
@@ -21,8 +21,8 @@ from ueo_core.config.settings import Settings
 from ueo_core.drawings.sample import SHIFTS as DRAWN_SHIFTS
 from ueo_core.drawings.sample import problem
 from ueo_core.evaluation.metrics import OOD
-from ueo_core.protocol.benchmarks import recognised
-from ueo_core.protocol.category_shift import LabelledFolder, possible_shifts
+from ueo_core.protocol.benchmarks import recognized
+from ueo_core.protocol.category_shift import LabeledFolder, possible_shifts
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import read_json, write_json
@@ -55,7 +55,7 @@ class Study:
 
     @property
     def id(self) -> str:
-        """The same for the same images and settings: more methods, worlds or seeds join its rows."""
+        """The same for the same images and settings: more methods, category shifts or seeds are added to its rows."""
         kept = [self.data, self.marks, self.by_share, self.backbone, self.pretrained, self.epochs]
         kept += [] if self.lr is None else [self.lr]
         return sha256(json.dumps(kept).encode()).hexdigest()[:12]
@@ -78,7 +78,7 @@ class Study:
 
     @property
     def keys(self) -> list[tuple[str, int, str]]:
-        """Shift, seed and method of every row asked for."""
+        """Shift, seed and method of every row."""
         return [
             (shift, seed, method)
             for shift in self.shifts
@@ -114,26 +114,26 @@ def marks_of(dataset: Dataset) -> str:
     return sha256(json.dumps(kept).encode()).hexdigest()[:16]
 
 
-def labelled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabelledFolder:
-    """The labelled images of a dataset as a protocol splits them. UserError where it cannot."""
+def labeled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabeledFolder:
+    """The labeled images of a dataset as a protocol splits them. UserError where it cannot."""
     part = measured_part(dataset)
     if part is None:
         raise UserError(
-            f"dataset {dataset.title}: a protocol measures, so it needs images with labels of two names "
+            f"Dataset “{dataset.title}”: a protocol measures, so it needs images with labels of two names "
             "or more; give it labels on the Data page."
         )
     labels = dataset.labels()[part]
     known = () if by_share else dataset.classes
-    paper = recognised(sorted({n for n in labels if n})) if by_share else None
+    paper = recognized(sorted({n for n in labels if n})) if by_share else None
     images = dataset.images(part, short_side)
-    return LabelledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
+    return LabeledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
 
 
 def possible_worlds(data: str, by_share: bool) -> tuple[list[str], list[str]]:
     """The shifts that the images allow, and what to know of them. UserError where they allow none."""
     if data == DRAWINGS:
         return list(DRAWN_SHIFTS), []
-    folder = labelled(open_dataset(data), by_share)
+    folder = labeled(open_dataset(data), by_share)
     shifts, notes = possible_shifts(folder, "all")
     return [*shifts, "plain"], notes + folder.notes(shifts)
 
@@ -160,7 +160,7 @@ def world_sizes(study: Study) -> list[Sizes]:
                 Sizes(shift, len(drawn.classes), len(drawn.pool), strange, len(drawn.test))
             )
         else:
-            case = labelled(open_dataset(study.data), study.by_share).case(shift, 0)
+            case = labeled(open_dataset(study.data), study.by_share).case(shift, 0)
             strange = int((case.pool.truth == OOD).sum())
             found.append(Sizes(shift, len(case.classes), len(case.pool), strange, len(case.test)))
     return found
@@ -219,7 +219,7 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
     else:
         settings = study.settings
         backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
-        folder = labelled(open_dataset(study.data), study.by_share, backbone.store_side)
+        folder = labeled(open_dataset(study.data), study.by_share, backbone.store_side)
         plan = folder_plan(
             folder, study.shifts, seeds, study.methods, settings, frozenset(study.chosen)
         )
@@ -241,7 +241,7 @@ def keep_study(study: Study) -> None:
 
 
 def delete_study(study: Study) -> None:
-    """Forget a study and its rows; half deleted, it is not found any more."""
+    """Delete a study and its rows; half deleted, it is no longer listed."""
     (study.folder / "study.json").unlink(missing_ok=True)
     shutil.rmtree(study.folder, ignore_errors=True)
 
@@ -275,7 +275,7 @@ def study_rows(study: Study) -> list[dict]:
 
 
 def missing_rows(study: Study, rows: Sequence[dict]) -> int:
-    """How many of the rows asked for are not there yet."""
+    """How many rows are still missing."""
     there = {(r["shift"], r["seed"], r["method"]) for r in rows}
     return sum(key not in there for key in study.keys)
 

@@ -1,4 +1,4 @@
-"""How long a run will take: a few of its own steps, timed before it is started."""
+"""How long a run will take, estimated from a few of its own steps."""
 
 import itertools
 import statistics
@@ -30,7 +30,7 @@ PROBE_IMAGES = 32  # forward only
 class Estimate:
     """What a probe measured, in seconds."""
 
-    step_seconds: float  # median of one optimiser step
+    step_seconds: float  # median of one optimizer step
     image_seconds: float  # one image, forward only
     device: str
     measured_steps: int
@@ -50,8 +50,8 @@ class Estimate:
 def forward_images(dataset: Dataset, settings: Settings) -> int:
     """How many images a run encodes outside its steps: all before and after, a probe between epochs.
 
-    In quick mode each image passes the tower once, the guard's crops too, and what comes after is
-    next to nothing. Else the guard looks at zero-shot and the last epoch, or longer where it goes on.
+    In quick mode each image and each crop of the safety check passes the tower once, and the rest takes
+    almost no time. Else the safety check measures zero-shot and the last epoch, and blends if needed.
     """
     pool, holdout = dataset.pool["n"], dataset.holdout["n"] if dataset.holdout else 0
     guard = draws_of(settings.mode) * min(IMAGES, pool) if settings.guard else 0
@@ -63,7 +63,7 @@ def forward_images(dataset: Dataset, settings: Settings) -> int:
 def estimate_time(
     dataset: Dataset, settings: Settings, check: Callable[[], None] = lambda: None
 ) -> Estimate:
-    """Load the backbone, take a few real steps on the pool, throw the result away.
+    """Load the backbone, take a few real steps on the pool and discard the result.
 
     Raises what a run would: UserError for a backbone that cannot be loaded or class names
     that do not fit. `check` is called between the parts and may raise to leave early.

@@ -47,7 +47,7 @@ def dataset() -> Dataset:
         if st.button("Name the classes", type="primary", icon=":material/edit:"):
             st.switch_page("pages/1_Data.py", query_params={"data": id})
         st.stop()
-    held = f", and {chosen.holdout['n']:,} labelled test images to score" if chosen.holdout else ""
+    held = f", and {chosen.holdout['n']:,} labeled test images to score" if chosen.holdout else ""
     st.caption(
         f"{chosen.pool['n']:,} unlabeled images, {len(chosen.classes)} classes "
         f"({markdown(_some(chosen.classes))}){held}."

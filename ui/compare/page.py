@@ -5,7 +5,7 @@ from functools import lru_cache
 import streamlit as st
 
 from ueo_core.analysis.compare import ComparedRun, cautions, open_compared_run, parts_of
-from ueo_core.analysis.run_picker import catalogue
+from ueo_core.analysis.run_picker import catalog
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.runs.folder import RunFolder
@@ -51,7 +51,7 @@ def show() -> None:
 
 
 def _runs() -> None:
-    entries = catalogue(manager())
+    entries = catalog(manager())
     if not entries:
         no_run()
         return

@@ -1,4 +1,4 @@
-"""The Protocol tab of Compare: several methods, worlds and seeds on one's own labelled images."""
+"""The Protocol tab of Compare: several methods, worlds and seeds on one's own labeled images."""
 
 import streamlit as st
 
@@ -147,7 +147,7 @@ def _choices() -> Study:
     }
     left, right = st.columns(2)
     data = left.selectbox(
-        "Labelled images",
+        "Labeled images",
         list(sources),
         format_func=sources.get,
         key="protocol.data",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from plotly.graph_objects import Bar, Figure
 from plotly.subplots import make_subplots
 
-# Okabe and Ito's colours, zero-shot grey; the pattern is the second channel.
+# Okabe and Ito's colors, zero-shot gray; the pattern is the second channel.
 COLORS = ("#8797A8", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PATTERNS = ("", "", "/", "\\", "x", ".", "-", "|", "+")
 PANEL = 190  # pixels

@@ -1,4 +1,4 @@
-"""Which dataset is looked at, and its head: title, numbers, the way on, the way out."""
+"""The dataset that is shown, and its header: numbers, and buttons to adapt, rename and delete."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
 from ueo_core.workspace.dataset import Dataset, delete_dataset, list_datasets, open_dataset
-from ueo_core.workspace.upload import go_on, kept_spool
+from ueo_core.workspace.upload import kept_spool, resume_intake
 from ui.common import shell
 from ui.data import intake
 
@@ -21,7 +21,7 @@ def chosen() -> Dataset | None:
     titles = {d.id: d.title for d in there}
     wanted = shell.parameter("data")
     if wanted and wanted not in titles:
-        st.warning("The dataset of this link is not here any more; here is the newest one.")
+        st.warning("The dataset of this link no longer exists; the newest one is shown.")
         shell.set_parameter("data", None)
         wanted = None
     st.session_state["data.id"] = wanted or there[0].id
@@ -48,16 +48,18 @@ def header(dataset: Dataset) -> None:
         st.stop()
     cells = st.columns(5)
     cells[0].metric("Usable images", f"{report.usable:,}")
-    cells[1].metric("Skipped", f"{len(report.skipped):,}")
-    cells[2].metric("Duplicates folded", f"{report.duplicates:,}")
+    cells[1].metric("SkippedFile", f"{len(report.skipped):,}")
+    cells[2].metric("Duplicates removed", f"{report.duplicates:,}")
     cells[3].metric("Class names", f"{len(dataset.classes):,}")
     held = dataset.holdout["n"] if dataset.holdout else 0
-    cells[4].metric("Test images", f"{held:,}", help="Labelled, never trained on, only scored.")
+    cells[4].metric("Test images", f"{held:,}", help="Labeled, never trained on, only scored.")
     if dataset.origin.get("unfinished"):
         _unfinished(dataset)
     with st.container(horizontal=True, vertical_alignment="center"):
         if dataset.ready:
-            if st.button("Adapt CLIP to it", type="primary", icon=":material/arrow_forward:"):
+            if st.button(
+                "Adapt CLIP to these images", type="primary", icon=":material/arrow_forward:"
+            ):
                 st.switch_page("pages/2_Adapt.py", query_params={"data": dataset.id})
         else:
             st.info("Next: name at least two classes.", icon=":material/edit:")
@@ -68,32 +70,35 @@ def header(dataset: Dataset) -> None:
                 st.rerun()
         with st.popover("Delete", icon=":material/delete:"):
             st.markdown(
-                "Forget this dataset, its class names and its labels? Its images stay in the store "
+                "Delete this dataset, its class names and its labels? Its images stay in the store "
                 "until you clean it up, and its runs keep working."
             )
-            st.button("Delete it", on_click=_delete, args=(dataset.id,), type="primary")
+            st.button("Delete the dataset", on_click=_delete, args=(dataset.id,), type="primary")
 
 
 def _unfinished(dataset: Dataset) -> None:
-    """An intake that was stopped: the way on, where its source is still there."""
+    """An intake that was stopped: resume it, where its source still exists."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            "**This intake was stopped before its end.** The dataset holds what was done, and is as "
-            "usable as any other; nothing is decoded twice."
+            "**This import was stopped before its end.** The dataset has the images read so far and can "
+            "be used. Resuming decodes nothing twice."
         )
         if "path" in dataset.origin or kept_spool(dataset):
             st.button(
-                "Go on with it",
+                "Resume the import",
                 icon=":material/play_arrow:",
                 disabled=intake.running(),
                 on_click=intake.begin,
-                args=(f"Going on with {dataset.title}", lambda job: go_on(job, dataset.id)),
+                args=(
+                    f"Importing the rest of {dataset.title}",
+                    lambda job: resume_intake(job, dataset.id),
+                ),
             )
         else:
-            st.caption("Its upload is gone: upload the same source again for the rest.")
+            st.caption("Its upload was deleted: upload the same source again for the rest.")
 
 
 def _delete(id: str) -> None:
-    with contextlib.suppress(UserError):  # another session was faster: gone either way
+    with contextlib.suppress(UserError):  # another session has deleted it
         delete_dataset(id)
     shell.set_parameter("data", None)

@@ -10,7 +10,7 @@ from ui.common.image_grid import Thumbnail, image_grid, page_indices
 
 
 def draw(dataset: Dataset) -> None:
-    """A wall of thumbnails with a filter, which reruns on its own."""
+    """A grid of thumbnails with a filter, which reruns on its own."""
     st.fragment(_wall, key="data.wall")(dataset)
 
 
@@ -23,7 +23,7 @@ def _wall(dataset: Dataset) -> None:
             default="pool",
             required=True,
             key="data.part",
-            format_func={"pool": "The pile (unlabeled)", "holdout": "The test set"}.get,
+            format_func={"pool": "Pool (unlabeled)", "holdout": "Test set"}.get,
         )
     try:
         images = dataset.images(part)

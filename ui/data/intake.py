@@ -1,8 +1,8 @@
-"""The intake as it goes: one at a time in a process, whoever watches."""
+"""The running intake: one at a time in a process, shown to every session."""
 
 import streamlit as st
 
-from ueo_core.workspace.upload import TakenIn
+from ueo_core.workspace.upload import IntakeResult
 from ui.common import shell
 from ui.common.job_progress import show_job, start_job
 
@@ -22,7 +22,7 @@ def running() -> bool:
 
 
 def draw() -> bool:
-    """The intake under way, or the outcome of the last one. → whether one is under way"""
+    """The running intake, or the outcome of the last one. → whether one is running"""
     if show_job(JOB, "files", _ended, cancel="Stop and keep the images read so far"):
         return True
     if report := st.session_state.get("data.rejected"):
@@ -32,7 +32,7 @@ def draw() -> bool:
 
 def _ended(result) -> None:
     """Show the new dataset, or keep the report of a source without one until the next try."""
-    if isinstance(result, TakenIn):
+    if isinstance(result, IntakeResult):
         if result.dataset:
             shell.set_parameter("data", result.dataset)
         else:

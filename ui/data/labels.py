@@ -1,4 +1,4 @@
-"""Labels that serve scoring alone: those of the pile, those of a test set of one's own."""
+"""Labels for scoring only: those of the pool, and those of a test set."""
 
 import streamlit as st
 
@@ -18,10 +18,10 @@ _SOURCES = {
 
 
 def labels(dataset: Dataset) -> None:
-    """Declare labels of the pile, and how their names relate to the classes."""
+    """Choose the labels of the pool, and how their names relate to the classes."""
     st.markdown(
         "Labels are optional and **for scoring only**: the run never sees them. With them, every page "
-        "can say how right the answers are; without them, the adaptation is exactly the same."
+        "can show how accurate the predictions are; without them, the adaptation is exactly the same."
     )
     if dataset.is_sample:
         st.success("The labels of the sample are known, because it was drawn here.")
@@ -51,8 +51,8 @@ def _declare(dataset: Dataset, source: str) -> None:
             raw = folder_labels(dataset.images())
             if len({name for name in raw if name}) < 2:
                 raise UserError(
-                    "labels: the images do not lie in at least two subfolders; sort them into one "
-                    "folder a class, or give a CSV."
+                    "Labels: the images are not in at least two subfolders; sort them into one "
+                    "folder per class, or give a CSV."
                 )
             dataset.with_labels(raw, _FOLDERS)
         else:
@@ -75,10 +75,10 @@ def _csv(dataset: Dataset, part: str) -> None:
 
 
 def test_set(dataset: Dataset) -> None:
-    """Declare labelled images that are only ever scored, or see those that were."""
+    """Choose labeled images that are only scored, or show those that were chosen."""
     st.markdown(
-        "A test set is **only ever scored**: labelled images that the run never adapts to. One "
-        "subfolder a class; subfolders that are none of your classes count as unknown (OOD)."
+        "A test set is **only scored**: labeled images that the run never adapts to. One "
+        "subfolder per class; subfolders that are none of your classes count as unknown (OOD)."
     )
     if dataset.holdout:
         try:
@@ -86,7 +86,7 @@ def test_set(dataset: Dataset) -> None:
         except UserError as error:
             shell.problem(error)
     elif intake.running():
-        st.info("Images are being taken in; see the top of the page.", icon=":material/hourglass:")
+        st.info("Images are being imported; see the top of the page.", icon=":material/hourglass:")
     else:
         sources.for_test_set(dataset)
 
@@ -95,31 +95,31 @@ def _declared(dataset: Dataset) -> None:
     n, both = dataset.holdout["n"], dataset.in_both()
     if both:
         st.warning(
-            f"{both:,} of the {n:,} test images are among the images to adapt to as well; a score on "
-            "them says less than one on images that the run has never seen."
+            f"{both:,} of the {n:,} test images are also in the pool; a score on "
+            "them says less than a score on images that the run has never seen."
         )
-    labelled = any(dataset.raw_labels()["holdout"] or ())
-    if not labelled:
+    labeled = any(dataset.raw_labels()["holdout"] or ())
+    if not labeled:
         st.warning(
-            f"These {n:,} images have no labels yet, because they lie in no subfolders: give a CSV."
+            f"These {n:,} images have no labels, because they are in no subfolders: add a CSV."
         )
     _mapping(dataset, "holdout")
     if dataset.is_sample:
         return
-    if not labelled:
+    if not labeled:
         _csv(dataset, "holdout")
     with st.container(horizontal=True):
-        if labelled:
+        if labeled:
             with st.popover("Labels from a CSV instead", icon=":material/table:"):
                 _csv(dataset, "holdout")
         st.button(
-            "Take the test set away",
+            "Remove the test set",
             icon=":material/close:",
             on_click=dataset.with_holdout,
             args=(None,),
-            help="To give another one. Runs that were scored on it keep their scores.",
+            help="You can then choose another. Runs that were scored on it keep their scores.",
         )
-    with st.expander("What of it could be used"):
+    with st.expander("Import report of the test set"):
         report.account(dataset, "holdout")
 
 
@@ -133,7 +133,7 @@ def _mapping(dataset: Dataset, part: str) -> None:
     if mapped.suggestions:
         before = {name for name in dataset.accepted if name in mapped.suggestions}
         accepted = st.multiselect(
-            "These names look like one of your classes. Count them as it?",
+            "These names look like one of your classes. Treat them as that class?",
             sorted(mapped.suggestions),
             default=sorted(before),
             format_func=lambda name: f"{name} → {mapped.suggestions[name]}",

@@ -13,8 +13,8 @@ from ui.common.learn_link import why
 def names(dataset: Dataset) -> None:
     """Edit the class names, or take them from the subfolders or a file."""
     st.markdown(
-        "The classes you care about, **one per line or separated by commas**. They are all that the "
-        "adaptation is told. An image of anything else should end up as unknown."
+        "The classes you care about, **one per line or separated by commas**. The adaptation "
+        "gets no other text. An image of anything else should be predicted as unknown."
     )
     why("strangers", "Who are the unknown?")
     key = f"data.names.{dataset.id}"
@@ -24,7 +24,7 @@ def names(dataset: Dataset) -> None:
         folders = sorted({name for name in folder_labels(dataset.images()) if name})
         if len(folders) > 1:
             st.button(
-                f"Take the {len(folders)} subfolders",
+                f"Use the names of the {len(folders)} subfolders",
                 icon=":material/folder:",
                 on_click=_fill,
                 args=(key, [f.replace(",", " ") for f in folders]),
@@ -58,7 +58,7 @@ def _fill_from_file(key: str, content: bytes) -> None:
         _fill(key, parse_class_names(content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         st.session_state[f"{key}.problem"] = (
-            "class names: the file is not UTF-8 text; save it as UTF-8."
+            "Class names: the file is not UTF-8 text; save it as UTF-8."
         )
     except UserError as error:
         st.session_state[f"{key}.problem"] = str(error)

@@ -1,4 +1,4 @@
-"""The honest account of an intake: what was used, what was not, and why."""
+"""The report of an intake: what was used, what was not, and why."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _ROWS = 5_000  # a table of more is for the command line's JSON
 
 
 def draw(dataset: Dataset) -> None:
-    """The account of the pile, and how its subfolders would relate to the class names."""
+    """The report of the pool, and how its subfolders relate to the class names."""
     report = account(dataset, "pool")
     if not report.folders:
         return
@@ -34,7 +34,7 @@ def draw(dataset: Dataset) -> None:
 
 
 def account(dataset: Dataset, part: str) -> IntakeReport:
-    """Every file that was skipped, folded or looked odd, with its reason, to filter."""
+    """Every file that was skipped, removed as a duplicate or has a warning, with its reason."""
     reference = dataset.pool if part == "pool" else dataset.holdout
     report = Store(Path(reference["store"])).report(reference["set"])
     total = report.usable + len(report.skipped) + report.duplicates
@@ -42,10 +42,10 @@ def account(dataset: Dataset, part: str) -> IntakeReport:
     st.markdown(
         f"**{report.usable:,} of {total:,} files can be used**{speed}; short side kept: "
         f"{report.short_side} pixels. {len(report.skipped):,} were skipped, {report.duplicates:,} are "
-        f"exact copies of another one, {len(report.warnings):,} deserve a look."
+        f"exact copies of another one, {len(report.warnings):,} have a warning."
     )
     if report.limited:
-        st.caption("Some files were kept out by a limit. To raise one, start the app with it:")
+        st.caption("A limit excluded some files. To raise it, start the app with:")
         st.code(f"{LIMITS_EXAMPLE} streamlit run app.py", language="bash", wrap_lines=True)
     rows = [{"What": "skipped", "File": s.name, "Why": s.reason} for s in report.skipped]
     rows += [
@@ -60,12 +60,12 @@ def account(dataset: Dataset, part: str) -> IntakeReport:
         _table(rows, f"{part}.{dataset.id}")
         _odd(dataset, part, report)
     else:
-        st.success("Nothing was skipped, nothing is there twice, nothing looks odd.")
+        st.success("No file was skipped, no file is a duplicate, and there are no warnings.")
     return report
 
 
 def _odd(dataset: Dataset, part: str, report: IntakeReport) -> None:
-    """The images behind the warnings: a look decides faster than a name."""
+    """The images that have a warning."""
     images = dataset.images(part)
     index = {name: i for i, name in enumerate(images.names)}
     reasons: dict[str, list[str]] = {}
@@ -75,7 +75,7 @@ def _odd(dataset: Dataset, part: str, report: IntakeReport) -> None:
     odd = list(reasons.items())
     if not odd:
         return
-    st.markdown("**Images that deserve a look**")
+    st.markdown("**Images with a warning**")
     visible = page_indices(len(odd), f"data.odd.{part}.{dataset.id}")
     image_grid(
         [

@@ -8,7 +8,7 @@ from ueo_core.drawings.render import DOMAINS, SOURCE_DOMAIN
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, list_datasets, sample_dataset
-from ueo_core.workspace.upload import SIDES, roots, spool, take_path, take_uploads
+from ueo_core.workspace.upload import SIDES, ingest_path, ingest_upload, roots, spool
 from ui.common import shell, uploads
 from ui.data import intake
 
@@ -21,7 +21,7 @@ KINDS = {
 
 
 def draw() -> None:
-    """The intake under way, or the sources to choose from."""
+    """The running intake, or the sources to choose from."""
     if intake.draw():
         return
     empty = not list_datasets()
@@ -37,7 +37,7 @@ def draw() -> None:
 
 
 def for_test_set(dataset: Dataset) -> None:
-    """The sources of a labelled test set, kept at the size of the dataset's own images."""
+    """The sources of a labeled test set, stored at the size of the dataset's own images."""
     side = max(dataset.images().stored_sides)
     kind = _kind("data.held.kind", [kind for kind in KINDS if kind != "sample"])
     _own(kind, "data.held", side, holdout_of=dataset.id)
@@ -59,7 +59,7 @@ def _kind(key: str, kinds: list[str]) -> str:
 def _first() -> None:
     """The empty state: one button that always works."""
     with st.container(border=True):
-        st.subheader("Nothing here yet")
+        st.subheader("No images yet")
         st.markdown(
             "Start with the built-in sample, drawn on this machine in a few seconds, or add your own "
             "images below."
@@ -76,7 +76,7 @@ def _first() -> None:
 def _sample() -> None:
     shift, domain, seed, go = st.columns([4, 3, 2, 3], vertical_alignment="bottom")
     shift = shift.selectbox(
-        "What the pile holds",
+        "What the pool contains",
         list(SHIFTS),
         index=list(SHIFTS).index(DEFAULT_SHIFT),
         format_func=lambda s: f"{s}: {SHIFTS[s].about}",
@@ -100,8 +100,8 @@ def _sample() -> None:
         args=(shift, int(seed), domain),
     )
     st.caption(
-        "An unlabeled pile of drawings and a labelled test set. The seed decides which things are "
-        "classes and which are strangers."
+        "An unlabeled pool of drawings and a labeled test set. The seed decides which objects are "
+        "classes and which are unknown."
     )
 
 
@@ -123,7 +123,7 @@ def _own(kind: str, prefix: str, side: int, holdout_of: str | None = None) -> No
         most = st.get_option("server.maxUploadSize")
         st.caption(
             f"Subfolders are fine. For more than {most:,} MB take a path on this machine: what is uploaded "
-            "passes through its memory."
+            "passes through the memory of the server."
         )
 
 
@@ -145,8 +145,8 @@ def _upload(kind: str, prefix: str, side: int, holdout_of: str | None) -> None:
         return
     st.session_state[f"{prefix}.upload"] = uuid.uuid4().hex
     intake.begin(
-        f"Taking in {spooled.title}",
-        lambda job: take_uploads(job, spooled, side, holdout_of),
+        f"Importing {spooled.title}",
+        lambda job: ingest_upload(job, spooled, side, holdout_of),
     )
     st.rerun()
 
@@ -162,13 +162,13 @@ def _path(prefix: str, side: int, holdout_of: str | None) -> None:
         persist_state="session",
     )
     st.button(
-        "Take it in",
+        "Import",
         type="primary",
         icon=":material/download:",
         disabled=not path.strip(),
         key=f"{prefix}.take",
         on_click=lambda: intake.begin(
-            f"Taking in {path}", lambda job: take_path(job, path, side, holdout_of)
+            f"Importing {path}", lambda job: ingest_path(job, path, side, holdout_of)
         ),
     )
 
@@ -176,11 +176,11 @@ def _path(prefix: str, side: int, holdout_of: str | None) -> None:
 def _side() -> int:
     """The size at which images are kept."""
     return st.selectbox(
-        "Keep them large enough for",
+        "Store images large enough for",
         list(SIDES),
         key="data.side",
         format_func=lambda side: f"{SIDES[side]}: short side {side} pixels",
-        help="Images are decoded once and kept at this size. A training crop keeps half of the area or "
-        "more, so at this size it is never enlarged.",
+        help="Images are decoded once and stored at this size. A training crop has at least half of the "
+        "area, so at this size it is never enlarged.",
         persist_state="session",
     )

@@ -1,4 +1,4 @@
-"""What the image store takes on the disk, and letting go of what nothing uses."""
+"""The size of the image store on the disk, and deleting what nothing uses."""
 
 import time
 
@@ -14,7 +14,7 @@ from ui.common import shell
 def draw() -> None:
     """Closed by default: measuring a large store takes a moment."""
     st.divider()
-    if not st.toggle("Show what the image store holds", key="data.store"):
+    if not st.toggle("Show the contents of the image store", key="data.store"):
         return
     store = Store(store_root())
     usage, sets, unused = store.usage(), store.sets(), unused_sets(store)
@@ -22,7 +22,7 @@ def draw() -> None:
     total, free, waste = st.columns(3)
     total.metric("In the store", f"{usage.total / 1e6:,.0f} MB")
     free.metric("Free on the disk", f"{usage.free / 1e9:,.1f} GB")
-    waste.metric("Belongs to no set", f"{usage.unreferenced / 1e6:,.0f} MB")
+    waste.metric("Not in any set", f"{usage.unreferenced / 1e6:,.0f} MB")
     st.dataframe(
         [
             {
@@ -40,22 +40,22 @@ def draw() -> None:
     if unused:
         titles = {i.id: f"{i.name} · {i.n:,} images · {i.bytes / 1e6:,.1f} MB" for i in unused}
         chosen = st.multiselect(
-            "Sets that no dataset, run or answer uses; take out what shall stay",
+            "Sets that no dataset, run or prediction uses; remove those that you want to keep",
             list(titles),
             default=list(titles),
             format_func=titles.get,
             key=f"data.unused.{'.'.join(titles)}",
         )
     st.button(
-        "Delete what nothing uses",
+        "Delete unused images",
         icon=":material/cleaning_services:",
         on_click=_clean,
         args=(chosen,),
         disabled=not (chosen or usage.unreferenced),
-        help="The sets above, and files that belong to no set.",
+        help="The sets above, and files that are not in any set.",
     )
-    if told := st.session_state.pop("data.cleaned", None):
-        (st.success if told[0] else shell.problem)(told[1])
+    if outcome := st.session_state.pop("data.cleaned", None):
+        (st.success if outcome[0] else shell.problem)(outcome[1])
 
 
 def _clean(chosen: list[str]) -> None:
@@ -64,7 +64,7 @@ def _clean(chosen: list[str]) -> None:
         for info in unused_sets(store):  # another session may use one by now
             if info.id in chosen:
                 store.delete(info.id)
-        told = True, f"{store.prune() / 1e6:,.1f} MB freed."
+        outcome = True, f"{store.prune() / 1e6:,.1f} MB freed."
     except UserError as error:
-        told = False, str(error)
-    st.session_state["data.cleaned"] = told
+        outcome = False, str(error)
+    st.session_state["data.cleaned"] = outcome

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ueo_core.learn.link import Link
-from ueo_core.learn.scenes import ORDER, SCENES, neighbour
+from ueo_core.learn.scenes import ORDER, SCENES, neighbor
 from ui.learn import state
 
 
@@ -17,7 +17,7 @@ def steps(link: Link) -> None:
         key="learn.back",
         disabled=number == 0,
         on_click=go,
-        args=(neighbour(link.scene, -1),),
+        args=(neighbor(link.scene, -1),),
     )
     st.selectbox(
         "Scene",
@@ -35,7 +35,7 @@ def steps(link: Link) -> None:
         key="learn.next",
         disabled=number == len(ORDER) - 1,
         on_click=go,
-        args=(neighbour(link.scene, 1),),
+        args=(neighbor(link.scene, 1),),
     )
 
 

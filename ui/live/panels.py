@@ -168,9 +168,9 @@ def _hills(panel: Panel) -> None:
 
 def _signs(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
-    labelled = has_labels(now)
+    labeled = has_labels(now)
     unscored = not now.evaluations
-    _head("Metrics by epoch" if labelled or unscored else "Indicators without labels, by epoch")
+    _head("Metrics by epoch" if labeled or unscored else "Indicators without labels, by epoch")
     signs = progress_signs(panel.shown, len(about.classes)) if panel.shown.evaluations else {}
     first, last = panel.steps
     _chart(
@@ -180,7 +180,7 @@ def _signs(panel: Panel) -> None:
         "Line chart by step of accuracy, AUC and HM, or of indicators that need no labels.",
     )
     values = " · ".join(f"{k} {v[0][1]:.1f} → {v[-1][1]:.1f}" for k, v in signs.items())
-    if labelled:
+    if labeled:
         text = (
             f"{values}. ACC: mean accuracy of the classes; AUC: known against unknown by MCM, T = 1; "
             f"HM: their harmonic mean. {_probe(now)}; labels are used for scoring, never for training. "

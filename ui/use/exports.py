@@ -1,28 +1,30 @@
-"""Use: what to take away. Tables and folders of the images, and the model itself."""
+"""Use: downloads of the predictions and of the model."""
 
 import streamlit as st
 
-from ueo_core.export.script import snippet
-from ueo_core.export.sorted_folders import Sorted, sorted_zip
+from ueo_core.export.script import open_clip_script
+from ueo_core.export.sorted_folders import SortedExport, sorted_zip
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.folder import RunFolder
 from ueo_core.workspace.equivalent_command import use_commands
-from ueo_core.workspace.prediction_history import Asked
+from ueo_core.workspace.prediction_history import ClassifiedSet
 from ui.common.job_progress import show_job, start_job
 
 JOB = "use.zip"
 _BROWSER_MB = 500  # a download is held in the server's memory; larger ones are left on the disk
 
 
-def images(adapter_file: AdapterFile, what: Asked, said: Predictions, threshold: float) -> None:
+def images(
+    adapter_file: AdapterFile, what: ClassifiedSet, said: Predictions, threshold: float
+) -> None:
     """Downloads of the images shown, at the threshold chosen."""
-    st.subheader("Take the answers away")
+    st.subheader("Export predictions")
     left, right = st.columns(2, border=True)
     with left:
         st.markdown(
-            f"**Predictions as a table.** {len(said):,} rows: image, answer, confidence, score, and "
-            "unknown at the threshold above."
+            f"**Predictions as a table.** {len(said):,} rows: image, prediction, confidence, score, and "
+            "whether it is unknown at the threshold above."
         )
         st.download_button(
             "Download the CSV",
@@ -37,11 +39,11 @@ def images(adapter_file: AdapterFile, what: Asked, said: Predictions, threshold:
         _folders(what, said, threshold)
 
 
-def _folders(what: Asked, said: Predictions, threshold: float) -> None:
+def _folders(what: ClassifiedSet, said: Predictions, threshold: float) -> None:
     st.markdown(
-        "**Images sorted into class folders**, with one for the unknown, as a zip of copies. Originals "
-        "are copied where they still lie where they were taken in from; else the stored image is, at "
-        "training size. A list in the zip says which is which."
+        "**Images sorted into class folders**, with one for the unknown, as a zip of copies. Original "
+        "files are used if they are still at the import location, otherwise the stored images, at "
+        "training size. A table in the zip lists which is which."
     )
     if show_job(JOB, "images", _zipped):
         return
@@ -72,11 +74,11 @@ def _folders(what: Asked, said: Predictions, threshold: float) -> None:
             on_click="ignore",
         )
     else:
-        st.info(f"{size:,.0f} MB are too much for the browser; the zip is here until tomorrow:")
+        st.info(f"{size:,.0f} MB are too large for the browser; the zip is kept until tomorrow in:")
         st.code(str(made.path), language=None)
 
 
-def _begin(what: Asked, said: Predictions, threshold: float) -> None:
+def _begin(what: ClassifiedSet, said: Predictions, threshold: float) -> None:
     start_job(
         JOB,
         "Sorting the images",
@@ -85,24 +87,24 @@ def _begin(what: Asked, said: Predictions, threshold: float) -> None:
     st.session_state.pop("use.made", None)
 
 
-def _zipped(made: Sorted) -> None:
+def _zipped(made: SortedExport) -> None:
     st.session_state["use.made"] = made
 
 
 def model(adapter_file: AdapterFile) -> None:
-    """Downloads of the model: the delta, the script that uses it, the report."""
+    """Downloads of the model: the adapter, the script that uses it, the report."""
     from ueo_core.report.html import html_report
 
-    st.subheader("Take the model away")
+    st.subheader("Export the model")
     cells = st.columns(3, border=True)
     with cells[0]:
         st.markdown(
             f"**The adapted parameters** ({adapter_file.path.stat().st_size / 1e3:,.0f} kB, safetensors), with "
-            "classes, prompt, settings, metrics and the fingerprints of data and weights. Bring it in "
-            "here again, or give it to `predict` in place of a run."
+            "classes, prompt, settings, metrics and the fingerprints of data and weights. Import it here, "
+            "or give it to `predict` in place of a run."
         )
         st.download_button(
-            "Download the delta",
+            "Download the adapter",
             data=lambda: adapter_file.path.open("rb"),
             file_name=ADAPTER_NAME,
             mime="application/octet-stream",
@@ -112,14 +114,14 @@ def model(adapter_file: AdapterFile) -> None:
         )
     with cells[1]:
         st.markdown(
-            "**A script for plain open_clip** that loads the delta and classifies images, without this "
-            "studio. It lies beside the delta."
+            "**A script for plain open_clip** that loads the adapter and classifies images, without this "
+            "studio. Save it beside the adapter."
         )
-        text = snippet(adapter_file)
+        text = open_clip_script(adapter_file)
         st.download_button(
             "Download the script",
             data=text,
-            file_name="use_delta.py",
+            file_name="use_adapter.py",
             mime="text/x-python",
             icon=":material/code:",
             key="use.snippet.get",
@@ -127,11 +129,11 @@ def model(adapter_file: AdapterFile) -> None:
         )
     with cells[2]:
         st.markdown(
-            "**A report to mail**: one HTML file with verdict, figures and images in it, which needs no "
+            "**Shareable report**: one HTML file with verdict, figures and images, which needs no "
             "network."
         )
         if adapter_file.run is None:
-            st.caption("Only the run itself has a report; a delta knows nothing of its training.")
+            st.caption("Only a run has a report; an adapter has no record of its training.")
         else:
             st.download_button(
                 "Download the report",
@@ -144,7 +146,5 @@ def model(adapter_file: AdapterFile) -> None:
             )
     with st.expander("The script", icon=":material/code:", key="use.snippet"):
         st.code(text, language="python")
-    with st.expander(
-        "The same from the command line", icon=":material/terminal:", key="use.command"
-    ):
+    with st.expander("Command-line equivalent", icon=":material/terminal:", key="use.command"):
         st.code(use_commands(adapter_file), language="bash", wrap_lines=True)

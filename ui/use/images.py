@@ -1,4 +1,4 @@
-"""Use: which images. The run's own, those asked about before, and new ones."""
+"""Use: which images. The run's own, those classified before, and new ones."""
 
 import uuid
 
@@ -8,11 +8,11 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import (
     PARTS,
-    Asked,
-    asked,
+    ClassifiedSet,
+    classified_sets,
     classify_path,
     classify_uploads,
-    forget,
+    delete_predictions,
 )
 from ueo_core.workspace.upload import roots, spool
 from ui.common import shell, uploads
@@ -27,12 +27,12 @@ KINDS = {
 }
 
 
-def chosen(adapter_file: AdapterFile) -> Asked | None:
+def chosen(adapter_file: AdapterFile) -> ClassifiedSet | None:
     """The image set to show; None while the first is being classified or there is none yet."""
     st.subheader("Images")
-    there = {a.id: a for a in asked(adapter_file)}
+    there = {a.id: a for a in classified_sets(adapter_file)}
     if not show_job(JOB, "images", _classified):
-        there = {a.id: a for a in asked(adapter_file)}
+        there = {a.id: a for a in classified_sets(adapter_file)}
         with st.expander(
             "Classify new images",
             icon=":material/add_photo_alternate:",
@@ -50,7 +50,7 @@ def chosen(adapter_file: AdapterFile) -> Asked | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = there[
             st.selectbox(
-                "Show the answers for",
+                "Show predictions for",
                 list(there),
                 key=key,
                 width=620,
@@ -58,20 +58,25 @@ def chosen(adapter_file: AdapterFile) -> Asked | None:
             )
         ]
         if what.id not in PARTS:
-            with st.popover("Forget", icon=":material/delete:"):
+            with st.popover("Delete", icon=":material/delete:"):
                 st.markdown(
-                    "Forget these answers? The images stay in the store until you clean it up."
+                    "Delete these predictions? The images stay in the store until you clean it up."
                 )
-                st.button("Forget them", type="primary", on_click=forget, args=(adapter_file, what))
+                st.button(
+                    "Delete predictions",
+                    type="primary",
+                    on_click=delete_predictions,
+                    args=(adapter_file, what),
+                )
     if what.skipped:
         _skipped(what)
     return what
 
 
-def _skipped(what: Asked) -> None:
-    """The files without an answer, each with its reason."""
+def _skipped(what: ClassifiedSet) -> None:
+    """The files without a prediction, each with its reason."""
     files = f"{what.skipped:,} file{'s' * (what.skipped != 1)} of {markdown(what.title)}"
-    with st.expander(f"{files} could not be used, and so got no answer", icon=":material/info:"):
+    with st.expander(f"{files} could not be used and have no prediction", icon=":material/info:"):
         try:
             found = what.report().skipped
         except UserError as error:
@@ -101,7 +106,7 @@ def _new(adapter_file: AdapterFile) -> None:
     folder = kind == "folder"
     label = "Drag a folder here, or choose one" if folder else "Drag photos or a zip here"
     given = uploads.uploader(label, folder, f"use.{kind}.{key}")
-    st.caption("They stay on this machine, and are only asked about: nothing is learned from them.")
+    st.caption("They stay on this machine and are only classified: the model does not change.")
     if not given:
         return
     try:

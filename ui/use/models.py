@@ -1,8 +1,8 @@
-"""Use: which adapted model. One's own finished runs, and deltas brought in from elsewhere."""
+"""Use: which adapted model. Finished runs, and imported adapters."""
 
 import streamlit as st
 
-from ueo_core.analysis.run_picker import catalogue, entry_labels
+from ueo_core.analysis.run_picker import catalog, entry_labels
 from ueo_core.config.methods import METHODS
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.inference.adapter_file import AdapterFile
@@ -14,17 +14,17 @@ from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
 from ui.common.verdict import BOXES, inspection, judged
 
-JOB = "use.delta"
+JOB = "use.adapter"
 
 
 def chosen() -> AdapterFile | None:
     """The model to use, to change by a list; None, said with one button, where there is none."""
     if show_job(JOB, on_result=_imported):
         return None
-    runs = [e for e in catalogue(shell.manager()) if e.finished]
+    runs = [e for e in catalog(shell.manager()) if e.finished]
     adapters = imported_adapters()
     titles = {f"run:{run}": title for run, title in entry_labels(runs).items()}
-    titles |= {f"delta:{id}": f"{o.title} · brought in ({id[:6]})" for id, o in adapters.items()}
+    titles |= {f"adapter:{id}": f"{o.title} · imported ({id[:6]})" for id, o in adapters.items()}
     if not titles:
         _empty()
         return None
@@ -40,12 +40,17 @@ def chosen() -> AdapterFile | None:
             on_change=_switch,
         )
         _import_adapter()
-        if picked.startswith("delta:"):
-            with st.popover("Take out", icon=":material/delete:"):
+        if picked.startswith("adapter:"):
+            with st.popover("Delete", icon=":material/delete:"):
                 st.markdown(
-                    "Forget this delta and what was classified with it? Its file stays where you have it."
+                    "Delete this adapter and its predictions from the studio? Your own copy of the file stays."
                 )
-                st.button("Take it out", type="primary", on_click=_take_out, args=(picked[6:],))
+                st.button(
+                    "Delete the adapter",
+                    type="primary",
+                    on_click=_remove,
+                    args=(picked.partition(":")[2],),
+                )
     kind, _, id = picked.partition(":")
     try:
         if kind != "run":
@@ -62,10 +67,10 @@ def chosen() -> AdapterFile | None:
 
 
 def _guarded(adapter_file: AdapterFile) -> AdapterFile:
-    """The guard's choice, unless a person prefers the last epoch."""
+    """The recommended model, unless a person prefers the last epoch."""
     st.warning(markdown(adapter_file.guard["reason"]), icon=":material/gpp_maybe:")
     if st.toggle(
-        "Use what the guard offers", value=True, key=f"use.guarded.{adapter_file.run.name}"
+        "Use the recommended model", value=True, key=f"use.guarded.{adapter_file.run.name}"
     ):
         return adapter_of_run(adapter_file.run, guarded=True)
     return adapter_file
@@ -73,15 +78,16 @@ def _guarded(adapter_file: AdapterFile) -> AdapterFile:
 
 def _wanted(titles: dict[str, str]) -> str:
     """The model of the URL, else of this session, else the newest run."""
-    if id := st.query_params.get("delta"):
-        if f"delta:{id}" in titles:
-            return f"delta:{id}"
-        st.warning("The delta of this link is not here any more.")
-        del st.query_params["delta"]
+    # "delta" is how links of version 1.0 name an adapter.
+    if id := st.query_params.get("adapter") or st.query_params.get("delta"):
+        if f"adapter:{id}" in titles:
+            return f"adapter:{id}"
+        st.warning("The adapter of this link no longer exists.")
+        _clear_link()
     run = shell.parameter("run")
     if run and run != "latest" and f"run:{run}" not in titles:
         st.info(
-            "The run of this link has no result to use yet; here is another model.",
+            "The run of this link has no result yet; another model is shown.",
             icon=":material/info:",
         )
     return f"run:{run}" if f"run:{run}" in titles else next(iter(titles))
@@ -89,16 +95,16 @@ def _wanted(titles: dict[str, str]) -> str:
 
 def _switch() -> None:
     kind, _, id = st.session_state["use.model"].partition(":")
-    if kind == "delta":
-        st.query_params["delta"] = id
+    _clear_link()
+    if kind == "adapter":
+        st.query_params["adapter"] = id
     else:
-        st.query_params.pop("delta", None)
         shell.set_parameter("run", id)
 
 
 def _empty() -> None:
     st.info(
-        "There is no adapted model yet. Finish a run, or bring in a delta that was exported elsewhere.",
+        "There is no adapted model yet. Finish a run, or import an adapter that was exported elsewhere.",
         icon=":material/info:",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -108,7 +114,7 @@ def _empty() -> None:
 
 
 def about(adapter_file: AdapterFile) -> None:
-    """The model in a line, and whether it can be trusted where that is known."""
+    """The model in a line, and a warning where its verdict is bad."""
     meta = adapter_file.metadata
     classes = ", ".join(adapter_file.classes[:8]) + (" …" if len(adapter_file.classes) > 8 else "")
     method = METHODS.get(adapter_file.settings.method)
@@ -125,32 +131,34 @@ def about(adapter_file: AdapterFile) -> None:
     verdict = judged(opened, opened.default, DEFAULT_SCORE)
     if verdict.kind in ("worse", "mixed"):
         box, icon = BOXES[verdict.kind]
-        box(f"**{markdown(verdict.headline)}** Think twice before you use it.", icon=icon)
+        box(
+            f"**{markdown(verdict.headline)}** Consider another model before you use it.", icon=icon
+        )
 
 
-# Bringing one in
+# Import
 
 
 def _import_adapter() -> None:
-    with st.popover("Bring in a delta", icon=":material/upload_file:"):
+    with st.popover("Import an adapter", icon=":material/upload_file:"):
         st.markdown(
-            "A `delta.safetensors` that a run or `export` wrote. It is checked against its model: weights, "
+            "A `.safetensors` file that a run or `export` wrote. It is checked against its model: weights, "
             "names, shapes, classes and prompt."
         )
-        given = st.file_uploader("Delta", ["safetensors"], key="use.delta.file")
+        given = st.file_uploader("Adapter file", ["safetensors"], key="use.adapter.file")
         backbone = pretrained = ""
         if shell.local():
-            with st.expander("Its model is elsewhere on this machine"):
+            with st.expander("Its model is at another place on this machine"):
                 backbone = st.text_input(
                     "Backbone",
-                    key="use.delta.backbone",
+                    key="use.adapter.backbone",
                     placeholder="A name, or the path of a config .json",
                 )
                 pretrained = st.text_input(
-                    "Weights", key="use.delta.weights", placeholder="A tag, or a checkpoint file"
+                    "Weights", key="use.adapter.weights", placeholder="A tag, or a checkpoint file"
                 )
         st.button(
-            "Check and bring in",
+            "Check and import",
             type="primary",
             disabled=given is None,
             on_click=_check,
@@ -168,10 +176,16 @@ def _check(data: bytes, backbone: str | None, pretrained: str | None) -> None:
 
 
 def _imported(id: str) -> None:
-    st.query_params["delta"] = id
-    st.toast("The delta fits its model and was brought in.", icon=":material/check:")
+    _clear_link()
+    st.query_params["adapter"] = id
+    st.toast("The adapter fits its model and was imported.", icon=":material/check:")
 
 
-def _take_out(id: str) -> None:
+def _remove(id: str) -> None:
     remove_adapter(id)
-    st.query_params.pop("delta", None)
+    _clear_link()
+
+
+def _clear_link() -> None:
+    for name in ("adapter", "delta"):
+        st.query_params.pop(name, None)

@@ -1,4 +1,4 @@
-"""The Use page: an adapted model, images that it has answered for, and what to take away."""
+"""The Use page: an adapted model, its predictions, and exports."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Use: the threshold between known and unknown, and the answers as a wall and as a table."""
+"""Use: the threshold between known and unknown, and the predictions as images and as a table."""
 
 import numpy as np
 import streamlit as st
@@ -9,7 +9,7 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
-from ueo_core.workspace.prediction_history import Asked, asked, predictions_of
+from ueo_core.workspace.prediction_history import ClassifiedSet, classified_sets, predictions_of
 from ui.common import thumbs
 from ui.common.image_grid import page_indices
 from ui.common.text import escaped
@@ -17,10 +17,10 @@ from ui.common.threshold_chart import threshold_chart
 from ui.common.verdict import inspection
 
 ROWS = 10_000  # shown in the table; the CSV has all
-ORDERS = {"doubt": "least sure first", "sure": "surest first", "name": "by name"}
+ORDERS = {"doubt": "lowest score first", "sure": "highest score first", "name": "by name"}
 
 
-def threshold(adapter_file: AdapterFile, what: Asked, said: Predictions) -> float:
+def threshold(adapter_file: AdapterFile, what: ClassifiedSet, said: Predictions) -> float:
     """Draw the scores and a slider over them. → the threshold"""
     st.subheader("What counts as unknown")
     limits = data_range(np.append(said.score, adapter_file.threshold))
@@ -40,12 +40,12 @@ def threshold(adapter_file: AdapterFile, what: Asked, said: Predictions) -> floa
         st.markdown("An image whose score is below the threshold is called **unknown**.")
         with st.container(horizontal=True):
             st.button(
-                "The run's own",
+                "Unsupervised threshold",
                 icon=":material/auto_awesome:",
                 on_click=_set,
                 args=(key, adapter_file.threshold),
-                help="Where two bell curves fitted to the scores of the run's pile cross, without any "
-                "label: a guess.",
+                help="Where the two Gaussians of a mixture fitted to the scores of the pool cross; "
+                "no labels are used (heuristic).",
             )
             if (at := _accepting_known(adapter_file)) is not None:
                 st.button(
@@ -53,7 +53,7 @@ def threshold(adapter_file: AdapterFile, what: Asked, said: Predictions) -> floa
                     icon=":material/percent:",
                     on_click=_set,
                     args=(key, at),
-                    help="By the run's labelled images.",
+                    help="Measured on the labeled images of the run.",
                 )
         unknown = int(said.unknown(chosen).sum())
         with st.container(horizontal=True):
@@ -62,8 +62,8 @@ def threshold(adapter_file: AdapterFile, what: Asked, said: Predictions) -> floa
             st.metric("Unknown", f"{unknown:,}")
         if chosen == float(adapter_file.threshold):
             st.caption(
-                "This is the run's own threshold: **a guess**, made without labels. Look at the images on "
-                "both sides of it."
+                "This is the **unsupervised threshold (heuristic)**, made without labels. Check the images "
+                "on both sides of it."
             )
     return chosen
 
@@ -81,7 +81,7 @@ def _accepting_known(adapter_file: AdapterFile) -> float | None:
     try:
         opened = inspection(adapter_file.run.name)
         part = opened.parts[opened.default]
-        own = next((a for a in asked(adapter_file) if a.id == part.name), None)
+        own = next((a for a in classified_sets(adapter_file) if a.id == part.name), None)
         if not part.n_id or own is None:
             return None
         return threshold_at_tpr(predictions_of(adapter_file, own).score, part.truth)
@@ -89,9 +89,9 @@ def _accepting_known(adapter_file: AdapterFile) -> float | None:
         return None
 
 
-def predictions(what: Asked, said: Predictions, limit: float) -> None:
-    """The images with their answers, page by page."""
-    st.subheader("Answers")
+def predictions(what: ClassifiedSet, said: Predictions, limit: float) -> None:
+    """The images with their predictions, page by page."""
+    st.subheader("Predictions")
     unknown = said.unknown(limit)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
@@ -114,11 +114,11 @@ def predictions(what: Asked, said: Predictions, limit: float) -> None:
             format_func=str.capitalize,
         )
         name = st.selectbox(
-            "Answer",
+            "Predicted class",
             range(-1, len(said.classes)),
             key="use.class",
             width=220,
-            format_func=lambda i: "every class" if i < 0 else said.classes[i],
+            format_func=lambda i: "all classes" if i < 0 else said.classes[i],
         )
         order = st.selectbox(
             "Order", list(ORDERS), format_func=ORDERS.get, key="use.order", width=200
@@ -133,7 +133,7 @@ def predictions(what: Asked, said: Predictions, limit: float) -> None:
         ]
     st.caption(f"{len(found):,} of {len(said):,} images")
     if not len(found):
-        st.info("No image is like that at this threshold.", icon=":material/info:")
+        st.info("No image matches at this threshold.", icon=":material/info:")
     elif view == "table":
         _table(said, unknown, found)
     else:
@@ -142,7 +142,7 @@ def predictions(what: Asked, said: Predictions, limit: float) -> None:
         st.html(thumbs.strip(cards))
 
 
-def _card(what: Asked, said: Predictions, unknown, i: int) -> str:
+def _card(what: ClassifiedSet, said: Predictions, unknown, i: int) -> str:
     prediction, sure = (
         escaped(said.classes[said.prediction[i]]),
         f"{100 * said.confidence[i]:.0f}&nbsp;%",
@@ -151,7 +151,7 @@ def _card(what: Asked, said: Predictions, unknown, i: int) -> str:
     if unknown[i]:
         lines = [
             '<span class="unknown">unknown</span>',
-            f'<span class="was">nearest: {prediction} {sure}</span>',
+            f'<span class="was">closest: {prediction} {sure}</span>',
         ]
     return thumbs.card(
         what.reference, i, [*lines, f'<span class="was">{escaped(said.names[i])}</span>']
@@ -164,7 +164,7 @@ def _table(said: Predictions, unknown, found) -> None:
     st.dataframe(
         {
             "image": [said.names[i] for i in found],
-            "answer": [said.classes[said.prediction[i]] for i in found],
+            "prediction": [said.classes[said.prediction[i]] for i in found],
             "unknown": unknown[found],
             "confidence": 100 * said.confidence[found],
             "score (MCM)": said.score[found],

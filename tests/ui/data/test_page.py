@@ -11,7 +11,7 @@ from ueo_core.drawings.sample import problem
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.paths import store_root
 from ueo_core.workspace.dataset import list_datasets, open_dataset
-from ueo_core.workspace.upload import ROOTS, spool, take_path, take_uploads
+from ueo_core.workspace.upload import ROOTS, ingest_path, ingest_upload, spool
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def photos(tmp_path):
 def dataset(photos):
     files = [p for p in photos.rglob("*") if p.is_file()]
     opened = [(f"photos/{p.relative_to(photos).as_posix()}", p.open("rb")) for p in files]
-    taken = take_uploads(Job("k", "t"), spool(opened))
+    taken = ingest_upload(Job("k", "t"), spool(opened))
     for _, file in opened:
         file.close()
     return open_dataset(taken.dataset)
@@ -54,21 +54,21 @@ def test_the_empty_state_has_one_button_that_draws_the_sample(app, small_sample)
 
 def test_class_names_are_checked_and_kept(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
-    assert metrics(app)["Skipped"] == "1"
+    assert metrics(app)["SkippedFile"] == "1"
     names = app.text_area[0]
     names.set_value("key\nkey")
     button(app, "Save class names").click().run()
-    assert errors(clean(app)) == ["class names: 'key' is given twice; keep one of them."]
+    assert errors(clean(app)) == ["Class names: 'key' is given twice; keep one of them."]
     app.text_area[0].set_value("key, fish")
     button(app, "Save class names").click().run()
     assert open_dataset(dataset.id).classes == ("key", "fish")
     assert metrics(clean(app))["Class names"] == "2"
-    button(app, "Adapt CLIP to it")
+    button(app, "Adapt CLIP to these images")
 
 
 def test_subfolders_fill_in_the_names(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
-    button(app, "Take the 3 subfolders").click().run()
+    button(app, "Use the names of the 3 subfolders").click().run()
     assert clean(app).text_area[0].value.split("\n") == ["Keys", "car", "fish"]
 
 
@@ -119,7 +119,7 @@ def test_a_test_set_of_ones_own(app, dataset, photos):  # noqa: F811
     kept = open_dataset(dataset.id)
     assert sorted(kept.labels()["holdout"]) == ["Keys", "car", "fish", "fish"]
     assert kept.pool == dataset.pool and kept.labels()["pool"] is None
-    assert any("3 of the 4 test images are among" in w.value for w in app.warning)
+    assert any("3 of the 4 test images are also in the pool" in w.value for w in app.warning)
     accept = next(m for m in app.multiselect if "look like" in m.label)
     accept.set_value(["Keys"]).run()
     assert sorted(open_dataset(dataset.id).labels()["holdout"]) == [
@@ -128,7 +128,7 @@ def test_a_test_set_of_ones_own(app, dataset, photos):  # noqa: F811
         "fish",
         "key",
     ]
-    button(clean(app), "Take the test set away").click().run()
+    button(clean(app), "Remove the test set").click().run()
     assert metrics(clean(app))["Test images"] == "0"
     assert open_dataset(dataset.id).labels() == {"pool": None, "holdout": None}
 
@@ -138,7 +138,7 @@ def test_a_flat_test_set_gets_its_labels_from_a_csv(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
     upload(app, "Drag a folder", [("held/a.png", png(7)), ("held/b.png", png(8))])
     wait_for_job("intake")
-    assert any("have no labels yet" in w.value for w in clean(app.run()).warning)
+    assert any("have no labels, because" in w.value for w in clean(app.run()).warning)
     given = next(f for f in app.file_uploader if "CSV" in f.label)
     given.set_value(("labels.csv", b"path,label\nb.png,key\n", "text/csv")).run()
     button(app, "Use these labels").click().run()
@@ -152,13 +152,13 @@ def test_a_stopped_intake_goes_on(app, photos, monkeypatch):  # noqa: F811
     job = Job("k", "t")
     monkeypatch.setattr(job, "progress", lambda done, total: done == 3 and job.cancel())
     monkeypatch.setattr("ueo_core.data.intake.default_workers", lambda: 1)
-    taken = take_path(job, str(photos))
+    taken = ingest_path(job, str(photos))
     assert taken.report.cancelled
     at(app, "1_Data", data=taken.dataset)
-    button(app, "Go on with it").click().run()
+    button(app, "Resume the import").click().run()
     wait_for_job("intake")
     assert metrics(clean(app.run()))["Usable images"] == "6"
-    assert not [b for b in app.button if b.label == "Go on with it"]
+    assert not [b for b in app.button if b.label == "Resume the import"]
 
 
 def test_the_report_relates_subfolders_to_the_classes(app, dataset):  # noqa: F811
@@ -190,22 +190,22 @@ def test_paths_are_off_until_roots_are_named(app, photos, monkeypatch):  # noqa:
     monkeypatch.setenv(ROOTS, str(photos))
     app.run()
     app.text_input(key="data.path").set_value("/etc").run()
-    button(app, "Take it in").click().run()
+    button(app, "Import").click().run()
     wait_for_job("intake")
     assert "outside the folders that may be read" in errors(clean(app.run()))[0]
     app.text_input(key="data.path").set_value(str(photos)).run()
-    button(app, "Take it in").click().run()
+    button(app, "Import").click().run()
     wait_for_job("intake")
     assert metrics(clean(app.run()))["Usable images"] == "6"
 
 
 def test_deleting_and_cleaning_up(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
-    button(app, "Delete it").click().run()
+    button(app, "Delete the dataset").click().run()
     assert list_datasets() == []
     assert app.query_params.get("data") is None
     app.toggle(key="data.store").set_value(True).run()
-    button(clean(app), "Delete what nothing uses").click().run()
+    button(clean(app), "Delete unused images").click().run()
     assert "freed" in clean(app).success[0].value
     assert Store(store_root()).sets() == []
 
@@ -219,11 +219,11 @@ def test_an_unused_set_can_stay(app, dataset):  # noqa: F811
     assert set(unused.value) == {kept, gone}  # and not the dataset's own
     assert any("kept · 2 images · 0.0 MB" in option for option in unused.options)
     unused.set_value([gone]).run()
-    button(clean(app), "Delete what nothing uses").click().run()
+    button(clean(app), "Delete unused images").click().run()
     assert {info.id for info in store.sets()} == {dataset.pool["set"], kept}
 
 
 def test_a_dead_link_says_so(app, dataset):  # noqa: F811
     at(app, "1_Data", data="gone")
-    assert "not here any more" in app.warning[0].value
+    assert "no longer exists" in app.warning[0].value
     assert metrics(app)["Usable images"] == "6"

@@ -43,7 +43,9 @@ def test_a_worse_verdict_comes_first(app):  # noqa: F811
     write_run("r", skill=(0.15, 0.03))
     page = at(app, "4_Inspect", run="r")
     text = plain(page.error)
-    assert text.index("Worse: the adaptation did harm here") < text.index("Worse in 3 of 3 classes")
+    assert text.index("Worse: adaptation degraded the model") < text.index(
+        "Worse in 3 of 3 classes"
+    )
 
 
 def test_the_threshold_of_95_percent_and_its_consequences(app):  # noqa: F811
@@ -58,9 +60,9 @@ def test_the_threshold_of_95_percent_and_its_consequences(app):  # noqa: F811
 
 
 def test_without_labels_no_metric_is_shown(app):  # noqa: F811
-    write_run("r", labelled=False)
+    write_run("r", labeled=False)
     page = at(app, "4_Inspect", run="r")
-    assert "Nobody knows yet whether it helped" in plain(page.info)
+    assert "No labels, so improvement cannot be measured" in plain(page.info)
     assert "a heuristic" in plain(page.caption)
     assert "TPR" not in html(page) and not page.dataframe
     assert len(page.get("bidi_component")) == 2  # the two histograms; no ROC
@@ -174,7 +176,7 @@ def array(value) -> np.ndarray:
 
 
 def test_labels_given_by_hand_make_a_verdict_and_can_be_undone(app):  # noqa: F811
-    folder = write_run("r", labelled=False)
+    folder = write_run("r", labeled=False)
     part = read_inspection(folder).parts["pool"]
     truth = truth_from_labels(labels_of(80), CLASSES)
     page = section(at(app, "4_Inspect", run="r"), "Label a few")
@@ -192,7 +194,7 @@ def test_labels_given_by_hand_make_a_verdict_and_can_be_undone(app):  # noqa: F8
     for left in (11, 10, 9):
         clean(page.button(key="inspect.label.undo").click().run())
         assert len(load_hand_labels(folder, part).given) == left
-    assert "Nobody knows yet whether it helped" in plain(page.info)
+    assert "No labels, so improvement cannot be measured" in plain(page.info)
 
 
 def test_a_hundred_classes_show_their_confusions_as_a_table(app):  # noqa: F811

@@ -44,7 +44,7 @@ def test_the_buttons_are_those_of_the_state_table(app, state):  # noqa: F811
 def test_a_finished_run_has_its_verdict_and_is_marked_as_seen(app):  # noqa: F811
     folder = write_run("r", skill=(0.15, 0.03))
     page = at(app, "3_Live", run="latest")
-    assert "Worse: the adaptation did harm here" in page.error[0].value.replace("\\", "")
+    assert "Worse: adaptation degraded the model" in page.error[0].value.replace("\\", "")
     assert (folder.path / "seen").exists()
 
 

@@ -21,7 +21,7 @@ from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters
-from ueo_core.workspace.prediction_history import asked
+from ueo_core.workspace.prediction_history import classified_sets
 from ui.common import shell
 from ui.use import images
 
@@ -50,7 +50,7 @@ def test_the_answers_are_the_runs_at_its_own_threshold(app):  # noqa: F811
     unknown = int(said().unknown(THRESHOLD).sum())
     assert 0 < unknown < 80
     assert metrics(page) == {"Images": "80", "Known": str(80 - unknown), "Unknown": str(unknown)}
-    assert any("a guess" in c.value for c in page.caption)
+    assert any("unsupervised threshold (heuristic)" in c.value for c in page.caption)
     page.segmented_control(key="use.which").set_value("unknown").run()
     assert html(page).count('<span class="unknown">') == min(48, unknown)
     page.segmented_control(key="use.view").set_value("table").run()
@@ -71,7 +71,7 @@ def test_the_threshold_of_95_percent_of_the_known(app):  # noqa: F811
 
 
 def test_without_labels_no_share_of_the_known_is_offered(app):  # noqa: F811
-    write_run("r", labelled=False)
+    write_run("r", labeled=False)
     page = at(app, "6_Use", run="r")
     assert "Accept 95 % of the known" not in [b.label for b in page.button]
 
@@ -79,7 +79,7 @@ def test_without_labels_no_share_of_the_known_is_offered(app):  # noqa: F811
 def test_a_run_that_did_harm_is_said_here_too(app):  # noqa: F811
     write_run("r", skill=(0.15, 0.03))
     page = at(app, "6_Use", run="r")
-    assert any("Think twice" in e.value for e in page.error)
+    assert any("Consider another model" in e.value for e in page.error)
 
 
 def test_without_a_model_there_are_two_ways_on(app):  # noqa: F811
@@ -92,7 +92,7 @@ def test_a_run_without_a_result_gives_way_to_one_that_has_one(app):  # noqa: F81
     write_run("done")
     write_run("halted", state="paused")
     page = at(app, "6_Use", run="halted")
-    assert any("no result to use yet" in i.value for i in page.info)
+    assert any("has no result yet" in i.value for i in page.info)
     assert metrics(page)["Images"] == "80"
 
 
@@ -117,10 +117,10 @@ def test_new_images_are_asked_about_and_shown(app, tiny_files, tmp_path):  # noq
     wait_for_job(images.JOB)
     assert metrics(clean(page.run()))["Images"] == "5"
     adapter_file = imported_adapters()[id]
-    (what,) = asked(adapter_file)
+    (what,) = classified_sets(adapter_file)
     assert what.images().names == [f"{i}.png" for i in range(5)]
-    button(page, "Forget them").click().run()
-    assert asked(adapter_file) == [] and not metrics(clean(page))
+    button(page, "Delete predictions").click().run()
+    assert classified_sets(adapter_file) == [] and not metrics(clean(page))
 
 
 def test_a_useless_upload_is_a_sentence(app):  # noqa: F811
@@ -150,7 +150,7 @@ def test_the_zip_is_made_at_the_threshold_and_offered(app):  # noqa: F811
 
 def test_old_zips_are_cleared(own_home):
     adapter_file = adapter_of_run(write_run("r").path)
-    pool = asked(adapter_file)[0]
+    pool = classified_sets(adapter_file)[0]
     first = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
     os.utime(first.path, (0, 0))
     second = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
