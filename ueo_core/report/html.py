@@ -1,11 +1,15 @@
-"""A run as one HTML file: everything in it, nothing fetched, fit to be mailed and printed.
+"""A run as one HTML file: everything in it, nothing fetched, to share and to print.
 
-Every number comes from the functions that the Inspect page and `evaluate` call.
+Every number comes from the functions that the Inspect page and `evaluate` call. The page is
+templates/report.html; Jinja escapes whatever a file name or a class name contains.
 """
 
 import time
-from html import escape
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ueo_core import __version__
 from ueo_core.analysis.hand_estimates import estimate_by_hand, judge_by_hand
@@ -15,22 +19,16 @@ from ueo_core.analysis.verdict import Verdict, judge
 from ueo_core.config.methods import METHODS
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.inference.adapter_file import AdapterFile
-from ueo_core.report import sections as parts
-from ueo_core.report.style import STYLE
+from ueo_core.report import sections
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_whole
+from ueo_core.utils.files import write_bytes
 
-SETS = {"holdout": "the labeled test set", "pool": "the pile it was adapted to"}
+SETS = {"holdout": "the labeled test set", "pool": "the pool that it was adapted to"}
 # Nothing may be fetched and nothing may run, whatever a file name or a class name holds.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_STRIPES = (
-    '<svg width="0" height="0" aria-hidden="true"><defs><pattern id="stripes" width="7" height="7" '
-    'patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<path class="stripe" d="M0 0V7"/></pattern></defs></svg>'
-)
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(path: Path, folder: RunFolder) -> int:
@@ -38,7 +36,7 @@ def write_report(path: Path, folder: RunFolder) -> int:
     data = html_report(folder).encode("utf-8")
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(Path(path), lambda file: file.write(data) and None)
+        write_bytes(Path(path), data)
     except OSError as error:
         raise UserError(
             f"Report “{path}”: it cannot be written ({error.strerror}); choose another place."
@@ -46,35 +44,42 @@ def write_report(path: Path, folder: RunFolder) -> int:
     return len(data)
 
 
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("ueo_core.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def html_report(folder: RunFolder) -> str:
     """The report of a finished run as HTML; UserError when it has no result yet."""
-    opened, adapter_file, now = (
-        read_inspection(folder),
-        adapter_of_run(folder.path),
-        read_snapshot(folder),
-    )
+    opened, adapter_file = read_inspection(folder), adapter_of_run(folder.path)
+    now = read_snapshot(folder)
     part = opened.parts[opened.default]
     verdict = _verdict(folder, opened)
-    limits = parts.thresholds(opened, adapter_file)
-    sections = [
-        f"<h1>{escape(opened.title)}</h1>",
-        f'<p class="soft">{escape(_about(opened, adapter_file))}</p>',
-        parts.verdict_box(verdict),
-        f"<h2>Before and after</h2>{parts.metrics(opened, part, verdict)}" if part.labeled else "",
-        "<h2>Known against unknown</h2>",
-        f'<p class="soft">{escape(_threshold_words(adapter_file, opened))}</p>',
-        parts.separation(opened, part, limits, verdict),
-        parts.class_by_class(opened, part),
-        f"<h2>The training</h2>{parts.training(now)}" if now.series else "",
-        parts.galleries(opened, part, limits),
-        f"<h2>What was run</h2>{_facts(opened, adapter_file, now, folder)}",
-    ]
+    limits = sections.thresholds(opened, adapter_file)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(opened.title)} · UEO Studio</title><style>{STYLE}</style></head>"
-        f"<body>{_STRIPES}{''.join(sections)}</body></html>\n"
+        _templates()
+        .get_template("report.html")
+        .render(
+            policy=POLICY,
+            title=opened.title,
+            about=_about(opened, adapter_file),
+            verdict=verdict,
+            metrics=sections.metrics(opened, part, verdict) if part.labeled else [],
+            threshold_words=_threshold_words(adapter_file, opened),
+            separation=sections.separation(opened, part, limits, verdict),
+            class_names=opened.classes,
+            classes=sections.class_by_class(opened, part),
+            training=sections.training(now) if now.series else None,
+            galleries=sections.galleries(opened, part, limits),
+            facts=_facts(opened, adapter_file, now, folder),
+            notes=now.notes,
+        )
     )
 
 
@@ -89,50 +94,46 @@ def _verdict(folder: RunFolder, opened: Inspection) -> Verdict:
 
 
 def _about(opened: Inspection, adapter_file: AdapterFile) -> str:
-    part = opened.parts[opened.default]
-    made = time.strftime(
-        "%d %B %Y", time.localtime(adapter_file.metadata.get("created", time.time()))
-    )
+    part, meta = opened.parts[opened.default], adapter_file.metadata
+    made = time.strftime("%d %B %Y", time.localtime(meta.get("created", time.time())))
     found = (
-        f"CLIP ({Path(adapter_file.metadata['backbone']).name.removesuffix('.json')}) adapted by {METHODS[opened.method].title} to "
-        f"{opened.parts['pool'].reference['n']:,} unlabeled images for {len(opened.classes)} classes, "
-        f"{made}. Scored on {SETS[part.name]}: {len(part):,} images"
+        f"CLIP ({Path(meta['backbone']).name.removesuffix('.json')}) adapted by "
+        f"{METHODS[opened.method].title} to {opened.parts['pool'].reference['n']:,} unlabeled images "
+        f"for {len(opened.classes)} classes, {made}. Scored on {SETS[part.name]}: {len(part):,} images"
     )
     if part.labeled:
-        found += f", {part.n_id:,} of the classes and {part.n_ood:,} of none"
+        found += f", {part.n_id:,} of the classes (known) and {part.n_ood:,} of none (unknown)"
     return f"{found}. Labels were used for scoring only."
 
 
 def _threshold_words(adapter_file: AdapterFile, opened: Inspection) -> str:
+    score = SCORES[DEFAULT_SCORE]
     return (
-        f"Score: {SCORES[DEFAULT_SCORE].title} ({SCORES[DEFAULT_SCORE].temperature(opened.logit_scale)}); "
-        f"an image below the threshold counts as unknown. The threshold ({adapter_file.threshold:.6f} after) is "
-        "drawn where two bell curves fitted to the pile's scores cross, without any label: a guess."
+        f"Score: {score.title} ({score.temperature(opened.logit_scale)}). An image below the threshold "
+        f"counts as unknown. The threshold ({adapter_file.threshold:.6f} after) is the unsupervised "
+        "threshold (heuristic): where the two Gaussians of a mixture fitted to the scores of the pool "
+        "cross, without any label."
     )
 
 
-def _facts(opened: Inspection, adapter_file: AdapterFile, now: Snapshot, folder: RunFolder) -> str:
+def _facts(
+    opened: Inspection, adapter_file: AdapterFile, now: Snapshot, folder: RunFolder
+) -> dict[str, Any]:
     about, settings = adapter_file.metadata, adapter_file.settings.to_json()
     data, versions = about.get("data", {}), about.get("versions", {})
     # A file's folder says more of its owner than a report needs to.
     weights = Path(about["pretrained"]).name
-    rows = {
+    shown = {k: v for k, v in settings.items() if k not in ("backbone", "pretrained", "prompt")}
+    versions = {"UEO Studio": about.get("version", __version__)} | versions
+    return {
         "Model": f"{Path(about['backbone']).name}, weights {weights}",
         "Fingerprint of the weights": about.get("weights", "")[:16],
         "Classes": ", ".join(opened.classes),
         "Prompt": f"{about['prompt']} {{class}}.",
         "Images": f"{data.get('name', '')}: {data.get('n', 0):,}, fingerprint {data.get('fingerprint', '')[:16]}",
-        "Steps": f"{opened.step} of {opened.steps}, {now.seconds:.0f} s of adapting; the last step is reported",
-        "Guard, without labels": opened.guard["reason"] if opened.guard else "off",
-        "Settings": ", ".join(
-            f"{k} {v}" for k, v in settings.items() if k not in ("backbone", "pretrained", "prompt")
-        ),
-        "Versions": ", ".join(
-            f"{k} {v}"
-            for k, v in ({"UEO Studio": about.get("version", __version__)} | versions).items()
-        ),
+        "Steps": f"{opened.step} of {opened.steps}, {now.seconds:.0f} s of training; the last step is reported",
+        "Safety check, without labels": opened.guard["reason"] if opened.guard else "off",
+        "Settings": ", ".join(f"{k} {v}" for k, v in shown.items()),
+        "Versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
         "Run": folder.id,
     }
-    body = "".join(f"<tr><th>{k}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items())
-    notes = "".join(f"<p>{escape(n)}</p>" for n in now.notes)
-    return f'<table class="facts"><tbody>{body}</tbody></table>{notes}'

@@ -6,9 +6,13 @@ differs by dash, shape or pattern too.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+
+from numpy.typing import NDArray
+
+Values = Sequence[float] | NDArray
 
 WIDTH, HEIGHT = 520, 260  # of a figure, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 42
@@ -80,7 +84,7 @@ def figure(body: str, about: str, height: int = HEIGHT, width: int = WIDTH) -> s
     )
 
 
-def lines(curves: dict[str, Sequence[tuple[float, float]]], x_name: str, about: str) -> str:
+def lines(curves: Mapping[str, Sequence[tuple[float, float]]], x_name: str, about: str) -> str:
     """Curves over one x; the key is the CSS class."""
     xs = [x for points in curves.values() for x, _ in points]
     ys = [y for points in curves.values() for _, y in points]
@@ -90,7 +94,7 @@ def lines(curves: dict[str, Sequence[tuple[float, float]]], x_name: str, about: 
 
 
 def histogram(
-    edges: Sequence[float], counts: dict[str, Sequence[int]], x_name: str, mark: float, about: str
+    edges: Values, counts: Mapping[str, Values], x_name: str, mark: float, about: str
 ) -> str:
     """Stacked bars by group (key: CSS class) with a vertical mark where the threshold is."""
     top = max((sum(bar) for bar in zip(*counts.values(), strict=True)), default=1) or 1
@@ -114,8 +118,8 @@ def histogram(
 
 
 def roc(
-    curves: dict[str, tuple[Sequence[float], Sequence[float]]],
-    points: dict[str, tuple[float, float]],
+    curves: Mapping[str, tuple[Values, Values]],
+    points: Mapping[str, tuple[float, float]],
     about: str,
 ) -> str:
     """ROC curves in percent by side, and where each side's threshold lies on its curve."""
@@ -132,7 +136,7 @@ def classes(rows: Sequence, about: str) -> str:
     """Accuracy of every class before (square) and after (circle) with intervals; percent."""
     left, line = 150, 26
     frame = Frame(0, 100, 0, 1, TOP + line * len(rows) + BOTTOM, left)
-    parts = [axes(frame, "right answers, %", y_ticks=False)]
+    parts = [axes(frame, "accuracy, %", y_ticks=False)]
     for i, row in enumerate(rows):
         y = TOP + line * (i + 0.5)
         name = row.name if len(row.name) <= 18 else row.name[:17] + "…"
