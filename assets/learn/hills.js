@@ -1,6 +1,6 @@
 // The two hills and a line to move.
 
-const HILLS = [["known", 0, "circle"], ["strangers", 3, "triangle"]]; // name, index into COLOURS, mark
+const HILLS = [["known", 0, "circle"], ["unknown", 3, "triangle"]]; // name, index into COLOURS, mark
 
 class Hills extends Slide {
   constructor(root) {
@@ -32,11 +32,11 @@ class Hills extends Slide {
       em,
       x: { low, high, name: data.name, ticks: ticks(low, high, width / (7 * em)) },
       y: { low: 0, high: top },
-      curves: HILLS.map(([name, c, mark]) => ({ points: data.x.map((x, i) => [x, data.density[name][i]]), colour: this.colours[c], mark, fill: true, dash: name === "strangers" ? `${0.7 * em} ${0.25 * em}` : "" })),
+      curves: HILLS.map(([name, c, mark]) => ({ points: data.x.map((x, i) => [x, data.density[name][i]]), colour: this.colours[c], mark, fill: true, dash: name === "unknown" ? `${0.7 * em} ${0.25 * em}` : "" })),
       line: { at: Math.min(Math.max(now.threshold, low), high), text: `${now.kept} % of the known →` },
     });
     svg.classList.toggle("movable", data.movable);
-    svg.setAttribute("aria-label", `Two hills of scores, known and strangers. ${now.words}`);
+    svg.setAttribute("aria-label", `Two score distributions, known and unknown. ${now.words}`);
     const words = document.querySelector('.learn-lead [data-tie="line"]');
     if (words && words.textContent !== together(now.words)) words.textContent = together(now.words);
     this.$("input").value = this.$("output").textContent = this.place;

@@ -1,6 +1,6 @@
 // One image at a temperature that can be turned.
 
-const DASHES = { "surest tenth": [0.6, 0.35], median: [], "least sure tenth": [0.12, 0.3] }; // in em
+const DASHES = { "highest tenth": [0.6, 0.35], median: [], "lowest tenth": [0.12, 0.3] }; // in em
 const GREY = "#8797A8";
 
 class Lens extends Slide {

@@ -270,7 +270,7 @@ class Triangle extends Canvas {
       set("b.two", `${lambda.toFixed(1)} × ${two.toFixed(2)}`);
       set(".loss", `loss ${(one - lambda * two).toFixed(2).replace("-", "−")}`);
       set(".acc", `ACC ${data.acc[m][k].toFixed(0)} %`);
-      set(".auc", data.auc ? `AUC ${data.auc[m][k].toFixed(0)} %` : "AUC: no strangers");
+      set(".auc", data.auc ? `AUC ${data.auc[m][k].toFixed(0)} %` : "AUC: no unknown images");
       set(".words", together(data.words[m][k]));
       panel.querySelector(".simplex").classList.toggle("loose", this.loose());
       panel.querySelector(".simplex").setAttribute("aria-label", `${data.alt} Step ${k}. ${data.words[m][k]}`);
@@ -372,7 +372,7 @@ class Triangle extends Canvas {
     const b = this.value(m, lens, 1) / 1e4;
     const p = [a, b, Math.max(0, 1 - a - b)];
     const h = p.reduce((sum, v) => sum - (v > 1e-9 ? v * Math.log(v) : 0), 0);
-    const who = data.truth[lens] < 0 ? "a stranger" : `class ${data.classes[data.truth[lens]]}`;
+    const who = data.truth[lens] < 0 ? "unknown" : `class ${data.classes[data.truth[lens]]}`;
     const parts = p.map((v, c) => `${data.classes[c]} ${(100 * v).toFixed(0)} %`).join(", ");
     box.textContent =
       `Image ${lens + 1} (${who}) under ${data.methods[m].title}, step ${k}: ${parts}; ` +

@@ -181,7 +181,7 @@ def test_space_plays_and_the_url_keeps_the_step(page, app_url):
     page.locator(".toggle", has_text="Play").wait_for(timeout=30_000)
     assert count(page) == "step 60 / 60"
     page.wait_for_url("**step=60*")
-    assert "strangers are held back" in page.locator(".panel").last.inner_text()
+    assert "unknown images stay at" in page.locator(".panel").last.inner_text()
     page.reload()
     drawn(page)
     assert count(page) == "step 60 / 60"

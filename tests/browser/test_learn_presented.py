@@ -100,7 +100,7 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
     page.locator(".badge").nth(7).wait_for()
     hands.until(".learn-lead", "The room found")
     badges = page.locator(".badge").all_inner_texts()
-    ood = [b.split("stranger: ")[1] for b in badges if "stranger: " in b]
+    ood = [b.split("unknown: ")[1] for b in badges if "unknown: " in b]
     assert len(ood) == 3 and not set(ood) & set(chosen.classes)
     assert f"They are {', '.join(ood)}" in hands.said()
 
@@ -114,12 +114,12 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
     said = hands.scene("term-one")
     (words,) = hands.play()
     corner = re.search(r"(\d+) of 60 points answer ([ABC])", words)
-    assert f"ends with {corner[1]} of 60 dots answering {corner[2]}" in said
+    assert f"ends with {corner[1]} of 60 dots at {corner[2]}" in said
 
     hands.press("PageDown")
     said = hands.scene("term-two")
     assert page.locator(".panel").count() == 2
-    lured = re.search(r"sent into corners, (\d+) % sure", hands.play()[1])
+    lured = re.search(r"pulled into corners, mean confidence (\d+) %", hands.play()[1])
     assert f"they end {lured[1]} % sure" in said
 
     hands.press("PageDown")
@@ -143,14 +143,14 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
 
     hands.press("ArrowRight")
     said = hands.scene("moved")
-    assert re.search(rf"at step {steps} of the live run they have moved by [\d.]+ %", said)
+    assert re.search(rf"at step {steps} of the live run they have changed by [\d.]+ %", said)
     hands.until("[data-testid=stMarkdown]", f"Change of each layer at step {steps}")
 
     hands.press("ArrowRight")
     said = hands.scene("wrong")
     (_, _, ueo) = hands.play()
-    lured = re.search(r"sent into corners, (\d+) % sure", ueo)
-    assert f"ends {lured[1]} % sure of strangers" in said
+    lured = re.search(r"pulled into corners, mean confidence (\d+) %", ueo)
+    assert f"{lured[1]} % for unknown" in said
     hands.tab_to(PRESETS["absent"].title)
     hands.press("Enter")
     page.wait_for_url("**absent=1*")

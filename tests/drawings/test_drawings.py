@@ -1,4 +1,4 @@
-"""The Drawings world: determinism, variety, and the built-in problem's promises."""
+"""The Drawings: determinism, variety, and the built-in problem's promises."""
 
 import csv
 from collections import Counter

@@ -39,11 +39,11 @@ def test_word_clip(stage):
 
 
 def test_word_zero_shot(stage):
-    meaning("Zero-shot", "without training on the task", "the closest sentence wins")
-    stage.answer(0)
+    meaning("Zero-shot", "without training on the task", "the closest sentence is the prediction")
+    stage.predicted_class(0)
     for key, value in stage.model.adapter().items():
         assert torch.equal(value, stage.model.original[key])
-    assert stage.answer(0) == stage.problem.classes[int(stage.look([0])[0].argmax())]
+    assert stage.predicted_class(0) == stage.problem.classes[int(stage.look([0])[0].argmax())]
 
 
 def test_word_cosine():
@@ -58,7 +58,7 @@ def test_word_cosine():
 
 
 def test_word_softmax(stage):
-    meaning("Softmax", "the larger the temperature, the more alike they get")
+    meaning("Softmax", "the larger the temperature, the more equal they are")
     found = [dissect(stage.look([0])[0], stage.scale, t).probabilities for t in (1, 3, 30)]
     assert [p.sum() for p in found] == pytest.approx([1, 1, 1], abs=1e-5)
     assert np.all(np.diff([p.max() - p.min() for p in found]) < 0)
@@ -73,7 +73,7 @@ def test_word_temperature(stage):
 
 
 def test_word_entropy():
-    meaning("Entropy", "in nats: 0 is certainty, log C is knowing nothing")
+    meaning("Entropy", "in nats: 0 is certainty, log C is a uniform distribution")
     for c in (3, 16):
         assert entropy(torch.zeros(1, c)).item() == pytest.approx(math.log(c))
     assert entropy(80 * torch.eye(3)[:1]).item() == pytest.approx(0, abs=1e-6)
@@ -84,20 +84,20 @@ def test_word_in_distribution_known():
     assert truth_from_labels(["cat", "dog"], ["cat", "cup"]).tolist() == [0, OOD]
 
 
-def test_word_out_of_distribution_stranger(stage):
-    meaning("Out-of-distribution (stranger)", "anything else")
+def test_word_out_of_distribution_unknown(stage):
+    meaning("Out-of-distribution (unknown)", "anything else")
     for noun, truth in zip(stage.problem.test, stage.truth, strict=True):
         assert (truth == OOD) == (noun not in stage.problem.classes)
 
 
 def test_word_ood_score(stage):
-    meaning("OOD score", "the higher, the more it looks known", "softmax of the plain cosines")
+    meaning("OOD score", "the higher, the more likely it is known", "softmax of the plain cosines")
     np.testing.assert_allclose(stage.score, mcm(stage.cosines))
     assert stage.score[stage.truth != OOD].mean() > stage.score[stage.truth == OOD].mean()
 
 
 def test_word_acc():
-    meaning("ACC", "Mean over the classes of the share", "strangers do not count")
+    meaning("ACC", "Mean over the classes of the share", "unknown images do not count")
     truth = np.array([0, 0, 0, 1, OOD])
     assert accuracy(np.array([0, 0, 1, 1, 0]), truth, 2) == pytest.approx(100 * (2 / 3 + 1) / 2)
     assert accuracy(np.array([0, 0, 1, 1, 1]), truth, 2) == pytest.approx(100 * (2 / 3 + 1) / 2)
@@ -105,7 +105,7 @@ def test_word_acc():
 
 def test_word_auc():
     meaning(
-        "AUC", "share of pairs, one known and one stranger, in which the known one scores higher"
+        "AUC", "share of pairs, one known and one unknown, in which the known one scores higher"
     )
     assert auc(np.array([3.0, 1.0, 2.0, 0.0]), np.array([0, 1, OOD, OOD])) == pytest.approx(75)
 
@@ -117,7 +117,7 @@ def test_word_entmin():
 
 
 def test_word_infomax():
-    meaning("InfoMax", "EntMin, and raise the entropy of the mean", "UEO with all weights alike")
+    meaning("InfoMax", "EntMin, and raise the entropy of the mean", "UEO with equal weights")
     z = torch.randn(5, 3)
     assert ueo(z, torch.full((5,), 0.3)).item() == pytest.approx(infomax(z).item(), abs=1e-5)
     mean = z.softmax(1).mean(0)
@@ -136,14 +136,14 @@ def test_word_ueo():
 
 
 def test_word_collapse(trajectories):
-    meaning("Collapse", "Every image gets the same answer. Entropy is low")
+    meaning("Collapse", "Every image gets the same prediction. Entropy is low")
     for run in trajectories("strangers"):
         assert len(set(run.points[ENTMIN, -1].argmax(1))) == 1
         assert run.terms[ENTMIN, -1, 0] < 0.05 and run.acc[ENTMIN, -1] < 34
 
 
 def test_word_context_vectors(stage):
-    meaning("Context vectors", "The words “a photo of a” as numbers", "one set for all classes")
+    meaning("Context vectors", "The words “a photo of a” as vectors", "one set for all classes")
     model = stage.model.backbone.model
     tokens = get_tokenizer("ViT-B-32")("a photo of a")[0, 1:5]
     start = stage.model.original[CONTEXT]
@@ -153,7 +153,7 @@ def test_word_context_vectors(stage):
 
 def test_word_normalization_layer(stage):
     meaning(
-        "Normalisation layer",
+        "Normalization layer",
         "Scales and shifts features",
         "its weight and bias are what UEO trains",
     )

@@ -15,8 +15,8 @@ def test_every_place_of_the_line_says_what_it_does(stage):
         kept = 100 * np.mean(known >= np.sort(known)[int(below / 100 * known.size)])
         passed = 100 * np.mean(strange >= np.sort(known)[int(below / 100 * known.size)])
         assert line["kept"] == f"{kept:.0f}"
-        assert f"keeps {kept:.0f} % of the known" in line["words"]
-        assert f"lets {passed:.0f} % of the strangers" in line["words"]
+        assert f"accepts {kept:.0f} % of the known" in line["words"]
+        assert f"{passed:.0f} % of the unknown" in line["words"]
         assert line["threshold"] == pytest.approx(
             np.sort(known)[int(below / 100 * known.size)], abs=1e-6
         )

@@ -77,13 +77,13 @@ def test_closest_sentence(stage):
     i = eight(stage, 0)[0]
     with torch.no_grad():
         distances = torch.cdist(feature(stage, i), stage.model.encode_text())[0]
-    assert stage.answer(i) == stage.problem.classes[int(distances.argmin())]
+    assert stage.predicted_class(i) == stage.problem.classes[int(distances.argmin())]
     np.testing.assert_allclose(stage.cosines_of(stage.pixels(i)), stage.cosines[i], atol=1e-5)
     assert f"each of {len(stage.problem.classes)} classes" in filled("guess", n.of_eight(stage, 0))
 
 
 def test_always_answers(stage):
-    assert {stage.answer(i) for i in range(len(stage.truth))} <= set(stage.problem.classes)
+    assert {stage.predicted_class(i) for i in range(len(stage.truth))} <= set(stage.problem.classes)
 
 
 def test_sure_of(stage):
@@ -91,10 +91,12 @@ def test_sure_of(stage):
         chosen = eight(stage, draw)
         p = np.exp(stage.scale * stage.cosines[chosen])
         sure = int(((p / p.sum(1, keepdims=True)).max(1) > 0.5).sum())
-        assert f"sure of {sure}." in filled("guess", n.of_eight(stage, draw))
+        assert f"For {sure} of these eight, its confidence is above 50 %." in filled(
+            "guess", n.of_eight(stage, draw)
+        )
 
 
-def test_strangers_among_eight(stage):
+def test_unknown_among_eight(stage):
     for draw in range(20):
         things = [stage.problem.test[i] for i in eight(stage, draw)]
         assert len(set(things)) == 8
@@ -115,7 +117,7 @@ def test_reveal(stage):
     sure = [stage.sure([chosen[k] for k in group]).mean() for group in (ood, known)]
     assert re.findall(r"(\d+) %", text) == [f"{100 * s:.0f}" for s in sure]
     assert f"found 1 of {len(ood)}, with 1 false alarm." in text
-    assert found(stage, chosen, set(ood)) == {"hits": 3, "wrong": 0, "strangers": 3}
+    assert found(stage, chosen, set(ood)) == {"hits": 3, "wrong": 0, "unknown": 3}
 
 
 # 3: the hills
@@ -145,7 +147,7 @@ def test_line(stage, below):
     known, strange = stage.score[stage.truth >= 0], stage.score[stage.truth < 0]
     assert line.kept == pytest.approx(100 - below, abs=100 / known.size)
     assert line.passed == pytest.approx(100 * np.mean(strange >= line.threshold))
-    assert f"keeps {line.kept:.0f} %" in filled("hills", n.of_hills(stage, below))
+    assert f"accepts {line.kept:.0f} %" in filled("hills", n.of_hills(stage, below))
 
 
 def test_hills_have_the_area_of_densities(stage):
@@ -209,7 +211,7 @@ def test_counts_of_vit(name, counted):
     assert counted.trained == affine + 4 * width
     assert counted.total == sum(p.numel() for p in model.parameters())
     assert counted.kilobytes == pytest.approx(counted.trained * 4 / 1000)
-    assert "41,984 of 149,620,737 numbers: a file of 168 kB" in SCENES["moved"].sentences[
+    assert "41,984 of 149,620,737 parameters: a file of 168 kB" in SCENES["moved"].sentences[
         1
     ].text.format_map(
         {"vit_trained": f"{VIT.trained:,}", "vit_all": f"{VIT.total:,}", "vit_kb": "168"}
@@ -226,10 +228,10 @@ def test_counts_of_own(stage):
     adapter = {k: 1.02 * v for k, v in parts.items()}
     assert total_change(adapter, parts) == pytest.approx(2, rel=1e-4)
     text = filled("moved", n.of_moved(stage, 7, adapter))
-    assert "at step 7 of the live run they have moved by 2.0 %" in text
+    assert "at step 7 of the live run they have changed by 2.0 %" in text
     assert f"{own.trained:,} of {own.total:,}" in text
     unmoved = filled("moved", n.of_moved(stage, 0, parts))
-    assert "none of them has moved" in unmoved and "at step" not in unmoved
+    assert "none of them has changed" in unmoved and "at step" not in unmoved
     layers = stage.change_by_layer(adapter)
     assert all(v == pytest.approx(0.02, rel=1e-3) for v in layers.values() if v)
     assert torch.equal(stage.model.context, parts[CONTEXT])  # handed back as it was

@@ -43,7 +43,7 @@ def test_trajectory_is_gradient_descent_on_the_objective(name):
 
 @pytest.mark.parametrize("knobs", [Knobs(), Knobs(kind="lookalike", sure=0.8, seed=5)])
 def test_a_moved_image_starts_where_it_was_put_and_the_others_stay(knobs):
-    moved = ((0, 98, 1), (7, 20, 30), (59, 1, 1))  # known ones and a stranger, corners too
+    moved = ((0, 98, 1), (7, 20, 30), (59, 1, 1))  # known ones and an unknown one, corners too
     run = simulate(replace(knobs, moved=moved))
     for i, a, b in moved:
         np.testing.assert_allclose(run.points[:, 0, i, 0], a / 100, atol=1e-4)
@@ -95,7 +95,9 @@ def test_share_and_kind_of_strangers():
     assert 2 not in batch(Knobs(absent=True))[1]
     x, truth = batch(Knobs(kind="nothing", seed=4))
     strange, known = x[truth == OOD], x[truth != OOD]
-    assert strange[:, 4].min() > known[:, 4].max() + 0.5  # the feature that only strangers show
+    assert (
+        strange[:, 4].min() > known[:, 4].max() + 0.5
+    )  # the feature that only unknown images show
     look, _ = batch(Knobs(kind="lookalike", seed=4))
     assert look[truth == OOD][:, 4].abs().max() < 0.5
 
@@ -127,4 +129,4 @@ def test_payload_carries_places_pulls_and_readings():
     assert [m["key"] for m in data["methods"]] == list(methods)
     assert data["truth"] == run.truth.tolist()
     np.testing.assert_allclose(data["terms"], run.terms[rows], atol=1e-4)
-    assert data["words"][1][STEPS].startswith("EntMin: 60 of 60 points answer")
+    assert data["words"][1][STEPS].startswith("EntMin: 60 of 60 points are at")

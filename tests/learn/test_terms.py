@@ -38,7 +38,7 @@ def test_entmin_collapses(trajectories):
         assert len(set(answers)) == 1
         assert (run.points[ENTMIN, -1].max(1) > 0.95).all()
         text = filled("term-one", n.of_triangle(run.knobs))
-        assert f"{IMAGES} of {IMAGES} dots answering {'ABC'[answers[0]]}." in text
+        assert f"{IMAGES} of {IMAGES} dots at {'ABC'[answers[0]]}." in text
     # "Term one lowers": it falls from the start to the end.
     assert all(
         r.terms[ENTMIN, -1, 0] < 0.05 * r.terms[ENTMIN, 0, 0] for r in trajectories("strangers")
@@ -62,13 +62,13 @@ def test_infomax_stays_balanced(trajectories):
         )
 
 
-def test_infomax_lures_strangers(trajectories):
+def test_infomax_pulls_unknown(trajectories):
     said = []
     for run in trajectories("strangers"):
         sure = run.points[INFOMAX, -1][~run.known].max(1).mean()
         text = filled("term-two", n.of_triangle(run.knobs))
-        assert f"{100 * sure:.0f} % sure" in text
-        assert ("sent into corners as well" in text) == (sure >= 0.8)
+        assert f"{100 * sure:.0f} %" in text
+        assert ("pulled into corners as well" in text) == (sure >= 0.8)
         said.append(sure >= 0.8)
     assert said[0]  # the batch that the scene opens with
     assert np.mean(said) > 0.7
@@ -80,7 +80,7 @@ def test_infomax_auc_falls(trajectories):
         before, after = run.auc[INFOMAX, [0, -1]]
         text = filled("term-two", n.of_triangle(run.knobs))
         assert f"AUC {before:.0f} → {after:.0f} %" in text
-        assert ("harder to tell apart" in text) == (after - before <= -1)
+        assert ("harder to separate" in text) == (after - before <= -1)
         falls.append(after < before)
     assert falls[0]
     assert np.mean(falls) > 0.7
@@ -105,7 +105,7 @@ def test_weights_split_the_terms(trajectories):
         assert run.weights[UEO][run.known].mean() > run.weights[UEO][~run.known].mean() + 0.1
 
 
-def test_ueo_holds_strangers_back(trajectories):
+def test_ueo_holds_unknown_back(trajectories):
     held, gains = [], []
     for run in trajectories("strangers"):
         p = run.points[UEO, -1].max(1)
@@ -115,7 +115,7 @@ def test_ueo_holds_strangers_back(trajectories):
         assert f"{100 * strange:.0f} %" in text and f"{100 * known:.0f} %" in text
         assert f"AUC {before:.0f} → {after:.0f} %" in text
         truly = known - strange >= 0.15 and strange < 0.8 and known >= 0.8
-        assert ("Now the diamonds are held back" in text) == truly
+        assert ("Now the diamonds stay at" in text) == truly
         held.append(truly)
         gains.append(after - before)
     assert held[0] and gains[0] > 0
@@ -142,8 +142,8 @@ def test_ueo_ends(trajectories):
             end = run.points[UEO, -1].max(1)
             before, after = run.auc[UEO, [0, -1]]
             text = n.of_triangle(run.knobs)["ends"]
-            assert f"{100 * end[~run.known].mean():.0f} % sure of strangers" in text
-            assert f"{100 * end[run.known].mean():.0f} % of known images" in text
+            assert f"{100 * end[~run.known].mean():.0f} % for unknown" in text
+            assert f"{100 * end[run.known].mean():.0f} % for known images" in text
             assert f"AUC {before:.0f} → {after:.0f} %" in text
 
 
@@ -233,7 +233,7 @@ def test_verdict_follows_the_numbers(trajectories):
                 text = verdict(run, reading, m)
                 answers = run.points[m, -1].argmax(1)
                 share = np.bincount(answers, minlength=3).max() / IMAGES
-                assert ("points answer" in text) == (share >= 0.9)
+                assert ("points are at" in text) == (share >= 0.9)
                 if "held back" in text:
                     assert run.points[m, -1][~run.known].max(1).mean() < 0.8
                 if "sent into corners" in text:
@@ -241,10 +241,10 @@ def test_verdict_follows_the_numbers(trajectories):
             assert "zero-shot start" in verdict(run, reading, 0, 0)
 
 
-def test_sentences_without_strangers_do_not_speak_of_them():
+def test_sentences_without_unknown_images_do_not_speak_of_them():
     numbers = n.of_triangle(Knobs(share=0))
     spoken = " ".join(numbers[k] for k in ("lured", "apart", "held", "told", "ends"))
-    assert "no strangers" in numbers["held"] and "no strangers" in numbers["told"]
+    assert "no unknown images" in numbers["held"] and "no unknown images" in numbers["told"]
     assert "AUC" not in spoken and "diamonds" not in spoken
 
 

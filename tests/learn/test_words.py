@@ -1,4 +1,4 @@
-"""The words beside the story, each tied to a computation: symbols, settings, methods, strangers.
+"""The words beside the story, each tied to a computation: symbols, settings, methods, unknown images.
 
 Every entry names its test by its key, and the test quotes what it holds; so a new entry without
 one fails, and so does a reworded one whose test no longer speaks of it.
@@ -83,14 +83,19 @@ def test_symbol_s(stage):
 
 
 def test_symbol_h():
-    says("H", "0 when one class has it all, log C when all are alike", "none in the corners")
+    says("H", "0 when one class has probability 1, log C when all are equal", "none in the corners")
     for c in (3, 10):
         assert entropy(torch.zeros(1, c)).item() == pytest.approx(math.log(c))
         assert entropy(torch.eye(c)[:1] * 80).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_symbol_w(trajectories):
-    says("w", "fixed before training", "over the sum of all", "unless strangers look as sure")
+    says(
+        "w",
+        "fixed before training",
+        "over the sum of all",
+        "unless unknown ones have the same confidence",
+    )
     z, w = torch.randn(6, 3), torch.rand(6) + 0.2
     expected = ((w / w.sum()) * entropy(z)).sum()
     assert terms(z, w).entropy.item() == pytest.approx(expected.item(), abs=1e-5)
@@ -99,7 +104,7 @@ def test_symbol_w(trajectories):
 
 
 def test_symbol_q(trajectories):
-    says("q", "The inverse 1/w over the sum of all", "The size of a dot, the other way round.")
+    says("q", "The inverse 1/w over the sum of all", "The size of a dot, inverted.")
     run = trajectories("strangers")[0]
     w = run.weights[UEO].astype(float)
     q = (1 / w) / (1 / w).sum()
@@ -117,7 +122,7 @@ def test_symbol_pbar(trajectories):
 
 
 def test_symbol_trade():
-    says("trade", "One, unless someone says otherwise", "The length of term two's arrows. At 0")
+    says("trade", "The paper uses 1", "The length of term two's arrows. At 0")
     assert Knobs().trade == 1
     pulls = [simulate(Knobs(trade=trade)).pulls[UEO, 0] for trade in (0.0, 1.0, 2.0)]
     np.testing.assert_array_equal(pulls[0][1], 0)
@@ -161,7 +166,7 @@ def test_preset_strangers(trajectories):
 
 
 def test_preset_closed(trajectories):
-    looks("closed", "Every image belongs to a class, so the weights have little to do.")
+    looks("closed", "Every image belongs to a class, so the weights have little effect.")
     for run in trajectories("closed"):
         assert run.known.all()
     gaps = [abs(run.acc[UEO, -1] - run.acc[INFOMAX, -1]) for run in trajectories("closed")]
@@ -169,14 +174,14 @@ def test_preset_closed(trajectories):
 
 
 def test_preset_lookalike(trajectories):
-    looks("lookalike", "The strangers are built like the known ones.")
+    looks("lookalike", "Unknown images are as similar to the classes as known ones.")
     for run in trajectories("lookalike"):
         sure = run.points[UEO, 0].max(1)
         assert abs(sure[run.known].mean() - sure[~run.known].mean()) < 0.12
 
 
 def test_preset_absent(trajectories):
-    looks("absent", "Nobody photographed class C.")
+    looks("absent", "No image is of class C.")
     assert not any((run.truth == 2).any() for run in trajectories("absent"))
 
 
@@ -194,7 +199,7 @@ def test_preset_lambda(trajectories):
         assert not run.pulls[UEO, :, 1].any()
 
 
-# Methods, and the kinds of strangers
+# Methods, and the kinds of unknown images
 
 
 def test_method_entmin(trajectories):
@@ -206,7 +211,7 @@ def test_method_entmin(trajectories):
 
 
 def test_method_infomax():
-    assert "every image counting alike" in METHODS["infomax"].about
+    assert "equal weights for all images" in METHODS["infomax"].about
     z = torch.randn(5, 3)
     mean = z.softmax(1).mean(0)
     expected = entropy(z).mean() + (mean * mean.log()).sum()
@@ -214,7 +219,7 @@ def test_method_infomax():
 
 
 def test_method_ueo(trajectories):
-    assert METHODS["ueo"].about.startswith("Sharpens confident images and spreads the mean")
+    assert METHODS["ueo"].about.startswith("Sharpens confident predictions and spreads the mean")
     run = trajectories("strangers")[0]
     # The pull of term one on an image over the one with equal weights is w~; of term two q.
     for term, weight in ((0, run.weights[UEO]), (1, 1 / run.weights[UEO])):
@@ -225,34 +230,34 @@ def test_method_ueo(trajectories):
 
 
 def start(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Zero-shot predictions of the strangers of a kind, and of the known images."""
+    """Zero-shot predictions of the unknown images of a kind, and of the known images."""
     found = [simulate(Knobs(kind=kind, seed=s)) for s in range(6)]
     pick = lambda known: np.concatenate([r.points[UEO, 0][r.known == known] for r in found])  # noqa: E731
     return pick(False), pick(True)
 
 
 def test_kind_two():
-    assert KINDS["two"] == "two strange things, each leaning to a class"
+    assert KINDS["two"] == "two unknown objects, each similar to a class"
     strange, _ = start("two")
     even, odd = strange[::2].mean(0), strange[1::2].mean(0)
     assert (even.argmax(), odd.argmax()) == (0, 1)
 
 
 def test_kind_one():
-    assert KINDS["one"] == "one strange thing, leaning to one class"
+    assert KINDS["one"] == "one unknown object, similar to one class"
     strange, _ = start("one")
     assert strange[::2].mean(0).argmax() == strange[1::2].mean(0).argmax() == 0
 
 
 def test_kind_nothing():
-    assert KINDS["nothing"] == "like no class at all"
+    assert KINDS["nothing"] == "similar to no class"
     strange, known = start("nothing")
     assert np.abs(strange.mean(0) - 1 / 3).max() < 0.03
     assert strange.max(1).mean() < known.max(1).mean() - 0.1
 
 
 def test_kind_lookalike():
-    assert KINDS["lookalike"] == "built like the known ones"
+    assert KINDS["lookalike"] == "as similar as known ones"
     strange, known = start("lookalike")
     assert abs(strange.max(1).mean() - known.max(1).mean()) < 0.12
 
@@ -280,13 +285,13 @@ def test_exercises_give_the_numbers_they_name(trajectories):
     assert "so it collapses as well" in by_tie["lambda_zero_collapses"]
     assert "At most about a quarter" in by_tie["released_weights_ratio"]
     assert "To 0, without any gradient" in by_tie["one_image_cancels"]
-    assert "the strangers are sent there" in by_tie["empty_class_fills"]
+    assert "unknown images are pulled there" in by_tie["empty_class_fills"]
     assert "can still collapse" in by_tie["closed_set"]
     assert "33 %" in n.of_triangle(trajectories("strangers")[0].knobs)["chance"]
 
 
 def test_unscaled_weights_can_defeat_ueo(trajectories):
-    """The third defeat of the last scene: with nearly equal weights strangers end as sure as under InfoMax."""
+    """The third defeat of the last scene: with nearly equal weights unknown images end as confident as under InfoMax."""
     ends = np.array(
         [
             r.points[[UEO, INFOMAX], -1][:, ~r.known].max(-1).mean(-1)

@@ -1,4 +1,4 @@
-"""Worlds from a labeled folder: the paper's indices, fixed test sets, plain sentences."""
+"""Category shifts of a labeled folder: the paper's indices, fixed test sets, plain sentences."""
 
 import hashlib
 from pathlib import Path
@@ -15,7 +15,7 @@ SOURCE = Path("art")
 
 
 class Named:
-    """Stands for an image set: names are all that a world is made from."""
+    """Stands for an image set: names are all that a category shift is made from."""
 
     def __init__(self, names):
         self.names = sorted(names)

@@ -19,7 +19,14 @@ from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.protocol.benchmarks import LARGE
 from ueo_core.protocol.category_shift import labeled_folder
-from ueo_core.protocol.runner import Plan, World, carry_out, check_variants, folder_plan, measured
+from ueo_core.protocol.runner import (
+    Plan,
+    PlannedCase,
+    carry_out,
+    check_variants,
+    folder_plan,
+    measured,
+)
 from ueo_core.protocol.tables import csv_text, flat, markdown, summary
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
@@ -80,7 +87,7 @@ def test_a_quick_row_is_what_quick_mode_trains_alone(tiny, images, tmp_path):
     case = labeled_folder(images, "photos", CLASSES).case("open-partial", 0)
     model, settings = (
         AdaptedCLIP(tiny, CLASSES, mode="quick"),
-        plan.settings_for("ueo-quick", plan.worlds[0]),
+        plan.settings_for("ueo-quick", plan.cases[0]),
     )
     pool, test = (
         CachedActivations(Views(part.subset, tiny), model, "float32")
@@ -141,22 +148,23 @@ def test_another_protocol_or_other_files_are_refused(tiny, images, tmp_path):
 
 
 def test_settings_ablation_over_given_over_the_methods_own():
-    world = World("open", 5, lambda: None, 100, 10)
+    planned = PlannedCase("open", 5, lambda: None, 100, 10)
     real = Settings(trade=0.5, backbone="RN50-quickgelu")
-    plan = Plan(real, frozenset({"trade"}), ("ueo",), (world,), {})
-    assert plan.settings_for("upl", world).lr == 2e-3
+    plan = Plan(real, frozenset({"trade"}), ("ueo",), (planned,), {})
+    assert plan.settings_for("upl", planned).lr == 2e-3
     assert (
-        plan.settings_for("ueo", world).trade == 0.5 and plan.settings_for("ueo", world).seed == 5
+        plan.settings_for("ueo", planned).trade == 0.5
+        and plan.settings_for("ueo", planned).seed == 5
     )
-    assert plan.settings_for("ueo-no-marginal", world).trade == 0
-    assert plan.settings_for("ueo-released", world).weight_temperature == "released"
+    assert plan.settings_for("ueo-no-marginal", planned).trade == 0
+    assert plan.settings_for("ueo-released", planned).weight_temperature == "released"
     chosen = Plan(real.changed(lr=0.3), frozenset({"lr"}), (), (), {})
-    assert chosen.settings_for("upl", world).lr == 0.3
+    assert chosen.settings_for("upl", planned).lr == 0.3
     teaching = Plan(Settings.for_backbone("drawings-vit"), frozenset(), (), (), {})
-    assert teaching.settings_for("upl", world).lr == teaching.settings.lr
-    large = World("open", 0, lambda: None, LARGE + 1, 10)
+    assert teaching.settings_for("upl", planned).lr == teaching.settings.lr
+    large = PlannedCase("open", 0, lambda: None, LARGE + 1, 10)
     assert plan.settings_for("ueo", large).epochs == 5
-    assert plan.settings_for("ueo", world).epochs == 50
+    assert plan.settings_for("ueo", planned).epochs == 50
 
 
 def test_measured_has_both_scores():
@@ -223,7 +231,7 @@ def test_csv_has_one_line_a_row_with_the_numbers():
 def test_every_world_starts_from_zero_shot_whatever_its_classes(
     tiny, images, tmp_path, monkeypatch
 ):
-    """A world with other classes gets a model of its own; what the last one learned must be gone."""
+    """A planned with other classes gets a model of its own; what the last one learned must be gone."""
     first = plan_of(images, ("zero-shot", "infomax"), epochs=2, lr=0.5)
     other = labeled_folder(images, "photos", ["tree", "zebra", "cat"])
     second = folder_plan(
@@ -237,7 +245,7 @@ def test_every_world_starts_from_zero_shot_whatever_its_classes(
         made.append(self)
 
     monkeypatch.setattr(AdaptedCLIP, "__init__", noted)
-    carry_out(replace(first, worlds=(*first.worlds, *second.worlds)), tiny, tmp_path / "both")
+    carry_out(replace(first, cases=(*first.cases, *second.cases)), tiny, tmp_path / "both")
     assert [m.classes for m in made] == [CLASSES, ["tree", "zebra", "cat"]]
     one, two = (m.original for m in made)
     assert all((one[name] == two[name]).all() for name in one)

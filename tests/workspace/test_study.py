@@ -21,11 +21,11 @@ from ueo_core.workspace.study import (
     marks_of,
     measured_part,
     missing_rows,
-    possible_worlds,
+    shift_sizes,
     studies,
     study_rows,
     study_seconds,
-    world_sizes,
+    study_shifts,
 )
 from ueo_core.workspace.time_estimate import Estimate
 
@@ -103,23 +103,23 @@ def test_only_labeled_images_can_be_measured():
 
 def test_worlds_of_a_dataset_and_their_sizes():
     study = on(dataset(), shifts=("closed", "open"))
-    shifts, notes = possible_worlds(study.data, False)
+    shifts, notes = study_shifts(study.data, False)
     assert shifts == ["closed", "partial", "open", "open-partial", "plain"] and notes == []
-    closed, opened = world_sizes(study)
-    # Half of each of the 4 × 10 images is tested on; the stranger joins the open pool alone.
+    closed, opened = shift_sizes(study)
+    # Half of each of the 4 × 10 images is tested on; the unknown class joins the open pool alone.
     assert (closed.classes, closed.pool, closed.ood, closed.test) == (3, 15, 0, 20)
     assert (opened.pool, opened.ood, opened.test) == (20, 5, 20)
     only = dataset(classes=tuple(LABELS))
-    shifts, notes = possible_worlds(only.id, False)
+    shifts, notes = study_shifts(only.id, False)
     assert shifts == ["closed", "partial", "plain"] and "no unknown images" in notes[0]
     # The paper's share leaves the last labels out of the known classes.
-    assert "open" in possible_worlds(only.id, True)[0]
+    assert "open" in study_shifts(only.id, True)[0]
     with pytest.raises(UserError, match="not known"):
-        possible_worlds("nowhere", False)
+        study_shifts("nowhere", False)
 
 
 def test_sizes_of_the_drawings_are_those_of_the_problem():
-    (found,) = world_sizes(drawn(shifts=("open",)))
+    (found,) = shift_sizes(drawn(shifts=("open",)))
     chosen = problem("open", 0, "night")
     strange = sum(noun not in chosen.classes for noun in chosen.pool)
     assert (found.pool, found.ood, found.test) == (

@@ -1,1 +1,1 @@
-"""The built-in world: a renderer of simple things, the sample problem, the teaching models."""
+"""The built-in drawings: a renderer of simple objects, the sample problem, the teaching models."""

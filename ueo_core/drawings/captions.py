@@ -18,7 +18,7 @@ def positives(nouns, colors, named) -> np.ndarray:
 
     nouns, colors: (B,) ints of the images; named: (B,) int, the color that
     caption j names, or −1. Caption j belongs to image j's noun. → (B, B) bool,
-    [i, j] true when caption j is true of image i: in a small world many captions
+    [i, j] true when caption j is true of image i: with few objects many captions
     of a batch describe many images, and calling those wrong would teach nonsense.
     """
     nouns, colors, named = (np.asarray(v) for v in (nouns, colors, named))

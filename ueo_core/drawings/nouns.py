@@ -1,7 +1,7 @@
 """The drawn things: one function a noun, every call a little different.
 
 Each function takes a NumPy generator and returns the parts of one thing, painted
-in order. `NOUNS` is the vocabulary of the Drawings world.
+in order. `NOUNS` is the vocabulary of the Drawings.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Pre-training of the two small teaching CLIPs on image–caption pairs of the Drawings world.
+"""Pre-training of the two small teaching CLIPs on image–caption pairs of the Drawings.
 
 The models see mostly one domain (`MIX`), as CLIP saw mostly photos; every other
 domain is a true shift for them. `python -m ueo_core pretrain` runs this.

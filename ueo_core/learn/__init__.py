@@ -1,1 +1,1 @@
-"""Learn: the method as something one can touch. Importing this loads no torch."""
+"""Learn: an interactive explanation of the method. Importing this loads no torch."""

@@ -1,4 +1,4 @@
-"""One image under the lens: cosines, softmax at a temperature, entropy, weight, OOD score."""
+"""One image in detail: cosines, softmax at a temperature, entropy, weight, OOD score."""
 
 import io
 from contextlib import nullcontext
@@ -19,12 +19,12 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.utils.errors import UserError
 
 LIMITS = Limits(max_file_bytes=20 * 10**6, max_pixels=50_000_000, min_side=8)
-SHORT_SIDE = 256  # pixels kept of a dropped image; the teaching models look at 64
+SHORT_SIDE = 256  # pixels kept of a dropped image; the teaching models use 64
 
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What one image's cosines become at a temperature. Class order as in the model."""
+    """The quantities of one image at a temperature. Class order as in the model."""
 
     cosines: NDArray[np.float32]  # (C,)
     probabilities: NDArray[np.float32]  # (C,) softmax(s · cos / T)

@@ -70,7 +70,7 @@ SYMBOLS: dict[str, Symbol] = {
         "H(p_i)",
         "<i>H</i>(<i>p<sub>i</sub></i>)",
         "entropy",
-        "Doubt: 0 when one class has it all, log C when all are alike.",
+        "Uncertainty: 0 when one class has probability 1, log C when all are equal.",
         "The shading: dark in the middle, none in the corners.",
         Look(methods=("ueo",), arrows="one", shade=True),
         "term-one",
@@ -80,7 +80,7 @@ SYMBOLS: dict[str, Symbol] = {
         "<i>w̃<sub>i</sub></i>",
         "weight in term one",
         "The zero-shot confidence w of image i, fixed before training, over the sum of all.",
-        "The size of a dot. Known images weigh more, unless strangers look as sure.",
+        "The size of a dot. Known images weigh more, unless unknown ones have the same confidence.",
         Look(methods=("ueo",), arrows="one", dots="w"),
         "weights",
     ),
@@ -88,8 +88,8 @@ SYMBOLS: dict[str, Symbol] = {
         "q_i",
         "<i>q<sub>i</sub></i>",
         "weight in term two",
-        "The inverse 1/w over the sum of all: doubtful images speak for the mean.",
-        "The size of a dot, the other way round.",
+        "The inverse 1/w over the sum of all: uncertain images count more in the mean.",
+        "The size of a dot, inverted.",
         Look(methods=("ueo",), arrows="two", dots="q", star=True),
         "weights",
     ),
@@ -106,7 +106,7 @@ SYMBOLS: dict[str, Symbol] = {
         r"\lambda",
         "<i>λ</i>",
         "trade-off",
-        "How much term two counts against term one. One, unless someone says otherwise.",
+        "How much term two counts against term one. The paper uses 1.",
         "The length of term two's arrows. At 0 nothing keeps the dots apart.",
         Look(methods=("ueo",), arrows="two", star=True),
         "term-two",
@@ -126,24 +126,24 @@ def written(*formulas: str) -> str:
 GLOSSARY: dict[str, str] = {
     "CLIP": "A model with an image tower and a text tower, trained so that an image and its caption "
     "give vectors that point the same way.",
-    "Zero-shot": "Used as it came, without training on the task: class names become sentences, the "
-    "closest sentence wins.",
+    "Zero-shot": "Used without training on the task: class names become sentences, and the "
+    "closest sentence is the prediction.",
     "Cosine": "How much two vectors point the same way: 1 the same, 0 unrelated.",
-    "Softmax": "Turns numbers into probabilities; the larger the temperature, the more alike they get.",
+    "Softmax": "Turns numbers into probabilities; the larger the temperature, the more equal they are.",
     "Temperature": "What numbers are divided by before softmax. CLIP's logit scale s is one over it.",
-    "Entropy": "Doubt in a set of probabilities, in nats: 0 is certainty, log C is knowing nothing.",
+    "Entropy": "Uncertainty of a set of probabilities, in nats: 0 is certainty, log C is a uniform distribution.",
     "In-distribution (known)": "An image of one of the classes you named.",
-    "Out-of-distribution (stranger)": "An image of anything else.",
-    "OOD score": "One number an image: the higher, the more it looks known. Here MCM, the largest "
+    "Out-of-distribution (unknown)": "An image of anything else.",
+    "OOD score": "One number per image: the higher, the more likely it is known. Here MCM, the largest "
     "softmax of the plain cosines.",
-    "ACC": "Mean over the classes of the share of their images that are named right; strangers do not count.",
-    "AUC": "The share of pairs, one known and one stranger, in which the known one scores higher.",
+    "ACC": "Mean over the classes of the share of their images that are predicted correctly; unknown images do not count.",
+    "AUC": "The share of pairs, one known and one unknown, in which the known one scores higher.",
     "EntMin": "Lower every image's entropy and nothing else.",
-    "InfoMax": "EntMin, and raise the entropy of the mean prediction. UEO with all weights alike.",
-    "UEO": "Universal entropy optimisation: InfoMax with the confidence w in term one and 1/w in term two.",
-    "Collapse": "Every image gets the same answer. Entropy is low, and so is the use of it.",
-    "Context vectors": "The words “a photo of a” as numbers that may move; one set for all classes.",
-    "Normalisation layer": "Scales and shifts features inside the network; its weight and bias are what "
+    "InfoMax": "EntMin, and raise the entropy of the mean prediction. UEO with equal weights.",
+    "UEO": "Universal entropy optimization: InfoMax with the confidence w in term one and 1/w in term two.",
+    "Collapse": "Every image gets the same prediction. Entropy is low, and so is accuracy.",
+    "Context vectors": "The words “a photo of a” as vectors that are trained; one set for all classes.",
+    "Normalization layer": "Scales and shifts features inside the network; its weight and bias are what "
     "UEO trains in the image tower.",
 }
 
@@ -171,15 +171,15 @@ EXERCISES: tuple[Exercise, ...] = (
         {"view": "formula", "symbol": "H"},
     ),
     Exercise(
-        "EntMin ends with the lowest term one of all three methods. Why is that no good news?",
-        "All dots sit in one corner: term one is almost 0, but every image gets the same answer, and "
-        "accuracy is one third. A low loss says only that the loss is low.",
+        "EntMin ends with the lowest term one of all three methods. Why is that not good?",
+        "All dots sit in one corner: term one is almost 0, but every image gets the same prediction, and "
+        "accuracy is one third. A low loss alone does not mean a good model.",
         "entmin_lowest_term_one",
         {"view": "triangle", "step": "60"},
     ),
     Exercise(
         "Set λ to 0. What is left of UEO, and how does it end?",
-        "EntMin with weights. Nothing holds the mean prediction in the middle, so it collapses as well.",
+        "EntMin with weights. Nothing keeps the mean prediction in the middle, so it collapses as well.",
         "lambda_zero_collapses",
         {"view": "triangle", "preset": "lambda"},
     ),
@@ -198,15 +198,15 @@ EXERCISES: tuple[Exercise, ...] = (
         {"view": "formula", "symbol": "pbar"},
     ),
     Exercise(
-        "Take away all strangers. Which of the methods still goes wrong, and which hardly differ?",
+        "Remove all unknown images. Which method can still fail, and which hardly differ?",
         "InfoMax and UEO sort the images about equally well; EntMin can still collapse, because collapse "
-        "needs no strangers.",
+        "needs no unknown images.",
         "closed_set",
         {"view": "triangle", "preset": "closed"},
     ),
     Exercise(
         "Find a setting under which UEO's AUC ends lower than it began.",
-        "Leave class C empty: term two wants somebody in its corner, and the strangers are sent there.",
+        "Leave class C empty: term two needs images in its corner, and unknown images are pulled there.",
         "empty_class_fills",
         {"view": "triangle", "preset": "absent"},
     ),

@@ -1,4 +1,4 @@
-"""What one can turn in the triangle, and the settings worth starting from. No torch here."""
+"""The settings of the triangle, and named presets of them. No torch here."""
 
 from dataclasses import dataclass, replace
 
@@ -8,12 +8,12 @@ STEPS = 60  # gradient steps that are computed ahead
 RATE = 0.3  # plain gradient descent; falls to zero by a cosine, as the method's own does
 LOGIT_SCALE = 8.0  # s of the toy; small, so that predictions start inside the triangle
 
-# Which strangers the batch holds.
+# Which unknown images the batch contains.
 KINDS = {
-    "two": "two strange things, each leaning to a class",
-    "one": "one strange thing, leaning to one class",
-    "nothing": "like no class at all",
-    "lookalike": "built like the known ones",
+    "two": "two unknown objects, each similar to a class",
+    "one": "one unknown object, similar to one class",
+    "nothing": "similar to no class",
+    "lookalike": "as similar as known ones",
 }
 
 
@@ -22,7 +22,7 @@ class Knobs:
     """One setting of the triangle; everything that is drawn follows from it."""
 
     seed: int = 0  # draws the batch
-    share: int = 40  # strangers in the batch, percent
+    share: int = 40  # unknown images in the batch, percent
     kind: str = "two"  # a key of KINDS
     sure: float = 0.4  # how strongly a known image shows its class: confidence of the ID cluster
     trade: float = 1.0  # λ
@@ -54,7 +54,7 @@ class Knobs:
         )
 
     def with_seed(self, seed: int) -> "Knobs":
-        """The same knobs on another batch; seeds go round, and what was moved is no more."""
+        """The same knobs on another batch; seeds wrap around, and moved dots go back."""
         return replace(self, seed=seed % (self.RANGES["seed"][1] + 1), moved=())
 
 
@@ -70,7 +70,7 @@ def _inside(moved: tuple) -> tuple[tuple[int, int, int], ...]:
 
 
 @dataclass(frozen=True)
-class Preset:
+class TrianglePreset:
     """A named setting with what to look for."""
 
     title: str
@@ -78,33 +78,33 @@ class Preset:
     knobs: Knobs
 
 
-PRESETS: dict[str, Preset] = {
-    "strangers": Preset(
-        "Strangers in the batch",
+PRESETS: dict[str, TrianglePreset] = {
+    "strangers": TrianglePreset(
+        "Unknown images in the batch",
         "Four points in ten belong to no class. Watch the diamonds.",
         Knobs(),
     ),
-    "closed": Preset(
-        "No strangers",
-        "Every image belongs to a class, so the weights have little to do.",
+    "closed": TrianglePreset(
+        "No unknown images",
+        "Every image belongs to a class, so the weights have little effect.",
         Knobs(share=0),
     ),
-    "lookalike": Preset(
+    "lookalike": TrianglePreset(
         "Look-alikes",
-        "The strangers are built like the known ones. Watch whether the weights can tell.",
+        "Unknown images are as similar to the classes as known ones. Watch whether the weights separate them.",
         Knobs(kind="lookalike"),
     ),
-    "absent": Preset(
+    "absent": TrianglePreset(
         "An empty class",
-        "Nobody photographed class C. Watch who is sent to its corner.",
+        "No image is of class C. Watch which dots move to its corner.",
         Knobs(absent=True),
     ),
-    "released": Preset(
-        "The weights' trap",
+    "released": TrianglePreset(
+        "Weights from unscaled cosines",
         "The weights are taken from unscaled cosines, as the released script does. Compare UEO with InfoMax.",
         Knobs(temperature=LOGIT_SCALE),
     ),
-    "lambda": Preset(
+    "lambda": TrianglePreset(
         "λ = 0",
         "Term two is switched off. Watch what is left of UEO.",
         Knobs(trade=0.0),
@@ -114,6 +114,6 @@ DEFAULT_PRESET = "strangers"
 
 
 def preset_of(knobs: Knobs) -> str | None:
-    """The preset that these knobs are, whatever their seed; None where they are nobody's."""
+    """The preset that these knobs are, whatever their seed; None where they are no preset."""
     plain = replace(knobs, seed=0)
     return next((key for key, preset in PRESETS.items() if preset.knobs == plain), None)

@@ -26,9 +26,9 @@ CONTROLS = {
     "share-link": "the link for sharing",
     "presets": "the presets",
     "knobs": "all sliders",
-    "kind": "the kind of strangers",
-    "share": "the share of strangers",
-    "sure": "the confidence of the known",
+    "kind": "the kind of unknown images",
+    "share": "the share of unknown images",
+    "sure": "the confidence of known images",
     "trade": "λ",
     "temperature": "the weights' temperature",
     "absent": "the empty class",
@@ -36,17 +36,17 @@ CONTROLS = {
     "drag": "moving dots by hand",
     "play": "the play bar",
     "look": "the choice of arrows and dots",
-    "all-knobs": "the way to the triangle",
-    "ticks": "the room's guesses",
+    "all-knobs": "the button to the triangle",
+    "ticks": "the guesses",
     "reveal": "the reveal button",
-    "line": "the line between the hills",
+    "line": "the threshold",
     "live": "the buttons of the live run",
-    "to-live": "the way to the live run",
+    "to-live": "the button to the live run",
     "pick": "the choice of a drawing",
-    "drop": "the place to drop an image",
+    "drop": "the image upload",
     "zoom": "the temperature of one image",
     "symbols": "the choice of a symbol",
-    "to-scene": "the way to a symbol's scene",
+    "to-scene": "the button to a symbol's scene",
     "try": "the buttons of the exercises",
     "answers": "the answers to the exercises",
 }
@@ -66,13 +66,13 @@ class Link:
     arrows: str = ""  # a key of ARROWS; empty: the scene's own
     dots: str = ""  # a key of DOTS; empty: the scene's own
     star: str = ""  # "0" or "1": the mean prediction hidden or shown; empty: the scene's own
-    shade: str = ""  # "0" or "1": doubt as shading; empty: the scene's own
+    shade: str = ""  # "0" or "1": uncertainty as shading; empty: the scene's own
     trails: str = ""  # "0" or "1": the paths so far; empty: the scene's own
     draw: int = 0  # seed of the eight drawings
-    ticks: int = 0  # which of the eight the room holds for strangers, a bit each
-    reveal: int = 0  # 1: the strangers among the eight are shown
-    line: int = 5  # known drawings left below the line, percent
-    picked: int = 0  # the drawing under the lens, index into the test set
+    ticks: int = 0  # which of the eight are guessed to be unknown, one bit each
+    reveal: int = 0  # 1: the unknown ones among the eight are shown
+    line: int = 5  # known drawings below the threshold, percent
+    picked: int = 0  # the drawing that is shown in detail, index into the test set
     temperature: float = 1.0  # of the anatomy's softmax, 1 … logit scale
     symbol: str = "p"  # of the formula, a key of SYMBOLS
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:  # drawing a reading needs no torch
     from ueo_core.learn.simplex import Trajectory
 
 ONE_CORNER = 0.9  # share of all points with the same answer, from which we call it a collapse
-LURED = 0.8  # mean confidence of strangers, from which we say they were sent into corners
-GAP = 0.15  # by which strangers must be less sure than known images to be called held back
+LURED = 0.8  # mean confidence of unknown images, from which they count as pulled into corners
+GAP = 0.15  # by which the confidence of unknown images must be lower to count as held back
 
 # What a moment of a method looks like; the order is the code that drawings are given.
 OUTCOMES = ("open", "collapse", "lured", "held", "sorted")
@@ -24,17 +24,17 @@ OUTCOMES = ("open", "collapse", "lured", "held", "sorted")
 class Reading:
     """Numbers of every method and moment, each (M, K + 1)."""
 
-    largest: NDArray[np.float64]  # share of points that give the commonest answer, 0–1
-    corner: NDArray[np.int64]  # that answer
+    largest: NDArray[np.float64]  # share of points with the most frequent prediction, 0–1
+    corner: NDArray[np.int64]  # that prediction
     sure_known: NDArray[np.float64]  # mean confidence of images of the classes
-    sure_strange: NDArray[np.float64]  # mean confidence of strangers, NaN without any
+    sure_unknown: NDArray[np.float64]  # mean confidence of unknown images, NaN without any
     outcome: NDArray[np.int64]  # index into OUTCOMES
 
 
 def read(run: "Trajectory") -> Reading:
     """Measure every moment of a trajectory."""
-    answers = run.points.argmax(-1)
-    counts = np.stack([(answers == c).sum(-1) for c in range(len(CLASS_NAMES))], -1)
+    predictions = run.points.argmax(-1)
+    counts = np.stack([(predictions == c).sum(-1) for c in range(len(CLASS_NAMES))], -1)
     sure = run.points.max(-1)
     nothing = np.full(sure.shape[:2], np.nan)
     known = sure[..., run.known].mean(-1) if run.known.any() else nothing
@@ -59,21 +59,21 @@ def verdict(run: "Trajectory", reading: Reading, method: int, k: int = -1) -> st
     if k == 0:
         return f"{title}: the zero-shot start, the same for all three."
     name = OUTCOMES[reading.outcome[method, k]]
-    strange = reading.sure_strange[method, k]
+    strange = reading.sure_unknown[method, k]
     if name == "collapse":
         n = round(reading.largest[method, k] * run.truth.size)
         corner = CLASS_NAMES[reading.corner[method, k]]
-        return f"{title}: {n} of {run.truth.size} points answer {corner}."
+        return f"{title}: {n} of {run.truth.size} points are at {corner}."
     if name == "lured":
-        return f"{title}: strangers are sent into corners, {100 * strange:.0f} % sure on average."
+        return f"{title}: unknown images are pulled into corners, mean confidence {100 * strange:.0f} %."
     if name == "held":
         return (
-            f"{title}: strangers are held back at {100 * strange:.0f} %, "
+            f"{title}: unknown images stay at {100 * strange:.0f} %, "
             f"known images reach {100 * reading.sure_known[method, k]:.0f} %."
         )
     if name == "sorted":
-        return f"{title}: the images are sorted, {100 * reading.sure_known[method, k]:.0f} % sure."
-    return f"{title}: no clear picture yet."
+        return f"{title}: the images are sorted, mean confidence {100 * reading.sure_known[method, k]:.0f} %."
+    return f"{title}: no clear outcome yet."
 
 
 def scores(run: "Trajectory", method: int, k: int = -1) -> str:

@@ -50,7 +50,7 @@ def payload(knobs: Knobs, methods: tuple[str, ...]) -> dict:
         "auc": _plain(run.auc[rows], 1) if has_ood else None,
         "words": [[verdict(run, reading, m, k) for k in range(STEPS + 1)] for m in rows],
         "alt": "Triangle of predictions with "
-        f"{int(run.known.sum())} known images and {int((~run.known).sum())} strangers. "
+        f"{int(run.known.sum())} known images and {int((~run.known).sum())} unknown ones. "
         + " ".join(f"{METHODS[run.methods[m]].title}: {scores(run, m)}." for m in rows),
     }
 

@@ -52,9 +52,9 @@ def lens(stage: Stage, sides: dict[str, NDArray]) -> dict:
         "classes": c,
         "sides": [_side(stage, title, cosines) for title, cosines in sides.items()],
         "curves": {
-            "surest tenth": _plain(found.high),
+            "highest tenth": _plain(found.high),
             "median": _plain(found.middle),
-            "least sure tenth": _plain(found.low),
+            "lowest tenth": _plain(found.low),
         },
         "auc": _plain(found.auc, 2),
         "range": [float(max(low, 0.0)), float(min(high, 100.0))],
@@ -66,7 +66,7 @@ def trap(stage: Stage) -> str:
     """What the temperature does to all weights and to the score; the released script's trap."""
     found = stage.sweep
     return (
-        "Leave out the surest and the least sure tenth of the test drawings: at T = 1 the weights of the "
+        "Leave out the most and the least confident tenth of the test drawings: at T = 1 the weights of the "
         f"others differ by up to {found.high[0] / found.low[0]:.2f}×, at T = {stage.scale:.0f}, plain cosines, "
         f"by {found.high[-1] / found.low[-1]:.2f}×. That is the trap in the released script: its weights come "
         "from plain cosines, and the more alike weights are, the more UEO is InfoMax. "
@@ -75,7 +75,7 @@ def trap(stage: Stage) -> str:
 
 
 def _side(stage: Stage, title: str, cosines: NDArray) -> dict:
-    """One model's view: the closest classes, and at each temperature their shares, doubt and weight."""
+    """One model's view: the closest classes, and at each temperature their probabilities, entropy and weight."""
     order = np.argsort(-cosines)[:SHOWN]
     moments = []
     for temperature in stage.sweep.temperatures:

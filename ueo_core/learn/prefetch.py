@@ -24,7 +24,7 @@ def likely(knobs: Knobs, turned: Collection[str]) -> list[Knobs]:
 
 
 def get_ready(knobs: Knobs, turned: Collection[str]) -> Future:
-    """Simulate what is likely to follow, in the background, unless somebody asks again meanwhile."""
+    """Simulate what is likely to follow, in the background, unless there is another request meanwhile."""
     global _newest
     mine = _newest = object()
 

@@ -60,56 +60,56 @@ SCENES: dict[str, Scene] = {
         "eight",
         (
             Sentence(
-                "CLIP compares each drawing with one sentence for each of {classes} classes and answers "
-                "with the closest.",
+                "CLIP compares each drawing with one sentence for each of {classes} classes and predicts "
+                "the class of the closest.",
                 "closest_sentence",
             ),
             Sentence(
-                "It always names one of them, whatever the drawing shows.",
+                "It always predicts one of them, whatever the drawing shows.",
                 "always_answers",
             ),
-            Sentence("Of these eight it is more than half sure of {sure}.", "sure_of"),
+            Sentence("For {sure} of these eight, its confidence is above 50 %.", "sure_of"),
         ),
-        "Read the answers aloud. Which ones do you believe?",
+        "Read the predictions aloud. Which ones do you trust?",
     ),
     "strangers": Scene(
-        "Who does not belong?",
+        "Which images are unknown?",
         "eight",
         (
             Sentence(
-                "{strangers} of these eight drawings belong to none of the {classes} classes.",
-                "strangers_among_eight",
+                "{unknown} of these eight drawings belong to none of the {classes} classes.",
+                "unknown_among_eight",
             ),
             Sentence("{reveal}", "reveal"),
         ),
-        "Tick the ones that you think are strangers, then reveal (V).",
+        "Tick the drawings that you think are unknown, then reveal (V).",
     ),
     "hills": Scene(
-        "Two hills",
+        "Two distributions",
         "hills",
         (
             Sentence(
-                "Each of {images} drawings gets one number: how well it fits its best class.",
+                "Each of {images} drawings gets one score: how well it fits its best class.",
                 "one_number",
             ),
             Sentence(
-                "Take a known drawing and a stranger: in {auc} of 100 such pairs the known one scores "
-                "higher, and that is the AUC.",
+                "Take a known and an unknown drawing: in {auc} of 100 such pairs the known one scores "
+                "higher. That is the AUC.",
                 "auc_is_pairs",
             ),
             Sentence(
-                "The line keeps {kept} % of the known drawings and lets {passed} % of the strangers in.",
+                "The threshold accepts {kept} % of the known drawings and {passed} % of the unknown ones.",
                 "line",
             ),
         ),
-        "Move the line. Can you keep everyone and let nobody in?",
+        "Move the threshold. Can you accept all known drawings and no unknown one?",
     ),
     "term-one": Scene(
-        "Term one: be sure",
+        "Term one: confident predictions",
         "triangle",
         (
             Sentence(
-                "Each dot is the prediction for one image: a corner is certainty, the middle is doubt.",
+                "Each dot is the prediction for one image: a corner is certainty, the middle is uncertainty.",
                 "corner_is_certainty",
             ),
             Sentence("Term one lowers every image's entropy. {alone}", "entmin_collapses"),
@@ -119,16 +119,16 @@ SCENES: dict[str, Scene] = {
         Look(methods=("entmin",), shade=True, trails=True),
     ),
     "term-two": Scene(
-        "Term two: stay balanced",
+        "Term two: balanced predictions",
         "triangle",
         (
             Sentence(
-                "Term two raises the entropy of the mean prediction, the star, so that no class takes all.",
+                "Term two raises the entropy of the mean prediction, the star, so that no class gets all predictions.",
                 "infomax_stays_balanced",
             ),
             Sentence(
-                "With every image counting alike (InfoMax), {lured}",
-                "infomax_lures_strangers",
+                "With equal weights (InfoMax), {lured}",
+                "infomax_pulls_unknown",
             ),
             Sentence("{apart}", "infomax_auc_falls"),
         ),
@@ -136,40 +136,40 @@ SCENES: dict[str, Scene] = {
         Look(methods=("entmin", "infomax"), star=True),
     ),
     "weights": Scene(
-        "The weights: sure and doubtful",
+        "The weights: confident and uncertain images",
         "triangle",
         (
             Sentence(
-                "UEO gives each image a weight before the first step: how sure zero-shot CLIP is of it.",
+                "UEO gives each image a weight before the first step: the confidence of zero-shot CLIP.",
                 "weights_are_zero_shot",
             ),
             Sentence(
-                "Sure images count more in term one (w), doubtful ones in term two (1/w).",
+                "Confident images count more in term one (w), uncertain ones in term two (1/w).",
                 "weights_split_the_terms",
             ),
-            Sentence("{held}", "ueo_holds_strangers_back"),
+            Sentence("{held}", "ueo_holds_unknown_back"),
         ),
         "Play (Space): solid arrows are term one, dashed ones term two. Then let the dots show 1/w.",
         Look(arrows="each", dots="w", star=True),
     ),
     "live": Scene(
-        "The real thing",
+        "A live run",
         "live",
         (
             Sentence(
                 "The same two terms on pixels: a small CLIP, {classes} class names and {pool} drawings "
-                "without labels, strangers among them.",
+                "without labels, some of them unknown.",
                 "sample_problem",
             ),
             Sentence(
-                "Each step takes a batch, computes both terms and moves the trained numbers a little.",
+                "Each step takes a batch, computes both terms and changes the trained parameters a little.",
                 "a_step_moves_little",
             ),
         ),
         "Start it (A), take one step (S), then let it run (G).",
     ),
     "moved": Scene(
-        "What moved",
+        "What changed",
         "moved",
         (
             Sentence(
@@ -178,7 +178,7 @@ SCENES: dict[str, Scene] = {
                 "only_the_delta_moves",
             ),
             Sentence(
-                "In ViT-B/16 that is {vit_trained} of {vit_all} numbers: a file of {vit_kb} kB.",
+                "In ViT-B/16 that is {vit_trained} of {vit_all} parameters: a file of {vit_kb} kB.",
                 "counts_of_vit",
             ),
             Sentence(
@@ -186,21 +186,21 @@ SCENES: dict[str, Scene] = {
                 "counts_of_own",
             ),
         ),
-        "Find the small square. That is all there is to save.",
+        "Find the small square. Nothing else has to be saved.",
     ),
     "wrong": Scene(
-        "When it goes wrong",
+        "When it fails",
         "triangle",
         (
             Sentence("{told}", "weights_told"),
             Sentence("{ends}", "ueo_ends"),
             Sentence(
-                "What can defeat it: strangers that look as sure as the known, a class that nobody "
-                "photographed, and weights from unscaled cosines, which are nearly equal.",
+                "What can defeat it: unknown images with as high a confidence as known ones, a class "
+                "without any image, and weights from unscaled cosines, which are nearly equal.",
                 "three_defeats",
             ),
         ),
-        "Choose a setting, say beforehand who will fail, then play (Space).",
+        "Choose a setting, predict which method will fail, then play (Space).",
         Look(star=True),
         Knobs(kind="lookalike"),
     ),

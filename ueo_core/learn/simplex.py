@@ -1,7 +1,7 @@
 """The method in small: three classes, a batch of points, ten trained numbers.
 
 A toy of what UEO trains. Images are vectors of five features: one for each class, one
-that all images show and one that only strangers show; the class prompts carry the last
+that all images show and one that only unknown images show; the class prompts carry the last
 two as well. Trained are the bias of one normalization layer and one context vector,
 shared by all classes (five numbers each); predictions are softmax(s · cos) as in CLIP. Losses, weights and gradients come from
 `ueo_core.objectives` through autograd; nothing of them is written a second time here.
@@ -28,8 +28,8 @@ C = len(CLASS_NAMES)
 SHARED, FOREIGN = C, C + 1  # the two features behind the classes' own
 FEATURES = C + 2
 COMMON = 1.5  # size of the shared feature: most of a CLIP feature is common to all images
-STRANGE = 1.5  # size of the strangers' own feature
-LEAN = 0.24  # how much a stranger shows of a class, as a share of a known image's
+UNKNOWN = 1.5  # size of the feature of unknown images
+LEAN = 0.24  # how much an unknown image shows of a class, as a share of a known image's
 SPREAD = 0.34  # deviation of the class features, as a share of a known image's
 ORDER = ("entmin", "infomax", "ueo")  # from the plainest to the whole
 
@@ -50,7 +50,7 @@ class Trajectory:
     pulls: NDArray[np.float32]  # (M, K + 1, 2, N, C) dp_i by term one, by term two, times N
     terms: NDArray[np.float32]  # (M, K + 1, 2) Σ w̃ H(p) and H(p̄)
     acc: NDArray[np.float64]  # (M, K + 1)
-    auc: NDArray[np.float64]  # (M, K + 1), NaN without strangers
+    auc: NDArray[np.float64]  # (M, K + 1), NaN without unknown images
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class Trajectory:
 
 
 def batch(knobs: Knobs) -> tuple[Tensor, NDArray[np.int64]]:
-    """The toy's images. → features (N, 5) float32, truth (N,) with OOD for strangers"""
+    """The toy's images. → features (N, 5) float32, truth (N,) with OOD for unknown images"""
     g = np.random.default_rng(knobs.seed)
     ood = round(IMAGES * knobs.share / 100)
     x = np.zeros((IMAGES, FEATURES))
@@ -92,7 +92,7 @@ def batch(knobs: Knobs) -> tuple[Tensor, NDArray[np.int64]]:
             x[i, leaning] = share * knobs.sure
             x[i, leaning + 1] = 0.6 * share * knobs.sure
         if knobs.kind != "lookalike":
-            x[i, FOREIGN] = STRANGE
+            x[i, FOREIGN] = UNKNOWN
     x[:, :C] += g.normal(0, SPREAD * knobs.sure, (IMAGES, C))
     x[:, C:] += g.normal(0, 0.1, (IMAGES, FEATURES - C))
     for i, a, b in knobs.moved:
@@ -192,8 +192,8 @@ def _simulate(knobs: Knobs) -> Trajectory:
 
 def _accuracies(points: NDArray, truth: NDArray) -> NDArray[np.float64]:
     """ACC of every method and moment, percent. (M, K + 1, N, C) → (M, K + 1)"""
-    answers = points.argmax(-1)
-    return np.array([[accuracy(a, truth, C) for a in row] for row in answers])
+    predictions = points.argmax(-1)
+    return np.array([[accuracy(p, truth, C) for p in row] for row in predictions])
 
 
 def _aucs(cos: NDArray, truth: NDArray) -> NDArray[np.float64]:

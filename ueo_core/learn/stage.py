@@ -20,7 +20,7 @@ from ueo_core.learn.anatomy import Sweep, cosines_of, from_png, sweep
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 
-KNOWN, STRANGE = 5, 3  # drawings of the eight
+KNOWN, UNKNOWN = 5, 3  # drawings of the eight
 PART = 8  # images looked at in one go; between two, others may borrow the model
 
 
@@ -67,7 +67,7 @@ class Stage:
 
     @cached_property
     def truth(self) -> NDArray[np.int64]:
-        """(N,) class index or OOD. For the room's eyes and the metrics; nothing is trained on it."""
+        """(N,) class index or OOD. For display and metrics; nothing is trained on it."""
         return truth_from_labels(self.problem.test, self.problem.classes)
 
     @property
@@ -125,7 +125,7 @@ class Stage:
         """Test image i. → (H, W, 3)"""
         return from_png(self.image(i))
 
-    def answer(self, i: int) -> str:
+    def predicted_class(self, i: int) -> str:
         """The class that the model names for test image i."""
         return self.problem.classes[int(self.look([i])[0].argmax())]
 
@@ -150,14 +150,14 @@ def open_stage(backbone: str, chosen: Problem) -> Stage:
 
 
 def eight(stage: Stage, draw: int) -> list[int]:
-    """Five test images of classes and three strangers, each of another thing, shuffled.
+    """Five test images of classes and three unknown ones, each of another object, shuffled.
 
     draw: seed. → indices into the test images
     """
     g = np.random.default_rng([draw, 8])
     chosen: list[int] = []
     nouns = np.array(stage.problem.test)
-    for is_ood, count in ((False, KNOWN), (True, STRANGE)):
+    for is_ood, count in ((False, KNOWN), (True, UNKNOWN)):
         things = sorted(set(nouns[(stage.truth == OOD) == is_ood]))
         for noun in g.permutation(things)[:count]:
             chosen.append(int(g.choice(np.flatnonzero(nouns == noun))))
@@ -170,7 +170,7 @@ class Line:
 
     threshold: float
     kept: float  # known images at or above it, percent
-    passed: float  # strangers at or above it, percent
+    passed: float  # unknown images at or above it, percent
 
 
 def draw_line(stage: Stage, below: int) -> Line:
@@ -188,16 +188,16 @@ def draw_line(stage: Stage, below: int) -> Line:
 
 
 def two_hills(stage: Stage) -> Densities:
-    """Densities of the score of known images and of strangers, zero-shot."""
+    """Densities of the score of known and unknown images, zero-shot."""
     known = stage.truth != OOD
-    return densities({"known": stage.score[known], "strangers": stage.score[~known]})
+    return densities({"known": stage.score[known], "unknown": stage.score[~known]})
 
 
 def found(stage: Stage, chosen: list[int], ticked: set[int]) -> dict[str, int]:
-    """How well the room guessed among the eight. ticked: places 0–7 → hits, wrong, strangers"""
+    """How many of the guesses among the eight are right. ticked: places 0–7 → hits, wrong, unknown"""
     ood = {place for place, i in enumerate(chosen) if stage.truth[i] == OOD}
     return {
         "hits": len(ood & ticked),
         "wrong": len(ticked - ood),
-        "strangers": len(ood),
+        "unknown": len(ood),
     }

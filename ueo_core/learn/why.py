@@ -12,7 +12,7 @@ class Why:
 
 
 WHY: dict[str, Why] = {
-    "strangers": Why("Who are the unknown?", {"scene": "strangers"}),
+    "strangers": Why("What is an unknown image?", {"scene": "strangers"}),
     "hills": Why("What are these hills, and what is the AUC?", {"scene": "hills"}),
     "loss": Why("Why two terms?", {"scene": "term-two"}),
     "trade": Why("What does λ do?", {"view": "triangle", "preset": "lambda"}),

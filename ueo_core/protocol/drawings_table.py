@@ -12,7 +12,7 @@ from ueo_core.drawings.stored import ingest_problem
 from ueo_core.evaluation.metrics import truth_from_labels
 from ueo_core.models import backbones
 from ueo_core.protocol.category_shift import Case, Part
-from ueo_core.protocol.runner import Plan, Progress, World, carry_out
+from ueo_core.protocol.runner import Plan, PlannedCase, Progress, carry_out
 from ueo_core.protocol.tables import write_table
 
 
@@ -46,7 +46,7 @@ def drawings_rows(
     for place, name in enumerate(names):
         backbone = backbones.load(name)
         store = Store(out / "images", backbone.store_side)
-        worlds = []
+        cases = []
         for kind in shifts:
             for seed in seeds:
                 drawn = problem(kind, seed, domain)
@@ -54,10 +54,10 @@ def drawings_rows(
                 def make(drawn: Problem = drawn, store: Store = store) -> Case:
                     return drawn_case(drawn, store)
 
-                worlds.append(World(kind, seed, make, len(drawn.pool), len(drawn.test)))
+                cases.append(PlannedCase(kind, seed, make, len(drawn.pool), len(drawn.test)))
         settings = Settings.for_backbone(name, **(chosen or {}))
         plan = Plan(
-            settings, frozenset(chosen or {}), tuple(variants), tuple(worlds), {"drawings": domain}
+            settings, frozenset(chosen or {}), tuple(variants), tuple(cases), {"drawings": domain}
         )
 
         def tell(done: int, total: int, what: str, name: str = name, place: int = place) -> None:

@@ -46,7 +46,7 @@ SMALL = 40  # images' worth of time of a method on cached features
 
 
 @dataclass(frozen=True)
-class World:
+class PlannedCase:
     """A case that is made when its turn comes, and its sizes, by which time is estimated."""
 
     shift: str
@@ -63,30 +63,30 @@ class Plan:
     settings: Settings  # of UEO; every method starts from them
     given: frozenset[str]  # settings that a person chose, which no method's own defaults replace
     variants: tuple[str, ...]  # keys of VARIANTS
-    worlds: tuple[World, ...]
+    cases: tuple[PlannedCase, ...]
     data: dict  # what identifies the images and how they are split, for continuing in OUT
 
-    def settings_for(self, name: str, world: World) -> Settings:
+    def settings_for(self, name: str, planned: PlannedCase) -> Settings:
         """A variant's settings: its ablation over what was given over its paper's over UEO's."""
         variant = VARIANTS[name]
         own = dict(METHODS[variant.method].settings) if variant.method else {}
-        if world.pool > LARGE and self.settings.epochs == Settings.epochs:
+        if planned.pool > LARGE and self.settings.epochs == Settings.epochs:
             own["epochs"] = 5  # the paper's, where 50 passes would be millions of images
         # A teaching model is small: what its preset says of rates holds for every method.
         kept = self.given | set(DRAWINGS_PRESETS.get(self.settings.backbone, ()))
         chosen = {k: v for k, v in own.items() if k not in kept}
         return self.settings.changed(
-            method=variant.method or "ueo", seed=world.seed, **(chosen | dict(variant.changes))
+            method=variant.method or "ueo", seed=planned.seed, **(chosen | dict(variant.changes))
         )
 
-    def cost(self, name: str, world: World) -> int:
+    def cost(self, name: str, planned: PlannedCase) -> int:
         """The approximate cost of a row, in images encoded."""
         method = METHODS.get(VARIANTS[name].method or "")
         if method is None or method.on_features:
             return SMALL
-        settings = self.settings_for(name, world)
+        settings = self.settings_for(name, planned)
         passes = 1 if settings.mode == "quick" else BACKWARD * settings.epochs
-        return passes * world.pool + world.pool + world.test
+        return passes * planned.pool + planned.pool + planned.test
 
 
 def _same(case: Case) -> Case:
@@ -105,11 +105,13 @@ def folder_plan(
     given: frozenset[str] = frozenset(),
 ) -> Plan:
     """A plan over the shifts of a labeled folder. UserError for a method or a shift that is not possible."""
-    worlds = []
+    cases = []
     for shift in shifts:
         for seed in seeds:
             case = folder.case(shift, seed)
-            worlds.append(World(shift, seed, partial(_same, case), len(case.pool), len(case.test)))
+            cases.append(
+                PlannedCase(shift, seed, partial(_same, case), len(case.pool), len(case.test))
+            )
     labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
     data = {
         "images": folder.images.fingerprint,
@@ -118,7 +120,7 @@ def folder_plan(
         "pool_classes": list(folder.pool_classes),
         "test_share": folder.test_share,
     }
-    return Plan(settings, given, check_variants(variants), tuple(worlds), data)
+    return Plan(settings, given, check_variants(variants), tuple(cases), data)
 
 
 def check_variants(names: Sequence[str]) -> tuple[str, ...]:
@@ -193,26 +195,26 @@ class _Work:
         self.features: dict[str, Tensor] = {}
 
     def rows(self) -> list[dict]:
-        wanted = [(w, name) for w in self.plan.worlds for name in self.plan.variants]
+        wanted = [(w, name) for w in self.plan.cases for name in self.plan.variants]
         todo = {
             w: [n for x, n in wanted if x is w and self._read(w, n) is None]
-            for w in self.plan.worlds
+            for w in self.plan.cases
         }
         self.total = sum(self.plan.cost(n, w) for w, names in todo.items() for n in names)
-        for world, names in todo.items():
+        for planned, names in todo.items():
             if names:
-                self._world(world, names)
+                self._case(planned, names)
                 self._write_table(wanted)
         return self._write_table(wanted)
 
-    def _path(self, world: World, name: str) -> Path:
-        return self.out / "rows" / f"{world.shift}-{world.seed}-{name}.json"
+    def _path(self, planned: PlannedCase, name: str) -> Path:
+        return self.out / "rows" / f"{planned.shift}-{planned.seed}-{name}.json"
 
-    def _read(self, world: World, name: str) -> dict | None:
-        return read_json(self._path(world, name))
+    def _read(self, planned: PlannedCase, name: str) -> dict | None:
+        return read_json(self._path(planned, name))
 
     def _write_table(self, wanted) -> list[dict]:
-        found = [row for world, name in wanted if (row := self._read(world, name))]
+        found = [row for planned, name in wanted if (row := self._read(planned, name))]
         write_table(self.out, found)
         return found
 
@@ -224,15 +226,15 @@ class _Work:
     @property
     def model(self) -> AdaptedCLIP:
         """The model of the category shift at work."""
-        assert self._model is not None, "made by _world"
+        assert self._model is not None, "made by _case"
         return self._model
 
     # One category shift
 
-    def _world(self, world: World, names: list[str]) -> None:
-        what = f"{world.shift}, seed {world.seed}"
+    def _case(self, planned: PlannedCase, names: list[str]) -> None:
+        what = f"{planned.shift}, seed {planned.seed}"
         self._tell(0, f"{what}: images")
-        case = world.make()
+        case = planned.make()
         if self._model is None or tuple(self._model.classes) != case.classes:
             self._model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
         zero = {
@@ -244,11 +246,11 @@ class _Work:
         for name in names:
             before, began = self.done, time.monotonic()
             self.model.reset()
-            row = self._row(case, world, name, pool, test, f"{what}, {VARIANTS[name].title}")
+            row = self._row(case, planned, name, pool, test, f"{what}, {VARIANTS[name].title}")
             row["seconds"] = round(time.monotonic() - began, 2)
-            write_json(self._path(world, name), row)
+            write_json(self._path(planned, name), row)
             self.done = before  # a row counts as what it was planned to take
-            self._tell(self.plan.cost(name, world), what)
+            self._tell(self.plan.cost(name, planned), what)
 
     def _zero_shot(self, images: ImageSet, what: str) -> Tensor:
         """Unit features of a whole set, once for all category shifts. → (N, D)"""
@@ -264,9 +266,9 @@ class _Work:
 
     # One row
 
-    def _row(self, case: Case, world: World, name: str, pool, test, what: str) -> dict:
+    def _row(self, case: Case, planned: PlannedCase, name: str, pool, test, what: str) -> dict:
         """Metrics on the test set, and under `pool` on the pool itself; the last epoch counts."""
-        variant, settings = VARIANTS[name], self.plan.settings_for(name, world)
+        variant, settings = VARIANTS[name], self.plan.settings_for(name, planned)
         row = {
             "backbone": self.backbone.name,
             "shift": case.shift,

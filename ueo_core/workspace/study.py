@@ -129,7 +129,7 @@ def labeled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -
     return LabeledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
 
 
-def possible_worlds(data: str, by_share: bool) -> tuple[list[str], list[str]]:
+def study_shifts(data: str, by_share: bool) -> tuple[list[str], list[str]]:
     """The shifts that the images allow, and what to know of them. UserError where they allow none."""
     if data == DRAWINGS:
         return list(DRAWN_SHIFTS), []
@@ -140,7 +140,7 @@ def possible_worlds(data: str, by_share: bool) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Images of one world."""
+    """Number of images of one category shift."""
 
     shift: str
     classes: int
@@ -149,8 +149,8 @@ class Sizes:
     test: int
 
 
-def world_sizes(study: Study) -> list[Sizes]:
-    """How many images every world has, of the first seed. UserError for a world that cannot be."""
+def shift_sizes(study: Study) -> list[Sizes]:
+    """How many images every category shift has, of the first seed. UserError for one that is not possible."""
     found = []
     for shift in study.shifts:
         if study.drawn:
@@ -169,7 +169,7 @@ def world_sizes(study: Study) -> list[Sizes]:
 def study_seconds(study: Study, measured: "Estimate", rows: Sequence[dict]) -> float:
     """About how long the missing rows take, from a probe of the same backbone."""
     there = {(r["shift"], r["seed"], r["method"]) for r in rows}
-    by_shift = {s.shift: s for s in world_sizes(study)}
+    by_shift = {s.shift: s for s in shift_sizes(study)}
     total = 0.0
     for shift, seed, name in study.keys:
         method = METHODS.get(VARIANTS[name].method or "")

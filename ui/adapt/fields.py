@@ -1,4 +1,4 @@
-"""The drawer: one widget for every setting, built from what config.settings says of it."""
+"""One widget for every setting, built from its description in config.settings."""
 
 from typing import Any
 

@@ -24,11 +24,11 @@ KEPT = "ueo.adapt"  # survives leaving the page, as its widgets do not
 
 
 def dataset() -> Dataset:
-    """The dataset to adapt to; stops the page with one button where there is none to take."""
+    """The dataset to adapt to; stops the page with one button where there is none."""
     there = list_datasets()
     if not there:
-        st.info("There are no images yet. Bring your own, or draw the built-in sample.")
-        if st.button("Bring images", type="primary", icon=":material/photo_library:"):
+        st.info("There are no images yet. Add your own, or draw the built-in sample.")
+        if st.button("Add images", type="primary", icon=":material/photo_library:"):
             st.switch_page("pages/1_Data.py")
         st.stop()
     titles = {d.id: d.title for d in there}
@@ -43,8 +43,8 @@ def dataset() -> Dataset:
     )
     chosen = open_dataset(id)
     if not chosen.ready:
-        st.info("This dataset has no class names yet, and they are all that a run is told.")
-        if st.button("Name the classes", type="primary", icon=":material/edit:"):
+        st.info("This dataset has no class names yet, and a run needs them.")
+        if st.button("Add class names", type="primary", icon=":material/edit:"):
             st.switch_page("pages/1_Data.py", query_params={"data": id})
         st.stop()
     held = f", and {chosen.holdout['n']:,} labeled test images to score" if chosen.holdout else ""
@@ -84,7 +84,7 @@ def backbone() -> tuple[str, str | None]:
         on_change=_backbone_changed,
         format_func=lambda n: f"{n} · {TEACHING[n]}" if n in TEACHING else n,
         accept_new_options=shell.local(),
-        help="Any open_clip model; or type the path of an open_clip config file (.json).",
+        help="Any open_clip model, or the path of an open_clip config file (.json).",
     )
     if name in TEACHING:
         right.selectbox("Weights", ["shipped with the studio"], disabled=True, key="adapt.shipped")
@@ -111,7 +111,7 @@ def _weights(place, name: str, here: dict[str, bool]) -> str | None:
     )
     if tag in here and not here[tag]:
         st.caption(
-            f"These weights are not on this machine; the run begins with their download "
+            f"These weights are not on this machine; the run starts by downloading them "
             f"({markdown(tag)} for {markdown(name)})."
         )
     return tag
@@ -147,7 +147,7 @@ def _name() -> str:
 
 
 def settings(backbone: str, pretrained: str | None) -> Settings:
-    """The chosen settings; stops the page with a sentence where they are none a run can have."""
+    """The chosen settings; stops the page with a sentence where they are invalid."""
     _restore(backbone)
     left, right = st.columns(2)
     with left:
@@ -171,8 +171,8 @@ def settings(backbone: str, pretrained: str | None) -> Settings:
             on_change=_preset_changed,
         )
         st.caption(PRESETS[preset].about)
-    why("methods", "See how the methods differ")
-    with st.expander("Every setting", icon=":material/tune:", key="adapt.drawer"):
+    why("methods", "How the methods differ")
+    with st.expander("All settings", icon=":material/tune:", key="adapt.drawer"):
         values = fields.draw()
     st.session_state[KEPT] = {
         "backbone": backbone,

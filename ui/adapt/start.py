@@ -1,4 +1,4 @@
-"""What a run costs, the command that does the same, and the button that starts it."""
+"""The time of a run, the command-line equivalent, and the button that starts it."""
 
 import hashlib
 import json
@@ -41,13 +41,11 @@ def draw(dataset: Dataset, settings: Settings) -> None:
     if problem := st.session_state.pop("adapt.problem", None):
         shell.problem(problem)
     _estimate(dataset, settings)
-    with st.expander(
-        "The same from the command line", icon=":material/terminal:", key="adapt.command"
-    ):
+    with st.expander("Command-line equivalent", icon=":material/terminal:", key="adapt.command"):
         st.code(command_line(dataset, settings), language="bash", wrap_lines=True)
         if not dataset.is_sample and "path" not in dataset.origin:
             st.caption(
-                "FOLDER is where these images lie on your disk; the page knows only their copies."
+                "FOLDER is the place of these images on your disk; the page only has copies."
             )
 
 
@@ -108,8 +106,8 @@ def _estimate(dataset: Dataset, settings: Settings) -> None:
             "Measure how long it will take",
             icon=":material/timer:",
             on_click=begin,
-            help="Loads the model and takes a few real steps, which are thrown away."
-            + (" A run is under way, so both will be slower." if busy else ""),
+            help="Loads the model and takes a few real steps, which are discarded."
+            + (" A run is in progress, so both will be slower." if busy else ""),
         )
     else:
         _measured(job, dataset, settings)
@@ -124,7 +122,7 @@ def _measured(job: Job, dataset: Dataset, settings: Settings) -> None:
         seconds = job.result.run_seconds(dataset, settings)
         st.markdown(
             f":material/timer: **About {duration(seconds)}** on {job.result.device.upper()}, plus loading the "
-            f"model: {job.result.step_seconds:.2g} s a step, measured on {job.result.measured_steps} "
+            f"model: {job.result.step_seconds:.2g} s per step, measured on {job.result.measured_steps} "
             "real steps."
         )
         if hint := job.result.rate_hint(dataset, settings):

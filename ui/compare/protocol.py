@@ -1,4 +1,4 @@
-"""The Protocol tab of Compare: several methods, worlds and seeds on one's own labeled images."""
+"""The Protocol tab of Compare: several methods, category shifts and seeds on labeled images."""
 
 import streamlit as st
 
@@ -21,12 +21,12 @@ from ueo_core.workspace.study import (
     marks_of,
     measured_part,
     missing_rows,
-    possible_worlds,
     probed,
+    shift_sizes,
     studies,
     study_rows,
     study_seconds,
-    world_sizes,
+    study_shifts,
 )
 from ueo_core.workspace.time_estimate import estimate_time
 from ui.adapt.page import TEACHING, backbone
@@ -40,11 +40,11 @@ SOME = 2  # seeds, until a person chooses
 
 
 def show() -> None:
-    """Choose, run, look; `?protocol=` keeps which one is shown."""
+    """Choose, run and show; `?protocol=` keeps which one is shown."""
     st.markdown(
-        "Is UEO worth it on images like yours? A protocol adapts with several methods, in several worlds "
-        "(which classes the pool really holds), over several seeds, and scores all of them on the same "
-        "test images. It needs labels; only the scoring reads them."
+        "Does UEO help on images like yours? A protocol adapts with several methods, in several category "
+        "shifts (which classes the pool really contains), over several seeds, and scores all of them on the "
+        "same test images. It needs labels; only the scoring reads them."
     )
     kept = {study.id: study for study in studies()}
     wanted = parameter("protocol")
@@ -56,12 +56,12 @@ def show() -> None:
     if kept:
         st.session_state["protocol.shown"] = chosen and chosen.id
         st.selectbox(
-            "Protocols so far",
+            "Protocols",
             list(kept),
             format_func=lambda i: kept[i].title,
             key="protocol.shown",
             index=None,
-            placeholder="Open one, or make a new one below",
+            placeholder="Open one, or configure a new one below",
             width=720,
             on_change=lambda: set_parameter("protocol", st.session_state["protocol.shown"]),
         )
@@ -70,7 +70,7 @@ def show() -> None:
     if chosen:
         _shown(chosen)
     with st.expander(
-        "A new protocol, or more of an old one",
+        "New protocol, or more results of an existing one",
         icon=":material/add_chart:",
         expanded=chosen is None,
         key=f"protocol.new.{chosen is None}",
@@ -88,34 +88,32 @@ def _new() -> None:
         problem(error)
         return
     if not study.shifts or not study.methods:
-        st.caption("Choose at least one world and one method.")
+        st.caption("Choose at least one category shift and one method.")
         return
     st.dataframe(
         [
             {
-                "the pool holds": s.shift,
+                "category shift": s.shift,
                 "class names": s.classes,
                 "images in the pool": s.pool,
-                "strangers among them": s.ood,
+                "unknown in the pool": s.ood,
                 "test images": s.test,
             }
-            for s in world_sizes(study)
+            for s in shift_sizes(study)
         ],
         hide_index=True,
         key="protocol-sizes",
     )
     rows = study_rows(study)
     left = missing_rows(study, rows)
-    done = (
-        f", of which {len(study.keys) - left} are there already" if left < len(study.keys) else ""
-    )
+    done = f", of which {len(study.keys) - left} are finished" if left < len(study.keys) else ""
     st.markdown(
-        f"**{len(study.keys)} results** ({len(study.methods)} methods × {len(study.shifts)} worlds × "
+        f"**{len(study.keys)} results** ({len(study.methods)} methods × {len(study.shifts)} category shifts × "
         f"{study.seeds} seeds){done}."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Run the protocol" if left else "Show it",
+            "Run the protocol" if left else "Show the results",
             type="primary",
             key="protocol.run",
             icon=":material/play_arrow:" if left else ":material/visibility:",
@@ -128,14 +126,12 @@ def _new() -> None:
 
 
 def _command(study: Study) -> None:
-    with st.expander(
-        "The same from the command line", icon=":material/terminal:", key="protocol.command"
-    ):
+    with st.expander("Command-line equivalent", icon=":material/terminal:", key="protocol.command"):
         st.code(study_commands(study), language="bash", wrap_lines=True)
         if not study.drawn:
             st.caption(
-                "FOLDER or TEST is where these images lie on your disk, one subfolder a class: the "
-                "command reads labels from the folders alone."
+                "FOLDER or TEST is the place of these images on your disk, one subfolder per class: the "
+                "command reads labels only from the folders."
             )
 
 
@@ -156,7 +152,7 @@ def _choices() -> Study:
     by_share, weights = False, None
     if data == DRAWINGS:
         domain = right.selectbox(
-            "Way of drawing",
+            "Drawing style",
             list(DOMAINS),
             key="protocol.domain",
             index=list(DOMAINS).index(SHOWCASE_DOMAIN),
@@ -173,18 +169,18 @@ def _choices() -> Study:
     else:
         title, marks = datasets[data].title, marks_of(datasets[data])
         by_share = right.toggle(
-            "Keep a part of the folders as strangers",
+            "Keep part of the folders as unknown",
             key=f"protocol.share.{data}",
             value=not datasets[data].classes,
             help="As in the paper: the first 10 of every 13 labels, in alphabetical order, are the known "
-            "classes, and the others are strangers. Else the dataset's class names are the known ones.",
+            "classes, and the others are unknown. Otherwise the class names of the dataset are the known ones.",
         )
         name, weights = backbone()
-    possible, notes = possible_worlds(data, by_share)
+    possible, notes = study_shifts(data, by_share)
     for note in notes:
         st.caption(f":material/info: {markdown(note)}")
     shifts = st.pills(
-        "Worlds: the pool holds …",
+        "Category shifts: the pool contains …",
         possible,
         selection_mode="multi",
         default=[s for s in possible if s != "plain"],
@@ -208,7 +204,7 @@ def _choices() -> Study:
         1000,
         usual.epochs,
         key=f"protocol.epochs.{name}",
-        help="Passes over the pool. Another number than the usual one holds for every method that trains.",
+        help="Passes over the pool. A changed number applies to every method that trains.",
     )
     lr = three.number_input(
         "Learning rate",
@@ -218,7 +214,7 @@ def _choices() -> Study:
         1e-4,
         "%.6f",
         key=f"protocol.lr.{name}",
-        help="SGD's peak. Another one than the backbone's usual holds for every method that trains.",
+        help="Peak rate of SGD. A changed rate applies to every method that trains.",
     )
     return Study(
         data,
@@ -236,7 +232,7 @@ def _choices() -> Study:
 
 
 def _estimate(study: Study, rows: list[dict]) -> None:
-    """How long it will take: asked for, since it loads the model and takes a few real steps."""
+    """How long it will take: measured on request, since it loads the model and takes a few real steps."""
     key = f"protocol-estimate-{study.id}"
     job = jobs().get(key)
     if job is None:
@@ -257,7 +253,7 @@ def _estimate(study: Study, rows: list[dict]) -> None:
         problem(job.error)
     else:
         seconds = study_seconds(study, job.result, rows)
-        busy = ", more while a run is under way" if manager().active() else ""
+        busy = ", longer while a run is in progress" if manager().active() else ""
         st.markdown(f":material/timer: **About {duration(seconds)}**{busy}.")
 
 
@@ -269,7 +265,7 @@ def _measuring(key: str) -> None:
 
 
 def _start(study: Study) -> None:
-    """A callback; while the study is under way, the same click finds it."""
+    """A callback; while the study is running, the same click finds it."""
     try:
         keep_study(study)
     except UserError as error:
@@ -314,13 +310,13 @@ def _shown(study: Study) -> None:
                 args=(study,),
             )
             st.caption(
-                f"{len(study.keys) - left} of {len(study.keys)} results are there; it goes on from them."
+                f"{len(study.keys) - left} of {len(study.keys)} results are finished; it continues from them."
             )
     if rows:
         protocol_result.show(study, rows)
     if not (job and job.running):
         with st.popover("Delete this protocol", icon=":material/delete:"):
-            st.markdown(f"Delete it with its {len(rows)} results? The images stay where they are.")
+            st.markdown(f"Delete the protocol and its {len(rows)} results? The images are kept.")
             st.button(
                 "Delete it", type="primary", key="protocol.delete", on_click=_delete, args=(study,)
             )
@@ -345,5 +341,5 @@ def _progress(study: Study, known: int) -> None:
         key="protocol.cancel",
         on_click=job.cancel,
         disabled=job.cancelled,
-        help="Halts after the step under way; finished results are kept.",
+        help="Stops after the current step; finished results are kept.",
     )

@@ -1,4 +1,4 @@
-"""The bars of a protocol: a panel a metric, a group a world, a bar a method, as the paper draws them."""
+"""The bars of a protocol: one panel per metric, one group per category shift, one bar per method."""
 
 from collections.abc import Sequence
 

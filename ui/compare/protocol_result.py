@@ -1,4 +1,4 @@
-"""A protocol's results: the table of methods by world, the bars, and both to take away."""
+"""A protocol's results: the table of methods by category shift, the bars, and downloads."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ LESS_IS_BETTER = ("fpr95",)
 
 
 def show(study: Study, rows: Sequence[dict]) -> None:
-    """Everything about the rows there are."""
+    """The results so far."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.segmented_control(
             "Figure",
@@ -27,9 +27,9 @@ def show(study: Study, rows: Sequence[dict]) -> None:
             key="protocol.metric",
         )
         over = any(r["method"] == "zero-shot" for r in rows) and st.toggle(
-            "As gain over zero-shot",
+            "Show the gain over zero-shot",
             key="protocol.gain",
-            help="The difference at the same world and seed, in points.",
+            help="The difference at the same category shift and seed, in points.",
         )
         st.space("stretch")
         _downloads(study, rows)
@@ -38,14 +38,14 @@ def show(study: Study, rows: Sequence[dict]) -> None:
     unit = "points over zero-shot" if over else "percent"
     st.caption(
         f"{METRICS[metric]} in {unit}, mean ± sample deviation over the seeds, last epoch. AUC by MCM "
-        "(unscaled cosines, T = 1); HM is the harmonic mean of ACC and AUC. ★: the best of a world; the "
-        "oracle, which reads labels, does not compete."
+        "(unscaled cosines, T = 1); HM is the harmonic mean of ACC and AUC. ★: the best of a category shift, "
+        "without the oracle, which reads labels."
     )
     with_bars = [m for m in BARS if any(e["mean"][m] is not None for e in entries)]
     st.plotly_chart(
         protocol_bars.bars(entries, with_bars, over),
         key=f"protocol-bars-{over}",
-        alt="Accuracy, AUC and HM of every method in every world.",
+        alt="Accuracy, AUC and HM of every method in every category shift.",
     )
     for row in rows:
         if row.get("note"):
@@ -71,7 +71,7 @@ def _table(entries: Sequence[dict], metric: str, over: bool) -> str:
         body += f"<tr><th>{escaped(title)}</th><td>{counts}</td>{row}<td>{mean}</td></tr>"
     head = "".join(f"<th>{escaped(shift)}</th>" for shift in shifts)
     return (
-        f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}<th>Mean of the worlds</th>'
+        f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}<th>Mean of the shifts</th>'
         f"</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -108,7 +108,7 @@ def _downloads(study: Study, rows: Sequence[dict]) -> None:
         "text/csv",
         icon=":material/download:",
         key="protocol.csv",
-        help="One line a result, as measured.",
+        help="One row per result.",
     )
     st.download_button(
         "Markdown",

@@ -22,20 +22,20 @@ def image_url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def card(png: bytes, place: int, answer: str, sure: float, truth: str | None) -> str:
-    """One drawing with CLIP's answer. truth: None while hidden, else its noun or "stranger: noun"."""
+def card(png: bytes, place: int, prediction: str, sure: float, truth: str | None) -> str:
+    """One drawing with CLIP's prediction. truth: None while hidden, else its noun or "unknown: noun"."""
     badge, alt = "", f"Drawing {place}"
     if truth is not None:
-        stranger = truth.startswith("stranger")
-        mark = "◆" if stranger else "●"
+        unknown = truth.startswith("unknown")
+        mark = "◆" if unknown else "●"
         badge = (
-            f'<span class="badge" style="background:{"#B44A00" if stranger else KNOWN}">'
+            f'<span class="badge" style="background:{"#B44A00" if unknown else KNOWN}">'
             f"{mark} {escaped(truth)}</span>"
         )
         alt += f", {truth}"
     return (
         f'{badge}<img src="{image_url(png)}" alt="{escaped(alt)}"><span class="says">'
-        f"<span>{place} · CLIP says</span><b>{escaped(answer)}</b><span>{100 * sure:.0f} % sure</span>"
+        f"<span>{place} · CLIP predicts</span><b>{escaped(prediction)}</b><span>confidence {100 * sure:.0f} %</span>"
         f'<span class="sure"><i style="width:{100 * sure:.0f}%"></i></span><span class="tick"></span></span>'
     )
 

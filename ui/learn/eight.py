@@ -1,4 +1,4 @@
-"""The eight drawings: CLIP's answers, and the room's guess at who does not belong."""
+"""The eight drawings: CLIP's predictions, and guesses which are unknown."""
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ _CARDS = picture("cards", "cards.html", ("cards.css",), ("cards.js",))
 
 
 def draw(link: Link, say) -> None:
-    """Eight drawings with CLIP's answers; in the second scene the room ticks. say: takes the numbers."""
+    """Eight drawings with CLIP's predictions; in the second scene they can be ticked. say: takes the numbers."""
     from ueo_core.learn.sentence_numbers import of_eight
     from ueo_core.learn.stage import eight as choose
 
@@ -26,12 +26,12 @@ def draw(link: Link, say) -> None:
     cards = []
     for place, i in enumerate(chosen):
         noun = now.problem.test[i]
-        truth = noun if now.truth[i] >= 0 else f"stranger: {noun}"
+        truth = noun if now.truth[i] >= 0 else f"unknown: {noun}"
         cards.append(
             card(
                 now.image(i),
                 place + 1,
-                now.answer(i),
+                now.predicted_class(i),
                 float(sure[place]),
                 truth if revealed else None,
             )
@@ -48,8 +48,8 @@ def draw(link: Link, say) -> None:
         },
         on_now_change=lambda: _ticked(key),
     )
-    # While the room looks at the eight, the scenes after this one get ready.
-    jobs().start("learn-all", "The drawings of the story", lambda job: now.cosines)
+    # While the eight are shown, the scenes after this one are prepared.
+    jobs().start("learn-all", "Encoding the drawings", lambda job: now.cosines)
 
 
 def _ticked(key: str) -> None:
@@ -70,7 +70,7 @@ def _buttons(link: Link, guessing: bool) -> None:
             )
         if state.shown(link, "seed"):
             st.button(
-                "Eight others",
+                "Eight other drawings",
                 icon=":material/casino:",
                 shortcut="B",
                 key="learn.others",

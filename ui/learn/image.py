@@ -38,7 +38,7 @@ def _anatomy(stage) -> None:
         sides[f"Adapted, step {step}"] = _cosines(stage, pixels, adapter, image, step)
     else:
         with left:
-            live.way_there(link, "The adapted side appears")
+            live.way_there(link, "The adapted model appears")
     with right:
         _LENS(
             key="learn.lens",
@@ -90,7 +90,7 @@ def _choose(link: Link, stage) -> tuple[np.ndarray, str]:
                     on_click=lambda by=by: state.change(picked=(i + by) % n),
                 )
     noun = stage.problem.test[i]
-    kind = "one of the classes" if stage.truth[i] >= 0 else "a stranger: none of the classes"
+    kind = "one of the classes" if stage.truth[i] >= 0 else "unknown: none of the classes"
     st.html(
         f'<img src="{image_url(stage.image(i))}" style="width:100%;max-width:min(18rem,26vh);'
         f'border-radius:0.5rem" alt="Drawing of {escaped(noun)}"><p><b>{escaped(noun)}</b>, {kind}</p>'

@@ -21,7 +21,7 @@ MOVING = ("queued", "running", "stopping")
 BUTTONS = {  # action → label, icon, key, steps
     "step": ("Step", ":material/skip_next:", "S", 1),
     "epoch": ("Six steps", ":material/fast_forward:", "E", 6),
-    "resume": ("Let it run", ":material/play_arrow:", "G", 0),
+    "resume": ("Run", ":material/play_arrow:", "G", 0),
     "pause": ("Pause", ":material/pause:", "P", 0),
     "stop": ("Stop and keep", ":material/stop:", None, 0),
 }
@@ -61,7 +61,7 @@ def show(link: Link) -> None:
 
 def way_there(link: Link, what: str) -> None:
     """Where something needs the live run: a sentence and one button. what: it appears, where."""
-    st.caption(f"{what} once the story's live run has taken a step.")
+    st.caption(f"{what} after the first step of the live run.")
     if state.shown(link, "to-live"):
         st.button("Go to the live run", on_click=navigation.go, args=("live",), key="learn.to_live")
 
@@ -99,7 +99,7 @@ def _buttons(now: Snapshot | None, busy: bool) -> None:
     with st.container(horizontal=True):
         fresh = now is None or now.state in ("finished", "failed")
         st.button(
-            "Start" if now is None else "Start again",
+            "Start" if now is None else "Restart",
             icon=":material/play_circle:",
             type="primary" if fresh else "secondary",
             shortcut="A",
@@ -148,7 +148,7 @@ def _status(now: Snapshot | None, job: Job | None) -> None:
         progress_bar(job, "images")
         return
     if now is None:
-        st.progress(0.0, "Nothing has been started yet.")
+        st.progress(0.0, "Not started yet.")
         return
     doing = phase_sentence(now) if now.state in MOVING else f"Run {now.state}"
     text = f"{doing} · step {now.step} of {now.steps or '…'}"
@@ -181,7 +181,7 @@ def _where_it_starts():
 
 
 def _hills(now: Snapshot | None, size: int) -> None:
-    st.markdown("**The hills, at step 0 and now**")
+    st.markdown("**Score distributions, at step 0 and now**")
     found = score_densities(now) if now else _where_it_starts()
     st.echarts_chart(
         charts.hill_chart(found, size),

@@ -22,14 +22,14 @@ TITLES = {
 }  # the story's scenes have their own
 BASE = 17  # pixels, the theme's base size
 KEYS = """**Keys.** ← → or a remote's page keys: scenes · Space: play or pause · . and , : one step on or back, the line, the
-temperature · 0: back to the start · B: another batch, eight others · V: reveal · 1–8: guess a stranger · A S E G P: the live
+temperature · 0: back to the start · B: another batch, eight others · V: reveal · 1–8: guess unknown · A S E G P: the live
 run · K L: another drawing · F: present or leave"""
 
 
 def page() -> None:
     """Draw the page for the state in the URL.
 
-    All of it is a fragment: turning a scene draws no sidebar, and so answers a third sooner.
+    All of it is a fragment: turning a scene draws no sidebar, and so takes a third less time.
     """
     state.adopt()
     st.fragment(_page, key="learn.page")()
@@ -57,7 +57,7 @@ def _page() -> None:
 
 
 def _style(link: Link) -> str:
-    """Type for the room: everything that is measured in rem grows with it."""
+    """Type size: everything that is measured in rem grows with it."""
     size = f"{BASE * float(link.size):g}px"
     if link.present:  # as large as leaves a scene on one screen
         size = f"calc({float(link.size):g} * max({BASE}px, min(1.22vw, 2.15vh)))"
@@ -106,7 +106,7 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 
 
 def _menu(link: Link) -> None:
-    """Views, the story's steps, and the popover, in one row where there is room."""
+    """Views, the story's steps, and the popover, in one row where it fits."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if state.shown(link, "menu") and not link.present:
             st.segmented_control(
@@ -127,7 +127,7 @@ def _menu(link: Link) -> None:
                 icon=":material/close_fullscreen:" if link.present else ":material/slideshow:",
                 shortcut="F",
                 key="learn.present",
-                help="Large type, one scene a screen, nothing else; the link keeps it.",
+                help="Large type and one scene per screen. The link keeps this setting.",
                 on_click=lambda: state.change(present=1 - link.present),
             )
         if state.shown(link, "share-link") and not link.present:
@@ -147,7 +147,7 @@ def _share(link: Link) -> None:
         "Hide in the link", list(CONTROLS), format_func=CONTROLS.get, key="learn.share.hide"
     )
     wanted = replace(link, hide=tuple(c for c in CONTROLS if c in {*hidden, *link.hide}))
-    st.caption("The whole state is in the link; whoever opens it sees this view.")
+    st.caption("The link contains the whole state: it opens this view for everyone.")
     address = st.context.url.split("?")[0] if st.context.url else ""
     query = urlencode(parameters(wanted), safe=",")
     st.code(f"{address}?{query}" if query else address, language=None, wrap_lines=True)

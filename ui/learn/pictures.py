@@ -57,7 +57,7 @@ def moved(link: Link, say) -> None:
             size = round((10 if link.present else 13) * link.scale)
             _change_chart(now.change_by_layer(adapter), step, size)
         else:
-            live.way_there(link, "The change of each layer appears here")
+            live.way_there(link, "The change of each layer appears")
 
 
 def _change_chart(change: dict[str, float], step: int, size: int) -> None:

@@ -8,7 +8,7 @@ from ui.common.shell import ROOT
 BACKBONE = "drawings-resnet"
 
 
-@st.cache_resource(show_spinner="Opening the teaching model: a few seconds, once …", max_entries=2)
+@st.cache_resource(show_spinner="Loading the teaching model: a few seconds, once …", max_entries=2)
 def _stage(backbone: str, weights: float):
     """The teaching model on the built-in problem. weights: their time of change, so that new ones count."""
     from ueo_core.learn.stage import open_stage
@@ -26,6 +26,6 @@ def seen_all():
     """The same, once it has looked at every drawing."""
     now = stage()
     if not now.seen_all:
-        with st.spinner("Looking at every drawing: a few seconds, once …"):
+        with st.spinner("Encoding every drawing: a few seconds, once …"):
             now.cosines  # noqa: B018 - computed when it is first asked for
     return now

@@ -26,7 +26,7 @@ def show(link: Link) -> None:
     state.fragment(link, _scene, "scene")
     if scene.picture == "triangle" and state.shown(link, "all-knobs") and not link.present:
         st.button(
-            "All knobs",
+            "All settings",
             icon=":material/tune:",
             key="learn.knobs",
             on_click=lambda: state.change(view="triangle"),
@@ -57,7 +57,7 @@ def _triangle(link: Link, say) -> None:
 def _numbers(link: Link) -> dict:
     """How each method ends on this batch."""
     if "ueo_core.learn.sentence_numbers" not in sys.modules:
-        with st.spinner("Loading the maths: a few seconds, once …"):
+        with st.spinner("Loading PyTorch: a few seconds, once …"):
             import ueo_core.learn.sentence_numbers  # noqa: F401 - torch
     from ueo_core.learn.sentence_numbers import of_triangle
 

@@ -1,7 +1,7 @@
 """The triangle: a drawing script fed with trajectories, and the knobs beside it.
 
 Knobs, presets and the play bar belong to the script: a turn of a knob sends one small message,
-and what comes back is one element. As widgets of their own they made the answer twice as slow.
+and what comes back is one element. As separate widgets they made each update twice as slow.
 """
 
 from dataclasses import asdict
@@ -21,17 +21,17 @@ _COMPONENT = picture(
     ("mount.js", "marks.js", "canvas.js", "knobs.js", "triangle.js"),
 )
 HANDLES = {  # knob → what kind of control, its label, what it does
-    "kind": ("select", "Strangers are", "What the images of no class look like."),
-    "share": ("range", "Strangers in the batch, %", ""),
+    "kind": ("select", "Unknown images are", "What the images of no class look like."),
+    "share": ("range", "Unknown images in the batch, %", ""),
     "sure": (
         "range",
-        "How clearly known images show their class",
-        "Moves the confidence of the known cluster at the start.",
+        "Confidence of known images at the start",
+        "How clearly known images show their class.",
     ),
     "trade": (
         "range",
         "λ: weight of term two",
-        "The paper's value is 1. At 0 term two is gone.",
+        "The paper's value is 1. At 0 there is no term two.",
     ),
     "temperature": (
         "range",
@@ -39,8 +39,8 @@ HANDLES = {  # knob → what kind of control, its label, what it does
         "1: as the paper writes it (scaled). 8, the logit scale of this triangle: unscaled "
         "cosines, as in the released script.",
     ),
-    "absent": ("checkbox", "Nobody photographed class C", "Leaves one class without an image."),
-    "seed": ("number", "Seed of the batch", "Draws the images; another seed, another batch."),
+    "absent": ("checkbox", "No images of class C", "Leaves one class without an image."),
+    "seed": ("number", "Seed of the batch", "Draws the images: another seed gives another batch."),
 }
 _TURNED = "learn.turned"  # names of the knobs that were turned last
 DIGITS = {"share": 0, "sure": 2, "trade": 1, "temperature": 1}

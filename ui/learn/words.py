@@ -88,8 +88,8 @@ def _said() -> None:
 
 
 def exercises(link: Link) -> None:
-    """Questions with the answers folded away, each with a setting to try it on."""
-    st.caption("Answer first, then try it in the triangle, then unfold.")
+    """Questions with collapsed answers, each with a setting to try it on."""
+    st.caption("Answer first, then try it in the triangle, then open the answer.")
     for number, exercise in enumerate(EXERCISES, 1):
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):

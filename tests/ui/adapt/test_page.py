@@ -37,14 +37,14 @@ def test_every_setting_has_its_widget():
 
 def test_without_images_there_is_one_button(app, submitted):  # noqa: F811
     at(app, "2_Adapt")
-    assert [b.label for b in app.button] == ["Bring images"]
+    assert [b.label for b in app.button] == ["Add images"]
 
 
 def test_without_class_names_there_is_one_button(app, submitted, small_sample):  # noqa: F811
     sample = sample_dataset()
     made = create_dataset("mine", sample.pool)
     at(app, "2_Adapt", data=made.id)
-    assert [b.label for b in app.button] == ["Name the classes"]
+    assert [b.label for b in app.button] == ["Add class names"]
 
 
 def test_the_defaults_are_the_backbones_own(app, submitted, small_sample):  # noqa: F811
@@ -106,7 +106,7 @@ def test_images_that_are_gone_are_a_sentence(app, submitted, small_sample):  # n
     Store(store_root()).delete(sample.pool["set"])
     button(app, "Start").click().run()
     assert submitted == []
-    assert "take the images in again" in errors(clean(app))[0]
+    assert "import the images again" in errors(clean(app))[0]
 
 
 def test_the_command_line_is_shown(app, submitted, small_sample):  # noqa: F811

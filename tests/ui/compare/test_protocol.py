@@ -58,14 +58,14 @@ def test_the_table_has_means_deviations_and_the_best_and_gains_are_paired(app): 
     study = kept(VALUES)
     page = at(app, "5_Compare", view="protocol", protocol=study.id)
     assert cells(page) == [
-        ["", "Seeds", "closed", "open", "Mean of the worlds"],
+        ["", "Seeds", "closed", "open", "Mean of the shifts"],
         ["Zero-shot", "1–2", "52.0 ± 2.8", "★ 40.0", "46.0"],
         ["UEO", "1–2", "★ 63.0 ± 4.2", "39.0", "51.0"],
     ]
     page.toggle(key="protocol.gain").set_value(True).run()
     assert cells(clean(page))[2] == ["UEO", "1–2", "★ +11.0 ± 1.4", "-1.0", "+5.0"]
     assert len(page.get("plotly_chart")) == 1
-    assert "6 of 8 results are there" in plain(page.caption)
+    assert "6 of 8 results are finished" in plain(page.caption)
 
 
 def test_a_new_protocol_runs_in_the_background_and_is_shown(app, small_sample):  # noqa: F811
@@ -91,7 +91,7 @@ def test_a_new_protocol_runs_in_the_background_and_is_shown(app, small_sample): 
 def test_a_protocol_is_deleted_with_its_results(app):  # noqa: F811
     study = kept(VALUES)
     page = at(app, "5_Compare", view="protocol", protocol=study.id)
-    assert "Delete it with its 6 results?" in plain(page.markdown)
+    assert "Delete the protocol and its 6 results?" in plain(page.markdown)
     page.button(key="protocol.delete").click().run()
     assert studies() == [] and not study.folder.exists()
     assert "protocol" not in clean(page).query_params and not page.warning

@@ -13,7 +13,7 @@ from ui.common import shell
 from ui.learn.page import KEYS
 
 KNOBS = {"kind", "share", "sure", "trade", "temperature", "absent", "seed"}
-LIVE = ("Start", "Step", "Six steps", "Let it run", "Pause", "Stop and keep")
+LIVE = ("Start", "Step", "Six steps", "Run", "Pause", "Stop and keep")
 GOES = {  # control → a place that has it, and what goes with it
     "nav": ("scene=guess", {"nav"}),
     "menu": ("scene=guess", {"View"}),
@@ -25,7 +25,7 @@ GOES = {  # control → a place that has it, and what goes with it
     "seed": ("view=triangle", {"seed", "batch"}),
     **{name: ("view=triangle", {name}) for name in sorted(KNOBS - {"seed"})},
     **{name: ("view=triangle", {name}) for name in ("drag", "play", "look")},
-    "all-knobs": ("scene=term-one", {"All knobs"}),
+    "all-knobs": ("scene=term-one", {"All settings"}),
     "ticks": ("scene=strangers", {"guessing"}),
     "reveal": ("scene=strangers", {"Reveal"}),
     "line": ("scene=hills", {"movable"}),

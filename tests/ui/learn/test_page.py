@@ -120,15 +120,15 @@ def test_every_control_can_be_hidden(learn, place):
             assert not data["choosable"] and not data["leads"]
 
 
-def test_the_room_guesses_and_the_strangers_are_revealed(learn):
+def test_guesses_are_ticked_and_the_unknown_are_revealed(learn):
     app = learn(scene="strangers", ticks="4")
     before = "".join(sent(app, "ueo_learn_cards")["cards"])
     assert sent(app, "ueo_learn_cards")["ticks"] == state(app).ticks == 4
     clean(button(app, "Reveal").click().run())
     after = "".join(sent(app, "ueo_learn_cards")["cards"])
-    assert "stranger: " in after and "stranger: " not in before
+    assert "unknown: " in after and "unknown: " not in before
     assert app.query_params["reveal"] == "1"
-    clean(button(app, "Eight others").click().run())
+    clean(button(app, "Eight other drawings").click().run())
     assert (state(app).ticks, state(app).reveal, state(app).draw) == (0, 0, 1)
 
 
