@@ -45,7 +45,8 @@ def score_checkpoints(
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     model = AdaptedCLIP(backbone, config["classes"], settings.prompt)
     pool = open_image_set(config["pool"], backbone.store_side)
-    holdout = config["holdout"] and open_image_set(config["holdout"], backbone.store_side)
+    held = config["holdout"]
+    holdout = open_image_set(held, backbone.store_side) if held else None
     for place, step in enumerate(steps):
 
         def tell(phase: str, done: int, total: int, place: int = place) -> None:

@@ -34,7 +34,7 @@ class Task:
     epochs: int = 1  # of the whole adaptation
 
 
-class ComparedRun:
+class SideProcess:
     """One side's process. `step` and `whole` → (wall seconds, CPU seconds)."""
 
     def __init__(self, side: str, task: Task):
@@ -45,7 +45,7 @@ class ComparedRun:
         self._process.start()
         theirs.close()
         try:
-            self._prediction()  # it has built its model
+            self._reply()  # it has built its model
         except UserError:
             self.close()
             raise
@@ -74,9 +74,9 @@ class ComparedRun:
 
     def _ask(self, what: str):
         self._pipe.send(what)
-        return self._prediction()
+        return self._reply()
 
-    def _prediction(self):
+    def _reply(self):
         try:
             prediction = self._pipe.recv()
         except EOFError:
@@ -142,6 +142,16 @@ class _Side:
 
         return peak_memory_mb()
 
+    @property
+    def folder(self) -> Path:
+        """The photos of the whole adaptation."""
+        assert self.task.photos is not None, "asked for with `whole`"
+        return Path(self.task.photos)
+
+    def step(self) -> None:
+        """One training step, awaited."""
+        raise NotImplementedError
+
     def flops(self) -> int:
         from torch.utils.flop_counter import FlopCounterMode
 
@@ -190,7 +200,7 @@ class _Plain(_Side):
         self.clip = plain.PlainCLIP(self.built, self.names, "a photo of a", self.device)
         images = [Image.fromarray(a) for a in self.arrays()]
         # On a CPU the cores are taken by the step itself; a GPU is fed by a process a core.
-        self.workers = 0 if self.device.type == "cpu" else os.cpu_count()
+        self.workers = 0 if self.device.type == "cpu" else os.cpu_count() or 1
         self.views = plain.PlainViews(images, self.built, training=True)
         self.weights = self.torch.ones(task.batch, device=self.device)
 
@@ -200,7 +210,7 @@ class _Plain(_Side):
         self.wait()
 
     def whole(self) -> None:
-        files = sorted(Path(self.task.photos).iterdir())
+        files = sorted(self.folder.iterdir())
         self.plain.plain_adaptation(
             self.clip, self.built, files, self.task.batch, self.task.epochs, self.workers
         )
@@ -244,26 +254,19 @@ class _Ours(_Side):
 
         from ueo_core.data.store import Store
         from ueo_core.runs.create import create_run, reference
+        from ueo_core.runs.model_cache import ModelCache
         from ueo_core.runs.worker import execute
 
         settings = self.settings.changed(epochs=self.task.epochs)
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "store", self.backbone.store_side)
-            images = store.open(store.ingest(Path(self.task.photos)).set_id)
+            images = store.open(str(store.ingest(self.folder).set_id))
             run = create_run(Path(folder) / "run", settings, self.names, reference(store, images))
-            state = execute(run, cache=_Loaded(self.backbone))
+            cache = ModelCache()
+            cache.put(settings, self.backbone)
+            state = execute(run, cache=cache)
             if state["state"] != "finished":
                 raise UserError(state["reason"])
-
-
-class _Loaded:
-    """Stands in for the worker's cache of models, with the one that is timed."""
-
-    def __init__(self, backbone):
-        self.backbone = backbone
-
-    def get(self, settings):
-        return self.backbone
 
 
 class _Held:

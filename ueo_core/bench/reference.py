@@ -5,6 +5,7 @@ each epoch, gradients for the adapted parameters only, losses by their formula. 
 code with the studio's own path, so that each checks the other (tests/test_bench_plain.py).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -78,7 +79,7 @@ class PlainCLIP:
 class PlainViews(torch.utils.data.Dataset):
     """Images, from files decoded at every access or PIL images in memory, as training views."""
 
-    def __init__(self, images: list[Path | Image.Image], built: Stock, training: bool):
+    def __init__(self, images: Sequence[Path | Image.Image], built: Stock, training: bool):
         size = built.preprocess["size"]
         size = size if isinstance(size, int) else size[0]
         bicubic = transforms.InterpolationMode.BICUBIC

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ueo_core.bench.processes import ComparedRun, Task
+from ueo_core.bench.processes import SideProcess, Task
 from ueo_core.utils.errors import UserError
 
 BACKBONES = ("drawings-resnet", "drawings-vit", "RN50-quickgelu", "ViT-B-16-quickgelu")
@@ -18,7 +18,9 @@ Tell = Callable[[str], None]
 
 def threads_here() -> int:
     """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def tasks(
@@ -62,7 +64,7 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
     try:
         for side in SIDES:
             tell(f"{label}: building {side}")
-            contenders[side] = ComparedRun(side, task)
+            contenders[side] = SideProcess(side, task)
         for number in range(warm + rounds):
             for side in SIDES:
                 tell(f"{label}: {what} {number + 1} of {warm + rounds}, {side}")

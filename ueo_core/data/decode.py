@@ -86,7 +86,7 @@ def sniff(head: bytes) -> str:
     raise RejectedFile("not an image (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF)")
 
 
-def _needs(name: str, ready: bool, what: str) -> str:
+def _needs(name: str, ready: bool | None, what: str) -> str:
     if not ready:
         shown = "HEIC" if name == "HEIF" else name
         raise RejectedFile(f"a {shown} image, which needs {what}; or export it as JPEG")
@@ -185,7 +185,7 @@ def _memory(image: Image.Image, kind: str, stored: tuple[int, int]) -> int:
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
     try:
-        return _TURNED.get(image.getexif().get(_ORIENTATION))
+        return _TURNED.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # broken EXIF: the picture itself is fine
         return None
 
@@ -229,7 +229,7 @@ def _tones(image: Image.Image) -> tuple[float, float]:
     """(black, white) of an image with more than 8 bits: the type's range, or the image's own."""
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
-    low, high = (float(v) for v in image.getextrema())
+    low, high = np.ravel(image.getextrema()).astype(float)[:2].tolist()
     if image.mode == "F" and low >= 0 and high <= 1:
         return 0.0, 1.0
     if low >= 0 and high <= 65535:

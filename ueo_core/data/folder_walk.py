@@ -13,7 +13,7 @@ from ueo_core.data.source_entries import Entry, Source
 
 def list_folder(source: Source, limits: Limits, avoid: Path) -> None:
     """Add the files under `source.path`, but never those of the store at `avoid`."""
-    root, names, avoid = source.path, UniqueNames(), avoid.resolve()
+    root, names, avoid = Path(source.path or "."), UniqueNames(), avoid.resolve()
     waiting = [(root, "")]
     while waiting:
         folder, prefix = waiting.pop()

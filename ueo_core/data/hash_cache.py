@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ueo_core.data.intake import Known, Outcome
 from ueo_core.data.safe_names import printable
@@ -23,7 +24,7 @@ class KnownHashes:
 
     def load(self, source: Source) -> Known:
         """Name -> (identity, content hash), as of the last intake of this source."""
-        listed = read_json(self._path(source)) if source.path else None
+        listed: Any = read_json(self._path(source)) if source.path else None
         try:
             return {n: (tuple(i), str(sha)) for n, (i, sha) in listed["files"].items()}
         except (TypeError, KeyError, ValueError, AttributeError):

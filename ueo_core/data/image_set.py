@@ -31,6 +31,7 @@ class ImageSet:
         self.id: str = manifest["id"]
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
+        self.report: dict = manifest["report"]  # of the last intake, as JSON
         self.short_side = short_side  # pixels, what `pixels` aims at
         self.stored_sides: list[int] = list(manifest["short_sides"])
         self.features = objects.root.parent / "features" / self.id  # what models kept of it

@@ -128,10 +128,10 @@ class Intake:
 
     def _take(self, entry: Entry, writer: PackWriter) -> Outcome:
         try:
-            sha = self._known_hash(entry)
-            record = self._stored(sha) if sha else None
-            if record is not None:
-                return Outcome(entry, None, sha, record)
+            known = self._known_hash(entry)
+            record = self._stored(known) if known else None
+            if known and record is not None:
+                return Outcome(entry, None, known, record)
             with self._files(entry.size):
                 data = self._bytes(entry)
                 sha = hashlib.sha256(data).hexdigest()
@@ -220,7 +220,8 @@ class Intake:
 
 def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
     """Entries in their order, small ones together."""
-    batch, size = [], 0
+    batch: list[Entry] = []
+    size = 0
     for entry in entries:
         if batch and (size + entry.size > _BATCH_BYTES or len(batch) >= _BATCH_FILES):
             yield batch

@@ -32,8 +32,7 @@ def summarize(
         reason = f"left out: the limit max_files = {limits.max_files:,} is reached"
         skipped.append(SkippedFile(f"({source.left_out:,} more files)", reason))
     images, warnings = distinct(outcomes, limits)
-    folders = Counter(folder_of(image["name"]) for image in images)
-    folders.pop(None, None)
+    folders = Counter(name for image in images if (name := folder_of(image["name"])))
     aliases = sorted((a, image["name"]) for image in images for a in image["aliases"])
     report = IntakeReport(
         set_id=fingerprint(images)[:16] if images else None,
@@ -60,6 +59,7 @@ def distinct(
     warnings = []
     for outcome in sorted((o for o in outcomes if o.reason is None), key=lambda o: o.entry.name):
         name, record = outcome.entry.name, outcome.record
+        assert record is not None, "set where there is no reason"
         if (first := images.get(outcome.sha)) is not None:
             first["aliases"].append(name)
             if folder_of(name) != folder_of(first["name"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
+from typing import Any
 
 from ueo_core.utils.errors import UserError
 
@@ -56,8 +57,8 @@ class Limits:
     @classmethod
     def configured(cls) -> Limits:
         """The limits of this process. Raises `UserError` for a setting that is none."""
-        kinds = {field.name: type(field.default) for field in fields(cls)}
-        changed = {}
+        kinds: dict[str, type] = {field.name: type(field.default) for field in fields(cls)}
+        changed: dict[str, Any] = {}
         for part in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
             name, _, value = (piece.strip() for piece in part.partition("="))
             if name not in kinds:

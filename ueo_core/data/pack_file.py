@@ -96,7 +96,7 @@ def read_pixels(root: Path, packed: Packed) -> np.ndarray:
     pixels = np.empty(packed.shape, np.uint8)
     with open(root / f"{packed.pack}{PIXELS}", "rb", buffering=0) as file:
         file.seek(packed.offset)
-        view = memoryview(pixels).cast("B")
+        view = pixels.data.cast("B")
         while view:
             got = file.readinto(view)
             if not got:
@@ -111,7 +111,7 @@ class PackWriter:
     def __init__(self, root: Path, ending: str = "") -> None:
         self._root, self._ending, self.pack = root, ending, unique_name()
         self._lock, self._open = threading.Lock(), contextlib.ExitStack()
-        self._pixels = self._rows = None
+        self._files: tuple[BinaryIO, BinaryIO] | None = None  # pixels, rows
         self._end = 0  # bytes of pixels written
 
     def __enter__(self) -> PackWriter:
@@ -143,18 +143,19 @@ class PackWriter:
         format: str,
     ) -> Packed:
         with self._lock:
-            if self._pixels is None:
+            if self._files is None:
                 self._root.mkdir(parents=True, exist_ok=True)
-                self._pixels, self._rows = map(self._make, (PIXELS, INDEX))
+                self._files = self._make(PIXELS), self._make(INDEX)
+            stored, rows = self._files
             packed = Packed(sha, self.pack, self._end, width, height, side, spread, format)
             try:
-                _write_all(self._pixels, memoryview(np.ascontiguousarray(pixels)).cast("B"))
-            except OSError:  # a full disk: what was written of it goes again
-                self._pixels.seek(self._end)
-                self._pixels.truncate()
+                _write_all(stored, np.ascontiguousarray(pixels).data.cast("B"))
+            except OSError:  # a full disk: what was written of it is removed
+                stored.seek(self._end)
+                stored.truncate()
                 raise
             self._end += packed.size
-            _write_all(self._rows, memoryview(packed.row()))
+            _write_all(rows, memoryview(packed.row()))
             return packed
 
     def _make(self, kind: str) -> BinaryIO:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from ueo_core.data.intake_report import SkippedFile
 from ueo_core.data.limits import Limits
@@ -18,7 +18,7 @@ class Entry:
     """One file of a source."""
 
     name: str  # safe relative posix name, unique in the source
-    open: Callable[[], BinaryIO]
+    open: Callable[[], IO[bytes]]
     size: int  # bytes it claims to have
     packed: int | None = None  # bytes in its archive, None outside one
     identity: tuple[int, ...] | None = None  # equal later: the file has not changed since

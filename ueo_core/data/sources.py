@@ -115,7 +115,7 @@ def _upload(content: BinaryIO | bytes | Path) -> tuple[int, Callable[[], BinaryI
         path = Path(content)
         return path.stat().st_size, lambda: path.open("rb")
     size = content.seek(0, os.SEEK_END)
-    return size, lambda: _Rewound(content)
+    return size, lambda: io.BufferedReader(_Rewound(content))
 
 
 class _Rewound(io.RawIOBase):
@@ -125,8 +125,13 @@ class _Rewound(io.RawIOBase):
         self._file = file
         file.seek(0)
 
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)

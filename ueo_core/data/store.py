@@ -110,8 +110,7 @@ class Store:
 
     def report(self, set_id: str) -> IntakeReport:
         """What the set's last intake said. Raises `UserError` when there is no such set."""
-        self.open(set_id)
-        return IntakeReport.from_json(self._manifest(set_id)["report"])
+        return IntakeReport.from_json(self.open(set_id).report)
 
     def sets(self) -> list[SetInfo]:
         """All sets, the last used first."""
@@ -183,7 +182,7 @@ class Store:
         return report
 
     def _write_manifest(self, report: IntakeReport, images: list[dict]) -> None:
-        before = self._manifest(report.set_id) or {}
+        before = self._manifest(str(report.set_id)) or {}
         manifest = {
             "format": _FORMAT,
             "id": report.set_id,

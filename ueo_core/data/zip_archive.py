@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
+from functools import partial
 from typing import BinaryIO
 
 from ueo_core.data.limits import Limits, RejectedFile
@@ -76,7 +77,7 @@ def list_zip(
         source.entries.append(
             Entry(
                 names.take(name),
-                lambda info=info: archive.open(info),
+                partial(archive.open, info),
                 info.file_size,
                 packed=info.compress_size,
                 identity=member,

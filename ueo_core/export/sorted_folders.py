@@ -47,7 +47,8 @@ class SortedExport:
 
 def folder_names(classes: Sequence[str]) -> list[str]:
     """A folder name for every class, then one for the unknown: all different, fit for any disk."""
-    taken, found = set(), []
+    taken: set[str] = set()
+    found = []
     for name in [*classes, UNKNOWN]:
         plain = _UNFIT.sub("_", name).strip(" .")[:80] or "class"
         if _RESERVED.match(plain):
@@ -71,7 +72,8 @@ def sorted_files(
 ) -> Iterator[tuple[str, bytes, bool]]:
     """Every image's place, bytes, and whether they are the original's; at the end the list itself."""
     folders = folder_names(predictions.classes)
-    unknown, taken = predictions.unknown(threshold), {name: set() for name in folders}
+    unknown = predictions.unknown(threshold)
+    taken: dict[str, set[str]] = {name: set() for name in folders}
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow([*COLUMNS, "file", "bytes"])

@@ -1,6 +1,7 @@
 """The settings of the triangle, and named presets of them. No torch here."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 CLASS_NAMES = ("A", "B", "C")  # the triangle's three corners
 IMAGES = 60  # points in the batch
@@ -42,7 +43,7 @@ class Knobs:
 
     def within(self) -> "Knobs":
         """The same knobs, every value forced into its range (links are typed by hand, too)."""
-        values = {
+        values: dict[str, Any] = {
             name: type(getattr(self, name))(min(max(getattr(self, name), low), high))
             for name, (low, high, _) in self.RANGES.items()
         }
@@ -55,7 +56,7 @@ class Knobs:
 
     def with_seed(self, seed: int) -> "Knobs":
         """The same knobs on another batch; seeds wrap around, and moved dots go back."""
-        return replace(self, seed=seed % (self.RANGES["seed"][1] + 1), moved=())
+        return replace(self, seed=seed % (int(self.RANGES["seed"][1]) + 1), moved=())
 
 
 def _inside(moved: tuple) -> tuple[tuple[int, int, int], ...]:

@@ -155,14 +155,15 @@ def _moved(text: str) -> tuple[tuple[int, int, int], ...]:
     for part in text.split("."):
         numbers = part.split("-")
         if len(numbers) == 3 and all(n.isdecimal() and len(n) < 4 for n in numbers):
-            found.append(tuple(int(n) for n in numbers))
+            image, a, b = map(int, numbers)
+            found.append((image, a, b))
     return tuple(found)
 
 
 def _number(text: str | None, kind: type):
     try:
-        value = float(text)
-    except (TypeError, ValueError):
+        value = float(text or "")
+    except ValueError:
         return None
     return kind(value) if abs(value) < 1e6 else None  # false for NaN and infinity, too
 

@@ -40,9 +40,9 @@ class Stage:
         with torch.no_grad():
             self._text = model.encode_text()
 
-    def look(self, indices: Sequence[int]) -> NDArray[np.float32]:
+    def look(self, wanted: Sequence[int] | NDArray) -> NDArray[np.float32]:
         """Zero-shot cosines of test images with every class. → (n, C)"""
-        indices = np.asarray(indices, int)
+        indices = np.asarray(wanted, int)
         unseen = indices[np.isnan(self._cosines[indices, 0])]
         # What has been seen is answered without waiting for whoever looks at the rest.
         for part in np.array_split(unseen, -(-len(unseen) // PART)) if len(unseen) else ():
@@ -75,19 +75,21 @@ class Stage:
         """The logit scale s."""
         return self.model.logit_scale
 
-    def sure(self, indices: Sequence[int]) -> NDArray[np.float64]:
+    def sure(self, indices: Sequence[int] | NDArray) -> NDArray[np.floating]:
         """Confidence of test images: max softmax at the logit scale. → (n,)"""
         return msp(self.look(indices), self.scale)
 
     @cached_property
-    def score(self) -> NDArray[np.float64]:
+    def score(self) -> NDArray[np.floating]:
         """(N,) OOD score MCM, T = 1; higher is more known."""
         return mcm(self.cosines)
 
     @property
     def auc(self) -> float:
         """AUC of the score over the test images, percent."""
-        return auc(self.score, self.truth)
+        value = auc(self.score, self.truth)
+        assert value is not None, "the built-in problem has known and unknown images"
+        return value
 
     @cached_property
     def sweep(self) -> Sweep:

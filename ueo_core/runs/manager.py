@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from ueo_core.runs.control import Control
@@ -248,7 +249,7 @@ class Manager:
             # One core stays free, or the server that shows the run starves.
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
             try:
-                execute(self.folder(run), self._control, lambda e, r=run: self._tell(r, e), cache)
+                execute(self.folder(run), self._control, partial(self._tell, run), cache)
             except UserError as error:  # its folder has vanished
                 log.warning("run %s has ended without a state: %s", run, error)
             with self._changed:

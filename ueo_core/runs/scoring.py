@@ -5,6 +5,7 @@ Labels are read here alone, to score what is done. The loop is handed the confid
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
-from ueo_core.data.transforms import Views, encoded_at_once
+from ueo_core.data.transforms import ModelInputs, Views, encoded_at_once
 from ueo_core.evaluation.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.evaluation.thresholds import mixture_threshold
@@ -50,18 +51,21 @@ class Scorer:
         self.labels = folder.labels()
         self.batch = encoded_at_once(model.device)
         self.seconds = 0.0  # that encoding every image took the last time
-        self._views: dict[str, Views | CachedActivations] = {}
+        self._views: dict[str, ModelInputs] = {}
         self._final: dict[str, Tensor] | None = None  # all images after the last step, once known
 
-    def views(self, name: str) -> Views | CachedActivations:
+    def views(self, name: str) -> ModelInputs:
         """The evaluation and training views of `pool` or `holdout`; in quick mode, what is kept."""
         if name not in self._views:
             s, images = self.settings, self.sets[name]
             views = Views(images, self.model.backbone, s.crop_scale, s.flip)
-            if self.model.tail:
-                tell = lambda done: self.phase("reading", done, len(images))  # noqa: E731
-                views = CachedActivations(views, self.model, s.precision, tell)
             self._views[name] = views
+            if self.model.tail:
+
+                def tell(done: int) -> None:
+                    self.phase("reading", done, len(images))
+
+                self._views[name] = CachedActivations(views, self.model, s.precision, tell)
         return self._views[name]
 
     def truth(self, name: str) -> np.ndarray:
@@ -111,7 +115,7 @@ class Scorer:
     def _text(self) -> Tensor:
         return self.model.encode_text().cpu()
 
-    def _features(self, views: Views, on_batch=None, indices=None) -> Tensor:
+    def _features(self, views: ModelInputs, on_batch=None, indices=None) -> Tensor:
         """Features of all evaluation views, or of `indices`; fewer at a time when memory is short."""
         while True:
             try:
@@ -217,7 +221,8 @@ class Scorer:
         final = (self._final or self.encode_all("scoring")) if step else self._before()
         self.folder.save_tensors("adapted", final)
         last = self.model.adapter_copy()
-        models, result = {"zero_shot": self.zero, "adapted": final}, {"step": step}
+        models = {"zero_shot": self.zero, "adapted": final}
+        result: dict[str, Any] = {"step": step}
         choice = None
         if self.settings.guard and step:
             choice = safety_check(

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,11 +28,6 @@ from ueo_core.training.loop import Step, adapt, check_pool
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.memory import release_memory, reuse_freed_memory
 
-try:
-    import resource
-except ImportError:  # Windows has no such module
-    resource = None
-
 log = logging.getLogger(__name__)
 
 NON_FINITE_TRIES = 3
@@ -42,16 +38,16 @@ class Halted(Exception):
     """A person paused while images were being measured or scored."""
 
 
-def open_image_set(reference: dict | None, short_side: int) -> ImageSet | None:
-    """The image set that a run's config names, or None."""
-    if reference is None:
-        return None
+def open_image_set(reference: dict, short_side: int) -> ImageSet:
+    """An image set that a run's config names."""
     return Store(Path(reference["store"]), short_side).open(reference["set"])
 
 
 def peak_memory_mb() -> float | None:
     """Peak resident memory of this process so far, in MB; None where the system does not tell."""
-    if resource is None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
@@ -103,7 +99,8 @@ class Worker:
 
     def _carry_out(self, backbone: Backbone) -> str:
         self.pool = open_image_set(self.config["pool"], backbone.store_side)
-        holdout = open_image_set(self.config["holdout"], backbone.store_side)
+        held = self.config["holdout"]
+        holdout = open_image_set(held, backbone.store_side) if held else None
         check_pool(len(self.pool))
         self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
         self.confidence = self.scorer.measure()
@@ -296,7 +293,7 @@ def _carry_out(folder: RunFolder, control: Control, emit: Emit, cache: ModelCach
 
 
 def _fail(folder: RunFolder, emit: Emit, reason: str) -> dict:
-    state = {"step": 0, "steps": None}
+    state: dict[str, Any] = {"step": 0, "steps": None}
     try:
         state = folder.state
         state = folder.move("fail", phase="", reason=reason)

@@ -61,6 +61,8 @@ class Dataset:
     def images(self, part: str = "pool", short_side: int = TEACHING_SIDE) -> ImageSet:
         """The images of `pool` or `holdout`. UserError when they were deleted."""
         named = self.pool if part == "pool" else self.holdout
+        if named is None:
+            raise ValueError(f"{self.id} has no {part}")
         return Store(Path(named["store"]), short_side).open(named["set"])
 
     def raw_labels(self) -> dict[str, list[str | None] | None]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS, VARIANTS
@@ -103,13 +103,13 @@ def measured_part(dataset: Dataset) -> str | None:
     if dataset.is_sample:
         return None  # its pool lacks classes on purpose; the Drawings stand for it
     labels = dataset.labels()
-    found = [p for p in ("pool", "holdout") if labels[p] and len(set(labels[p]) - {None}) > 1]
+    found = [p for p in ("pool", "holdout") if len(set(labels[p] or ()) - {None}) > 1]
     return found[0] if found else None
 
 
 def marks_of(dataset: Dataset) -> str:
     """Changes with the images, the class names and the labels of a dataset."""
-    part = measured_part(dataset)
+    part = measured_part(dataset) or "pool"
     kept = [getattr(dataset, part)["fingerprint"], dataset.classes, dataset.labels()[part]]
     return sha256(json.dumps(kept).encode()).hexdigest()[:16]
 
@@ -122,7 +122,7 @@ def labeled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -
             f"Dataset “{dataset.title}”: a protocol measures, so it needs images with labels of two names "
             "or more; give it labels on the Data page."
         )
-    labels = dataset.labels()[part]
+    labels = dataset.labels()[part] or []
     known = () if by_share else dataset.classes
     paper = recognized(sorted({n for n in labels if n})) if by_share else None
     images = dataset.images(part, short_side)
@@ -251,7 +251,7 @@ def studies() -> list[Study]:
     found = []
     for path in (studio_home() / "protocols").glob("*/study.json"):
         with contextlib.suppress(TypeError, AttributeError, KeyError):
-            data = dict(read_json(path))
+            data = dict(read_json(path) or {})
             when = data.pop("kept")
             for name in ("shifts", "methods"):
                 data[name] = tuple(data[name])
@@ -293,7 +293,7 @@ _FACTS = ("seed", "n_pool", "n_test", "seconds")  # numbers that are no measurem
 
 
 def _less(row: dict, base: dict) -> dict:
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, dict):
             found[key] = _less(value, base[key])

@@ -11,7 +11,7 @@ import torch
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.settings import Settings
 from ueo_core.data.subset import Subset
-from ueo_core.data.transforms import Views
+from ueo_core.data.transforms import ModelInputs, Views
 from ueo_core.evaluation.guard_rule import IMAGES, draws_of, rate_hint
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
@@ -86,6 +86,7 @@ def _probe(
     image_features(model, few)
     image_seconds = (time.perf_counter() - began) / len(few)
     check()
+    views: ModelInputs
     if settings.mode == "quick":
         model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt, settings.mode)
         batch = Subset(pool, range(min(settings.batch_size, len(pool))))

@@ -99,7 +99,7 @@ def features_and_gradients(name: str, device: torch.device, precision: str) -> t
     with tower_autocast(precision, device):
         features, text = model.encode_image(images), model.encode_text()
     ((features @ text.T) * probe).sum().backward()
-    gradients = torch.cat([p.grad.flatten().cpu() for p in parameters])
+    gradients = torch.cat([p.grad.flatten().cpu() for p in parameters if p.grad is not None])
     return features.detach().cpu(), text.detach().cpu(), gradients
 
 

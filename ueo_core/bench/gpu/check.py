@@ -4,6 +4,7 @@ import platform
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -114,28 +115,33 @@ def gpu_check(minutes: float = 6.0, tell: Callable[[str], None] = lambda text: N
         )
         result["checks"].append({**vars(check), "passed": check.passed})
 
+    def measure(case: timing.Case) -> None:
+        result["timing"].append(timing.time_case(case, result["peaks"]))
+
+    def divide(case: timing.Case) -> None:
+        milliseconds = timing.parts_of_step(case)
+        result["parts"].append({**vars(case), "milliseconds": milliseconds})
+
     section("peaks", 20, peaks)
     for name in MODELS[:2]:
-        section(f"agreement {name}", 20, lambda name=name: agree(name))
-        section(f"adaptation {name}", 30, lambda name=name: adapt(name))
+        section(f"agreement {name}", 20, partial(agree, name))
+        section(f"adaptation {name}", 30, partial(adapt, name))
     for name in (MODELS[0], MODELS[1]):
-        section(f"resume {name}", 10, lambda name=name: resume(name))
+        section(f"resume {name}", 10, partial(resume, name))
     for name in MODELS[2:]:
-        section(f"agreement {name}", 40, lambda name=name: agree(name))
+        section(f"agreement {name}", 40, partial(agree, name))
     for case in CASES:
         where = f"{case.backbone}, {case.classes} classes, batch {case.batch}"
         section(
             f"timing {where}",
             25,
-            lambda case=case: result["timing"].append(timing.time_case(case, result["peaks"])),
+            partial(measure, case),
         )
     for case in CASES[:4]:
         section(
             f"parts {case.backbone}, {case.classes} classes, batch {case.batch}",
             10,
-            lambda case=case: result["parts"].append(
-                {**vars(case), "milliseconds": timing.parts_of_step(case)}
-            ),
+            partial(divide, case),
         )
     return result
 
