@@ -12,7 +12,7 @@ from ueo_core.data.transforms import Views
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.runs.create import create_run
-from ueo_core.runs.worker import execute, open_images
+from ueo_core.runs.worker import execute, open_image_set
 from ueo_core.training.loop import image_features
 from ueo_core.utils.background_jobs import Cancelled
 from ueo_core.utils.errors import UserError
@@ -55,7 +55,7 @@ def test_a_checkpoint_is_scored_as_its_model_scores_and_kept(run):
     model = AdaptedCLIP(backbone, CLASSES, settings.prompt)
     model.load_adapter(run.checkpoint(4))
     for part in ("pool", "holdout"):
-        views = Views(open_images(run.config[part], backbone.store_side), backbone)
+        views = Views(open_image_set(run.config[part], backbone.store_side), backbone)
         features = image_features(model, views)
         with torch.no_grad():
             cosines = (features @ model.encode_text().T).numpy()

@@ -21,8 +21,9 @@ from ueo_core.analysis.compare import (
     table,
 )
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
-from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_json
 from ueo_core.utils.paths import runs_root
 
 

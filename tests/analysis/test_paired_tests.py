@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from tests.analysis.test_compare import compared_run, run_of, zero_shot
 from ueo_core.analysis.compare import Model
-from ueo_core.analysis.paired_tests import against, holm, tests_sentence, mcnemar
+from ueo_core.analysis.paired_tests import against, holm, mcnemar, summary_sentence
 from ueo_core.analysis.verdict import compare, paired
 
 
@@ -81,10 +81,10 @@ def test_only_runs_on_the_same_bench_are_tested_and_never_a_run_against_itself()
     both = against([a, b, other], zero_shot(a))
     assert [t.run for t in both] == ["a", "b"]
     assert [t.p_holm for t in both] == holm([t.p_value for t in both])
-    said = tests_sentence(tests, {"b": "UEO"}, "a")
+    said = summary_sentence(tests, {"b": "UEO"}, "a")
     assert said.startswith("By HM on the same images, WORSE than a: UEO (-")
 
 
 def test_without_labels_there_is_no_test():
     u = compared_run("u", labelled=False)
-    assert against([u], zero_shot(u)) == [] and tests_sentence([], {}, "x") == ""
+    assert against([u], zero_shot(u)) == [] and summary_sentence([], {}, "x") == ""

@@ -6,7 +6,7 @@ from scipy.stats import binomtest, gaussian_kde
 from sklearn.metrics import auc as area
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ueo_core.analysis.histograms import counts_below, data_range, digits, densities, histogram
+from ueo_core.analysis.histograms import counts_below, data_range, densities, digits, histogram
 from ueo_core.analysis.image_selections import (
     VIEWS,
     best_predictions,

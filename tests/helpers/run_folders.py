@@ -12,7 +12,8 @@ from ueo_core.data.store import Store
 from ueo_core.inference.adapter_file import FORMAT
 from ueo_core.models.adapted_clip import save_adapter
 from ueo_core.runs.create import create_run, reference
-from ueo_core.runs.folder import RunFolder, write_json
+from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.files import write_json
 from ueo_core.utils.paths import runs_root, store_root
 
 CLASSES = ["cat", "dog", "sun"]

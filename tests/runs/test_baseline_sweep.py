@@ -72,7 +72,7 @@ def test_the_seed_of_a_rival_is_not_added_to_a_seed_in_the_title(manager):
     base = write_run("base", title="UEO · x · seed 3")
     config = base.config
     config["settings"]["seed"] = 3
-    from ueo_core.runs.folder import write_json
+    from ueo_core.utils.files import write_json
 
     write_json(base.path / "config.json", config)
     assert [r.title for r in baselines(manager, "base", ["entmin"], 2)] == [

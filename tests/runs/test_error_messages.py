@@ -8,7 +8,6 @@ import torch
 
 from tests.helpers.small_runs import adapter_of, forget, make, manager, same, store, story, wait  # noqa: F401
 from ueo_core.data.image_set import ImageSet, missing
-from ueo_core.runs import folder as on_disk
 from ueo_core.runs import scoring, worker
 from ueo_core.runs.control import Control
 from ueo_core.runs.error_messages import out_of_memory, sentence
@@ -16,6 +15,7 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import read_snapshot
 from ueo_core.runs.worker import execute
 from ueo_core.training.loop import image_features
+from ueo_core.utils import files
 
 
 def test_a_non_finite_loss_goes_back_halves_the_rate_and_gives_up_the_third_time(make, monkeypatch):  # noqa: F811
@@ -173,14 +173,14 @@ def test_so_full_that_not_even_the_state_can_be_written(make, manager, monkeypat
     execute(whole)
     with monkeypatch.context() as disk:
         disk.setattr(RunFolder, "save_checkpoint", full)
-        real = on_disk.write_bytes
+        real = files.write_bytes
 
         def tight(path, data):
             if b'"failed"' in data:
                 full()
             real(path, data)
 
-        disk.setattr(on_disk, "write_bytes", tight)
+        disk.setattr(files, "write_bytes", tight)
         run = manager.submit(folder)
         assert "The disk is full" in wait(manager, run, "failed").reason
         assert folder.state["state"] == "running"

@@ -13,7 +13,7 @@ from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, read_adapter
 from ueo_core.models.frozen_trunk import ClassTokenTail
 from ueo_core.runs.create import create_run
-from ueo_core.runs.worker import execute, open_images
+from ueo_core.runs.worker import execute, open_image_set
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import image_features
 from ueo_core.utils import memory
@@ -93,7 +93,7 @@ def test_a_whole_quick_run_passes_each_image_once_and_predicts_as_the_whole_mode
     whole = AdaptedCLIP(backbones.load(config, weights, "cpu"), ["key", "fish"])
     assert any(not torch.equal(v, adapter[k]) for k, v in whole.adapter().items())
     whole.load_adapter(adapter)
-    views = Views(open_images(pool, whole.backbone.store_side), whole.backbone)
+    views = Views(open_image_set(pool, whole.backbone.store_side), whole.backbone)
     cosines = image_features(whole, views) @ whole.encode_text().detach().T
     torch.testing.assert_close(run.tensors("adapted")["pool_cosines"], cosines, atol=1e-5, rtol=0)
 

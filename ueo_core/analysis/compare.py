@@ -28,8 +28,8 @@ class ModelPredictions:
     """The predictions of one model for the N images of a set, and its metrics."""
 
     prediction: NDArray[np.int64]  # (N,) class index
-    confidence: NDArray[np.float64]  # (N,) max softmax at the logit scale
-    score: NDArray[np.float64]  # (N,) higher = more in-distribution
+    confidence: NDArray[np.floating]  # (N,) max softmax at the logit scale
+    score: NDArray[np.floating]  # (N,) higher = more in-distribution
     threshold: float  # unsupervised, from the pool's scores; an image below it is rejected
     metrics: dict  # of metrics.evaluate
 

@@ -138,12 +138,14 @@ def judge_by_hand(found: Estimates) -> Verdict:
     """The verdict from a hand-labeled sample; the headline gives the sample size."""
     about = f"on {found.n_known} hand-labeled known images"
     if found.difference is None:
-        kind, headline = "unlabelled", "All images labeled so far are unknown, so accuracy cannot be estimated."
+        kind, headline = (
+            "unlabelled",
+            "All images labeled so far are unknown, so accuracy cannot be estimated.",
+        )
     else:
         d = found.difference
         figures = (
-            f"accuracy {d.value:+.0f} points, 95 % interval {d.low:+.0f} to {d.high:+.0f}, "
-            f"{about}"
+            f"accuracy {d.value:+.0f} points, 95 % interval {d.low:+.0f} to {d.high:+.0f}, {about}"
         )
         if d.low > 0:
             kind, headline = "better", f"Better, estimated from a sample ({figures})."

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from ueo_core.analysis.run_result import SetResult
 from ueo_core.evaluation.metrics import OOD
 
-Scores = dict[str, NDArray[np.float64]]  # by side
+Scores = dict[str, NDArray[np.floating]]  # by side
 Thresholds = dict[str, float]  # by side
 
 
@@ -83,7 +83,10 @@ VIEWS: dict[str, View] = {
         _changed,
     ),
     "became-wrong": View(
-        "Became wrong", "Right before, wrong after, most confident error first.", True, _became_wrong
+        "Became wrong",
+        "Right before, wrong after, most confident error first.",
+        True,
+        _became_wrong,
     ),
     "became-right": View(
         "Became right",

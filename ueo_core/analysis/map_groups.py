@@ -62,7 +62,10 @@ def _of_classes(index: NDArray, classes, shown: list[int]) -> list[Group]:
         Group("unlabeled", "unlabeled", np.flatnonzero(index == UNLABELED)),
     ]
     groups += [Group(classes[i], "class", np.flatnonzero(index == i)) for i in shown]
-    return [*groups, Group("none of the classes (unknown)", "unknown", np.flatnonzero(index == OOD))]
+    return [
+        *groups,
+        Group("none of the classes (unknown)", "unknown", np.flatnonzero(index == OOD)),
+    ]
 
 
 def _changes(part: SetResult) -> list[Group]:

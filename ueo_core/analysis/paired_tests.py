@@ -95,13 +95,15 @@ def _bootstrapped(
     return paired(predictions, scores, start.truth, len(start.classes), seed)
 
 
-def _hits(start: ComparedRun, reference: ModelPredictions, other: ModelPredictions) -> tuple[int, int, float]:
+def _hits(
+    start: ComparedRun, reference: ModelPredictions, other: ModelPredictions
+) -> tuple[int, int, float]:
     known = start.truth >= 0
     right = [a.prediction[known] == start.truth[known] for a in (reference, other)]
     return mcnemar(*right)
 
 
-def tests_sentence(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
+def summary_sentence(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
     """Which runs are better or worse than the reference, in one sentence; empty without tests."""
     if not tests:
         return ""

@@ -12,7 +12,11 @@ UNKNOWN = "(none of the classes)"  # in parentheses, so that it does not look li
 
 
 def selection_csv(
-    part: SetResult, names: Sequence[str], indices: Iterable[int], classes: Sequence[str], score: str
+    part: SetResult,
+    names: Sequence[str],
+    indices: Iterable[int],
+    classes: Sequence[str],
+    score: str,
 ) -> str:
     """One row per image: path, predictions, confidences and scores before and after; truth if labeled.
 

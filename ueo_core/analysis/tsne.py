@@ -53,7 +53,9 @@ def compute_tsne(
     """
     n = len(read_features(folder, part, 0))
     if n <= FEWEST:
-        raise UserError(f"t-SNE: it needs more than {FEWEST} images, and this set has {n}; use PCA.")
+        raise UserError(
+            f"t-SNE: it needs more than {FEWEST} images, and this set has {n}; use PCA."
+        )
     wanted = [s for s in dict.fromkeys((0, step)) if _kept(folder, part, s) is None]
     total = ITERATIONS * len(wanted)
     for i, s in enumerate(wanted):

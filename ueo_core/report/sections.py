@@ -72,7 +72,9 @@ def metrics(opened: Inspection, part: SetResult, verdict: Verdict) -> str:
     )
 
 
-def separation(opened: Inspection, part: SetResult, limits: dict[str, float], verdict: Verdict) -> str:
+def separation(
+    opened: Inspection, part: SetResult, limits: dict[str, float], verdict: Verdict
+) -> str:
     """Histograms of both sides with their thresholds, what these do, and the ROC."""
     scores = part.scores(DEFAULT_SCORE)
     figures = []

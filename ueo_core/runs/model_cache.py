@@ -1,4 +1,4 @@
-"""The last model used stays loaded for the next run, and is let go of when nobody comes."""
+"""Keeps the last backbone loaded for the next run."""
 
 from ueo_core.config.settings import Settings
 from ueo_core.models import backbones
@@ -6,22 +6,21 @@ from ueo_core.utils.memory import release_memory
 
 
 class ModelCache:
-    """One backbone, so that a pause and resume does not load it again."""
+    """One backbone, so that a resumed run does not load it again."""
 
     def __init__(self) -> None:
-        self._key, self._backbone = None, None
+        self._loaded: tuple[tuple, backbones.Backbone] | None = None  # key, backbone
 
     def get(self, settings: Settings) -> backbones.Backbone:
-        """The backbone of these settings."""
+        """The backbone of these settings; errors as in `backbones.load`."""
         key = (settings.backbone, settings.pretrained, settings.device)
-        if key != self._key:
+        if self._loaded is None or self._loaded[0] != key:
             self.clear()
-            self._backbone = backbones.load(*key)
-            self._key = key
-        return self._backbone
+            self._loaded = key, backbones.load(*key)
+        return self._loaded[1]
 
     def clear(self) -> None:
-        """Let go of it, and give its memory back."""
-        if self._key is not None:
-            self._key, self._backbone = None, None
+        """Drop the backbone and free its memory."""
+        if self._loaded is not None:
+            self._loaded = None
             release_memory()

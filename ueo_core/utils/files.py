@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 TEMPORARY = ".part"
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write beside `path` and rename into place: readers see the old file or the new one."""
     beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{TEMPORARY}")
     try:
@@ -39,11 +39,13 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """The whole of `data`, or what was there before."""
-    write_whole(path, lambda file: file.write(data) and None)
+    write_whole(path, lambda file: file.write(data))
 
 
-def write_json(path: Path, data: Any) -> None:
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+def write_json(path: Path, data: Any, indent: int | None = None) -> None:
+    """The whole of `data` as JSON, or what was there before. indent: None writes a single line."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(data, ensure_ascii=False, indent=indent, separators=separators)
     write_bytes(path, text.encode("utf-8"))
 
 

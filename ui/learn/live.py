@@ -4,7 +4,7 @@ import uuid
 
 import streamlit as st
 
-from ueo_core.analysis.live_metrics import score_densities, phase_sentence
+from ueo_core.analysis.live_metrics import phase_sentence, score_densities
 from ueo_core.drawings import sample
 from ueo_core.learn.link import Link
 from ueo_core.runs.downsample import decimated

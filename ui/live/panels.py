@@ -9,9 +9,9 @@ from ueo_core.analysis import histograms
 from ueo_core.analysis.live_metrics import (
     borderline_images,
     change_by_layer,
-    score_densities,
     has_labels,
     progress_signs,
+    score_densities,
     weight_bars,
     within,
 )
