@@ -6,7 +6,13 @@ from pathlib import Path
 
 from ueo_core.analysis import compare as side_by_side
 from ueo_core.analysis.compare import FIGURES, ZERO_SHOT, ComparedRun, Mean, Model, Row
-from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, summary_sentence
+from ueo_core.analysis.paired_tests import (
+    ACCURACY_TEST,
+    INTERVAL,
+    Paired,
+    against,
+    summary_sentence,
+)
 from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError

@@ -6,7 +6,13 @@ import streamlit as st
 
 from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Row, differences, labels, table
-from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, summary_sentence
+from ueo_core.analysis.paired_tests import (
+    ACCURACY_TEST,
+    INTERVAL,
+    Paired,
+    against,
+    summary_sentence,
+)
 from ui.common.job_progress import DelayedProgress
 from ui.common.text import escaped, markdown
 
