@@ -1,4 +1,4 @@
-"""Checkpoints: every one can be looked at, is scored as the run itself would, and only once."""
+"""Checkpoints: each can be shown, is scored as by the run itself, and only once."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def run(tiny_files, tmp_path):
     return folder
 
 
-def test_a_checkpoint_is_scored_as_its_model_scores_and_kept(run):
+def test_scores_of_a_checkpoint_are_those_of_its_model_and_are_kept(run):
     assert checkpoint_steps(run) == [0, 2, 4, 6]
     assert unscored_steps(run) == [2, 4]
     with pytest.raises(UserError, match="after step 2 has not been scored"):
@@ -65,24 +65,24 @@ def test_a_checkpoint_is_scored_as_its_model_scores_and_kept(run):
         assert (found.step, found.final) == (4, 6)
 
 
-def test_the_ends_are_the_runs_own_scores(run):
+def test_the_first_and_last_step_are_scored_by_the_run_itself(run):
     first, last = read_inspection(run, 0), read_inspection(run)
     part = first.parts["pool"]
     np.testing.assert_array_equal(part.cosines["before"], part.cosines["after"])
     assert last.step == last.final == 6
-    score_checkpoints(run, [6])  # scoring the last once more gives what the run wrote
+    score_checkpoints(run, [6])  # scoring the last step again gives the same result
     again = read_inspection(run)
     np.testing.assert_allclose(
         again.parts["pool"].cosines["after"], last.parts["pool"].cosines["after"], atol=1e-6
     )
 
 
-def test_leaving_keeps_what_is_whole_and_nothing_else(run):
-    def leave_in_the_second():
+def test_canceling_keeps_only_completed_steps(run):
+    def cancel_in_the_second():
         if (run.path / "scored" / "000002.safetensors").exists():
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        score_checkpoints(run, [2, 4], check=leave_in_the_second)
+        score_checkpoints(run, [2, 4], check=cancel_in_the_second)
     assert unscored_steps(run) == [4]
     assert [p.name for p in (run.path / "scored").iterdir()] == ["000002.safetensors"]

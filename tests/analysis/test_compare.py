@@ -1,4 +1,4 @@
-"""Runs side by side: grouping, means, differences and what cannot be compared."""
+"""Runs side by side: groups, means, differences and what cannot be compared."""
 
 import dataclasses
 
@@ -28,7 +28,7 @@ from ueo_core.utils.paths import runs_root
 
 
 def compared_run(name: str, like: RunFolder | None = None, settings: dict | None = None, **facts):
-    """A run on disk, opened; `like`: on the images of that run; settings put over the preset."""
+    """A run on disk, opened; like: on the images of that run; settings: replace those of the preset."""
     folder = write_run(name, **facts)
     config = folder.config
     config["settings"] |= settings or {}
@@ -43,7 +43,7 @@ def run_of(opened) -> RunFolder:
 
 
 def zero_shot(opened) -> Model:
-    """What a run began from."""
+    """The zero-shot model of a run."""
     return Model("Zero-shot", opened, "before")
 
 
@@ -61,7 +61,7 @@ def metrics_of(skill: float, seed: int) -> dict:
     return evaluate(cosines_of(labels_of(80), skill, seed), truth, CLASSES, SCALE)
 
 
-def test_an_opened_run_holds_what_the_metrics_compute(three):
+def test_an_opened_run_has_the_metrics_of_its_cosines(three):
     before, after = (three[0].predictions[side] for side in ("before", "after"))
     assert before.metrics == metrics_of(0.03, 0) and after.metrics == metrics_of(0.12, 1)
     cosines = cosines_of(labels_of(80), 0.12, 1)
@@ -71,20 +71,20 @@ def test_an_opened_run_holds_what_the_metrics_compute(three):
     assert three[0].seconds == 4.0
 
 
-def test_runs_that_differ_only_in_the_seed_are_one_line_with_mean_and_deviation(three):
+def test_runs_that_differ_only_in_the_seed_are_one_row_with_mean_and_deviation(three):
     zero, ueo, infomax = table(three)
     assert (zero.title, zero.seeds, zero.figures["seconds"].value) == ("Zero-shot", (), 0.0)
     assert zero.figures["hm"].value == metrics_of(0.03, 0)["hm"]
     assert (ueo.title, ueo.runs, ueo.seeds) == ("UEO", ("a", "b"), (0, 1))
     values = [metrics_of(0.12, 1)["acc"], metrics_of(0.08, 1)["acc"]]
     assert ueo.figures["acc"].value == pytest.approx(sum(values) / 2)
-    # The sample deviation of two values is their distance over the root of two.
+    # The sample standard deviation of two values is their distance divided by √2.
     assert ueo.figures["acc"].deviation == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
     assert (infomax.title, infomax.figures["acc"].deviation) == ("InfoMax", None)
     assert infomax.figures["auc"].value == metrics_of(0.05, 1)["auc"]
 
 
-def test_the_same_seed_twice_counts_once_and_is_said(three):
+def test_the_same_seed_twice_counts_once_with_a_caution(three):
     again = compared_run("again", run_of(three[0]), skill=(0.03, 0.02), title="once more")
     together = [*three, again]
     assert [[c.run for c in g] for g in groups(together)] == [["a", "b", "again"], ["c"]]
@@ -95,13 +95,13 @@ def test_the_same_seed_twice_counts_once_and_is_said(three):
     ]
 
 
-def test_device_and_chunk_change_no_result_but_a_rate_and_an_early_stop_do(three):
+def test_device_and_chunk_keep_the_group_but_the_rate_and_an_early_stop_change_it(three):
     same = compared_run("same", run_of(three[0]), {"seed": 5, "device": "cpu", "chunk": 8})
     rate = compared_run("rate", run_of(three[0]), {"lr": 0.05})
     early = dataclasses.replace(three[0], run="early", step=2)
     found = [[c.run for c in g] for g in groups([three[0], same, rate, early])]
     assert found == [["a", "same"], ["rate"], ["early"]]
-    # What most of them have goes without saying; between two, both are named.
+    # A value of more than half of the runs is left out; of two runs both are named.
     called = names([three[0], rate, early])
     assert called == {"a": "UEO", "rate": "UEO · lr 0.05", "early": "UEO · stopped at step 2"}
     assert names([three[0], rate]) == {
@@ -110,7 +110,7 @@ def test_device_and_chunk_change_no_result_but_a_rate_and_an_early_stop_do(three
     }
 
 
-def test_every_run_has_a_name_of_its_own_and_every_start_is_a_model(three):
+def test_every_run_has_a_unique_label_and_every_zero_shot_model_is_a_model(three):
     assert labels(three) == {"a": "UEO · seed 0", "b": "UEO · seed 1", "c": "InfoMax · seed 0"}
     twice = compared_run("twice", run_of(three[0]))
     assert labels([three[0], twice]) == {"a": "UEO · a", "twice": "UEO · twice"}
@@ -136,13 +136,13 @@ def test_only_what_differs_is_listed(three):
     assert differences(three[:1]) == [] and cautions(three) == []
 
 
-def test_a_run_that_was_trained_on_says_so(three):
+def test_a_run_that_was_trained_longer_is_named_so(three):
     on = compared_run("on", run_of(three[0]), {"extensions": [[4, 6]]})
     assert names([*three[:2], on])["on"] == "UEO · 6 more epochs"
     assert len(groups([three[0], on])) == 2
 
 
-def test_other_images_and_other_classes_are_sentences(three):
+def test_other_images_and_other_classes_are_cautions(three):
     other = compared_run("other-images", n=40, title="elsewhere")
     said = cautions([three[0], other])
     assert len(said) == 1 and said[0].startswith(
@@ -169,7 +169,7 @@ def test_the_same_images_with_other_labels_are_not_tested_against_each_other(thr
     assert "have different labels" in cautions([three[0], again])[0]
 
 
-def test_without_labels_only_agreement_is_left():
+def test_without_labels_there_is_only_agreement():
     found = compared_run("u", labeled=False)
     zero, ueo = table([found])
     assert ueo.figures["acc"] is None and zero.figures["hm"] is None
@@ -182,6 +182,6 @@ def test_the_sets_of_runs_and_a_run_without_a_test_set(three):
         open_compared_run(run_of(three[0]), "holdout", "mcm")
 
 
-def test_mean_is_none_where_a_value_is_missing():
+def test_mean_is_none_if_a_value_is_missing():
     assert mean([1.0, None]) is None and mean([]) is None
     assert str(mean([1.0, 3.0])) == "2.0 ± 1.4" and str(mean([1.0])) == "1.0"

@@ -1,11 +1,11 @@
-"""The curves of a run carry the run's own numbers, under the same names for every run."""
+"""The curves of a run have the numbers of its events, with the same names for all runs."""
 
 from tests.helpers.run_folders import write_run
 from ueo_core.analysis.compare_curves import CURVES, curves
 from ueo_core.runs.snapshot import read_snapshot
 
 
-def test_curves_are_those_of_the_events_and_labels_decide_which():
+def test_curves_have_the_numbers_of_the_events_with_and_without_labels():
     labeled = curves(read_snapshot(write_run("a")), 3)
     assert labeled["Loss"] == [(1, -0.1), (2, -0.2), (3, -0.3), (4, -0.4)]
     assert labeled["Entropy of each image"] == [(s, 0.5) for s in (1, 2, 3, 4)]

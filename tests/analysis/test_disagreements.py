@@ -1,4 +1,4 @@
-"""Images on which two models differ: every selection against a hand-written case."""
+"""Images with different predictions of two models: every selection against a small example."""
 
 import numpy as np
 
@@ -22,10 +22,10 @@ B = ModelPredictions(
 )
 
 
-def test_the_selections_are_those_by_hand_and_the_surest_disagreement_is_first():
+def test_selections_of_an_example_start_with_the_most_confident():
     found = {view: differing(view, A, B, TRUTH).tolist() for view in pair_views(True)}
     assert found == {
-        "differ": [2, 3, 1, 4],  # both at least 0.7, 0.6, 0.5, 0.5 sure
+        "differ": [2, 3, 1, 4],  # smaller confidences: 0.7, 0.6, 0.5, 0.5
         "left": [2],
         "right": [1],
         "neither": [3],
@@ -33,5 +33,5 @@ def test_the_selections_are_those_by_hand_and_the_surest_disagreement_is_first()
     }
 
 
-def test_without_labels_only_what_needs_none_is_offered():
+def test_without_labels_there_are_only_the_selections_that_need_none():
     assert list(pair_views(False)) == ["differ", "unknown"]

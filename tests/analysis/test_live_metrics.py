@@ -1,4 +1,4 @@
-"""From snapshots to what the Live page draws."""
+"""The numbers of the Live page, from snapshots."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from ueo_core.analysis import live_metrics
 from ueo_core.runs.snapshot import read_snapshot
 
 
-def test_labels_split_the_weights_and_the_hills():
+def test_labels_group_the_weights_and_the_densities():
     now = read_snapshot(write_run("r"))
     found = live_metrics.weight_bars(now)
     assert {k: v.sum() for k, v in found.counts.items()} == {"known": 60, "unknown": 20}
@@ -21,7 +21,7 @@ def test_labels_split_the_weights_and_the_hills():
     assert live_metrics.progress_signs(now, 3)["ACC"] == [(0, 50.0), (4, 54.0)]
 
 
-def test_without_labels_signs_take_their_place():
+def test_without_labels_there_are_other_indicators():
     now = read_snapshot(write_run("r", labeled=False))
     assert list(live_metrics.weight_bars(now).counts) == ["all images"]
     assert list(live_metrics.score_densities(now).density) == [
@@ -33,13 +33,13 @@ def test_without_labels_signs_take_their_place():
     assert signs["Uncertainty"][0][1] == pytest.approx(100 * 0.5 / np.log(3))
 
 
-def test_change_in_percent_and_canaries_with_their_flip():
+def test_change_is_in_percent_and_borderline_images_have_their_changed_predictions():
     now = read_snapshot(write_run("r"))
     steps, layers, values = live_metrics.change_by_layer(now)
     assert steps == [0, 4] and layers == ["context", "bn1"]
     np.testing.assert_allclose(values, [[0, 4], [0, 0.4]])
-    (canary,) = live_metrics.borderline_images(now)
-    assert (canary.before, canary.now, canary.flipped_at, canary.flipped) == (
+    (image,) = live_metrics.borderline_images(now)
+    assert (image.before, image.now, image.flipped_at, image.flipped) == (
         "cat",
         "dog",
         (4,),
@@ -47,7 +47,7 @@ def test_change_in_percent_and_canaries_with_their_flip():
     )
 
 
-def test_a_run_that_has_done_nothing_draws_nothing():
+def test_a_run_without_events_has_no_data_for_charts():
     folder = write_run("q", state="queued")
     (folder.path / "events.jsonl").unlink()
     folder.set_state("queued", step=0, steps=None)

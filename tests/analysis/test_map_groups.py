@@ -1,4 +1,4 @@
-"""Colors of the map: every image exactly once, in the group that its answer and truth say."""
+"""Colors of the map: each image exactly once, in the group of its prediction or true class."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def members(groups) -> dict:
     return {g.name: g.members.tolist() for g in groups}
 
 
-def test_answers_truth_and_change_by_hand():
+def test_groups_of_an_example():
     one = part([0, 0, 2, 1, OOD, UNLABELED])
     assert members(map_groups(one, "answer", NAMES, [0])["before"]) == {
         "a": [0, 3, 4],
@@ -56,7 +56,7 @@ def test_every_image_is_in_one_group():
             assert sorted(i for group in groups for i in group.members) == list(range(6))
 
 
-def test_the_most_frequent_answers_get_the_colors_and_truth_needs_labels():
-    assert frequent_classes(part([0] * 6)) == [0, 1]  # c is never answered after adaptation
+def test_the_most_frequent_predictions_have_colors_and_truth_needs_labels():
+    assert frequent_classes(part([0] * 6)) == [0, 1]  # c is never predicted after adaptation
     assert "truth" in colorings(part([0] * 6))
     assert "truth" not in colorings(part([UNLABELED] * 6))

@@ -1,4 +1,4 @@
-"""Paired tests by hand, by enumeration and by scipy."""
+"""Paired tests against a formula, an enumeration and SciPy."""
 
 import itertools
 from math import comb
@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from tests.analysis.test_compare import compared_run, run_of, zero_shot
 from ueo_core.analysis.compare import Model
-from ueo_core.analysis.paired_tests import against, describe_tests, holm, mcnemar
+from ueo_core.analysis.paired_tests import against, holm, mcnemar, summary_sentence
 from ueo_core.analysis.verdict import compare, paired
 
 
@@ -22,13 +22,13 @@ def test_mcnemar_is_the_two_sided_binomial_of_the_discordant_images(gained, lost
     assert mcnemar(before, after) == (gained, lost, pytest.approx(by_hand))
 
 
-def test_holm_multiplies_by_the_tests_left_and_never_falls():
+def test_holm_multiplies_by_the_remaining_tests_and_is_monotonic():
     # Sorted 0.01, 0.02, 0.03 × 3, 2, 1 → 0.03, 0.04, max(0.04, 0.03).
     assert holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
     assert holm([0.9, 0.8]) == [1.0, 1.0] and holm([]) == []
 
 
-def test_the_paired_bootstrap_of_auc_is_that_of_every_possible_sample():
+def test_the_paired_bootstrap_of_auc_agrees_with_all_possible_samples():
     truth = np.array([0, 0, 0, -1, -1, -1])
     score = {
         "before": np.array([3.0, 1.0, 2.0, 2.5, 0.5, 1.5]),
@@ -55,7 +55,7 @@ def test_the_paired_bootstrap_of_auc_is_that_of_every_possible_sample():
     assert (found.low, found.high) == (pytest.approx(low, abs=1e-6), pytest.approx(high, abs=1e-6))
 
 
-def test_against_zero_shot_is_what_the_verdict_compares():
+def test_the_test_against_zero_shot_agrees_with_the_verdict():
     a = compared_run("a")
     (test,) = against([a], zero_shot(a))
     from ueo_core.analysis.run_result import read_inspection
@@ -72,7 +72,7 @@ def test_against_zero_shot_is_what_the_verdict_compares():
     assert test.verdict == "better"
 
 
-def test_only_runs_on_the_same_bench_are_tested_and_never_a_run_against_itself():
+def test_only_other_runs_on_the_same_benchmark_are_tested():
     a = compared_run("a")
     b = compared_run("b", run_of(a), {"seed": 1}, skill=(0.03, 0.0))
     other = compared_run("other-images", n=40)
@@ -81,10 +81,10 @@ def test_only_runs_on_the_same_bench_are_tested_and_never_a_run_against_itself()
     both = against([a, b, other], zero_shot(a))
     assert [t.run for t in both] == ["a", "b"]
     assert [t.p_holm for t in both] == holm([t.p_value for t in both])
-    said = describe_tests(tests, {"b": "UEO"}, "a")
+    said = summary_sentence(tests, {"b": "UEO"}, "a")
     assert said.startswith("By HM on the same images: worse than a: UEO (-")
 
 
 def test_without_labels_there_is_no_test():
     u = compared_run("u", labeled=False)
-    assert against([u], zero_shot(u)) == [] and describe_tests([], {}, "x") == ""
+    assert against([u], zero_shot(u)) == [] and summary_sentence([], {}, "x") == ""

@@ -1,4 +1,4 @@
-"""The map of images: scikit-learn's plane, class texts where projection puts them, two like views."""
+"""The map of images: principal components as in scikit-learn, projected class texts, aligned sides."""
 
 import numpy as np
 import pytest
@@ -20,22 +20,22 @@ FEATURES = {"before": unit(60, 3.0), "after": unit(60, 4.0)}
 COSINES = {side: (x @ TEXT.T).astype(np.float32) for side, x in FEATURES.items()}
 
 
-def test_the_plane_is_that_of_scikit_learn_and_says_how_much_it_holds():
+def test_principal_components_and_explained_variance_agree_with_scikit_learn():
     found = pca_map(FEATURES, COSINES)
     for side, x in FEATURES.items():
         pca = PCA(2).fit(x.astype(np.float64))
         expected = pca.transform(x)
-        # Up to a turn of the plane: all distances are equal.
-        gaps = [
+        # Equal up to a rotation: all distances are equal.
+        distances = [
             np.linalg.norm(p[:, None] - p[None], axis=2) for p in (found.points[side], expected)
         ]
-        np.testing.assert_allclose(*gaps, atol=1e-5)
+        np.testing.assert_allclose(*distances, atol=1e-5)
         assert found.explained[side] == pytest.approx(
             100 * pca.explained_variance_ratio_.sum(), 1e-4
         )
 
 
-def test_texts_stand_where_their_projection_falls_though_only_cosines_are_known():
+def test_text_positions_are_their_projections_computed_from_cosines_alone():
     found = pca_map(FEATURES, COSINES)
     x = FEATURES["before"].astype(np.float64)
     axes = np.linalg.lstsq(x - x.mean(0), found.points["before"], rcond=None)[0]  # (D, 2)
@@ -43,13 +43,13 @@ def test_texts_stand_where_their_projection_falls_though_only_cosines_are_known(
     np.testing.assert_allclose(found.anchors["before"], projected - projected.mean(0), atol=1e-4)
 
 
-def test_putting_the_texts_on_the_images_mean_changes_no_answer():
+def test_shifting_the_texts_to_the_images_mean_changes_no_prediction():
     shift = g.normal(size=12)
     moved = FEATURES["after"] @ (TEXT + shift).T
     assert (moved.argmax(1) == COSINES["after"].argmax(1)).all()
 
 
-def test_a_turned_copy_is_turned_back():
+def test_a_reflected_copy_is_aligned():
     x = FEATURES["before"]
     mirrored = x * np.r_[-1, np.ones(11)].astype(np.float32)
     text = TEXT * np.r_[-1, np.ones(11)]
@@ -61,14 +61,14 @@ def test_a_turned_copy_is_turned_back():
     np.testing.assert_allclose(found.anchors["after"], found.anchors["before"], atol=1e-4)
 
 
-def test_features_that_are_all_alike_make_no_error():
+def test_equal_features_cause_no_error():
     same = np.ones((5, 12), np.float32) / np.sqrt(12)
     cosines = (same @ TEXT.T).astype(np.float32)
     found = pca_map({"before": same}, {"before": cosines})
     assert np.isfinite(found.points["before"]).all() and np.isfinite(found.anchors["before"]).all()
 
 
-def test_without_axes_a_text_stands_amid_its_nearest_images():
+def test_without_axes_a_text_is_at_the_median_of_its_nearest_images():
     points = np.array([[0, 0], [1, 0], [2, 5], [9, 9], [9, 8], [7, 7.0]])
     cosines = np.array([[0.9, 0.8, 0.7, 0.6, 0.5, 0.1], [0.1, 0.5, 0.6, 0.7, 0.8, 0.9]]).T
     expected = [np.median(points[:5], axis=0), np.median(points[1:], axis=0)]

@@ -1,4 +1,4 @@
-"""The list of runs, and those that Compare begins with."""
+"""The list of runs, and the default selection of Compare."""
 
 import pytest
 
@@ -17,29 +17,29 @@ def manager():
     made.shutdown()
 
 
-def test_the_newest_runs_on_the_same_data_are_chosen_in_the_order_of_their_making(manager):
+def test_the_newest_runs_on_the_same_data_are_selected_in_the_order_of_creation(manager):
     a = compared_run("a")
     compared_run("elsewhere", n=40)
     compared_run("b", run_of(a), {"seed": 1})
     write_run("halted", state="paused")
     (runs_root() / "broken").mkdir()
-    (runs_root() / "broken" / "config.json").write_text("{")
+    (runs_root() / "broken" / "config.json").write_text("{", encoding="utf-8")
     entries = catalog(manager)
     assert [e.run for e in entries] == ["b", "elsewhere", "a"]
     assert latest_together(entries) == ["a", "b"]
     assert entries[0].seed == 1 and entries[0].method == "ueo" and entries[0].finished
 
 
-def test_without_a_finished_run_nothing_is_chosen(manager):
+def test_without_a_finished_run_none_is_selected(manager):
     assert latest_together(catalog(manager)) == []
 
 
-def test_an_unknown_run_and_a_damaged_one_are_sentences(manager):
-    with pytest.raises(UserError, match="there is none of that name"):
+def test_an_unknown_and_a_damaged_run_are_clear_errors(manager):
+    with pytest.raises(UserError, match="there is no run with this name"):
         entry(manager, "../x")
     with pytest.raises(UserError, match="there is no run in that folder"):
         entry(manager, "nowhere")
     (runs_root() / "broken").mkdir(parents=True)
-    (runs_root() / "broken" / "config.json").write_text("{")
+    (runs_root() / "broken" / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match="“broken”: its folder cannot be read"):
         entry(manager, "broken")

@@ -1,4 +1,4 @@
-"""A selection as a table: the numbers of the page, names that need quoting, truth only with labels."""
+"""A selection as CSV: the numbers of the page, quoted names, truth only with labels."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def rows(truth, score: str) -> list[dict]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def test_every_cell_is_what_the_scores_say():
+def test_cells_are_the_predictions_confidences_and_scores():
     found = rows(truth_from_labels(LABELS, CLASSES), "energy")
     assert [r["path"] for r in found] == [NAMES[5], NAMES[3]]
     assert [r["truth"] for r in found] == ["dog", "(none of the classes)"]

@@ -1,4 +1,4 @@
-"""t-SNE in its child process: told how far it is, left at once, computed once."""
+"""t-SNE in a child process: progress, cancellation, and a single computation."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from ueo_core.utils.background_jobs import Cancelled
 from ueo_core.utils.errors import UserError
 
 
-def test_it_is_told_of_kept_and_equal_to_the_method_itself(monkeypatch):
+def test_it_reports_progress_is_kept_and_equals_a_direct_fit(monkeypatch):
     folder, told = write_run("r", n=24), []
     opened = read_inspection(folder)
     assert tsne.tsne_map(folder, opened, "pool") is None
@@ -32,23 +32,23 @@ def test_it_is_told_of_kept_and_equal_to_the_method_itself(monkeypatch):
     tsne.compute_tsne(folder, "pool", 4)
 
 
-def test_leaving_ends_the_child_and_leaves_nothing(monkeypatch):
+def test_canceling_ends_the_child_process_and_writes_nothing(monkeypatch):
     folder, children = write_run("r", n=40), []
     start = tsne.subprocess.Popen
     monkeypatch.setattr(
         tsne.subprocess, "Popen", lambda *a, **k: children.append(start(*a, **k)) or children[-1]
     )
 
-    def leave():
+    def cancel():
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        tsne.compute_tsne(folder, "pool", 4, check=leave)
+        tsne.compute_tsne(folder, "pool", 4, check=cancel)
     assert len(children) == 1 and children[0].poll() is not None
     assert not list(folder.path.glob("scored/*"))
 
 
-def test_a_child_that_fails_is_a_sentence(monkeypatch):
+def test_a_failing_child_process_is_a_clear_error(monkeypatch):
     folder = write_run("r", n=24)
     monkeypatch.setattr(tsne, "read_features", lambda *a: np.full((24, 3), np.nan, np.float32))
     with pytest.raises(UserError, match="t-SNE: it failed with .*NaN.*; use the PCA map"):

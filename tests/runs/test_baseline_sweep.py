@@ -1,4 +1,4 @@
-"""The rivals of a run: what is queued, under which name, and that a second click queues nothing."""
+"""The baselines of a run: what is queued, with which title, and that a second click queues nothing."""
 
 import pytest
 
@@ -7,11 +7,12 @@ from ueo_core.runs.baseline_sweep import baselines, queue_baselines
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.manager import Manager
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_json
 from ueo_core.utils.paths import runs_root
 
 
-class Still(Manager):
-    """A manager whose worker never takes anything up."""
+class Idle(Manager):
+    """A manager whose worker starts no run."""
 
     def _work(self) -> None:
         with self._changed:
@@ -21,12 +22,12 @@ class Still(Manager):
 
 @pytest.fixture
 def manager():
-    made = Still(runs_root())
+    made = Idle(runs_root())
     yield made
     made.shutdown()
 
 
-def test_rivals_have_the_data_and_settings_of_the_run_but_method_and_seed(manager):
+def test_baselines_have_the_data_and_settings_of_the_run_except_method_and_seed(manager):
     base = write_run("base", title="UEO · drawings-resnet · night")
     ids = queue_baselines(manager, "base", ["infomax", "entmin"], 2)
     found = [RunFolder(runs_root() / i) for i in ids]
@@ -46,7 +47,7 @@ def test_rivals_have_the_data_and_settings_of_the_run_but_method_and_seed(manage
     assert manager.queue() == ids[1:]
 
 
-def test_a_second_click_finds_the_first_ones_runs(manager):
+def test_a_second_click_finds_the_runs_of_the_first(manager):
     write_run("base")
     first = queue_baselines(manager, "base", ["infomax"], 1)
     assert queue_baselines(manager, "base", ["infomax"], 1) == first
@@ -55,7 +56,7 @@ def test_a_second_click_finds_the_first_ones_runs(manager):
     assert [r.run for r in planned] == ["base", None, first[1], None]
 
 
-def test_failed_and_early_runs_are_run_anew_and_paused_ones_go_on(manager):
+def test_failed_and_early_runs_are_repeated_and_paused_ones_are_resumed(manager):
     write_run("base")
     (_, baseline) = queue_baselines(manager, "base", ["infomax"], 1)
     manager.act(baseline, "cancel")
@@ -68,12 +69,10 @@ def test_failed_and_early_runs_are_run_anew_and_paused_ones_go_on(manager):
     assert queue_baselines(manager, "base", ["infomax"], 1)[1] not in (baseline, again)
 
 
-def test_the_seed_of_a_rival_is_not_added_to_a_seed_in_the_title(manager):
+def test_the_seed_of_a_baseline_replaces_a_seed_in_the_title(manager):
     base = write_run("base", title="UEO · x · seed 3")
     config = base.config
     config["settings"]["seed"] = 3
-    from ueo_core.utils.files import write_json
-
     write_json(base.path / "config.json", config)
     assert [r.title for r in baselines(manager, "base", ["entmin"], 2)] == [
         "UEO · x",
@@ -83,9 +82,9 @@ def test_the_seed_of_a_rival_is_not_added_to_a_seed_in_the_title(manager):
     ]
 
 
-def test_too_many_seeds_and_an_unknown_method_are_sentences(manager):
+def test_too_many_seeds_and_an_unknown_method_are_clear_errors(manager):
     write_run("base")
-    with pytest.raises(UserError, match="seeds: 11 is out of range; choose 1 to 10"):
+    with pytest.raises(UserError, match="Seeds: 11 is out of range; choose 1 to 10"):
         baselines(manager, "base", [], 11)
     with pytest.raises(UserError, match="Method: “x” is not known; choose one of"):
         queue_baselines(manager, "base", ["x"], 1)

@@ -1,4 +1,4 @@
-"""What goes wrong in a run: a sentence, the way out, and everything up to then kept."""
+"""Errors in a run: a clear reason, a way out, and everything before the error is kept."""
 
 import errno
 import json
@@ -15,10 +15,10 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import read_snapshot
 from ueo_core.runs.worker import execute
 from ueo_core.training.loop import image_features
-from ueo_core.utils import files as on_disk
+from ueo_core.utils import files
 
 
-def test_a_non_finite_loss_goes_back_halves_the_rate_and_gives_up_the_third_time(make, monkeypatch):  # noqa: F811
+def test_a_non_finite_loss_halves_the_rate_and_fails_the_third_time(make, monkeypatch):  # noqa: F811
     folder = make()
     poisoned = {"left": 1}
     real = worker.adapt
@@ -33,7 +33,7 @@ def test_a_non_finite_loss_goes_back_halves_the_rate_and_gives_up_the_third_time
     monkeypatch.setattr(worker, "adapt", sick)
     assert execute(folder)["state"] == "finished"
     snapshot = read_snapshot(folder)
-    assert "went back to step 3" in snapshot.notes[0] and "0.005" in snapshot.notes[0]
+    assert "returned to step 3" in snapshot.notes[0] and "0.005" in snapshot.notes[0]
     assert [p["step"] for p in snapshot.series] == [1, 2, 3, 4, 5, 6]
     assert snapshot.series[3]["lr"] < 0.6 * snapshot.series[2]["lr"]
 
@@ -42,7 +42,7 @@ def test_a_non_finite_loss_goes_back_halves_the_rate_and_gives_up_the_third_time
     assert state["state"] == "failed" and "lower the learning rate" in state["reason"]
 
 
-def test_out_of_memory_halves_the_chunk_and_stays_exact(make, monkeypatch):  # noqa: F811
+def test_out_of_memory_halves_the_chunk_and_keeps_the_result(make, monkeypatch):  # noqa: F811
     plain, tight = make("plain", epochs=1), make("tight", epochs=1)
     execute(plain)
     real = worker.adapt
@@ -59,18 +59,59 @@ def test_out_of_memory_halves_the_chunk_and_stays_exact(make, monkeypatch):  # n
         torch.testing.assert_close(adapter_of(tight)[name], value, atol=2e-5, rtol=1e-4)
 
 
-def test_a_deleted_image_set_ends_as_a_sentence(make, store):  # noqa: F811
+def test_a_resumed_run_keeps_its_halved_learning_rate(make, monkeypatch):  # noqa: F811
+    plain, whole, halted = make("plain"), make("whole"), make("halted")
+    execute(plain)
+    real, sick = worker.adapt, []
+
+    def once_not_finite(*args):
+        for step in real(*args):
+            if step.step == 4 and sick:
+                raise FloatingPointError(f"the loss of step {sick.pop()} is not finite")
+            yield step
+
+    monkeypatch.setattr(worker, "adapt", once_not_finite)
+    sick.append(4)
+    assert execute(whole)["state"] == "finished"
+    sick.append(4)
+    assert execute(halted, Control(until=5))["state"] == "paused"
+    halted.move("resume")
+    assert execute(halted)["state"] == "finished"
+    rates = {f.id: [p["lr"] for p in read_snapshot(f).series] for f in (plain, halted)}
+    assert rates["halted"][:3] == rates["plain"][:3]
+    assert rates["halted"][3:] == pytest.approx([lr / 2 for lr in rates["plain"][3:]])
+    assert same(adapter_of(whole), adapter_of(halted)) and story(whole) == story(halted)
+
+
+def test_a_resumed_run_keeps_its_halved_chunk(make, monkeypatch):  # noqa: F811
+    folder, chunks, real = make(), [], worker.adapt
+
+    def small_device(model, views, confidence, chosen, *more):
+        chunks.append(chosen.chunk)
+        if chosen.chunk is None or chosen.chunk > 2:
+            raise torch.OutOfMemoryError("too large")
+        yield from real(model, views, confidence, chosen, *more)
+
+    monkeypatch.setattr(worker, "adapt", small_device)
+    assert execute(folder, Control(until=4))["state"] == "paused"
+    assert chunks == [None, 2]
+    folder.move("resume")
+    assert execute(folder)["state"] == "finished"
+    assert chunks == [None, 2, 2]  # resumed without running out of memory again
+
+
+def test_a_deleted_image_set_is_a_clear_error(make, store):  # noqa: F811
     folder = make()
     config = folder.config
     config["pool"]["set"] = "gone"
-    (folder.path / "config.json").write_text(json.dumps(config))
+    (folder.path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     state = execute(folder)
     assert state["state"] == "failed" and "gone" in state["reason"]
     assert "Traceback" not in state["reason"]
 
 
-def test_a_step_that_did_not_fit_is_taken_again_from_where_it_was(make, monkeypatch):  # noqa: F811
-    """Between two checkpoints: nothing is lost, nothing is done twice."""
+def test_a_step_that_ran_out_of_memory_is_repeated(make, monkeypatch):  # noqa: F811
+    """Between two checkpoints: no step is lost, none is taken twice."""
     plain, tight = make("plain"), make("tight")
     execute(plain)
     real, full = worker.adapt, [True]
@@ -82,7 +123,7 @@ def test_a_step_that_did_not_fit_is_taken_again_from_where_it_was(make, monkeypa
                 raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
             yield step
 
-    # The fifth step has been taken when this raises: undo it, as if it had not fitted.
+    # The fifth step has been taken when this raises: undo it, as if memory had run out.
     def undone(model, *more):
         try:
             for step in once(model, *more):
@@ -95,12 +136,12 @@ def test_a_step_that_did_not_fit_is_taken_again_from_where_it_was(make, monkeypa
     monkeypatch.setattr(worker, "adapt", undone)
     assert execute(tight)["state"] == "finished"
     assert [p["step"] for p in read_snapshot(tight).series] == [1, 2, 3, 4, 5, 6]
-    assert tight.state["chunk"] == 2  # remembered, for when it is resumed
+    assert tight.state["chunk"] == 2  # stored for a resumed run
     for name, value in adapter_of(plain).items():
         torch.testing.assert_close(adapter_of(tight)[name], value, atol=2e-5, rtol=1e-4)
 
 
-def test_out_of_memory_while_measuring_takes_fewer_images_at_once(make, store, monkeypatch):  # noqa: F811
+def test_out_of_memory_while_measuring_halves_the_batch(make, store, monkeypatch):  # noqa: F811
     plain, tight = make("plain"), make("tight")
     execute(plain)
     forget(store)
@@ -120,7 +161,7 @@ def test_out_of_memory_while_measuring_takes_fewer_images_at_once(make, store, m
 
 
 def test_parameters_that_are_not_finite_never_become_a_checkpoint(make, monkeypatch):  # noqa: F811
-    """A finite loss whose gradient is not: seen before the next loss could show it."""
+    """A finite loss can have a gradient that is not: found before the next loss."""
     folder, left = make(), [1]
     real = worker.adapt
 
@@ -134,13 +175,14 @@ def test_parameters_that_are_not_finite_never_become_a_checkpoint(make, monkeypa
     monkeypatch.setattr(worker, "adapt", sick)
     assert execute(folder)["state"] == "finished"
     assert (
-        "the parameters after step 6 are not finite; went back to step 3"
+        "the parameters after step 6 are not finite; returned to step 3"
         in (read_snapshot(folder).notes[0])
     )
     for step in folder.checkpoints():
         assert all(v.isfinite().all() for v in folder.checkpoint(step).values())
     assert not any(
-        "NaN" in line for line in (folder.path / "events.jsonl").read_text().splitlines()
+        "NaN" in line
+        for line in (folder.path / "events.jsonl").read_text(encoding="utf-8").splitlines()
     )
 
 
@@ -148,7 +190,7 @@ def full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device", "events.jsonl")
 
 
-def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(make, monkeypatch):  # noqa: F811
+def test_a_full_disk_is_a_clear_error_and_the_run_can_be_resumed(make, monkeypatch):  # noqa: F811
     whole, folder = make("whole"), make("full")
     execute(whole)
     control = Control()
@@ -167,20 +209,20 @@ def test_a_full_disk_is_a_sentence_and_the_run_goes_on_when_there_is_room(make, 
     assert same(adapter_of(whole), adapter_of(folder)) and story(whole) == story(folder)
 
 
-def test_so_full_that_not_even_the_state_can_be_written(make, manager, monkeypatch):  # noqa: F811
-    """Viewers of this process see the failure; it can be resumed from the same page."""
+def test_a_disk_too_full_to_write_the_state(make, manager, monkeypatch):  # noqa: F811
+    """Viewers of this process see the failure, and can resume the run."""
     whole, folder = make("whole"), make("full", root=manager.root)
     execute(whole)
     with monkeypatch.context() as disk:
         disk.setattr(RunFolder, "save_checkpoint", full)
-        real = on_disk.write_bytes
+        real = files.write_bytes
 
         def tight(path, data):
             if b'"failed"' in data:
                 full()
             real(path, data)
 
-        disk.setattr(on_disk, "write_bytes", tight)
+        disk.setattr(files, "write_bytes", tight)
         run = manager.submit(folder)
         assert "The disk is full" in wait(manager, run, "failed").reason
         assert folder.state["state"] == "running"
@@ -189,8 +231,8 @@ def test_so_full_that_not_even_the_state_can_be_written(make, manager, monkeypat
     assert same(adapter_of(whole), adapter_of(folder))
 
 
-def test_an_image_deleted_in_between_is_named(make, monkeypatch):  # noqa: F811
-    whole, folder = make("whole"), make("robbed")
+def test_a_deleted_image_is_named(make, monkeypatch):  # noqa: F811
+    whole, folder = make("whole"), make("without")
     execute(whole)
     real = ImageSet.pixels
 
@@ -199,11 +241,11 @@ def test_an_image_deleted_in_between_is_named(make, monkeypatch):  # noqa: F811
             raise missing(self.names[i])
         return real(self, i)
 
-    def rob(event):
+    def delete(event):
         if event["kind"] == "step" and event["step"] == 4:
             monkeypatch.setattr(ImageSet, "pixels", gone)
 
-    state = execute(folder, emit=rob)
+    state = execute(folder, emit=delete)
     assert state["state"] == "failed" and "p/11.png: its pixels are no longer" in state["reason"]
     assert folder.checkpoints() == [0, 3]
     monkeypatch.undo()
@@ -212,7 +254,7 @@ def test_an_image_deleted_in_between_is_named(make, monkeypatch):  # noqa: F811
     assert same(adapter_of(whole), adapter_of(folder))
 
 
-def test_a_lost_device_ends_in_a_sentence_and_what_was_there_can_be_kept(make, monkeypatch):  # noqa: F811
+def test_a_lost_device_is_a_clear_error_and_the_result_so_far_can_be_kept(make, monkeypatch):  # noqa: F811
     folder = make()
     real = worker.adapt
 
@@ -247,6 +289,6 @@ def test_a_lost_device_ends_in_a_sentence_and_what_was_there_can_be_kept(make, m
         (OSError(errno.ENOSPC, "No space left on device"), False),
     ],
 )
-def test_memory_is_told_from_other_trouble(error, is_memory):
+def test_out_of_memory_is_distinguished_from_other_errors(error, is_memory):
     assert out_of_memory(error) is is_memory
     assert sentence(error).endswith(".") and "\n" not in sentence(error)

@@ -1,4 +1,4 @@
-"""A process that is killed or told to end loses nothing: the run resumes to the same end."""
+"""After a kill or a signal, a resumed run has the same result."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def python(*argv, **options) -> subprocess.Popen:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process")
-def test_killed_twenty_times_it_ends_bit_for_bit_the_same(make, store):  # noqa: F811
+def test_a_run_killed_twenty_times_has_the_same_result_to_the_last_bit(make, store):  # noqa: F811
     whole, killed = make("whole", epochs=60), make("killed", epochs=60)
     done, told = [], []
     for kills, folder in ((0, whole), (20, killed)):
@@ -48,8 +48,8 @@ def test_killed_twenty_times_it_ends_bit_for_bit_the_same(make, store):  # noqa:
     ).read_bytes()
 
 
-def told_to_end(number: int, run: RunFolder, *argv) -> None:
-    """Run a command until it has taken some steps, and tell it to end."""
+def interrupted(number: int, run: RunFolder, *argv) -> None:
+    """Run a command until it has taken some steps, and send it a signal."""
     before = run.state["step"] if (run.path / "state.json").exists() else 0
     host = python("-m", "ueo_core", *argv)
     try:
@@ -63,13 +63,13 @@ def told_to_end(number: int, run: RunFolder, *argv) -> None:
         host.kill()
     assert host.returncode == 130 and "can be resumed" in told and "Traceback" not in told
     state = run.state
-    assert state["state"] == "paused" and "resume to go on" in state["reason"]
+    assert state["state"] == "paused" and "resume to continue" in state["reason"]
     assert before < state["step"] < state["steps"]
     assert run.checkpoints()[-1] == state["step"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signals")
-def test_told_to_end_the_command_line_leaves_a_checkpoint(tiny_files, store, tmp_path):  # noqa: F811
+def test_an_interrupted_command_writes_a_checkpoint(tiny_files, store, tmp_path):  # noqa: F811
     config, weights = tiny_files["vit"]
     pool = store[0].root.parent / "pool"
     adapt = (
@@ -92,8 +92,8 @@ def test_told_to_end_the_command_line_leaves_a_checkpoint(tiny_files, store, tmp
         "--out",
     )
     whole, told = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "told")
-    told_to_end(signal.SIGINT, told, *adapt, told.path)
-    told_to_end(signal.SIGTERM, told, "resume", told.path)
+    interrupted(signal.SIGINT, told, *adapt, told.path)
+    interrupted(signal.SIGTERM, told, "resume", told.path)
     for argv in (("resume", told.path), (*adapt, whole.path)):
         host = python("-m", "ueo_core", *argv)
         _, error = host.communicate(timeout=300)

@@ -1,4 +1,4 @@
-"""A claim: one process carries a run out, and a dead one holds nothing."""
+"""The lock of a run: held by one process at most, and released when the process ends."""
 
 import subprocess
 import sys
@@ -12,16 +12,16 @@ from ueo_core.utils.errors import UserError
 HOLD = "import sys, time; from pathlib import Path; from ueo_core.runs.lock import RunLock\nlock = RunLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
 
 
-def test_a_claim_excludes_others_and_ends(tmp_path):
+def test_a_lock_excludes_others_until_it_is_released(tmp_path):
     assert not run_locked(tmp_path)
     with RunLock(tmp_path):
         assert run_locked(tmp_path)
-        with pytest.raises(UserError, match="another process is carrying it out"):
+        with pytest.raises(UserError, match="another process is executing it"):
             RunLock(tmp_path)
     assert not run_locked(tmp_path)
 
 
-def test_a_killed_process_leaves_no_claim(tmp_path):
+def test_a_killed_process_holds_no_lock(tmp_path):
     other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE)
     try:
         assert other.stdout.readline().strip() == b"held"

@@ -1,4 +1,4 @@
-"""The queue, its one worker and its viewers; what outlives a process."""
+"""The queue, its worker and its viewers; what remains after the process ends."""
 
 import gc
 import time
@@ -49,7 +49,7 @@ def test_a_paused_run_can_be_stopped_and_keeps_its_result(manager, make):  # noq
     assert (folder.path / "delta.safetensors").is_file()
 
 
-def test_a_waiting_run_can_be_cancelled_and_taken_up_again(manager, make):  # noqa: F811
+def test_a_queued_run_can_be_canceled_and_resumed(manager, make):  # noqa: F811
     first = manager.submit(make("first", root=manager.root, epochs=400))
     second = manager.submit(make("second", root=manager.root))
     wait(manager, first, "running")
@@ -61,7 +61,7 @@ def test_a_waiting_run_can_be_cancelled_and_taken_up_again(manager, make):  # no
     wait(manager, second, "finished")
 
 
-def test_what_the_state_forbids_is_a_sentence(manager, make):  # noqa: F811
+def test_an_action_that_the_state_does_not_allow_is_a_clear_error(manager, make):  # noqa: F811
     run = manager.submit(make(root=manager.root))
     wait(manager, run, "finished")
     with pytest.raises(UserError, match="The run is finished"):
@@ -88,7 +88,7 @@ def test_shutdown_checkpoints_and_a_new_process_resumes(tmp_path, make):  # noqa
     second.shutdown()
 
 
-def test_a_run_whose_process_died_says_so(tmp_path, make):  # noqa: F811
+def test_a_run_whose_process_has_ended_is_marked_as_interrupted(tmp_path, make):  # noqa: F811
     folder = make(root=tmp_path / "runs")
     folder.set_state("running")
     snapshot = Manager(tmp_path / "runs").snapshot(folder.id)
@@ -96,7 +96,7 @@ def test_a_run_whose_process_died_says_so(tmp_path, make):  # noqa: F811
     assert "resume" in snapshot.actions
 
 
-def test_waiting_runs_change_places(manager, make):  # noqa: F811
+def test_queued_runs_can_be_reordered(manager, make):  # noqa: F811
     first = manager.submit(make("first", root=manager.root, epochs=4000))
     wait(manager, first, "running")
     a, b, c = (manager.submit(make(name, root=manager.root)) for name in "abc")
@@ -105,7 +105,7 @@ def test_waiting_runs_change_places(manager, make):  # noqa: F811
     manager.reorder(c, -5)
     manager.reorder(a, 9)
     assert manager.queue() == [c, b, a]
-    with pytest.raises(UserError, match="no longer waiting"):
+    with pytest.raises(UserError, match="no longer queued"):
         manager.reorder(first, 1)
     manager.act(first, "stop")
     for run in (a, b, c):
@@ -114,7 +114,7 @@ def test_waiting_runs_change_places(manager, make):  # noqa: F811
     assert sorted(began, key=began.get) == [c, b, a]
 
 
-def test_only_who_has_the_controls_acts(manager, make):  # noqa: F811
+def test_only_the_viewer_with_the_controls_can_act(manager, make):  # noqa: F811
     run = manager.submit(make(root=manager.root, epochs=4000))
     wait(manager, run, "running")
     manager.viewers.watch("teacher"), manager.viewers.watch("pupil")
@@ -122,17 +122,17 @@ def test_only_who_has_the_controls_acts(manager, make):  # noqa: F811
         lambda: manager.act(run, "pause", viewer="pupil"),
         lambda: manager.reorder(run, 1, viewer="pupil"),
     ):
-        with pytest.raises(UserError, match="Another browser steers"):
+        with pytest.raises(UserError, match="Another browser has the controls"):
             click()
     assert manager.snapshot(run).state == "running"
     manager.viewers.hand_over("teacher")
     manager.act(run, "pause", viewer="pupil")
     wait(manager, run, "paused")
-    with pytest.raises(UserError, match="Another browser steers"):
+    with pytest.raises(UserError, match="Another browser has the controls"):
         manager.act(run, "resume", viewer="teacher")
 
 
-def test_a_finished_run_is_trained_on_and_looks_so(manager, make):  # noqa: F811
+def test_a_finished_run_can_be_trained_longer(manager, make):  # noqa: F811
     run = manager.submit(make(root=manager.root))
     wait(manager, run, "finished")
     manager.act(run, "extend", amount=2)
@@ -144,16 +144,16 @@ def test_a_finished_run_is_trained_on_and_looks_so(manager, make):  # noqa: F811
     assert manager.snapshot(run).state == "finished"
 
 
-def test_a_run_that_another_process_carries_out_is_only_watched(manager, make):  # noqa: F811
+def test_a_run_of_another_process_cannot_be_controlled(manager, make):  # noqa: F811
     folder = make(root=manager.root)
     with RunLock(folder.path):  # as a command line does
         folder.move("start")
         assert manager.snapshot(folder.id).state == "running"
         for action in ("pause", "stop"):
-            with pytest.raises(UserError, match="another process is carrying it out"):
+            with pytest.raises(UserError, match="another process is executing it"):
                 manager.act(folder.id, action)
         assert folder.state["state"] == "running"
-    # Its process is gone now: the next look finds that out, without a restart.
+    # Its process has ended: the next snapshot shows that, without a restart.
     assert manager.snapshot(folder.id).state == "paused"
     manager.act(folder.id, "resume")
     wait(manager, folder.id, "finished")
@@ -173,7 +173,7 @@ def test_a_run_is_read_again_only_when_a_file_has_changed(manager, make, monkeyp
     assert reads == [folder.id] * 2
 
 
-def test_an_idle_worker_lets_go_of_the_model(tmp_path, make, monkeypatch):  # noqa: F811
+def test_an_idle_worker_frees_the_model(tmp_path, make, monkeypatch):  # noqa: F811
     held, real = [], backbones.load
 
     def load(*key):
@@ -189,17 +189,17 @@ def test_an_idle_worker_lets_go_of_the_model(tmp_path, make, monkeypatch):  # no
     while held[0]() is not None:
         assert time.monotonic() < deadline, gc.get_referrers(held[0]())
         time.sleep(0.05)
-    idle.act(run, "extend")  # and takes it up again when it is wanted
+    idle.act(run, "extend")  # and loads it again for the next run
     until(idle, run, lambda now: now.state == "finished" and now.step == 9)
     assert len(held) == 2
     idle.shutdown()
 
 
-def test_shutdown_says_why_it_paused_and_lets_the_queue_go(tmp_path, make):  # noqa: F811
+def test_shutdown_stores_a_reason_and_releases_the_queue(tmp_path, make):  # noqa: F811
     first = Manager(tmp_path / "runs")
     runs = [first.submit(make(name, root=first.root, epochs=4000)) for name in "ab"]
     until(first, runs[0], lambda now: now.step >= 1)
     first.shutdown()
     reasons = [first.folder(run).state["reason"] for run in runs]
-    assert "The app was closed: resume" in reasons[0] and "before it began" in reasons[1]
+    assert "The app was closed: resume" in reasons[0] and "before the run started" in reasons[1]
     assert not any(run_locked(first.folder(run).path) for run in runs)

@@ -1,4 +1,4 @@
-"""Snapshots: times, going back, and staying short however long a run is."""
+"""Snapshots: times, the return to a checkpoint, and a limited length."""
 
 import pytest
 
@@ -21,13 +21,13 @@ def test_speed_and_time_left(now):
     assert longer.applied({**phase, "done": 0}).seconds_left is None
 
 
-def test_going_back_forgets_what_came_after(now):
+def test_the_return_to_a_checkpoint_removes_later_events(now):
     back = now.applied({"kind": "rewind", "step": 2})
     assert [p["step"] for p in back.series] == [1, 2] and back.step == 2
     assert [e["step"] for e in back.evaluations] == [0]
 
 
-def test_a_long_run_stays_short_and_keeps_its_ends(now):
+def test_the_snapshot_of_a_long_run_has_a_limited_length_and_keeps_its_ends(now):
     step = {
         "kind": "step",
         "epoch": 1,

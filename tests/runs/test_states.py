@@ -1,4 +1,4 @@
-"""The table of states, walked through completely: every row by the code that takes it."""
+"""The state table: every transition is made by the code that uses it."""
 
 import errno
 
@@ -16,7 +16,7 @@ CAUSES = ("start", "halt", "finish", "fail", "interrupt", *ACTIONS)
 
 
 class Waiting(Manager):
-    """A manager whose worker never comes, so that what a click does can be seen by itself."""
+    """A manager whose worker starts no run, so that only the effect of a click is seen."""
 
     def _work(self) -> None:
         return
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 def states_of(folder: RunFolder, control: Control | None = None) -> list[str]:
-    """Carry a run out. → the states it passed, the one it was in first"""
+    """Execute a run. → its states, the initial one first"""
     seen = [folder.state["state"]]
     execute(
         folder,
@@ -52,7 +52,8 @@ def found_after_a_restart(folder: RunFolder, state: str) -> str:
 
 def without_images(folder: RunFolder) -> RunFolder:
     path = folder.path / "config.json"
-    path.write_text(path.read_text().replace('"set": "', '"set": "gone'))
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"set": "', '"set": "gone'), encoding="utf-8")
     return folder
 
 
@@ -78,11 +79,11 @@ def queued_fail(folder, monkeypatch):
 
 
 def running_pause(folder, monkeypatch):
-    """The click is taken at once and acts after the step under way: see `halt`."""
+    """The click is accepted at once and takes effect after the current step: see `halt`."""
     manager = Waiting(folder.path.parent)
     manager.submit(folder)
     folder.move("start")
-    manager._tell(folder.id, {"kind": "state", "state": folder.state})
+    manager._apply(folder.id, {"kind": "state", "state": folder.state})
     manager.act(folder.id, "pause")
     assert manager._control.pause.is_set() and manager.snapshot(folder.id).phase == "pausing"
     return folder.state["state"]
@@ -105,11 +106,11 @@ def running_stop(folder, monkeypatch):
 
 
 def paused(then):
-    def walk(folder, monkeypatch):
+    def run_code(folder, monkeypatch):
         assert states_of(folder, Control(until=1)) == ["queued", "running", "paused"]
         return clicked(folder, then)
 
-    return walk
+    return run_code
 
 
 def stopping(folder) -> RunFolder:
@@ -133,14 +134,14 @@ def finished_extend(folder, monkeypatch):
 
 
 def failed(then):
-    def walk(folder, monkeypatch):
+    def run_code(folder, monkeypatch):
         assert states_of(without_images(folder)) == ["queued", "running", "failed"]
         return clicked(folder, then)
 
-    return walk
+    return run_code
 
 
-WALK = {
+CODE = {
     ("queued", "start"): lambda folder, _: states_of(folder)[1],
     ("queued", "cancel"): queued_cancel,
     ("queued", "interrupt"): lambda folder, _: found_after_a_restart(folder, "queued"),
@@ -164,36 +165,36 @@ WALK = {
 }
 
 
-def test_the_walk_is_complete():
-    assert WALK.keys() == TRANSITIONS.keys()
+def test_every_transition_has_its_code():
+    assert CODE.keys() == TRANSITIONS.keys()
 
 
-@pytest.mark.parametrize(("state", "cause"), WALK)
-def test_every_row_is_taken_by_the_code(make, monkeypatch, state, cause):  # noqa: F811
+@pytest.mark.parametrize(("state", "cause"), CODE)
+def test_the_code_makes_every_transition(make, monkeypatch, state, cause):  # noqa: F811
     folder = make()
-    assert WALK[state, cause](folder, monkeypatch) == TRANSITIONS[state, cause]
+    assert CODE[state, cause](folder, monkeypatch) == TRANSITIONS[state, cause]
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("action", ACTIONS)
-def test_what_the_table_forbids_changes_nothing(make, monkeypatch, state, action):  # noqa: F811
+def test_an_action_without_a_transition_changes_nothing(make, monkeypatch, state, action):  # noqa: F811
     if (state, action) in TRANSITIONS:
         return
     folder = make()
     folder.set_state(state)
     manager = Waiting(folder.path.parent)
-    if state in ("queued", "running", "stopping"):  # of a process that lives
+    if state in ("queued", "running", "stopping"):  # of a live process
         manager.submit(folder)
-        manager._tell(folder.id, {"kind": "state", "state": folder.set_state(state)})
+        manager._apply(folder.id, {"kind": "state", "state": folder.set_state(state)})
     before = (folder.path / "state.json").read_bytes()
-    with pytest.raises(UserError, match=f"The run is {state}: it cannot {action} now"):
+    with pytest.raises(UserError, match=f"The run is {state}: {action} is not possible now"):
         manager.act(folder.id, action)
     assert (folder.path / "state.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("cause", CAUSES)
-def test_any_other_pair_is_a_sentence(state, cause):
+def test_any_other_pair_is_a_clear_error(state, cause):
     if (state, cause) in TRANSITIONS:
         assert next_state(state, cause) in STATES
     else:
@@ -201,7 +202,7 @@ def test_any_other_pair_is_a_sentence(state, cause):
             next_state(state, cause)
 
 
-def test_every_state_is_reached_from_queued_and_none_is_a_dead_end():
+def test_every_state_is_reached_from_queued_and_has_a_transition():
     reached, frontier = {"queued"}, ["queued"]
     while frontier:
         at = frontier.pop()
@@ -212,7 +213,7 @@ def test_every_state_is_reached_from_queued_and_none_is_a_dead_end():
     assert reached == set(STATES) == {s for s, _ in TRANSITIONS}
 
 
-def test_what_a_person_can_do_in_each_state():
+def test_the_actions_of_each_state():
     assert {s: actions(s) for s in STATES} == {
         "queued": ("cancel",),
         "running": ("pause", "stop"),
@@ -227,7 +228,7 @@ def test_a_refusal_says_what_is_possible():
     with pytest.raises(UserError) as refused:
         next_state("running", "extend")
     assert str(refused.value) == (
-        "The run is running: it cannot extend now; possible is pause, stop."
+        "The run is running: extend is not possible now; possible: pause, stop."
     )
-    with pytest.raises(UserError, match="possible is nothing."):
+    with pytest.raises(UserError, match="possible: nothing."):
         next_state("stopping", "resume")

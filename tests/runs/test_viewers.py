@@ -1,4 +1,4 @@
-"""Who steers: one viewer at a time, handed over or left, never grabbed."""
+"""The controls: one viewer at a time has them, until it releases them or leaves."""
 
 import pytest
 
@@ -16,22 +16,22 @@ def viewers(clock):
     return Viewers(lambda: clock[0])
 
 
-def test_whoever_is_alone_steers(viewers):
+def test_a_single_viewer_has_the_controls(viewers):
     assert viewers.watch("a") == ViewerRole(steers=True, free=False, others=0)
     viewers.take("a")
 
 
-def test_a_second_viewer_watches_and_cannot_grab(viewers):
+def test_a_second_viewer_cannot_take_the_controls(viewers):
     viewers.watch("a")
     assert viewers.watch("b") == ViewerRole(steers=False, free=False, others=1)
-    with pytest.raises(UserError, match="hand the controls over"):
+    with pytest.raises(UserError, match="release them there"):
         viewers.take("b")
     assert viewers.watch("a").steers
 
 
-def test_handed_over_it_is_free_until_someone_takes_it(viewers):
+def test_released_controls_are_free_until_a_viewer_takes_them(viewers):
     viewers.watch("a"), viewers.watch("b")
-    viewers.hand_over("b")  # not its to give
+    viewers.hand_over("b")  # it does not have them
     assert viewers.watch("a").steers
     viewers.hand_over("a")
     assert viewers.watch("b") == ViewerRole(steers=False, free=True, others=1)
@@ -39,7 +39,7 @@ def test_handed_over_it_is_free_until_someone_takes_it(viewers):
     assert viewers.watch("b").steers and not viewers.watch("a").steers
 
 
-def test_a_viewer_that_is_gone_leaves_the_controls_behind(viewers, clock):
+def test_a_viewer_that_has_left_loses_the_controls(viewers, clock):
     viewers.watch("a"), viewers.watch("b"), viewers.watch("c")
     clock[0] = GONE_AFTER - 1
     viewers.watch("b")

@@ -1,4 +1,4 @@
-"""One run from its folder to its result: what it leaves, how it resumes, how it fails."""
+"""One run from its folder to its result: its files, and how it is resumed."""
 
 import json
 
@@ -14,7 +14,7 @@ from ueo_core.runs.worker import execute
 from ueo_core.utils.errors import UserError
 
 
-def test_a_run_leaves_everything_it_promises(make):  # noqa: F811
+def test_a_run_writes_all_its_files(make):  # noqa: F811
     folder = make()
     assert execute(folder)["state"] == "finished"
     for name in (
@@ -32,23 +32,23 @@ def test_a_run_leaves_everything_it_promises(make):  # noqa: F811
     assert [e["step"] for e in snapshot.evaluations] == [0, 3, 6]
     assert all(0 <= e["acc"] <= 100 and e["auc"] is not None for e in snapshot.evaluations)
     assert len(snapshot.weights) == 12 and snapshot.weights_ood == ()
-    rows = (folder.path / "predictions.csv").read_text().splitlines()
+    rows = (folder.path / "predictions.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "path,prediction,confidence,score,unknown" and len(rows) == 13
     _, metadata = read_adapter(folder.path / "delta.safetensors")
     assert metadata["classes"] == CLASSES and metadata["settings"]["epochs"] == 2
 
 
-def test_the_last_evaluation_is_the_final_models(make):  # noqa: F811
+def test_the_last_evaluation_is_of_the_final_model(make):  # noqa: F811
     folder = make()
     execute(folder)
-    result = json.loads((folder.path / "result.json").read_text())
+    result = json.loads((folder.path / "result.json").read_text(encoding="utf-8"))
     last = read_snapshot(folder).evaluations[-1]
-    # The probe holds the whole small holdout, so both must agree.
+    # The probe has all images of the small holdout, so both must agree.
     assert last["acc"] == pytest.approx(result["metrics"]["holdout"]["adapted"]["acc"])
     assert last["auc"] == pytest.approx(result["metrics"]["holdout"]["adapted"]["auc"])
 
 
-def test_labels_do_not_change_the_result_by_a_bit(make):  # noqa: F811
+def test_labels_do_not_change_a_bit_of_the_result(make):  # noqa: F811
     with_labels, without = make("a"), make("b", labels=False)
     execute(with_labels)
     execute(without)
@@ -57,7 +57,7 @@ def test_labels_do_not_change_the_result_by_a_bit(make):  # noqa: F811
 
 
 @pytest.mark.parametrize("at", [1, 3, 4])
-def test_paused_and_resumed_ends_bit_for_bit_like_undisturbed(make, at):  # noqa: F811
+def test_a_paused_and_resumed_run_has_the_same_result_to_the_last_bit(make, at):  # noqa: F811
     whole, broken = make("whole"), make("broken")
     execute(whole)
     assert execute(broken, Control(until=at))["state"] == "paused"
@@ -68,7 +68,7 @@ def test_paused_and_resumed_ends_bit_for_bit_like_undisturbed(make, at):  # noqa
     assert story(whole) == story(broken)
 
 
-def test_killed_between_checkpoints_it_goes_back_to_the_last(make):  # noqa: F811
+def test_a_run_killed_between_checkpoints_continues_from_the_last(make):  # noqa: F811
     whole, killed = make("whole"), make("killed")
     execute(whole)
 
@@ -81,7 +81,7 @@ def test_killed_between_checkpoints_it_goes_back_to_the_last(make):  # noqa: F81
 
     with pytest.raises(Killed):
         execute(killed, emit=die)
-    # As a kill leaves it: still "running", and the last line of the events torn.
+    # As after a kill: still "running", and the last line of the events incomplete.
     with open(killed.path / "events.jsonl", "a", encoding="utf-8") as file:
         file.write('{"kind": "step", "st')
     assert read_snapshot(killed).step == 5
@@ -115,8 +115,8 @@ class Killed(BaseException):
 
 
 @pytest.mark.long
-def test_killed_after_any_event_it_ends_the_same(make, store):  # noqa: F811
-    """Between any two signs of life of a run, those of its measuring and scoring included."""
+def test_a_run_killed_after_any_event_has_the_same_result(make, store):  # noqa: F811
+    """Between any two events of a run, also while it measures and scores."""
     whole, events = make("whole"), []
     execute(whole, emit=events.append)
     assert {e["kind"] for e in events} == {
@@ -129,7 +129,7 @@ def test_killed_after_any_event_it_ends_the_same(make, store):  # noqa: F811
     }
     for at in range(len(events)):
         killed, left = make(f"killed-{at}"), [at]
-        forget(store)  # or the measuring would be over before it began
+        forget(store)  # or there would be nothing to measure
 
         def die(event, left=left):
             left[0] -= 1
@@ -163,16 +163,18 @@ def test_a_pause_does_not_wait_for_all_images(make, store, phase):  # noqa: F811
     assert same(adapter_of(whole), adapter_of(halted)) and story(whole) == story(halted)
 
 
-def test_stopped_while_measuring_it_keeps_the_zero_shot_result(make):  # noqa: F811
+def test_a_run_stopped_while_measuring_keeps_the_zero_shot_result(make):  # noqa: F811
     folder, control = make(), Control()
     state = execute(folder, control, lambda e: e.get("phase") == "measuring" and control.stop.set())
     assert (state["state"], state["step"]) == ("finished", 0)
-    metrics = json.loads((folder.path / "result.json").read_text())["metrics"]["holdout"]
+    metrics = json.loads((folder.path / "result.json").read_text(encoding="utf-8"))["metrics"][
+        "holdout"
+    ]
     assert metrics["adapted"] == metrics["zero_shot"]
 
 
 def extended(folder, epochs: int, *controls: Control):
-    """Trained on, halted by each of the controls on the way. → its last state"""
+    """Train longer, paused by each of the controls. → its last state"""
     queue_up(folder, epochs)
     for control in controls:
         assert execute(folder, control)["state"] == "paused"
@@ -180,7 +182,7 @@ def extended(folder, epochs: int, *controls: Control):
     return execute(folder)
 
 
-def test_a_finished_run_is_trained_on_under_a_cosine_of_its_own(make):  # noqa: F811
+def test_further_epochs_have_a_cosine_schedule_of_their_own(make):  # noqa: F811
     folder, whole = make("extended"), make("whole")
     execute(folder)
     execute(whole)
@@ -190,14 +192,14 @@ def test_a_finished_run_is_trained_on_under_a_cosine_of_its_own(make):  # noqa: 
     rates = [p["lr"] for p in now.series]
     assert rates[6:] == pytest.approx(rates[:6]) and rates[6] == pytest.approx(1e-2)
     assert folder.checkpoints() == [0, 3, 6, 9, 12]
-    assert same(folder.checkpoint(6), adapter_of(whole))  # what was there is the beginning of it
+    assert same(folder.checkpoint(6), adapter_of(whole))  # the first six steps are unchanged
     assert same(folder.checkpoint(12), adapter_of(folder))
-    result = json.loads((folder.path / "result.json").read_text())
+    result = json.loads((folder.path / "result.json").read_text(encoding="utf-8"))
     _, metadata = read_adapter(folder.path / "delta.safetensors")
     assert result["step"] == 12 and metadata["settings"]["extensions"] == [[6, 2]]
 
 
-def test_an_extension_too_is_resumed_bit_for_bit(make):  # noqa: F811
+def test_a_resumed_extension_has_the_same_result_to_the_last_bit(make):  # noqa: F811
     whole, broken = make("whole"), make("broken")
     for folder in (whole, broken):
         execute(folder, Control(until=4))
@@ -211,9 +213,9 @@ def test_an_extension_too_is_resumed_bit_for_bit(make):  # noqa: F811
     assert read_snapshot(whole).evaluations[-1]["step"] == 7
 
 
-def test_what_cannot_be_queued_up_says_why(make):  # noqa: F811
+def test_a_run_that_cannot_be_queued_is_a_clear_error(make):  # noqa: F811
     folder = make()
-    with pytest.raises(UserError, match="only a finished run can be trained on"):
+    with pytest.raises(UserError, match="only a finished run can be trained longer"):
         queue_up(folder, 2)
     execute(folder)
     with pytest.raises(UserError, match="--epochs N"):
@@ -223,8 +225,8 @@ def test_what_cannot_be_queued_up_says_why(make):  # noqa: F811
     assert folder.state["state"] == "finished"
 
 
-def test_a_run_keeps_the_number_of_threads_that_it_began_with(make):  # noqa: F811
-    """Sums depend on it: the app and the command line would end a run with other last bits."""
+def test_a_run_keeps_the_number_of_threads_that_it_started_with(make):  # noqa: F811
+    """Sums depend on it, so the app and the command line would differ in the last bits."""
     folder, before = make(), torch.get_num_threads()
     folder.update(threads=None)
     try:

@@ -18,6 +18,7 @@ PHASES = {
     "waiting": "Waiting in the queue",
     "loading": "Loading the model",
     "measuring": "Scoring all images with the zero-shot model",
+    "reading": "Computing the activations of all images",
     "adapting": "Adapting",
     "pausing": "Pausing after the current step",
     "scoring": "Scoring all images with the adapted model",
@@ -136,7 +137,7 @@ def borderline_images(snapshot: Snapshot) -> list[BorderlineImage]:
 def phase_sentence(snapshot: Snapshot) -> str:
     """The current phase of the run, in words."""
     text = PHASES.get(snapshot.phase, snapshot.phase)
-    if snapshot.phase in ("measuring", "scoring") and snapshot.total:
+    if snapshot.phase in ("measuring", "reading", "scoring") and snapshot.total:
         text += f": {snapshot.done:,} of {snapshot.total:,} images"
     return text
 

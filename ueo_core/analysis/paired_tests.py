@@ -103,7 +103,7 @@ def _hits(
     return mcnemar(*right)
 
 
-def describe_tests(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
+def summary_sentence(tests: Sequence[Paired], names: dict[str, str], reference: str) -> str:
     """Which runs are better or worse than the reference, in one sentence; empty without tests."""
     if not tests:
         return ""

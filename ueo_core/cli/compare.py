@@ -6,7 +6,13 @@ from pathlib import Path
 
 from ueo_core.analysis import compare as side_by_side
 from ueo_core.analysis.compare import FIGURES, ZERO_SHOT, ComparedRun, Mean, Model, Row
-from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, describe_tests
+from ueo_core.analysis.paired_tests import (
+    ACCURACY_TEST,
+    INTERVAL,
+    Paired,
+    against,
+    summary_sentence,
+)
 from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
@@ -86,7 +92,7 @@ def _lines(data: dict, rows: list[Row], tests: list[Paired], found: list[Compare
                 f"  {metric.upper()} {d.value:+.1f} points, 95 % {d.low:+.1f} to {d.high:+.1f}"
             )
     if tests:
-        lines += [f"intervals: {INTERVAL}", describe_tests(tests, called, data["reference"])]
+        lines += [f"intervals: {INTERVAL}", summary_sentence(tests, called, data["reference"])]
     return lines
 
 

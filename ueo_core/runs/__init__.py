@@ -1,1 +1,1 @@
-"""Runs: what carries an adaptation from a queued request to a kept result."""
+"""Runs: from a queued adaptation to its stored result."""

@@ -1,4 +1,4 @@
-"""The rivals of a run: other methods and seeds on the same data with the same settings."""
+"""The baselines of a run: other methods and seeds on the same data with the same settings."""
 
 import json
 from collections.abc import Iterable
@@ -17,26 +17,29 @@ MOST_BASELINE_SEEDS = 10
 
 @dataclass(frozen=True)
 class Baseline:
-    """A run that should exist beside another."""
+    """A run to compare another with."""
 
     settings: Settings
     title: str
-    request: str  # the same for the same data, class names and settings
-    run: str | None  # that does this already: finished, under way or paused
+    request: str  # equal for the same data, class names and settings
+    run: str | None  # an existing run with this request: finished, in progress or paused
 
 
 def baselines(manager: Manager, run: str, methods: Iterable[str], seeds: int) -> list[Baseline]:
-    """What `queue_rivals` would see to, without doing it: `seeds` seeds from the run's own on."""
+    """The runs that `queue_baselines` provides, in order; nothing is queued.
+
+    seeds: their number for each method, starting with the run's own seed. UserError if out of range.
+    """
     if not 1 <= seeds <= MOST_BASELINE_SEEDS:
-        raise UserError(f"seeds: {seeds} is out of range; choose 1 to {MOST_BASELINE_SEEDS}.")
+        raise UserError(f"Seeds: {seeds} is out of range; choose 1 to {MOST_BASELINE_SEEDS}.")
     base = manager.folder(run)
     config, settings = base.config, base.settings
-    there = {}
-    for other in reversed(manager.ids()):  # the newest of equals wins
+    existing = {}
+    for other in reversed(manager.ids()):  # of equal runs, the newest is used
         try:
             folder = manager.folder(other)
-            if _whole(folder):
-                there[_request(folder.config | {"settings": folder.settings.to_json()})] = other
+            if _usable(folder):
+                existing[_request(folder.config | {"settings": folder.settings.to_json()})] = other
         except (OSError, ValueError, KeyError, UserError):  # damaged, or of another version
             continue
     found = []
@@ -45,14 +48,14 @@ def baselines(manager: Manager, run: str, methods: Iterable[str], seeds: int) ->
             wanted = settings.changed(method=method, seed=seed)
             request = _request(config | {"settings": wanted.to_json()})
             title = _title(config["title"], settings, wanted)
-            found.append(Baseline(wanted, title, request, there.get(request)))
+            found.append(Baseline(wanted, title, request, existing.get(request)))
     return found
 
 
 def queue_baselines(manager: Manager, run: str, methods: Iterable[str], seeds: int) -> list[str]:
-    """Queue what is missing of the run's rivals; paused ones go on. → all their ids, in order
+    """Queue the missing baselines of a run, and resume paused ones. → all their ids, in order
 
-    A second click finds the first one's runs, under way or done, and starts nothing.
+    A second click finds the runs of the first, in progress or finished, and starts none.
     """
     base = manager.folder(run)
     config, labels, ids = base.config, base.labels(), []
@@ -77,8 +80,8 @@ def queue_baselines(manager: Manager, run: str, methods: Iterable[str], seeds: i
     return ids
 
 
-def _whole(folder: RunFolder) -> bool:
-    """Whether the run has gone, or can still go, through all its steps."""
+def _usable(folder: RunFolder) -> bool:
+    """Whether the run has completed, or can still complete, all its steps."""
     state = folder.state
     if state["state"] == "finished":
         return state["step"] == state["steps"]
@@ -86,15 +89,15 @@ def _whole(folder: RunFolder) -> bool:
 
 
 def _request(config: dict) -> str:
-    """An id of what a run computes: data, class names, settings; not of its title or folder."""
+    """An id of a run's data, class names and settings; its title and folder do not count."""
     settings = Settings.from_json(config["settings"]).to_json()
     data = [config[part] and config[part]["fingerprint"] for part in ("pool", "holdout")]
     text = json.dumps([data, config["classes"], settings], sort_keys=True)
-    return f"rival-{sha256(text.encode()).hexdigest()[:24]}"
+    return f"rival-{sha256(text.encode('utf-8')).hexdigest()[:24]}"
 
 
 def _title(title: str, old: Settings, new: Settings) -> str:
-    """The run's own title with the method and the seed put into it."""
+    """The title of the run with the method and the seed replaced."""
     stem = title.removeprefix(f"{METHODS[old.method].title} · ").removesuffix(f" · seed {old.seed}")
     seed = f" · seed {new.seed}" if new.seed != old.seed else ""
     return f"{METHODS[new.method].title} · {stem}{seed}"

@@ -1,4 +1,4 @@
-"""What a person asks of a run while it runs."""
+"""Requests to a run while it runs."""
 
 import threading
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Control:
-    """What a person asks of a running run; set from any thread, read between steps."""
+    """Requests to a running run; set from any thread, read between steps."""
 
     pause: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
     until: int | None = None  # pause after this step
-    why: str = "Paused."  # the sentence that a pause leaves behind
+    why: str = "Paused."  # the reason that a pause stores in the state

@@ -1,4 +1,4 @@
-"""From image sets, class names and settings to the folder of a queued run."""
+"""Create the folder of a queued run from image sets, class names and settings."""
 
 import platform
 import time
@@ -14,12 +14,12 @@ PACKAGES = ("torch", "torchvision", "open_clip_torch", "numpy", "pillow")
 
 
 def package_versions() -> dict[str, str]:
-    """What a result was made with: version by package, and Python's."""
+    """The versions of the packages that affect results, and of Python. → version by name"""
     return {p: version(p) for p in PACKAGES} | {"python": platform.python_version()}
 
 
 def reference(store: Store, images: ImageSet) -> dict:
-    """What a run's config keeps of an image set: enough to open it and to know it again."""
+    """The entry for an image set in a run's config: enough to open and to identify it."""
     return {
         "store": str(store.root),
         "set": images.id,
@@ -40,11 +40,11 @@ def create_run(
     title: str | None = None,
     request: str | None = None,
 ) -> RunFolder:
-    """Make a run's folder, ready to be carried out.
+    """Make the folder of a run that can be queued.
 
-    pool, holdout: from `reference`; the holdout is a test set that is only ever scored.
-    Labels are names by image, for scoring only; request: the id that makes a second
-    click of the same button find this run instead of starting another.
+    pool, holdout: from `reference`; the holdout is a test set, used for scoring only. Labels are
+    names by image, for scoring only. request: an id by which a second click of the same button
+    finds this run instead of starting another. UserError as in `RunFolder.create`.
     """
     config = {
         "title": title or f"{settings.method} · {settings.backbone} · {pool['name']}",

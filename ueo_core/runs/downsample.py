@@ -1,15 +1,15 @@
-"""Long series made short without losing what a reader looks for."""
+"""Shorten long series for charts and keep their extremes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-POINTS = 1500  # a chart's series are never longer
+POINTS = 1500  # longest series of a chart
 TERMS = ("loss", "entropy", "marginal")
 
 
 def decimated(series: Sequence[dict], keys: Sequence[str] = TERMS, points: int = POINTS) -> list:
-    """At most `points` of the series' items, in order; every bucket keeps each key's extremes."""
+    """At most `points` items of the series, in order; each bucket keeps the extremes of each key."""
     n = len(series)
     if n <= points:
         return list(series)

@@ -1,4 +1,4 @@
-"""What went wrong, told apart by what can be done about it, in a sentence for a person."""
+"""The sentence shown for an error that ended a run, by what can be done about it."""
 
 import errno
 
@@ -12,14 +12,17 @@ _DEVICE = ("cuda error", "cudnn", "cublas", "hip error", "mps backend", "device-
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether less at a time could have worked. The CPU's allocator raises a bare RuntimeError."""
+    """Whether memory ran out, so that smaller batches may work.
+
+    The CPU's allocator raises a plain RuntimeError, recognized by its message.
+    """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(w in str(error).lower() for w in _MEMORY)
 
 
 def sentence(error: Exception) -> str:
-    """Thing, reason and way out of whatever ended a run."""
+    """The error that ended a run as a sentence: what, why, and the way out."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError):
@@ -27,7 +30,7 @@ def sentence(error: Exception) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"The disk is full{where}: free some space and resume; {KEPT}."
         what = error.strerror or str(error)
-        return f"A file could not be read or written{where}: {what}; mend it and resume, {KEPT}."
+        return f"A file could not be read or written{where}: {what}; fix this and resume, {KEPT}."
     first = next(iter(str(error).splitlines()), "")
     if isinstance(error, RuntimeError) and any(w in first.lower() for w in _DEVICE):
         return (

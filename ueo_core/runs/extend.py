@@ -1,4 +1,4 @@
-"""A finished run is trained on: what its state must say for that."""
+"""Train a finished run longer: the new details of its state."""
 
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.runs.folder import RunFolder
@@ -6,10 +6,10 @@ from ueo_core.utils.errors import UserError
 
 
 def extension(folder: RunFolder, epochs: int) -> dict:
-    """The details that add `epochs` to a finished run, from the step at which it ended.
+    """The state details that add `epochs` to a finished run, from its last step.
 
-    They are written together with the new state, so that a kill leaves all or nothing.
-    UserError for a number of epochs that no run can have.
+    They are written together with the new state, so that a kill leaves all of it or nothing.
+    UserError if the number of epochs is out of range.
     """
     settings, step = folder.settings, folder.state["step"]
     longer = settings.changed(extensions=(*settings.extensions, (step, epochs)))
@@ -20,19 +20,19 @@ def extension(folder: RunFolder, epochs: int) -> dict:
 
 
 def queue_up(folder: RunFolder, epochs: int | None = None) -> None:
-    """Make a run ready to be carried out by the process that holds its claim.
+    """Set a run's state to queued, in the process that holds its lock.
 
-    Whatever state a process that is gone has left behind; `epochs` trains a finished one on.
-    UserError for a finished run without `epochs`, or for any other with them.
+    The run may have any state that an ended process has left. epochs: further epochs of a finished
+    run. UserError for a finished run without `epochs`, or for any other run with them.
     """
     state = folder.state["state"]
     if state == "finished" and epochs is None:
         raise UserError(
-            f"Run “{folder.path}”: it is finished; train it on with --epochs N, or start a new one."
+            f"Run “{folder.path}”: it is finished; train it longer with --epochs N, or start a new run."
         )
     if state != "finished" and epochs is not None:
         raise UserError(
-            f"Run “{folder.path}”: it is {state} and only a finished run can be trained on; resume it "
+            f"Run “{folder.path}”: it is {state}, and only a finished run can be trained longer; resume it "
             "without --epochs first."
         )
     if epochs is not None:

@@ -1,4 +1,4 @@
-"""The right to carry a run out: one process has it, and loses it however it ends."""
+"""The lock of a run: at most one process executes it; the lock is released when the process ends."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import exclusive
 
-NAME = "claim"  # a file in the run's folder; its lock counts, its content is nothing
+NAME = "claim"  # a file in the run's folder; only its lock matters, it is empty
 
 
 class RunLock:
@@ -17,12 +17,12 @@ class RunLock:
         if not self._held.enter_context(exclusive(folder / NAME, 0.2)):
             self._held.close()
             raise UserError(
-                f"Run “{folder.name}”: another process is carrying it out (a command line or a second "
-                "app); steer it there, or end that process first."
+                f"Run “{folder.name}”: another process is executing it (a command line or a second app); "
+                "control it there, or end that process first."
             )
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self._held.close()
 
     def __enter__(self) -> "RunLock":
@@ -33,6 +33,6 @@ class RunLock:
 
 
 def run_locked(folder: Path) -> bool:
-    """Whether some process, this one included, carries the run out or has it in its queue."""
-    with exclusive(folder / NAME, 0) as got:
-        return not got
+    """Whether a process, this one included, executes the run or has it in its queue."""
+    with exclusive(folder / NAME, 0) as acquired:
+        return not acquired

@@ -1,6 +1,6 @@
-"""The process's runs: one queue, one worker thread, any number of viewers.
+"""The runs of this process: one queue, one worker thread, any number of viewers.
 
-Viewers read immutable snapshots; the worker is the only writer of a running run's folder.
+Viewers read immutable snapshots; only the worker writes to the folder of a running run.
 """
 
 import contextlib
@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +23,12 @@ from ueo_core.utils.errors import UserError
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 600  # after which an idle worker lets go of the model's memory
-READ = 8  # snapshots read from disk that are remembered
-CLOSED = "The app was closed: resume to go on from here."
-NOT_BEGUN = "The app was closed before it began: resume to start it."
+IDLE_SECONDS = 600  # after which an idle worker frees the model's memory
+READ = 8  # snapshots read from disk that are cached
+CLOSED = "The app was closed: resume to continue from here."
+NOT_STARTED = "The app was closed before the run started: resume to start it."
 INTERRUPTED = (
-    "Interrupted: the app was closed or the computer went down; resume to go on from the last "
+    "Interrupted: the app or the computer was shut down; resume to continue from the last "
     "checkpoint."
 )
 
@@ -44,56 +45,56 @@ class Manager:
         self._queue: list[str] = []
         self._current: str | None = None
         self._control = Control()
-        self._run_locks: dict[str, RunLock] = {}  # of the queue and of the current run
+        self._run_locks: dict[str, RunLock] = {}  # of queued runs and the current run
         self._until: dict[str, int] = {}  # run → step at which it pauses again
         self._live: dict[str, Snapshot] = {}  # only of runs of this process
-        self._read: dict[str, tuple[tuple, Snapshot]] = {}  # run → (stamp of its files, as read)
+        self._read: dict[str, tuple[tuple, Snapshot]] = {}  # run → (stamp of its files, snapshot)
         self._closing = False
         self._thread: threading.Thread | None = None
         for run in self.ids():
-            self._adopt(self.folder(run))
+            self._mark_if_interrupted(self.folder(run))
 
-    # What is there
+    # Queries
 
     def ids(self) -> list[str]:
-        """All runs, the newest first."""
+        """All runs, newest first."""
         found = [p.parent for p in self.root.glob("*/config.json")]
         return [p.name for p in sorted(found, key=lambda p: p.stat().st_ctime, reverse=True)]
 
     def folder(self, run: str) -> RunFolder:
-        """A run's folder; UserError for an unknown id, or one that is no plain name."""
+        """A run's folder; UserError for an unknown id, or one that is not a folder name."""
         if not run or Path(run).name != run:
-            raise UserError(f"Run “{run}”: there is none of that name; open one from the list.")
+            raise UserError(f"Run “{run}”: there is no run with this name; open one from the list.")
         return RunFolder.open(self.root / run)
 
     def new_path(self) -> Path:
-        """A fresh folder name: the time, and a count within the second."""
+        """A new folder name: the time, and a number within the same second."""
         stem = time.strftime("%Y%m%d-%H%M%S")
         names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
         return next(self.root / n for n in names if not (self.root / n).exists())
 
     def by_request(self, request: str) -> str | None:
-        """The run that an earlier click with the same request id made."""
+        """The run that an earlier click with the same request id created, or None."""
         return next(
             (r for r in self.ids()[:50] if self.folder(r).config.get("request") == request), None
         )
 
     def snapshot(self, run: str) -> Snapshot:
-        """The run as it is now, from memory when this process carries it, else from disk."""
+        """The run as it is now: from memory if this process executes it, else from disk."""
         with self._lock:
             live = self._live.get(run)
         return live or self._from_disk(self.folder(run))
 
     def active(self) -> str | None:
-        """The run that is being carried out now."""
+        """The run that is being executed, or None."""
         return self._current
 
     def queue(self) -> list[str]:
-        """The waiting runs, first in first out."""
+        """The queued runs, first in, first out."""
         with self._lock:
             return list(self._queue)
 
-    # What one can do
+    # Actions
 
     def submit(self, folder: RunFolder) -> str:
         """Queue a new run. → its id"""
@@ -103,84 +104,90 @@ class Manager:
         return folder.id
 
     def act(self, run: str, action: str, amount: int = 1, viewer: str | None = None) -> None:
-        """Pause, step, resume, stop, extend or cancel a run; UserError when its state forbids it.
+        """Pause, step, resume, stop, extend or cancel a run; UserError if its state does not allow it.
 
-        amount: steps of `step`, epochs of `extend`; viewer: who asks, must have the controls.
-        Pause and stop take effect after the step under way; stop keeps the result so far.
+        amount: steps of `step`, epochs of `extend`; viewer: must have the controls, None: no check.
+        Pause and stop take effect after the current step; stop keeps the result so far.
         """
         if viewer is not None:
             self.viewers.take(viewer)
-        with self._changed, _in_a_sentence(run):
+        with self._changed, _as_user_error(run):
             folder = self.folder(run)
-            next_state(self.snapshot(run).state, action)  # what viewers see decides
+            next_state(self.snapshot(run).state, action)  # the state that viewers see
             if action == "pause":
-                self._own(run)
+                self._require_lock(run)
                 self._control.pause.set()
-                self._tell(
+                self._apply(
                     run, {"kind": "phase", "phase": "pausing", "done": 0, "total": 0, "seconds": 0}
                 )
             elif action == "stop" and run == self._current:
-                self._control.pause.clear()  # the later word counts
+                self._control.pause.clear()  # the later request counts
                 self._control.stop.set()
-                self._tell(run, {"kind": "state", "state": folder.move(action)})
+                self._apply(run, {"kind": "state", "state": folder.move(action)})
             elif action == "cancel":
-                self._own(run)
+                self._require_lock(run)
                 self._queue.remove(run)
-                state = folder.move(action, phase="", reason="Taken out of the queue.")
-                self._tell(run, {"kind": "state", "state": state})
+                state = folder.move(action, phase="", reason="Removed from the queue.")
+                self._apply(run, {"kind": "state", "state": state})
                 self._run_locks.pop(run).release()
             else:
-                self._take_up(folder, action, amount)
+                self._requeue(folder, action, amount)
 
     def reorder(self, run: str, places: int, viewer: str | None = None) -> None:
-        """Move a waiting run so many places back in the queue; forward when negative."""
+        """Move a queued run back by so many places in the queue; forward if negative."""
         if viewer is not None:
             self.viewers.take(viewer)
         with self._lock:
             if run not in self._queue:
-                raise UserError("The run is no longer waiting, so its place cannot be changed.")
+                raise UserError(
+                    "The run is no longer queued, so it cannot be moved; look at its page."
+                )
             at = self._queue.index(run)
             self._queue.insert(max(0, at + places), self._queue.pop(at))
 
     def shutdown(self, timeout: float = 60) -> None:
-        """Pause what runs, after a checkpoint, and end the thread. Queued runs stay resumable."""
+        """Pause the current run after a checkpoint, and end the thread. Queued runs can be resumed."""
         with self._changed:
             self._closing = True
             self._control.why = CLOSED
             self._control.pause.set()
             for run in self._queue:
-                with contextlib.suppress(OSError, UserError):  # a later start finds it interrupted
-                    self.folder(run).move("interrupt", phase="", reason=NOT_BEGUN)
+                with contextlib.suppress(
+                    OSError, UserError
+                ):  # the next start marks it as interrupted
+                    self.folder(run).move("interrupt", phase="", reason=NOT_STARTED)
                 self._run_locks.pop(run).release()
             self._queue.clear()
             self._changed.notify_all()
         if self._thread:
             self._thread.join(timeout)
 
-    # Inside
+    # Internals
 
-    def _take_up(self, folder: RunFolder, action: str, amount: int) -> None:
-        """Resume, step, extend, or stop of a run that is not under way: the worker takes it up."""
+    def _requeue(self, folder: RunFolder, action: str, amount: int) -> None:
+        """Queue a run that is not being executed, to resume, step, extend or stop it."""
         run = folder.id
         self._lock_run(folder)
         if run in self._live and folder.state["state"] != self._live[run].state:
-            folder.set_state(self._live[run].state)  # what a full disk had kept from being written
+            folder.set_state(self._live[run].state)  # not written before, as the disk was full
         self._until.pop(run, None)
         details = extension(folder, amount) if action == "extend" else {}
         state = folder.move(action, phase="waiting", reason="", **details)
         if action == "step":
             self._until[run] = state["step"] + amount
-        # A teacher is waiting for a step, and a stop is short: both come before what is queued.
+        # A step is waited for, and a stop is short: both come before the queued runs.
         self._enqueue(folder, state, first=action in ("step", "stop"))
 
     def _lock_run(self, folder: RunFolder) -> None:
         if folder.id not in self._run_locks:
             self._run_locks[folder.id] = RunLock(folder.path)
 
-    def _own(self, run: str) -> None:
+    def _require_lock(self, run: str) -> None:
         if run not in self._run_locks:
-            RunLock(self.folder(run).path).release()  # says who has it, or that its process is gone
-            raise UserError("The run's process is gone: look again, it can be resumed.")
+            RunLock(self.folder(run).path).release()  # raises if another process holds it
+            raise UserError(
+                "The process of this run has ended: reload the page and resume the run."
+            )
 
     def _enqueue(self, folder: RunFolder, state: dict, first: bool = False) -> None:
         self._live[folder.id] = self._from_disk(folder).with_state(state)
@@ -190,7 +197,7 @@ class Manager:
             self._thread.start()
         self._changed.notify_all()
 
-    def _tell(self, run: str, event: dict) -> None:
+    def _apply(self, run: str, event: dict) -> None:
         with self._lock:
             if run in self._live:
                 old = self._live[run]
@@ -198,8 +205,8 @@ class Manager:
                 self._live[run] = old.with_state(event["state"]) if is_state else old.applied(event)
 
     def _from_disk(self, folder: RunFolder) -> Snapshot:
-        """Read again only when a file has changed: a paused run is looked at every second."""
-        self._adopt(folder)
+        """Read only if a file has changed: viewers of a paused run ask every second."""
+        self._mark_if_interrupted(folder)
         stamp = tuple(_stamp(folder.path / name) for name in ("state.json", "events.jsonl"))
         known = self._read.get(folder.id)
         if known is None or known[0] != stamp:
@@ -209,17 +216,17 @@ class Manager:
                 self._read.pop(old, None)
         return known[1]
 
-    def _adopt(self, folder: RunFolder) -> None:
-        """A run whose process is gone was interrupted: say so, it can be resumed."""
+    def _mark_if_interrupted(self, folder: RunFolder) -> None:
+        """Mark a run whose process has ended as interrupted, so that it can be resumed."""
         try:
             state = folder.state["state"]
             if state in ("queued", "running", "stopping") and not run_locked(folder.path):
                 folder.move("interrupt", phase="", reason=INTERRUPTED)
-        except (OSError, ValueError, KeyError):  # a damaged run hides no other
+        except (OSError, ValueError, KeyError):  # a damaged run must not hide the others
             log.warning("run %s: its state cannot be read", folder.id)
 
-    def _let_go(self, run: str) -> None:
-        """Forget a run that has halted: all of it is on disk, unless the disk was full."""
+    def _forget(self, run: str) -> None:
+        """Drop the snapshot of a run that has ended, unless its state could not be written."""
         try:
             written = self.folder(run).state["state"] == self._live[run].state
         except (OSError, ValueError, UserError):
@@ -228,8 +235,8 @@ class Manager:
             del self._live[run]
 
     def _work(self) -> None:
-        """The worker thread: one run after the other, for the life of the process."""
-        # torch takes seconds to import, and a page must paint before: only the worker needs it.
+        """The worker thread: executes one run after the other until the process ends."""
+        # torch takes seconds to import; only the worker needs it, so pages do not wait for it.
         import torch
 
         from ueo_core.runs.model_cache import ModelCache
@@ -246,16 +253,16 @@ class Manager:
                 run = self._queue.pop(0)
                 self._current = run
                 self._control = Control(until=self._until.pop(run, None))
-            # One core stays free, or the server that shows the run starves.
+            # One core stays free for the server that shows the run.
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
             try:
-                execute(self.folder(run), self._control, partial(self._tell, run), cache)
-            except UserError as error:  # its folder has vanished
+                execute(self.folder(run), self._control, partial(self._apply, run), cache)
+            except UserError as error:  # its folder was deleted
                 log.warning("run %s has ended without a state: %s", run, error)
             with self._changed:
                 self._current = None
                 self._run_locks.pop(run).release()
-                self._let_go(run)
+                self._forget(run)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -267,7 +274,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 @contextlib.contextmanager
-def _in_a_sentence(run: str):
+def _as_user_error(run: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Which runs deserve a word: those under way, those that halted, those nobody has looked at."""
+"""The recent runs in short: in progress, paused, failed, or finished and not yet seen."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.manager import Manager
 
-RECENT = 30  # runs looked through; older ones are in the list of runs, not in the way
+RECENT = 30  # newest runs that are considered
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One run in a line."""
+    """The summary of one run."""
 
     run: str
     title: str
@@ -19,7 +19,7 @@ class Notice:
     step: int
     steps: int
     reason: str
-    seen: bool  # someone has looked at it in this state
+    seen: bool  # it has been viewed in its current state
 
     @property
     def under_way(self) -> bool:
@@ -32,21 +32,21 @@ class Notice:
 
 
 def mark_seen(folder: RunFolder) -> None:
-    """Remember that someone has looked at the run as it now is."""
+    """Store that the run has been viewed in its current state."""
     try:
         (folder.path / "seen").touch()
-    except OSError:  # a read-only disk costs a reminder, nothing else
+    except OSError:  # on a read-only disk the run only stays unseen
         return
 
 
 def notices(manager: Manager) -> list[Notice]:
-    """The recent runs, the newest first. Reads two small files a run."""
+    """The recent runs, newest first. Reads two small files per run."""
     found = []
     for run in manager.ids()[:RECENT]:
         folder = manager.folder(run)
         try:
             state, title = folder.state, folder.config["title"]
-        except (OSError, ValueError, KeyError):  # deleted or damaged meanwhile
+        except (OSError, ValueError, KeyError):  # deleted in the meantime, or damaged
             continue
         found.append(
             Notice(

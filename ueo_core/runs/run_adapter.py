@@ -1,4 +1,4 @@
-"""Which adapter of a run is used: the one place where predictions, exports and pages ask."""
+"""The adapter of a run that predictions, exports and pages use."""
 
 from pathlib import Path
 
@@ -20,9 +20,9 @@ def adapter_of_run(
 ) -> AdapterFile:
     """The adapter of a run's folder, or an adapter file as it is.
 
-    Of a run: its last epoch, or with `guarded` what the safety check recommends, which may be the
-    same. backbone, pretrained: as in `read_adapter_file`. UserError when there is none, it has no
-    result yet, or the file is no adapter of the studio.
+    Of a run: its last epoch, or with `guarded` the model that the safety check recommends, which
+    may be the same. backbone, pretrained: as in `read_adapter_file`. UserError if there is no such
+    run, it has no result yet, or the file is not an adapter of the studio.
     """
     source = Path(source)
     if source.is_file():

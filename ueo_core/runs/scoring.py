@@ -1,6 +1,6 @@
-"""What a run measures: every image before and after, a probe of them after every epoch.
+"""The measurements of a run: all images before and after, a probe of them after every epoch.
 
-Labels are read here alone, to score what is done. The loop is handed the confidences.
+Labels are read here only, for scoring. The training loop gets the confidences.
 """
 
 import time
@@ -29,13 +29,13 @@ from ueo_core.training.loop import image_features
 from ueo_core.utils.files import write_json
 from ueo_core.utils.memory import release_memory
 
-PROBE = 256  # images scored after every epoch but the last; the whole sets only then
-CANARIES = 8  # images whose answer is followed
-Phase = Callable[[str, int, int], None]  # name of the phase, images done, images in all
+PROBE = 256  # images scored after every epoch; all images only after the last
+BORDERLINE = 8  # images whose prediction is recorded at every evaluation
+Phase = Callable[[str, int, int], None]  # name of the phase, images done, images in total
 
 
 class Scorer:
-    """Measures one run's model. `measure` comes first: the others compare with what it found."""
+    """Measures the model of one run. Call `measure` first: the other methods need its results."""
 
     def __init__(
         self,
@@ -50,31 +50,29 @@ class Scorer:
         self.sets = {"pool": pool} | ({"holdout": holdout} if holdout else {})
         self.labels = folder.labels()
         self.batch = encoded_at_once(model.device)
-        self.seconds = 0.0  # that encoding every image took the last time
-        self._views: dict[str, ModelInputs] = {}
-        self._final: dict[str, Tensor] | None = None  # all images after the last step, once known
+        self.seconds = 0.0  # of the last encoding of all images
+        self._views: dict[str, Views | CachedActivations] = {}
+        self._final: dict[str, Tensor] | None = None  # all images after the last step, once encoded
 
-    def views(self, name: str) -> ModelInputs:
-        """The evaluation and training views of `pool` or `holdout`; in quick mode, what is kept."""
+    def views(self, name: str) -> Views | CachedActivations:
+        """Views of `pool` or `holdout`; in quick mode, their cached activations."""
         if name not in self._views:
             s, images = self.settings, self.sets[name]
             views = Views(images, self.model.backbone, s.crop_scale, s.flip)
-            self._views[name] = views
             if self.model.tail:
-
-                def tell(done: int) -> None:
-                    self.phase("reading", done, len(images))
-
+                tell = lambda done: self.phase("reading", done, len(images))  # noqa: E731
                 self._views[name] = CachedActivations(views, self.model, s.precision, tell)
+            else:
+                self._views[name] = views
         return self._views[name]
 
     def truth(self, name: str) -> np.ndarray:
-        """Class index, OOD or UNLABELED of every image of `pool` or `holdout`."""
+        """Class index, OOD or UNLABELED of every image of `pool` or `holdout`. (N,)"""
         labels = self.labels.get(name) or [None] * len(self.sets[name])
         return truth_from_labels(labels, self.classes)
 
     def measure(self) -> Tensor:
-        """Zero-shot cosines of all images and the pool's fixed confidences, once per run. → (N,)"""
+        """Zero-shot results of all images, once per run. → confidences of the pool, fixed from here on (N,)"""
         zero = self.folder.tensors("zero_shot")
         if zero is None:
             zero = self.encode_all("measuring", untouched=True)
@@ -87,9 +85,9 @@ class Scorer:
         return zero["confidence"]
 
     def encode_all(self, phase: str, untouched: bool = False) -> dict[str, Tensor]:
-        """Features and cosines of every image under the model as it is now, by set.
+        """Features and cosines of all images with the current model, by set.
 
-        untouched: it is the zero-shot model, whose features the store may have already.
+        untouched: it is the zero-shot model, whose features the store may already have.
         """
         total, done = sum(map(len, self.sets.values())), 0
         text, found, self.seconds = self._text(), {}, 0.0
@@ -100,7 +98,7 @@ class Scorer:
                     self.views(name), lambda n: self.phase(phase, before + n, total)
                 )
 
-            if untouched and not self.model.tail:  # quick mode passes all images anyway
+            if untouched and not self.model.tail:  # quick mode computes all activations anyway
                 features, seconds = zero_shot_features(images, self.model.backbone, encode)
             else:
                 began = time.perf_counter()
@@ -115,8 +113,13 @@ class Scorer:
     def _text(self) -> Tensor:
         return self.model.encode_text().cpu()
 
-    def _features(self, views: ModelInputs, on_batch=None, indices=None) -> Tensor:
-        """Features of all evaluation views, or of `indices`; fewer at a time when memory is short."""
+    def _features(
+        self,
+        views: ModelInputs,
+        on_batch: Callable[[int], object] | None = None,
+        indices: np.ndarray | None = None,
+    ) -> Tensor:
+        """Features of all evaluation views, or of `indices`; in smaller batches if memory runs out."""
         while True:
             try:
                 return image_features(self.model, views, self.batch, on_batch, indices)
@@ -130,23 +133,23 @@ class Scorer:
         return {k: v for k, v in self.zero.items() if k != "confidence"}
 
     def _choose_probe(self) -> None:
-        """The images that are scored after every epoch: of the test set where there is one."""
+        """Choose the images that are scored after every epoch, from the test set if there is one."""
         self.probe_set = "holdout" if "holdout" in self.sets else "pool"
         g = np.random.default_rng(self.settings.seed)
         self.probe = np.sort(g.permutation(len(self.sets[self.probe_set]))[:PROBE])
         self.probe_views = self.views(self.probe_set)
         self.probe_truth = self.truth(self.probe_set)[self.probe]
-        # Canaries: the most doubtful images of the probe are those whose answer may flip.
+        # Borderline images: from the less certain half of the probe, evenly spaced by margin.
         cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
         top = cosines.topk(min(2, cosines.shape[1])).values
-        doubt = np.argsort((top[:, 0] - top[:, -1]).numpy(), kind="stable")
-        spread = doubt[np.linspace(0, len(doubt) // 2, num=min(CANARIES, len(doubt)), dtype=int)]
-        self.canaries = sorted({int(i) for i in spread})
+        order = np.argsort((top[:, 0] - top[:, -1]).numpy(), kind="stable")
+        chosen = order[np.linspace(0, len(order) // 2, num=min(BORDERLINE, len(order)), dtype=int)]
+        self.borderline = sorted({int(i) for i in chosen})
 
-    def beginning(self, steps: int) -> dict:
-        """The event that opens a run: the weights, and the pool's labels for color alone.
+    def start_event(self, steps: int) -> dict:
+        """The first event of a run: the weights, and whether pool images are unknown, for colors only.
 
-        `seconds` is what measuring took, and what scoring will take at the end.
+        `seconds` is the time that measuring took, and that scoring will take at the end.
         """
         truth = self.truth("pool")
         return {
@@ -154,7 +157,7 @@ class Scorer:
             "steps": steps,
             "seconds": round(self.seconds, 3),
             "weights": [round(float(w), 5) for w in self.zero["confidence"]],
-            # Color for the viewer's histogram; training is given confidences alone.
+            # For the colors of the histogram; training gets the confidences only.
             "ood": [None if t == UNLABELED else bool(t == OOD) for t in truth]
             if (truth != UNLABELED).any()
             else [],
@@ -162,13 +165,13 @@ class Scorer:
         }
 
     def evaluation(self, step: int, last: bool = False) -> dict:
-        """Scores of the probe at a step, as an event. last: all images are encoded, for `finish`.
+        """The evaluation of the probe at a step, as an event. last: encode all images, for `finish`.
 
-        `mcm`: score of each probe image; `agreement`: share (percent) that still answers
-        as zero-shot; `entropy`: mean H(p) in nats; `spread`: entropy of the mean
-        prediction over log C, percent, 0 where all answers are one class; `change`:
-        relative parameter change by layer; `canaries`: answers of the followed images.
-        With labels also `acc`, `auc`, `hm` in percent.
+        `mcm`: score of each probe image; `agreement`: share of predictions equal to zero-shot's,
+        percent; `entropy`: mean H(p) in nats; `spread`: entropy of the mean prediction as a share of
+        log C, percent, 0 if all predictions are one class; `change`: relative parameter change by
+        layer; `canaries`: predictions of the borderline images. With labels also `acc`, `auc` and
+        `hm` in percent.
         """
         if last:
             self._final = self.encode_all("scoring")
@@ -202,7 +205,7 @@ class Scorer:
                     "answer": self.classes[int(prediction[i])],
                     "confidence": round(float(p[i].max()), 4),
                 }
-                for i in self.canaries
+                for i in self.borderline
             ],
         }
         if (self.probe_truth != UNLABELED).any():
@@ -213,11 +216,11 @@ class Scorer:
         return event
 
     def finish(self, step: int) -> None:
-        """Score all images after the last step; write the delta, predictions and metrics.
+        """Score all images after the last step; write the adapter, predictions and metrics.
 
-        Where the guard chose another model than the last epoch, that is written beside it.
+        If the safety check recommends another model than the last epoch, that one is written, too.
         """
-        # Without a step the adapted model is the zero-shot one.
+        # Without a step, the adapted model is the zero-shot model.
         final = (self._final or self.encode_all("scoring")) if step else self._before()
         self.folder.save_tensors("adapted", final)
         last = self.model.adapter_copy()
@@ -239,7 +242,9 @@ class Scorer:
             self.model.load_between(choice.share, last)
             models["guarded"] = self.encode_all("scoring") if choice.share else self._before()
         result["metrics"] = self._metrics(models)
-        self.folder.path.joinpath(GUARDED).unlink(missing_ok=True)  # of a run trained on since
+        self.folder.path.joinpath(GUARDED).unlink(
+            missing_ok=True
+        )  # left by a run that was then trained longer
         if "guarded" in models:
             found = models["guarded"]
             self.folder.save_tensors(
@@ -256,7 +261,7 @@ class Scorer:
         write_json(self.folder.path / "result.json", result, indent=1)
 
     def _metrics(self, models: dict[str, dict[str, Tensor]]) -> dict:
-        """{set: {model: metrics}} of the sets that have labels."""
+        """{set: {model: metrics}} for the sets that have labels."""
         found = {}
         for name in self.sets:
             truth = self.truth(name)
@@ -273,7 +278,7 @@ class Scorer:
         return found
 
     def _save(self, file: str, scored: dict[str, Tensor], result: dict) -> dict:
-        """Write the model as it is, with the threshold that fits it. → the result with that"""
+        """Write the current model with its unsupervised threshold. → the result with the threshold"""
         scores = SCORES[DEFAULT_SCORE].compute(scored["pool_cosines"].numpy(), 1.0)
         result = result | {"score": DEFAULT_SCORE, "threshold": mixture_threshold(scores)}
         config = self.folder.config | {"settings": self.settings.to_json()}

@@ -1,18 +1,19 @@
-"""A run as a viewer sees it: plain data, folded from events, the same in memory and from disk."""
+"""A run as viewers see it: plain data built from events, the same from memory and from disk."""
 
 from dataclasses import dataclass, field, replace
 
 from ueo_core.runs.downsample import POINTS, decimated
+from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.states import actions
 
-# A run may go on for days: what a viewer holds of it stays this short, whatever its length.
+# A run may take days: a snapshot stays this short, whatever the length of the run.
 SERIES = 2 * POINTS
 EVALUATIONS = 400
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything the Live page draws. Immutable: every event makes a new one.
+    """The data of the Live page. Immutable: every event makes a new snapshot.
 
     Series are tuples of plain numbers. Entropies in nats, metrics in percent, seconds.
     """
@@ -20,23 +21,25 @@ class Snapshot:
     run: str
     title: str
     state: str
-    phase: str  # what is being done: waiting, loading, measuring, adapting, scoring
-    reason: str  # why it ended or halted, a sentence
-    done: int  # images done within the phase, where it counts any
+    phase: str  # waiting, loading, measuring, reading, adapting, pausing, scoring, checking
+    reason: str  # why it ended or paused, a sentence
+    done: int  # images done within the phase, if it counts images
     total: int
-    phase_seconds: float  # since the phase began, as of its last sign of life
+    phase_seconds: float  # since the start of the phase, at its last event
     step: int
     steps: int
     epoch: int
     seconds: float  # spent adapting
-    seen: int  # images trained on in that time, repeats included
-    measuring: float  # seconds that measuring every image took, 0 while unknown
+    seen: int  # images trained on in this time, repeats included
+    measuring: float  # seconds that measuring all images took, 0 while unknown
     images: int  # in the pool
     series: tuple[dict, ...] = ()  # {"step", "loss", "entropy", "marginal", "lr"}
     weights: tuple[float, ...] = ()  # w_i of the pool, in pool order
-    weights_ood: tuple[bool | None, ...] = ()  # from labels, for color only; empty without
-    evaluations: tuple[dict, ...] = ()  # see scoring.Scorer.evaluation; thinned in long runs
-    batch: dict = field(default_factory=dict)  # most and least weighted images of the last batch
+    weights_ood: tuple[bool | None, ...] = ()  # from labels, for colors only; empty without labels
+    evaluations: tuple[dict, ...] = ()  # of `Scorer.evaluation`; fewer in long runs
+    batch: dict = field(
+        default_factory=dict
+    )  # images of the last batch with the highest and lowest weights
     notes: tuple[str, ...] = ()
     peak_memory_mb: float | None = None
 
@@ -51,9 +54,9 @@ class Snapshot:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the end: the steps at their mean time so far, and scoring as long as measuring was.
+        """Estimated time to the end: remaining steps at their mean time, plus the time of measuring.
 
-        Of the phase alone while images are measured or scored; None while nothing is known.
+        Only the rest of the phase while images are measured or scored; None while unknown.
         """
         if self.phase in ("measuring", "scoring"):
             left = self.total - self.done
@@ -63,7 +66,7 @@ class Snapshot:
         return self.seconds / self.step * (self.steps - self.step) + self.measuring
 
     def applied(self, event: dict) -> "Snapshot":
-        """The snapshot after one event; unknown kinds change nothing."""
+        """The snapshot after one event; unknown kinds are ignored."""
         kind = event["kind"]
         if kind == "phase":
             return replace(
@@ -103,7 +106,7 @@ class Snapshot:
         return self
 
     def _rewound(self, step: int) -> "Snapshot":
-        """Without what came after a step: the run has gone back to its checkpoint."""
+        """The snapshot without the later events: the run has returned to a checkpoint."""
         return replace(
             self,
             step=step,
@@ -112,7 +115,7 @@ class Snapshot:
         )
 
     def with_state(self, state: dict) -> "Snapshot":
-        """The snapshot under a state as the run folder keeps it."""
+        """The snapshot with a state as stored in the run's folder."""
         return replace(
             self,
             state=state["state"],
@@ -128,13 +131,13 @@ def _short(series: tuple[dict, ...]) -> tuple[dict, ...]:
 
 
 def _thinned(evaluations: tuple[dict, ...]) -> tuple[dict, ...]:
-    """Every second one once there are too many; the first and the newest stay."""
+    """Every second evaluation if there are too many; the first and the newest are kept."""
     if len(evaluations) <= EVALUATIONS:
         return evaluations
     return (*evaluations[:-1:2], evaluations[-1])
 
 
-def read_snapshot(folder) -> Snapshot:
+def read_snapshot(folder: RunFolder) -> Snapshot:
     """The snapshot of a run on disk."""
     config = folder.config
     snapshot = Snapshot(

@@ -4,13 +4,13 @@ from ueo_core.utils.errors import UserError
 
 STATES = ("queued", "running", "paused", "stopping", "finished", "failed")
 
-# (state, cause) → state. Causes in ACTIONS are a person's; the others are the worker's.
+# (state, cause) → state. Causes in ACTIONS come from the user; the others from the worker.
 TRANSITIONS: dict[tuple[str, str], str] = {
     ("queued", "start"): "running",
-    ("queued", "cancel"): "paused",  # nothing is lost: it can be queued again
-    ("queued", "interrupt"): "paused",  # the process ended underneath it
+    ("queued", "cancel"): "paused",  # it can be queued again
+    ("queued", "interrupt"): "paused",  # its process has ended
     ("queued", "fail"): "failed",
-    ("running", "pause"): "running",  # takes effect at the next step, as `halt`
+    ("running", "pause"): "running",  # takes effect after the current step, as `halt`
     ("running", "halt"): "paused",
     ("running", "stop"): "stopping",
     ("running", "finish"): "finished",
@@ -23,7 +23,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("stopping", "halt"): "paused",  # the app is closed while the result is scored
     ("stopping", "interrupt"): "paused",
     ("stopping", "fail"): "failed",
-    ("finished", "extend"): "queued",  # further epochs, see schedule.legs
+    ("finished", "extend"): "queued",  # further epochs, see `lr_schedule`
     ("failed", "resume"): "queued",
     ("failed", "stop"): "stopping",  # keeps the result up to the failure
 }
@@ -31,14 +31,16 @@ ACTIONS = ("pause", "step", "resume", "stop", "extend", "cancel")
 
 
 def next_state(state: str, cause: str) -> str:
-    """The state that follows; UserError when the table has no such transition."""
+    """The next state; UserError if the table has no such transition."""
     try:
         return TRANSITIONS[state, cause]
     except KeyError:
         can = ", ".join(actions(state)) or "nothing"
-        raise UserError(f"The run is {state}: it cannot {cause} now; possible is {can}.") from None
+        raise UserError(
+            f"The run is {state}: {cause} is not possible now; possible: {can}."
+        ) from None
 
 
 def actions(state: str) -> tuple[str, ...]:
-    """What a person can do in a state, in the order of ACTIONS; pages derive their buttons from it."""
+    """The actions of the user in a state, in the order of ACTIONS; pages enable buttons by it."""
     return tuple(a for a in ACTIONS if (state, a) in TRANSITIONS)

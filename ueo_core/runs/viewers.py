@@ -1,4 +1,4 @@
-"""Who watches the runs of a process, and who of them may steer."""
+"""The viewers of the runs of a process, and which of them has the controls."""
 
 import threading
 import time
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from ueo_core.utils.errors import UserError
 
-# Seconds without a sign of life after which a viewer has left. Browsers let a hidden tab speak
-# once a minute, and a teacher who shows slides in between has not left.
+# Seconds without a sign of life after which a viewer has left. Browsers let a hidden tab run
+# once a minute, and a viewer that shows another tab for a while has not left.
 GONE_AFTER = 75.0
 
 
 @dataclass(frozen=True)
 class ViewerRole:
-    """A viewer's place: whether it steers, whether nobody does, and how many others watch."""
+    """Whether a viewer has the controls, whether none has, and the number of other viewers."""
 
     steers: bool
     free: bool
@@ -22,19 +22,19 @@ class ViewerRole:
 
 
 class Viewers:
-    """One viewer of any number steers; it keeps the controls until it hands them over or leaves.
+    """At most one viewer has the controls; it keeps them until it releases them or leaves.
 
-    Viewers are told apart by any text. Whoever is alone has the controls without asking.
+    A viewer is identified by any text. A single viewer gets the controls automatically.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: dict[str, float] = {}  # viewer → when it last gave a sign of life
+        self._seen: dict[str, float] = {}  # viewer → time of its last sign of life
         self._holder: str | None = None
 
     def watch(self, viewer: str) -> ViewerRole:
-        """A sign of life. → the viewer's seat"""
+        """Record a sign of life of a viewer. → its role"""
         with self._lock:
             now = self._clock()
             self._seen[viewer] = now
@@ -47,17 +47,17 @@ class Viewers:
             return ViewerRole(self._holder == viewer, self._holder is None, others)
 
     def take(self, viewer: str) -> None:
-        """Take the controls; UserError while another viewer has them."""
+        """Give a viewer the controls; UserError while another viewer has them."""
         if not (role := self.watch(viewer)).steers and not role.free:
             raise UserError(
-                "Another browser steers the runs: ask there to hand the controls over, or close it and "
+                "Another browser has the controls: release them there, or close it and "
                 f"wait {GONE_AFTER:.0f} seconds."
             )
         with self._lock:
             self._holder = viewer
 
     def hand_over(self, viewer: str) -> None:
-        """Let go of the controls; whoever takes them next has them."""
+        """Release the controls; any viewer can then take them."""
         with self._lock:
             if self._holder == viewer:
                 self._holder = None

@@ -1,6 +1,6 @@
-"""One run from its folder to its result: load, measure, adapt, score. Thread-agnostic.
+"""Executes one run from its folder to its result: load, measure, adapt, score; in any thread.
 
-The command line calls `execute` directly, the manager from its thread; both hold the run's claim.
+The command line calls `execute` directly, the manager from its thread; both hold the run's lock.
 """
 
 import logging
@@ -35,37 +35,37 @@ Emit = Callable[[dict], None]
 
 
 class Halted(Exception):
-    """A person paused while images were being measured or scored."""
+    """Raised to pause while images are measured or scored."""
 
 
 def open_image_set(reference: dict, short_side: int) -> ImageSet:
-    """An image set that a run's config names."""
+    """The image set of a `reference` in a run's config; UserError if it is missing."""
     return Store(Path(reference["store"]), short_side).open(reference["set"])
 
 
 def peak_memory_mb() -> float | None:
-    """Peak resident memory of this process so far, in MB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such module
+    """Peak resident memory of this process so far, in MB; None where it cannot be measured."""
+    if sys.platform == "win32":  # has no module `resource`
         return None
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
 class Worker:
-    """Carries out one run; `emit` is told every event as it happens."""
+    """Executes one run; `emit` is called with every event."""
 
     def __init__(self, folder: RunFolder, control: Control, emit: Emit, cache: ModelCache):
         self.folder, self.control, self.emit, self.cache = folder, control, emit, cache
         self.config = folder.config
         self.settings = folder.settings
         self.classes = self.config["classes"]
-        self.done = 0  # steps in the model's parameters
+        self.done = 0  # steps that the model has taken
         self._phase, self._phase_began = "", 0.0
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
-        """Tell viewers what is being done; not kept on disk. Raises Halted between images."""
+        """Emit the current phase; it is not written to disk. Raises Halted to pause between batches."""
         if name != self._phase:
             self._phase, self._phase_began = name, time.perf_counter()
         seconds = time.perf_counter() - self._phase_began
@@ -76,31 +76,29 @@ class Worker:
             raise Halted
 
     def record(self, event: dict) -> None:
-        """Keep an event on disk, then tell it."""
+        """Write an event to disk, then emit it."""
         self.folder.append(event)
         self.emit(event)
 
     def run(self) -> str:
-        """Go on until the run is finished, halted or stopped. → the cause for the state table"""
+        """Run until finished, paused or stopped. → the cause for the state table"""
         self.phase("loading")
         backbone = self.cache.get(self.settings)
         s = self.settings
         self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
         try:
-            with reuse_freed_memory(
-                self.model.device
-            ):  # for all that a run does, not for each part anew
-                return self._carry_out(backbone)
+            with reuse_freed_memory(self.model.device):
+                return self._phases(backbone)
         except Halted:
             return "halt"
         except BaseException:
             self.cache.clear()  # a broken device is not used again
             raise
 
-    def _carry_out(self, backbone: Backbone) -> str:
+    def _phases(self, backbone: Backbone) -> str:
         self.pool = open_image_set(self.config["pool"], backbone.store_side)
-        held = self.config["holdout"]
-        holdout = open_image_set(held, backbone.store_side) if held else None
+        reference = self.config["holdout"]
+        holdout = open_image_set(reference, backbone.store_side) if reference else None
         check_pool(len(self.pool))
         self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
         self.confidence = self.scorer.measure()
@@ -111,13 +109,13 @@ class Worker:
         return cause
 
     def _begin(self) -> None:
-        """What every run has before its first step; a kill may have come between any two of them."""
+        """Write what precedes the first step, as far as missing: a kill may come at any point."""
         checkpoints = self.folder.checkpoints()
         self.folder.rewind(checkpoints[-1] if checkpoints else 0)
         kinds = {e["kind"] for e in self.folder.events()}
         if "start" not in kinds:
             steps = steps_in_all(len(self.pool), self.settings)
-            self.record(self.scorer.beginning(steps))
+            self.record(self.scorer.start_event(steps))
         if "evaluation" not in kinds:
             self.record(self.scorer.evaluation(0))
         if not checkpoints:
@@ -126,8 +124,8 @@ class Worker:
     # The loop
 
     def _adapt(self) -> str:
-        """Steps, evaluations and checkpoints. → the cause of leaving the loop"""
-        self._go_back()
+        """Steps, evaluations and checkpoints. → the cause for the state table"""
+        self._restore_checkpoint()
         state = self.folder.update(steps=steps_in_all(len(self.pool), self.settings))
         settings = self.settings.changed(
             lr=self.settings.lr * state.get("lr_factor", 1.0),
@@ -138,20 +136,20 @@ class Worker:
             try:
                 return self._steps(settings)
             except FloatingPointError as error:
-                trouble = str(error)
+                problem = str(error)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
-                trouble = ""
-            # Outside the handlers, for an exception holds the tensors of all frames it came through.
-            if trouble:
+                problem = ""
+            # Outside the handlers: an exception keeps the tensors of its frames alive.
+            if problem:
                 tries += 1
-                settings = self._halve_rate(settings, trouble, tries)
+                settings = self._halve_rate(settings, problem, tries)
             else:
                 settings = self._halve_chunk(settings)
 
-    def _go_back(self) -> None:
-        """Parameters, events and viewers back to the last checkpoint."""
+    def _restore_checkpoint(self) -> None:
+        """Restore parameters, events and snapshots of the last checkpoint."""
         self.done = self.folder.checkpoints()[-1]
         self.model.load_adapter(self.folder.checkpoint(self.done))
         self.folder.rewind(self.done)
@@ -161,31 +159,32 @@ class Worker:
         self.folder.update(step=self.done)
         self.emit({"kind": "rewind", "step": self.done})
 
-    def _halve_rate(self, settings: Settings, trouble: str, tries: int) -> Settings:
+    def _halve_rate(self, settings: Settings, problem: str, tries: int) -> Settings:
         if tries == NON_FINITE_TRIES:
             raise UserError(
-                f"The run diverged: {trouble}, three times over; lower the learning rate "
-                f"(it was {settings.lr:g}) and start again."
+                f"The run diverged: {problem}, {NON_FINITE_TRIES} times; lower the learning rate "
+                f"(now {settings.lr:g}) and start a new run."
             )
         settings = settings.changed(lr=settings.lr / 2)
         self.folder.update(lr_factor=settings.lr / self.settings.lr)
-        self._go_back()
+        self._restore_checkpoint()
         self._note(
-            f"{trouble}; went back to step {self.done} and halved the learning rate to {settings.lr:g}."
+            f"{problem}; returned to step {self.done} and halved the learning rate to {settings.lr:g}."
         )
         return settings
 
     def _halve_chunk(self, settings: Settings) -> Settings:
-        """A step that did not fit has changed nothing: it is taken again, in smaller parts."""
+        """Halve the chunk; the step that ran out of memory changed nothing and is repeated."""
         chunk = (settings.chunk or settings.batch_size) // 2
         if chunk < 1:
             raise UserError(
-                "The device ran out of memory even for one image at a time; use a smaller backbone or the CPU."
+                "Out of memory: the device has too little even for one image at a time; use a smaller "
+                "backbone or the CPU."
             )
         release_memory()
         self.folder.update(chunk=chunk)
         self._note(
-            f"Out of memory: going on with {chunk} images at a time; the result stays exact."
+            f"Out of memory: continuing with {chunk} images at a time; the result is the same."
         )
         return settings.changed(chunk=chunk)
 
@@ -225,7 +224,10 @@ class Worker:
         return "finish"
 
     def _check_finite(self) -> None:
-        """A finite loss can still have gradients that are not: no such step becomes a checkpoint."""
+        """Raise FloatingPointError for non-finite parameters: the gradient of a finite loss can be.
+
+        No such step becomes a checkpoint.
+        """
         if not all(bool(v.isfinite().all()) for v in self.model.adapter().values()):
             raise FloatingPointError(f"the parameters after step {self.done} are not finite")
 
@@ -253,27 +255,27 @@ def execute(
     emit: Emit | None = None,
     cache: ModelCache | None = None,
 ) -> dict:
-    """Carry a queued or stopping run out in this thread, and write every state it passes.
+    """Execute a queued or stopping run in this thread, and write its states. → the last state
 
-    → the state it ended in. A failure is a state with a sentence, not an exception.
+    A failure is a state with a reason, not an exception.
     """
     control, emit, cache = control or Control(), emit or (lambda event: None), cache or ModelCache()
     try:
-        return _carry_out(folder, control, emit, cache)
-    except Exception as error:  # the worker thread must outlive any broken run
+        return _execute(folder, control, emit, cache)
+    except Exception as error:  # a failed run must not end the worker thread
         if not isinstance(error, (UserError, OSError)):
             log.exception("run %s failed", folder.id)
         return _fail(folder, emit, sentence(error))
 
 
-def _carry_out(folder: RunFolder, control: Control, emit: Emit, cache: ModelCache) -> dict:
+def _execute(folder: RunFolder, control: Control, emit: Emit, cache: ModelCache) -> dict:
     def move(cause: str, **details) -> dict:
         state = folder.move(cause, **details)
         emit({"kind": "state", "state": state})
         return state
 
-    # Sums depend on how many threads share them: whoever goes on with a run, the app or the
-    # command line, takes as many as it began with, or it would not end alike to the last bit.
+    # Sums depend on the number of threads: a run always continues with the number it started with,
+    # in the app and on the command line, so that its result is the same to the last bit.
     threads = folder.state.get("threads") or torch.get_num_threads()
     torch.set_num_threads(threads)
     if folder.state["state"] == "stopping":
@@ -298,7 +300,7 @@ def _fail(folder: RunFolder, emit: Emit, reason: str) -> dict:
         state = folder.state
         state = folder.move("fail", phase="", reason=reason)
     except (OSError, ValueError):
-        # Not even this can be written. Viewers are told; a later start finds the run interrupted.
+        # The disk is full: only viewers see this state; the next start marks the run as interrupted.
         state = {**state, "state": "failed", "phase": "", "reason": reason}
     emit({"kind": "state", "state": state})
     return state

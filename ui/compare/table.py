@@ -6,7 +6,13 @@ import streamlit as st
 
 from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Row, differences, labels, table
-from ueo_core.analysis.paired_tests import ACCURACY_TEST, INTERVAL, Paired, against, describe_tests
+from ueo_core.analysis.paired_tests import (
+    ACCURACY_TEST,
+    INTERVAL,
+    Paired,
+    against,
+    summary_sentence,
+)
 from ui.common.job_progress import DelayedProgress
 from ui.common.text import escaped, markdown
 
@@ -94,7 +100,7 @@ def _tests(opened: Sequence[ComparedRun]) -> None:
         found = {t.verdict for t in tests}
         box = st.info if "worse" not in found else st.warning if len(found) > 1 else st.error
         icon = ":material/trending_down:" if "worse" in found else ":material/balance:"
-        box(markdown(describe_tests(tests, names, reference)), icon=icon)
+        box(markdown(summary_sentence(tests, names, reference)), icon=icon)
         st.html(_test_table(tests, names))
         first = tests[0]
         correction = f" corrected for {len(tests)} tests at once (Holm)" if len(tests) > 1 else ""

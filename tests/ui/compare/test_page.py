@@ -9,7 +9,7 @@ from tests.helpers.pages import app, at, button, clean  # noqa: F401
 from tests.helpers.run_folders import write_run
 from tests.ui.inspect.test_page import html, plain
 from ueo_core.analysis.compare import Model, labels, table
-from ueo_core.analysis.paired_tests import against, describe_tests
+from ueo_core.analysis.paired_tests import against, summary_sentence
 from ueo_core.runs.manager import Manager
 from ui.common import shell
 
@@ -48,7 +48,7 @@ def test_the_tests_are_those_of_the_core_against_zero_shot_and_against_a_run(app
     page = at(app, "5_Compare", runs="a,b,c")
     names = labels(three)
     assert plain(page.info).startswith(
-        describe_tests(against(three, zero_shot(three[0])), names, "Zero-shot")
+        summary_sentence(against(three, zero_shot(three[0])), names, "Zero-shot")
     )
     page.selectbox(key="compare.reference").set_value("b").run()
     tests = against(three, Model("", three[1], "after"))
