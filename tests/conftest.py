@@ -54,12 +54,12 @@ def own_home(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def stage():
-    """Learn's stage: a teaching model on the built-in problem. No test leaves it changed."""
+def demo():
+    """Learn's demo: a teaching model on the built-in problem. No test leaves it changed."""
     from ueo_core.drawings.sample import problem
-    from ueo_core.learn.stage import open_stage
+    from ueo_core.learn.demo import open_demo
 
-    return open_stage("drawings-resnet", problem())
+    return open_demo("drawings-resnet", problem())
 
 
 @pytest.fixture(scope="session")
@@ -68,10 +68,12 @@ def trajectories():
 
     A general statement must hold on all of them, or on most.
     """
-    from ueo_core.learn.knobs import PRESETS
     from ueo_core.learn.simplex import simulate
+    from ueo_core.learn.triangle_settings import PRESETS
 
-    return cache(lambda preset: [simulate(PRESETS[preset].knobs.with_seed(s)) for s in range(24)])
+    return cache(
+        lambda preset: [simulate(PRESETS[preset].settings.with_seed(s)) for s in range(24)]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,17 @@
-// How the triangle and its curve are drawn, given data, a moment (`at`) and a look.
+// Draws the triangle and its curve, from the data, the current step (`at`) and a look.
 
 const LOG3 = Math.log(3);
 
 class Canvas {
-  // Value v of point i of method m at a moment between two steps: 0, 1 place; 2, 3 pull of
-  // term one; 4, 5 pull of term two.
+  // Value v of point i of method m, interpolated between two steps. v = 0, 1: position; 2, 3: arrow
+  // of term one; 4, 5: arrow of term two.
   value(m, i, v) {
     const { n, steps } = this.data;
     const k = Math.min(Math.floor(this.at), steps);
     const read = (step) => this.values[((m * (steps + 1) + step) * n + i) * 6 + v];
     const share = this.at - k;
-    // What the hand holds is there at once, in every triangle: all begin from the same images.
-    if (this.hand && this.hand[0] === i && v < 2 && this.at === 0) return 1e4 * this.hand[1 + v];
+    // A dragged dot moves at once, in every triangle: all start from the same images.
+    if (this.dragged && this.dragged[0] === i && v < 2 && this.at === 0) return 1e4 * this.dragged[1 + v];
     return share ? read(k) * (1 - share) + read(k + 1) * share : read(k);
   }
 
@@ -36,7 +36,7 @@ class Canvas {
 
   geometry(width) {
     const em = this.em();
-    // As large as the panel and the screen allow; see settle().
+    // As large as the panel and the screen allow; see fit().
     const high = ((this.room - 3.4 * em) * 2) / Math.sqrt(3) || 0;
     const side = Math.max(9 * em, Math.min(width - 2.4 * em, Math.max(9.5 * em, high)));
     const left = (width - side) / 2;
@@ -72,7 +72,7 @@ class Canvas {
     pen.globalAlpha = 0.55;
     pen.lineWidth = 1.5;
     pen.stroke();
-    pen.globalAlpha = 0.25; // borders between the three answers
+    pen.globalAlpha = 0.25; // borders between the three predictions
     for (const [x, y] of [[0.5, 0.5], [0.5, 0], [0, 0.5]]) {
       pen.beginPath();
       pen.moveTo(...at(1 / 3, 1 / 3));
@@ -93,10 +93,10 @@ class Canvas {
       const mark = data.truth[i] < 0 ? 3 : data.truth[i];
       pen.beginPath();
       trace(pen, SHAPES[mark], p[0], p[1], radius * this.scale(m, i));
-      pen.fillStyle = this.colours[mark];
+      pen.fillStyle = this.colors[mark];
       pen.fill();
-      pen.lineWidth = i === this.lens ? 3 : 1;
-      pen.strokeStyle = i === this.lens ? this.text : this.paper;
+      pen.lineWidth = i === this.selected ? 3 : 1;
+      pen.strokeStyle = i === this.selected ? this.text : this.paper;
       pen.stroke();
     });
     if (this.look.star) {
@@ -114,14 +114,14 @@ class Canvas {
     canvas.shares = shape.shares;
   }
 
-  // The path of every point from the start to this moment, in the colour of its mark.
+  // The path of every point from step 0 to the current step, in the color of its mark.
   trails(pen, m, at, places) {
     const { n, steps, truth } = this.data;
     const last = Math.floor(this.at);
     pen.globalAlpha = 0.35;
     pen.lineWidth = 1.2;
     for (let mark = 0; mark < 4; mark++) {
-      pen.strokeStyle = this.colours[mark];
+      pen.strokeStyle = this.colors[mark];
       pen.setLineDash(mark === 3 ? [3, 3] : []);
       pen.beginPath();
       for (let i = 0; i < n; i++) {
@@ -139,17 +139,17 @@ class Canvas {
     pen.globalAlpha = 1;
   }
 
-  // The corners' names, and how many points lie in each: there they cover one another.
+  // The names of the corners, and the number of points in each, because these overlap.
   corners(pen, m, corners, em, side) {
-    const inside = [[0, 0], [0, 0], [0, 0]]; // known, strangers
+    const inside = [[0, 0], [0, 0], [0, 0]]; // known, unknown
     for (let i = 0; i < this.data.n; i++) {
       const [p, q] = [this.value(m, i, 0) / 1e4, this.value(m, i, 1) / 1e4];
       const c = [p, q, 1 - p - q].findIndex((v) => v > 0.95);
       if (c >= 0) inside[c][this.data.truth[i] < 0 ? 1 : 0]++;
     }
     const text = (c) => {
-      const [known, strange] = inside[c];
-      const parts = [known && `${known}${side > 15 * em ? " known" : ""}`, strange && `${strange} ◆`];
+      const [known, unknown] = inside[c];
+      const parts = [known && `${known}${side > 15 * em ? " known" : ""}`, unknown && `${unknown} ◆`];
       return [this.data.classes[c], parts.filter(Boolean).join(" + ")].filter(Boolean).join(" · ");
     };
     const [a, b, c] = corners;
@@ -169,10 +169,10 @@ class Canvas {
     return Math.min(2.6, Math.max(0.5, share / mean) ** 1.4);
   }
 
-  // The arrows of one point that the look asks for.
+  // The arrows of one point, as the look says.
   arrows(pen, m, i, place, shape) {
     const { arrows } = this.look;
-    const pull = (v) => [this.value(m, i, v) / 1e3, this.value(m, i, v + 1) / 1e3];
+    const vector = (v) => [this.value(m, i, v) / 1e3, this.value(m, i, v + 1) / 1e3];
     if (arrows === "move") {
       const k = Math.floor(this.at);
       if (k >= this.data.steps) return;
@@ -180,16 +180,16 @@ class Canvas {
       const read = (s, v) => this.values[((m * (steps + 1) + s) * n + i) * 6 + v] / 1e4;
       this.arrow(pen, read(k + 1, 0) - read(k, 0), read(k + 1, 1) - read(k, 1), 0.02, place, shape);
     } else if (arrows === "both") {
-      const [one, two] = [pull(2), pull(4)];
+      const [one, two] = [vector(2), vector(4)];
       this.arrow(pen, one[0] + two[0], one[1] + two[1], 0.12, place, shape);
     } else {
-      if (arrows !== "two") this.arrow(pen, ...pull(2), 0.12, place, shape, this.bars[0], []);
-      if (arrows !== "one") this.arrow(pen, ...pull(4), 0.12, place, shape, this.bars[1], [3, 2]);
+      if (arrows !== "two") this.arrow(pen, ...vector(2), 0.12, place, shape, this.bars[0], []);
+      if (arrows !== "one") this.arrow(pen, ...vector(4), 0.12, place, shape, this.bars[1], [3, 2]);
     }
   }
 
-  // The direction is exact; the length grows less than the pull, or most arrows would be dots.
-  arrow(pen, da, db, grow, [x, y], shape, colour = this.text, dash = []) {
+  // The direction is exact. The length is compressed, or most arrows would be too short to see.
+  arrow(pen, da, db, grow, [x, y], shape, color = this.text, dash = []) {
     const dx = shape.side * (db + (-da - db) / 2);
     const dy = shape.tall * (da + db);
     const size = Math.hypot(dx, dy) / shape.side;
@@ -198,9 +198,9 @@ class Canvas {
     const [ux, uy] = [dx / (size * shape.side), dy / (size * shape.side)];
     const [tx, ty] = [x + ux * length, y + uy * length];
     const head = Math.min(6, 0.45 * length);
-    pen.strokeStyle = pen.fillStyle = colour;
-    pen.globalAlpha = colour === this.text ? 0.6 : 0.9;
-    pen.lineWidth = colour === this.text ? 1.4 : 2;
+    pen.strokeStyle = pen.fillStyle = color;
+    pen.globalAlpha = color === this.text ? 0.6 : 0.9;
+    pen.lineWidth = color === this.text ? 1.4 : 2;
     pen.setLineDash(dash);
     pen.beginPath();
     pen.moveTo(x, y);
@@ -245,8 +245,8 @@ class Canvas {
     const terms = this.data.terms[m];
     const x = (s) => 2 + ((width - 4) * s) / this.data.steps;
     const y = (v) => height - 3 - ((height - 6) * v) / LOG3;
-    this.bars.forEach((colour, t) => {
-      pen.strokeStyle = colour;
+    this.bars.forEach((color, t) => {
+      pen.strokeStyle = color;
       pen.setLineDash(t ? [5, 4] : []);
       pen.lineWidth = 2;
       pen.beginPath();

@@ -1,13 +1,14 @@
-// Eight drawings, each a switch: does it belong? Drawn by Python, ticked here, told back.
+// Eight drawings, made in Python. In one scene each is a switch that marks it as unknown; the
+// marks are sent to Python.
 
-const told = new WeakMap();
+const reported = new WeakMap();
 
 export default function (component) {
   const { parentElement: root, data, setStateValue } = component;
   const grid = root.querySelector(".cards");
-  const before = told.get(root);
-  // Python's ticks count when it chose them, not when it repeats what was told.
-  let ticks = before && before.asked === data.asked ? before.ticks : data.ticks;
+  const before = reported.get(root);
+  // Python's marks are used when Python has changed them, not when it repeats what was reported.
+  let ticks = before && before.request === data.request ? before.ticks : data.ticks;
   const cards = data.cards.map((html, place) => {
     const card = document.createElement(data.guessing ? "button" : "div");
     card.className = "card";
@@ -19,7 +20,7 @@ export default function (component) {
     return card;
   });
   const show = () => {
-    told.set(root, { asked: data.asked, ticks });
+    reported.set(root, { request: data.request, ticks });
     if (data.guessing) cards.forEach((c, i) => c.setAttribute("aria-pressed", Boolean((ticks >> i) & 1)));
   };
   const flip = (place) => {

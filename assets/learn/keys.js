@@ -1,4 +1,4 @@
-// Presenters' remotes send Page keys; in the story these press its two buttons.
+// Presentation remotes send Page keys; in the story they press the buttons Next and Back.
 
 const BUTTONS = { PageDown: ".st-key-learn-next button", PageUp: ".st-key-learn-back button" };
 
@@ -10,7 +10,7 @@ export default function () {
     e.preventDefault();
     if (!e.repeat) button.click();
   };
-  // A button that was clicked keeps the focus, and with it the Space key that plays.
+  // A clicked button would keep the focus and take the Space key, which plays.
   const release = (e) => {
     const button = e.composedPath().find((n) => n.matches?.(".stButton button, .triangle button"));
     if (button && e.detail) button.blur();

@@ -1,7 +1,7 @@
-// Marks and colours of the triangle: shape is the second channel beside colour.
+// Marks and colors of the triangle: every color has a shape of its own.
 
-const SHAPES = ["circle", "square", "up", "diamond"]; // of class A, B, C and strangers
-const COLOURS = {
+const SHAPES = ["circle", "square", "up", "diamond"]; // of class A, B, C and unknown images
+const COLORS = {
   light: ["#0072B2", "#00805D", "#B0508A", "#D55E00"],
   dark: ["#56B4E9", "#2FC79B", "#E39CC4", "#FF8A3D"],
 };
@@ -25,19 +25,19 @@ function star(pen, x, y, r) {
   pen.closePath();
 }
 
-function svgMark(shape, colour) {
+function svgMark(shape, color) {
   const inside = {
     circle: '<circle cx="8" cy="8" r="6"/>',
     square: '<rect x="2.5" y="2.5" width="11" height="11"/>',
     up: '<path d="M8 1 L15 14 L1 14 Z"/>',
     diamond: '<path d="M8 0 L16 8 L8 16 L0 8 Z"/>',
   }[shape];
-  return `<svg width="0.95em" height="0.95em" viewBox="0 0 16 16" fill="${colour}" aria-hidden="true">${inside}</svg>`;
+  return `<svg width="0.95em" height="0.95em" viewBox="0 0 16 16" fill="${color}" aria-hidden="true">${inside}</svg>`;
 }
 
-function brightness(colour) {
+function brightness(color) {
   const pen = document.createElement("canvas").getContext("2d");
-  pen.fillStyle = colour;
+  pen.fillStyle = color;
   const hex = pen.fillStyle;
   const parts = hex.startsWith("#")
     ? [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16))
@@ -48,14 +48,15 @@ function brightness(colour) {
 const isDark = (host) =>
   brightness(getComputedStyle(host).getPropertyValue("--st-background-color").trim() || "#fff") < 128;
 
-// Sliders and boxes as the page is. A browser leaves the track white beside an accent that is not light.
-// → whether the page is dark
-function schemed(host) {
+// Sets the color scheme of sliders and checkboxes to that of the page; a dark page needs a light accent
+// color, or the browser draws a white track. → whether the page is dark
+function applyScheme(host) {
   const dark = isDark(host);
   host.style.colorScheme = dark ? "dark" : "light";
   host.style.setProperty("--accent", dark ? "#8CCBF5" : "var(--st-primary-color)");
   return dark;
 }
 
-// A number keeps its unit on its line, and two keep the arrow between them; see _say in learn_story.py.
-const together = (words) => words.replace(/ (?=%|kB|→)|(?<=→) /g, "\u00a0");
+// Keeps a number and its unit on one line, and two numbers with an arrow between them; see
+// _write_text in ui/learn/story.py.
+const keepTogether = (words) => words.replace(/ (?=%|kB|→)|(?<=→) /g, "\u00a0");

@@ -1,8 +1,8 @@
-// One view a mount: made when a component first comes, kept while its data changes, ended with it.
+// One view per mount: created with the component, kept while its data changes, ended with it.
 
 const views = new WeakMap();
 
-const mounting = (View) => (component) => {
+const mounted = (View) => (component) => {
   const { parentElement: root } = component;
   let view = views.get(root);
   if (!view) views.set(root, (view = new View(root)));

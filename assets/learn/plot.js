@@ -1,8 +1,8 @@
-// Curves in an SVG: for pictures in which something moves under the hand, at once and at any type size.
+// Curves in an SVG, redrawn during a drag, at any type size.
 
 const MARKS = { circle: "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0", triangle: "M0-7L7 6L-7 6Z" };
 
-// At most `most` round places between two numbers.
+// At most `most` round numbers between two numbers.
 function ticks(low, high, most) {
   const raw = (high - low) / most;
   const power = 10 ** Math.floor(Math.log10(raw));
@@ -15,7 +15,7 @@ function ticks(low, high, most) {
 const spread = (points, lows) =>
   points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("") + (lows ? `L${points.at(-1)[0].toFixed(1)} ${lows}L${points[0][0].toFixed(1)} ${lows}Z` : "");
 
-// curves: [{points: [[x, y], …], colour, dash, fill, mark, name}]; line: {at, text}, the movable one.
+// curves: [{points: [[x, y], …], color, dash, fill, mark, name}]; line: {at, text}, the movable line.
 // x: {low, high, log, name, ticks}; y: {low, high, name, ticks}. → pixel of x, and x of a pixel
 function plot(svg, { width, height, em, x, y, curves, line, end }) {
   const small = 0.85 * em;
@@ -39,13 +39,13 @@ function plot(svg, { width, height, em, x, y, curves, line, end }) {
   }
   text((left + right) / 2, height - 0.35 * em, x.name, 'text-anchor="middle"');
   if (y.name) text(0, small, y.name);
-  for (const { points, colour, fill, dash, mark } of curves) {
+  for (const { points, color, fill, dash, mark } of curves) {
     const spots = points.map(([a, b]) => [at(a), up(b)]);
-    if (fill) parts.push(`<path d="${spread(spots, bottom)}" fill="${colour}" opacity="0.22"/>`);
-    parts.push(`<path d="${spread(spots)}" fill="none" stroke="${colour}" stroke-width="${0.16 * em}" stroke-dasharray="${dash ?? ""}"/>`);
+    if (fill) parts.push(`<path d="${spread(spots, bottom)}" fill="${color}" opacity="0.22"/>`);
+    parts.push(`<path d="${spread(spots)}" fill="none" stroke="${color}" stroke-width="${0.16 * em}" stroke-dasharray="${dash ?? ""}"/>`);
     if (!mark) continue;
     const [px, py] = spots.reduce((best, s) => (s[1] < best[1] ? s : best));
-    parts.push(`<path d="${MARKS[mark]}" fill="${colour}" transform="translate(${px} ${py}) scale(${em / 17})"/>`);
+    parts.push(`<path d="${MARKS[mark]}" fill="${color}" transform="translate(${px} ${py}) scale(${em / 17})"/>`);
   }
   const px = at(line.at);
   parts.push(`<line class="handle" x1="${px}" x2="${px}" y1="${top - 0.3 * em}" y2="${bottom}" stroke-width="${0.2 * em}"/>`);
@@ -58,7 +58,7 @@ function plot(svg, { width, height, em, x, y, curves, line, end }) {
   return of;
 }
 
-// The drag of a hand along an SVG. moved(pixel, settled)
+// Dragging along an SVG. moved(pixel, settled)
 function draggable(svg, moved) {
   const spot = (e) => e.clientX - svg.getBoundingClientRect().left;
   svg.onpointerdown = (e) => {
@@ -75,11 +75,11 @@ function draggable(svg, moved) {
 
 const emOf = () => parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
 
-// Whether a key is meant for the page: for no field, and with nothing held.
+// Whether a key is for the page: not for an input field, and without a modifier key.
 const forPage = (e) =>
   !(e.ctrlKey || e.metaKey || e.altKey) && !e.composedPath()[0].closest?.("input:not([type=range]), textarea, select");
 
-// What height is left on the screen for an element, if all that lies below it in `whole` is to be seen.
+// The height for an element with which everything below it in `whole` still fits on the screen.
 function roomFor(element, whole, em) {
   const scrolled = document.querySelector('[data-testid="stMain"]')?.scrollTop ?? 0;
   const box = whole.getBoundingClientRect();

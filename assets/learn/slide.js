@@ -1,5 +1,5 @@
-// A picture with one place that a hand moves: by its slider, along its plots, or with the . and , keys.
-// Python has computed what every place shows; only where the hand let go is told back.
+// A picture with one movable position: by its slider, in its plots, or with the keys . and ,
+// Python has computed what every position shows; only the final position is sent back.
 
 class Slide {
   // whole, plots: selectors of the box around everything and of the SVGs in it
@@ -12,7 +12,7 @@ class Slide {
     input.onchange = () => this.move(Number(input.value), true);
     for (const name of plots)
       draggable(this.$(name), (pixel, settled) => this.data.movable && this.move(this.nearest(this.$(name).of(pixel)), settled));
-    // The page's own keys (← → scenes) are not for whoever moves a slider.
+    // While a slider has the focus, the arrow and page keys move it and do not change the scene.
     root.addEventListener("keydown", (e) => e.target.type === "range" && /^(Arrow|Page|Home|End)/.test(e.key) && e.stopPropagation());
     this.onkey = (e) => {
       const by = { ".": 1, ",": -1 }[e.key];
@@ -26,22 +26,22 @@ class Slide {
   end() {
     document.removeEventListener("keydown", this.onkey);
     this.resize.disconnect();
-    clearTimeout(this.telling);
+    clearTimeout(this.timer);
   }
 
   update(data, tell) {
     this.tell = tell;
     this.data = data;
-    // Python's place counts when Python has chosen it, not when it repeats an older one.
-    if (this.asked !== data.place) this.asked = this.place = data.place;
-    this.colours = schemed(this.host) ? COLOURS.dark : COLOURS.light;
+    // Python's position is used when Python has changed it, not when it repeats an older one.
+    if (this.request !== data.place) this.request = this.place = data.place;
+    this.colors = applyScheme(this.host) ? COLORS.dark : COLORS.light;
     this.$(".slide").hidden = !data.movable;
     this.$("input").max = this.places.length - 1;
     this.fill();
     if (this.whole.clientWidth) this.draw();
   }
 
-  // Index of the place nearest to a value of the plots' x axis.
+  // Index of the position closest to a value of the plots' x axis.
   nearest(value) {
     const far = this.places.map((v) => Math.abs(v - value));
     return far.indexOf(Math.min(...far));
@@ -50,7 +50,7 @@ class Slide {
   move(place, settled) {
     this.place = Math.min(Math.max(place, 0), this.places.length - 1);
     this.draw();
-    clearTimeout(this.telling);
-    if (settled) this.telling = setTimeout(() => this.tell("now", { id: Date.now() + Math.random(), place: this.place }), 300);
+    clearTimeout(this.timer);
+    if (settled) this.timer = setTimeout(() => this.tell("now", { id: Date.now() + Math.random(), place: this.place }), 300);
   }
 }

@@ -1,13 +1,13 @@
-// The symbols of the formula: one is chosen, by its button or in the formula itself. What it means
-// is written beside it, and the triangle is told to show what it is in the picture.
+// The symbols of the formula. One is selected, by its button or in the formula itself: its meaning
+// is shown, and the triangle shows what it is in the picture.
 
-const FORMULA = ".st-key-learn-formula"; // drawn by Streamlit; each symbol in a colour of its own, see written()
+const FORMULA = ".st-key-learn-formula"; // drawn by Streamlit; each symbol has its own color, see `latex` in ueo_core/learn/formula.py
 
 class Symbols {
   constructor(root) {
     this.host = root.host ?? root;
     this.$ = (name) => root.querySelector(name);
-    this.$(".scene").onclick = () => this.say({ go: true });
+    this.$(".scene").onclick = () => this.send({ go: true });
     this.onclick = (e) => {
       const spot = e.target.closest?.(`${FORMULA} .katex [style*="rgb(0, 0, "]`);
       const number = Number(spot?.style.color.match(/^rgb\(0, 0, (\d+)\)$/)?.[1]);
@@ -24,7 +24,7 @@ class Symbols {
     this.tell = tell;
     this.data = data;
     this.host.style.setProperty("--hot", isDark(this.host) ? "#FF8A3D" : "#B44A00");
-    if (this.asked !== data.chosen) this.asked = this.chosen = data.chosen;
+    if (this.request !== data.chosen) this.request = this.chosen = data.chosen;
     const pills = this.$(".pills");
     pills.hidden = !data.choosable;
     if (!pills.children.length)
@@ -45,10 +45,10 @@ class Symbols {
     this.chosen = i;
     this.show();
     document.dispatchEvent(new CustomEvent("ueo-learn-look", { detail: this.data.symbols[i].look }));
-    this.say({});
+    this.send({});
   }
 
-  say(more) {
+  send(more) {
     this.tell("now", { id: Date.now() + Math.random(), symbol: this.data.symbols[this.chosen].key, ...more });
   }
 
@@ -62,4 +62,4 @@ class Symbols {
   }
 }
 
-export default mounting(Symbols);
+export default mounted(Symbols);

@@ -1,6 +1,6 @@
-// Draws trajectories that Python computed; no formula of the method lives here.
+// Draws trajectories that Python has computed; nothing of the method is computed here.
 
-const SECONDS = 8; // for the whole run at normal speed
+const SECONDS = 8; // to play all steps
 const SWITCHES = ["star", "trails", "shade"];
 
 class Triangle extends Canvas {
@@ -10,10 +10,10 @@ class Triangle extends Canvas {
     this.at = null;
     this.playing = false;
     this.chosen = null;
-    this.lens = null;
+    this.selected = null;
     this.look = {};
     this.$ = (name) => root.querySelector(name);
-    this.knobs = new Knobs(this, (id, settled) => this.tell("now", this.state(id, settled)));
+    this.settings = new Settings(this, (id, settled) => this.tell("now", this.state(id, settled)));
     this.$(".toggle").onclick = () => this.toggle();
     this.$(".restart").onclick = () => this.go(0);
     this.$(".back").onclick = () => this.go(Math.ceil(this.at) - 1);
@@ -23,16 +23,16 @@ class Triangle extends Canvas {
       this.$("." + name).onchange = (e) => this.choose(name, e.target.value);
     for (const name of SWITCHES)
       this.$("." + name).onchange = (e) => this.choose(name, e.target.checked);
-    this.$(".batch").onclick = () => this.knobs.another();
-    this.$(".unmove").onclick = () => this.knobs.turn({ moved: [] });
-    // The page's own keys (← → scenes) are not for whoever moves a slider.
+    this.$(".batch").onclick = () => this.settings.another();
+    this.$(".reset-dots").onclick = () => this.settings.change({ moved: [] });
+    // While a slider has the focus, the arrow and page keys move it and do not change the scene.
     root.addEventListener("keydown", (e) => e.target.type === "range" && /^(Arrow|Page|Home|End)/.test(e.key) && e.stopPropagation());
     this.onkey = (e) => this.key(e);
     document.addEventListener("keydown", this.onkey);
-    // The formula's symbols bring a look each; Python will ask for the same one a moment later.
-    this.onlook = (e) => this.take(e.detail, JSON.parse(this.asked)[1]);
+    // Each symbol of the formula has a look; Python requests the same one a moment later.
+    this.onlook = (e) => this.take(e.detail, JSON.parse(this.request)[1]);
     document.addEventListener("ueo-learn-look", this.onlook);
-    this.resize = new ResizeObserver(() => this.settle());
+    this.resize = new ResizeObserver(() => this.fit());
     this.resize.observe(this.$(".panels"));
   }
 
@@ -41,7 +41,7 @@ class Triangle extends Canvas {
     document.removeEventListener("ueo-learn-look", this.onlook);
     this.resize.disconnect();
     cancelAnimationFrame(this.frame);
-    clearTimeout(this.telling);
+    clearTimeout(this.timer);
   }
 
   update(data, tell) {
@@ -51,12 +51,12 @@ class Triangle extends Canvas {
     if (this.framesOf !== data.frames) {
       const text = atob(data.frames);
       const bytes = new Uint8Array(text.length);
-      for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // a tenth of Uint8Array.from's time
+      for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // takes a tenth of the time of Uint8Array.from
       this.values = new Int16Array(bytes.buffer);
       this.framesOf = data.frames;
     }
-    // Python sends its choice again with every run; only a change of it overrules the viewer's.
-    if (this.asked !== JSON.stringify([data.look, data.step])) {
+    // Python sends its look with every run; it replaces the viewer's choice only when it has changed.
+    if (this.request !== JSON.stringify([data.look, data.step])) {
       this.at = data.step;
       if (!first) this.playing = false;
       this.take(data.look, data.step);
@@ -70,14 +70,14 @@ class Triangle extends Canvas {
     this.$(".triangle").classList.toggle("presented", data.show.large);
     this.$(".bar.look").hidden = !data.show.look;
     this.$(".at").max = data.steps;
-    this.knobs.update(data);
-    if (!this.held && !this.knobs.busy()) this.hand = null; // what was moved by hand has now been computed
-    this.settle();
+    this.settings.update(data);
+    if (!this.held && !this.settings.busy()) this.dragged = null; // the dragged dot has been computed
+    this.fit();
   }
 
-  // Show a look that Python has chosen, at a step.
+  // Show a look from Python at a step.
   take(look, step) {
-    this.asked = JSON.stringify([look, step]);
+    this.request = JSON.stringify([look, step]);
     this.look = { ...look };
     if (!this.built) return;
     this.controls();
@@ -89,8 +89,8 @@ class Triangle extends Canvas {
     for (const name of SWITCHES) this.$("." + name).checked = this.look[name];
   }
 
-  // Everything below the triangle belongs on the same screen: what height is left for it?
-  settle() {
+  // Find the height for the triangle with which everything below it still fits on the screen.
+  fit() {
     const canvas = this.panels?.find((p) => p.clientWidth)?.querySelector(".simplex");
     if (!canvas) return;
     const box = this.$(".triangle").getBoundingClientRect();
@@ -100,9 +100,9 @@ class Triangle extends Canvas {
     this.draw();
   }
 
-  // What the address has to know.
+  // The message to Python.
   state(id, settled) {
-    return { id, settled, step: Math.round(this.at), knobs: this.knobs.values, ...this.look };
+    return { id, settled, step: Math.round(this.at), settings: this.settings.values, ...this.look };
   }
 
   theme() {
@@ -112,15 +112,15 @@ class Triangle extends Canvas {
     this.paper = style.getPropertyValue("--st-background-color").trim() || "#fff";
     this.line = style.getPropertyValue("--st-border-color").trim() || "#bbb";
     this.font = style.getPropertyValue("--st-font").trim() || "sans-serif";
-    this.dark = schemed(host);
-    this.colours = this.dark ? COLOURS.dark : COLOURS.light;
+    this.dark = applyScheme(host);
+    this.colors = this.dark ? COLORS.dark : COLORS.light;
     const box = this.$(".triangle");
     box.classList.toggle("dark", this.dark);
     this.bars = this.dark ? ["#E69F00", "#56B4E9"] : ["#B57A00", "#0072B2"]; // of term one and two
-    this.bars.forEach((colour, t) => box.style.setProperty(`--bar${t + 1}`, colour));
-    const names = [...this.data.classes.map((c) => `known, class ${c}`), "stranger"];
+    this.bars.forEach((color, t) => box.style.setProperty(`--bar${t + 1}`, color));
+    const names = [...this.data.classes.map((c) => `known, class ${c}`), "unknown"];
     this.$(".legend").innerHTML = names
-      .map((n, i) => `<li>${svgMark(SHAPES[i], this.colours[i])}${n}</li>`)
+      .map((n, i) => `<li>${svgMark(SHAPES[i], this.colors[i])}${n}</li>`)
       .join("");
   }
 
@@ -189,19 +189,19 @@ class Triangle extends Canvas {
   }
 
   key(e) {
-    // Keys that a focused control needs itself are left to it.
+    // Keys that the focused control uses are not handled here.
     const target = e.composedPath()[0];
     if (e.ctrlKey || e.metaKey || e.altKey || !this.data.show.play) return;
     if (target.closest?.("input:not([type=range]), textarea, select, button, [contenteditable=true]")) {
       if (e.key !== " " || target.getAttribute("aria-pressed") !== "true") return;
-      target.blur(); // the preset has been chosen: now Space plays
+      target.blur(); // the preset is already selected: Space plays
     }
     const act = {
       " ": () => this.toggle(),
       ".": () => this.go(Math.floor(this.at) + 1),
       ",": () => this.go(Math.ceil(this.at) - 1),
       0: () => this.go(0),
-      b: () => this.data.show.batch && this.knobs.another(),
+      b: () => this.data.show.batch && this.settings.another(),
     }[e.key.toLowerCase()];
     if (act) {
       e.preventDefault();
@@ -227,7 +227,7 @@ class Triangle extends Canvas {
 
   tick(now) {
     if (!this.playing) return;
-    this.last ??= now; // a frame's time may lie before the click that asked for it
+    this.last ??= now; // the time of a frame can be before the click that requested it
     this.at = Math.min(this.data.steps, this.at + ((now - this.last) / 1000 / SECONDS) * this.data.steps);
     this.last = now;
     if (this.at >= this.data.steps) return this.pause();
@@ -249,8 +249,8 @@ class Triangle extends Canvas {
   }
 
   report() {
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.knobs.turn({}), 400);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.settings.change({}), 400);
   }
 
   draw() {
@@ -271,8 +271,8 @@ class Triangle extends Canvas {
       set(".loss", `loss ${(one - lambda * two).toFixed(2).replace("-", "−")}`);
       set(".acc", `ACC ${data.acc[m][k].toFixed(0)} %`);
       set(".auc", data.auc ? `AUC ${data.auc[m][k].toFixed(0)} %` : "AUC: no unknown images");
-      set(".words", together(data.words[m][k]));
-      panel.querySelector(".simplex").classList.toggle("loose", this.loose());
+      set(".words", keepTogether(data.words[m][k]));
+      panel.querySelector(".simplex").classList.toggle("draggable", this.draggable());
       panel.querySelector(".simplex").setAttribute("aria-label", `${data.alt} Step ${k}. ${data.words[m][k]}`);
       this.drawCurve(panel.querySelector(".curve"), m, k);
     });
@@ -284,7 +284,7 @@ class Triangle extends Canvas {
     this.describe(k);
   }
 
-  // Where on a canvas an event is, and the dot nearest to it.
+  // The position of an event on a canvas, and the closest dot.
   near(e, canvas = e.currentTarget) {
     const box = canvas.getBoundingClientRect();
     const [x, y] = [e.clientX - box.left, e.clientY - box.top];
@@ -303,39 +303,39 @@ class Triangle extends Canvas {
     this.focus(best, m);
   }
 
-  // At the start a dot can be taken and put elsewhere: another image, the same question.
+  // At step 0 a dot can be dragged: this changes the image.
   grab(m, e) {
     const { canvas, best } = this.near(e);
-    // A finger that has not tapped the dot before wants to scroll, or to look.
-    const takes = e.pointerType !== "touch" || best === this.lens;
+    // A finger drags a dot only after it has tapped it; else it scrolls.
+    const takes = e.pointerType !== "touch" || best === this.selected;
     this.focus(best, m);
-    if (best === null || !takes || !this.loose()) return;
+    if (best === null || !takes || !this.draggable()) return;
     this.held = true;
     canvas.setPointerCapture(e.pointerId);
     e.preventDefault();
   }
 
-  // A finger on the dot that it tapped moves the dot, any other one the page.
+  // A finger on the selected dot moves the dot; elsewhere it scrolls the page.
   touch(e) {
     const { best } = this.near(e.touches[0], e.currentTarget);
-    if (best !== null && best === this.lens && this.loose()) e.preventDefault();
+    if (best !== null && best === this.selected && this.draggable()) e.preventDefault();
   }
 
-  // Whether dots can be moved now.
-  loose() {
+  // Whether dots can be dragged now.
+  draggable() {
     return this.at === 0 && this.data.show.drag;
   }
 
   drag([a, b]) {
     const inside = (v, top) => Math.min(Math.max(v, 0.01), top);
     const first = inside(a, 0.98);
-    this.hand = [this.lens, first, inside(b, 0.99 - first)];
-    this.knobs.place(...this.hand, false);
+    this.dragged = [this.selected, first, inside(b, 0.99 - first)];
+    this.settings.place(...this.dragged, false);
     this.draw();
   }
 
   drop() {
-    if (this.held && this.hand) this.knobs.place(...this.hand, true);
+    if (this.held && this.dragged) this.settings.place(...this.dragged, true);
     this.held = false;
   }
 
@@ -344,40 +344,40 @@ class Triangle extends Canvas {
     if (!step || (step[0] && !e.shiftKey)) return;
     e.preventDefault();
     e.stopPropagation();
-    if (!e.shiftKey) return this.focus(((this.lens ?? -step[1]) + step[1] + this.data.n) % this.data.n, m);
-    if (this.lens === null || !this.loose()) return;
-    const [x, y] = e.currentTarget.places[this.lens];
+    if (!e.shiftKey) return this.focus(((this.selected ?? -step[1]) + step[1] + this.data.n) % this.data.n, m);
+    if (this.selected === null || !this.draggable()) return;
+    const [x, y] = e.currentTarget.places[this.selected];
     this.drag(e.currentTarget.shares(x + 0.7 * this.em() * step[0], y + 0.7 * this.em() * step[1]));
-    this.knobs.place(...this.hand, true);
+    this.settings.place(...this.dragged, true);
   }
 
   focus(i, m) {
-    if (this.lens === i && this.lensIn === m) return;
-    this.lens = i;
-    this.lensIn = m;
+    if (this.selected === i && this.selectedIn === m) return;
+    this.selected = i;
+    this.selectedIn = m;
     this.draw();
   }
 
   describe(k) {
-    const { data, lens } = this;
+    const { data, selected } = this;
     const box = this.$(".who");
-    if (lens === null || lens === undefined) {
+    if (selected === null || selected === undefined) {
       box.textContent =
-        "Point at a dot to follow one image in every triangle." +
-        (!data.show.drag ? "" : k ? " At the start (0) dots can be moved." : " Drag a dot to change that image.");
+        `Point at a dot to see the numbers of its image${data.methods.length > 1 ? " and to find it in every triangle" : ""}.` +
+        (!data.show.drag ? "" : k ? " At step 0, dots can be dragged." : " Drag a dot to change its image.");
       return;
     }
-    const m = this.lensIn ?? 0;
-    const a = this.value(m, lens, 0) / 1e4;
-    const b = this.value(m, lens, 1) / 1e4;
+    const m = this.selectedIn ?? 0;
+    const a = this.value(m, selected, 0) / 1e4;
+    const b = this.value(m, selected, 1) / 1e4;
     const p = [a, b, Math.max(0, 1 - a - b)];
     const h = p.reduce((sum, v) => sum - (v > 1e-9 ? v * Math.log(v) : 0), 0);
-    const who = data.truth[lens] < 0 ? "unknown" : `class ${data.classes[data.truth[lens]]}`;
+    const who = data.truth[selected] < 0 ? "unknown" : `class ${data.classes[data.truth[selected]]}`;
     const parts = p.map((v, c) => `${data.classes[c]} ${(100 * v).toFixed(0)} %`).join(", ");
     box.textContent =
-      `Image ${lens + 1} (${who}) under ${data.methods[m].title}, step ${k}: ${parts}; ` +
-      `entropy ${h.toFixed(2)}; w = ${data.weights[m][lens].toFixed(2)}, 1/w = ${(1 / data.weights[m][lens]).toFixed(2)}.`;
+      `Image ${selected + 1} (${who}) with ${data.methods[m].title}, step ${k}: ${parts}; ` +
+      `entropy ${h.toFixed(2)}; w = ${data.weights[m][selected].toFixed(2)}, 1/w = ${(1 / data.weights[m][selected]).toFixed(2)}.`;
   }
 }
 
-export default mounting(Triangle);
+export default mounted(Triangle);

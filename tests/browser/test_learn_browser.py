@@ -1,4 +1,4 @@
-"""The Learn page in a real browser: presented by keyboard alone, played, shared, on a phone."""
+"""The Learn page in a real browser: presented with the keyboard, played, shared, on a phone."""
 
 import time
 
@@ -26,7 +26,7 @@ def count(page) -> str:
 
 
 def fits(page) -> None:
-    """Until nothing of the scene lies outside of the screen."""
+    """Wait until the whole scene fits on the screen."""
     page.wait_for_function(
         "() => { const m = document.querySelector('[data-testid=stMain]'); "
         "return m.scrollHeight <= m.clientHeight && m.scrollWidth <= m.clientWidth; }"
@@ -59,7 +59,7 @@ def named(page) -> None:
     ("view", "pictures"),
     [
         ("triangle", "canvas.simplex"),
-        ("image", ".lens svg[role=img]"),
+        ("image", ".image svg[role=img]"),
         ("formula", "canvas.simplex"),
     ],
 )
@@ -122,7 +122,7 @@ def turned_whole(page) -> None:
     page.locator(".panel").nth(2).wait_for()
     page.keyboard.press(".")
     page.wait_for_url("**scene=weights&step=1")
-    page.locator(".learn-do", has_text=SCENES["weights"].do).wait_for()
+    page.locator(".learn-do", has_text=SCENES["weights"].task).wait_for()
     heading(page, TITLES[5])
     assert page.locator(".st-key-learn-scene input").input_value() == TITLES[5].replace(
         " ·", f" of {len(TITLES)} ·"
@@ -145,7 +145,7 @@ def test_a_word_of_the_old_scene_that_comes_late_turns_nothing_back(page, app_ur
     heading(page, TITLES[6])
     page.go_back()
     heading(page, TITLES[5])
-    page.locator(".learn-do", has_text=SCENES["weights"].do).wait_for()
+    page.locator(".learn-do", has_text=SCENES["weights"].task).wait_for()
     assert count(page) == "step 1 / 60"
 
 
@@ -181,7 +181,7 @@ def test_space_plays_and_the_url_keeps_the_step(page, app_url):
     page.locator(".toggle", has_text="Play").wait_for(timeout=30_000)
     assert count(page) == "step 60 / 60"
     page.wait_for_url("**step=60*")
-    assert "unknown images stay at" in page.locator(".panel").last.inner_text()
+    assert "confidence stays lower on unknown images" in page.locator(".panel").last.inner_text()
     page.reload()
     drawn(page)
     assert count(page) == "step 60 / 60"
@@ -225,7 +225,7 @@ def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
     picture = page.locator("svg.picture")
     picture.locator(".handle").wait_for(state="attached")
     box = picture.bounding_box()
-    words = page.locator(".learn-lead [data-tie=line]")
+    words = page.locator(".learn-lead [data-check=threshold]")
     before = words.inner_text()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
@@ -235,10 +235,11 @@ def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
     page.wait_for_url("**line=*")
     page.keyboard.press(".")
     page.wait_for_function(
-        "t => document.querySelector('.learn-lead [data-tie=line]').innerText !== t", arg=held
+        "t => document.querySelector('.learn-lead [data-check=threshold]').innerText !== t",
+        arg=held,
     )
     moved = words.inner_text()
-    below = 100 - int(moved.split("keeps ")[1].split("\u00a0%")[0])
+    below = 100 - int(moved.split("accepts ")[1].split("\u00a0%")[0])
     page.wait_for_url(lambda url: f"line={below}" in url or f"line={below + 1}" in url)
     page.reload()
     picture.locator(".handle").wait_for(state="attached")
@@ -247,17 +248,17 @@ def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
 
 def test_the_temperature_is_turned_without_an_answer_from_afar(page, app_url):
     page.goto(f"{app_url}/Learn?view=image")
-    page.locator(".lens .bars").first.wait_for()
+    page.locator(".image .bars").first.wait_for()
     assert page.locator(".slide output").inner_text() == "T = 1.00"
-    before = page.locator(".lens .sides").inner_text()
+    before = page.locator(".image .sides").inner_text()
     page.keyboard.press(".")
     assert page.locator(".slide output").inner_text() != "T = 1.00"
-    assert page.locator(".lens .sides").inner_text() != before
+    assert page.locator(".image .sides").inner_text() != before
     page.wait_for_url("**zoom=1.0*")
-    turned = page.locator(".lens .sides").inner_text()
+    turned = page.locator(".image .sides").inner_text()
     page.reload()
-    page.locator(".lens .bars").first.wait_for()
-    assert page.locator(".lens .sides").inner_text() == turned
+    page.locator(".image .bars").first.wait_for()
+    assert page.locator(".image .sides").inner_text() == turned
 
 
 def test_a_dot_is_dragged_and_put_back(page, app_url):
@@ -278,10 +279,10 @@ def test_a_dot_is_dragged_and_put_back(page, app_url):
     left, top, width = canvas.evaluate(spot)[:3]  # as it is when the dot is let go
     page.mouse.up()
     page.wait_for_url("**moved=*")
-    page.get_by_role("button", name="Put the dots back").wait_for()
+    page.get_by_role("button", name="Reset the dots").wait_for()
     wanted = [(x + 30 - left) / width, (y - 60 - top) / width]
     assert canvas.evaluate(spot)[3:] == pytest.approx(wanted, abs=4 / width)
-    page.get_by_role("button", name="Put the dots back").click()
+    page.get_by_role("button", name="Reset the dots").click()
     page.wait_for_url(lambda url: "moved" not in url)
     back = canvas.evaluate(  # the picture hears of it after the address
         """async (c, [x, y]) => {
@@ -303,7 +304,7 @@ def test_the_room_guesses_by_key(page, app_url):
     page.keyboard.press("v")
     page.locator(".badge").nth(7).wait_for()
     assert page.locator(".card[aria-pressed=true]").count() == 1
-    assert "The room found" in page.locator(".learn-lead").inner_text()
+    assert "Marked correctly" in page.locator(".learn-lead").inner_text()
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (1024, 768)])

@@ -7,8 +7,8 @@ import pytest
 
 from tests.browser.conftest import PATIENCE
 from ueo_core.drawings.sample import problem
-from ueo_core.learn.knobs import PRESETS, STEPS
 from ueo_core.learn.scenes import SCENES
+from ueo_core.learn.triangle_settings import PRESETS, STEPS
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
@@ -39,7 +39,7 @@ class Presenter:
             "([css, t]) => document.querySelector(css)?.value === t",
             arg=[SCENE, f"{number} of {len(SCENES)} · {SCENES[name].title}"],
         )
-        self.page.locator(".learn-do", has_text=SCENES[name].do).wait_for()
+        self.page.locator(".learn-do", has_text=SCENES[name].task).wait_for()
         self.page.wait_for_function(
             "() => { const m = document.querySelector('[data-testid=stMain]'); "
             "return m.scrollHeight <= m.clientHeight && m.scrollWidth <= m.clientWidth; }"
@@ -98,7 +98,7 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
     page.locator(".card[aria-pressed=true]").nth(1).wait_for()
     hands.press("v")
     page.locator(".badge").nth(7).wait_for()
-    hands.until(".learn-lead", "The room found")
+    hands.until(".learn-lead", "Marked correctly")
     badges = page.locator(".badge").all_inner_texts()
     ood = [b.split("unknown: ")[1] for b in badges if "unknown: " in b]
     assert len(ood) == 3 and not set(ood) & set(chosen.classes)
@@ -106,26 +106,26 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
 
     hands.press("ArrowRight")
     assert f"Each of {len(chosen.test)} drawings" in hands.scene("hills")
-    assert "keeps 95 %" in hands.said()
+    assert "accepts 95 %" in hands.said()
     hands.press(*["."] * 45)
-    hands.until(".learn-lead", "keeps 50 %")
+    hands.until(".learn-lead", "accepts 50 %")
 
     hands.press("ArrowRight")
     said = hands.scene("term-one")
     (words,) = hands.play()
-    corner = re.search(r"(\d+) of 60 points answer ([ABC])", words)
-    assert f"ends with {corner[1]} of 60 dots at {corner[2]}" in said
+    corner = re.search(r"(\d+) of 60 predictions are class ([ABC])", words)
+    assert f"{corner[1]} of 60 dots end as class {corner[2]}" in said
 
     hands.press("PageDown")
     said = hands.scene("term-two")
     assert page.locator(".panel").count() == 2
-    lured = re.search(r"pulled into corners, mean confidence (\d+) %", hands.play()[1])
-    assert f"they end {lured[1]} % sure" in said
+    infomax = re.search(r"in the corners, with a mean confidence of (\d+) %", hands.play()[1])
+    assert f"their mean confidence ends at {infomax[1]} %" in said
 
     hands.press("PageDown")
     said = hands.scene("weights")
-    held = re.search(r"held back at (\d+) %, known images reach (\d+) %", hands.play()[2])
-    assert f"held back at {held[1]} %, and the known dots reach {held[2]} %" in said
+    ueo = re.search(r"unknown images \((\d+) %\) than on known images \((\d+) %\)", hands.play()[2])
+    assert f"the diamonds ({ueo[1]} %), than on known images ({ueo[2]} %)" in said
 
     hands.press("ArrowRight")
     assert f"{len(chosen.pool)} drawings without labels" in hands.scene("live")
@@ -149,8 +149,8 @@ def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, reco
     hands.press("ArrowRight")
     said = hands.scene("wrong")
     (_, _, ueo) = hands.play()
-    lured = re.search(r"pulled into corners, mean confidence (\d+) %", ueo)
-    assert f"{lured[1]} % for unknown" in said
+    confident = re.search(r"in the corners, with a mean confidence of (\d+) %", ueo)
+    assert f"confidence of {confident[1]} % on unknown images" in said
     hands.tab_to(PRESETS["absent"].title)
     hands.press("Enter")
     page.wait_for_url("**absent=1*")

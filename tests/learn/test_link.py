@@ -1,4 +1,4 @@
-"""The page's state in the URL."""
+"""The state of the page in the URL."""
 
 from dataclasses import fields
 
@@ -6,9 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ueo_core.learn.formula import EXERCISES, SYMBOLS
-from ueo_core.learn.knobs import IMAGES, KINDS, LOGIT_SCALE, PRESETS, STEPS, Knobs, preset_of
-from ueo_core.learn.link import CONTROLS, SIZES, VIEWS, Link, parameters, parse, turned
+from ueo_core.learn.link import (
+    CONTROLS,
+    SIZES,
+    VIEWS,
+    Link,
+    parameters,
+    parse,
+    settings_from_script,
+)
 from ueo_core.learn.scenes import ARROWS, DOTS, SCENES
+from ueo_core.learn.triangle_settings import (
+    IMAGES,
+    KINDS,
+    LOGIT_SCALE,
+    PRESETS,
+    STEPS,
+    TriangleSettings,
+)
 
 
 def tenth(low, high):
@@ -17,9 +32,9 @@ def tenth(low, high):
 
 MOVED = st.dictionaries(
     st.integers(0, IMAGES - 1), st.tuples(st.integers(1, 98), st.integers(1, 98)), max_size=4
-).map(lambda d: Knobs(moved=tuple((k, *v) for k, v in d.items())).within().moved)
-KNOBS = st.builds(
-    Knobs,
+).map(lambda d: TriangleSettings(moved=tuple((k, *v) for k, v in d.items())).within().moved)
+SETTINGS = st.builds(
+    TriangleSettings,
     seed=st.integers(0, 999),
     share=st.integers(0, 16).map(lambda v: 5 * v),
     kind=st.sampled_from(list(KINDS)),
@@ -37,7 +52,7 @@ LINKS = st.builds(
     hide=st.sets(st.sampled_from(list(CONTROLS))).map(
         lambda s: tuple(c for c in CONTROLS if c in s)
     ),
-    knobs=KNOBS,
+    settings=SETTINGS,
     step=st.integers(0, STEPS),
     arrows=st.sampled_from(["", *ARROWS]),
     dots=st.sampled_from(["", *DOTS]),
@@ -66,44 +81,46 @@ def test_the_default_state_needs_no_parameters():
     assert all(parameters(parse({"scene": s})).keys() <= {"scene"} for s in SCENES)
 
 
-NAMES = [f.name for f in fields(Link)] + [f.name for f in fields(Knobs)] + ["zoom", "preset"]
+NAMES = (
+    [f.name for f in fields(Link)] + [f.name for f in fields(TriangleSettings)] + ["zoom", "preset"]
+)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=20)))
-def test_no_hand_typed_link_fails(typed):
+def test_no_mistyped_link_fails(typed):
     link = parse(typed)
-    assert link.knobs == link.knobs.within()
+    assert link.settings == link.settings.within()
     assert parse(parameters(link)) == link
 
 
 def test_bad_values_fall_back_and_numbers_are_clamped():
     link = parse({"scene": "nowhere", "step": "-5", "share": "900", "seed": "nan", "trade": "1e99"})
-    assert link == Link(knobs=Knobs(share=80))
+    assert link == Link(settings=TriangleSettings(share=80))
     assert parse({"hide": "knobs,everything,play"}).hide == ("knobs", "play")
 
 
-def test_moved_images_are_read_from_a_link_and_forced_into_the_triangle():
-    assert parse({"moved": "3-30-40.12-0-99"}).knobs.moved == ((3, 30, 40), (12, 1, 98))
-    assert parse({"moved": "99-30-40.x-1-2.4-5.-1-2-3"}).knobs.moved == ()
-    assert parse({"moved": "5-10-10.5-20-20"}).knobs.moved == ((5, 20, 20),)
-    assert Knobs(moved=((1, 50, 50),)).with_seed(3).moved == ()
+def test_moved_images_are_read_from_a_link_and_clipped_to_the_triangle():
+    assert parse({"moved": "3-30-40.12-0-99"}).settings.moved == ((3, 30, 40), (12, 1, 98))
+    assert parse({"moved": "99-30-40.x-1-2.4-5.-1-2-3"}).settings.moved == ()
+    assert parse({"moved": "5-10-10.5-20-20"}).settings.moved == ((5, 20, 20),)
+    assert TriangleSettings(moved=((1, 50, 50),)).with_seed(3).moved == ()
 
 
-def test_what_the_page_s_script_sends_is_checked_like_a_link():
-    base = Knobs(seed=4, trade=2.0)
+def test_settings_from_the_script_are_checked_like_a_link():
+    base = TriangleSettings(seed=4, trade=2.0)
     sent = {"share": 25, "kind": "one", "absent": True, "moved": [[2, 60, 30]], "trade": 99, "x": 1}
-    assert turned(sent, base) == Knobs(
+    assert settings_from_script(sent, base) == TriangleSettings(
         seed=4, share=25, kind="one", absent=True, moved=((2, 60, 30),), trade=3.0
     )
-    assert turned({"kind": "nobody", "seed": None, "moved": "?"}, base) == base
+    assert settings_from_script({"kind": "nobody", "seed": None, "moved": "?"}, base) == base
 
 
-def test_a_scene_and_a_preset_bring_their_own_knobs():
-    assert parse({"scene": "wrong"}).knobs == SCENES["wrong"].knobs
+def test_a_scene_and_a_preset_have_their_own_settings():
+    assert parse({"scene": "wrong"}).settings == SCENES["wrong"].settings
     for name, preset in PRESETS.items():
         link = parse({"view": "triangle", "preset": name})
-        assert link.knobs == preset.knobs
-        assert preset_of(link.knobs.with_seed(5)) == name
+        assert link.settings == preset.settings
+        assert len({p.settings for p in PRESETS.values()}) == len(PRESETS)
 
 
 def test_every_exercise_leads_somewhere():
@@ -111,7 +128,7 @@ def test_every_exercise_leads_somewhere():
         link = parse(exercise.link)
         assert link.view == exercise.link["view"]
         if "preset" in exercise.link:
-            assert link.knobs == PRESETS[exercise.link["preset"]].knobs
+            assert link.settings == PRESETS[exercise.link["preset"]].settings
 
 
 def test_importing_learn_loads_no_torch():

@@ -1,36 +1,36 @@
-"""Every "why?" leads to a place of Learn that exists, and each is asked somewhere."""
+"""Every "why?" link leads to an existing view of Learn, and each is used on some page."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from ueo_core.learn.knobs import PRESETS
 from ueo_core.learn.link import VIEWS, parse
 from ueo_core.learn.scenes import SCENES
+from ueo_core.learn.triangle_settings import PRESETS
 from ueo_core.learn.why import WHY
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("topic", WHY)
-def test_a_why_leads_where_it_says(topic):
+def test_a_why_link_opens_its_view(topic):
     link = WHY[topic].link
     shown = parse(link)
     assert shown.view == link.get("view", "story") and shown.view in VIEWS
     assert shown.scene == link.get("scene", shown.scene) and shown.scene in SCENES
     if "preset" in link:
-        assert shown.knobs == PRESETS[link["preset"]].knobs
+        assert shown.settings == PRESETS[link["preset"]].settings
     assert WHY[topic].question.endswith("?")
 
 
-def test_every_topic_is_asked_on_some_page_and_no_other():
+def test_the_pages_use_every_topic_and_no_other():
     sources = {p: p.read_text(encoding="utf-8") for p in (ROOT / "ui").rglob("*.py")}
-    asked = set()
+    used = set()
     for text in sources.values():
         if "ui.common.learn_link import" in text:
-            asked |= set(re.findall(r'why\("(\w+)"', text))
-            asked |= set(re.findall(r'(?:titled|_head)\(.*, "(\w+)"\)', text))
+            used |= set(re.findall(r'why\("(\w+)"', text))
+            used |= set(re.findall(r'(?:titled|_head)\(.*, "(\w+)"\)', text))
     from ui.adapt.fields import WHY as of_settings
 
-    assert asked | set(of_settings.values()) == set(WHY)
+    assert used | set(of_settings.values()) == set(WHY)

@@ -1,1 +1,1 @@
-"""Learn: an interactive explanation of the method. Importing this loads no torch."""
+"""Learn: an interactive explanation of the method. Importing this package loads no torch."""

@@ -1,11 +1,12 @@
-"""The page's whole state as query parameters, and back. Hand-typed links never fail."""
+"""The state of the Learn page as query parameters, and back. A mistyped link never fails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from ueo_core.learn.formula import SYMBOLS
-from ueo_core.learn.knobs import KINDS, PRESETS, STEPS, Knobs
 from ueo_core.learn.scenes import ARROWS, DOTS, SCENES
+from ueo_core.learn.triangle_settings import KINDS, PRESETS, STEPS, TriangleSettings
 
 VIEWS = {
     "story": "Story",
@@ -14,75 +15,75 @@ VIEWS = {
     "formula": "Formula",
     "exercises": "Exercises",
 }
-PRESENTED = 1.35  # how much larger type is while presenting
-SIZES = {"1": "Desk", "1.25": "Room", "1.5": "Hall"}  # type size, as a factor
+PRESENTED = 1.35  # factor of the type size while presenting
+SIZES = {"1": "Normal", "1.25": "Large", "1.5": "Very large"}  # type size, as a factor
 
-# What a link may hide, in the order of the page.
+# The controls that a link can hide, in the order of the page.
 CONTROLS = {
-    "nav": "the studio's other pages",
-    "menu": "the row of views",
-    "scenes": "the steps through the story",
-    "present": "the button for presenting",
-    "share-link": "the link for sharing",
+    "nav": "the other pages of the studio",
+    "menu": "the choice of a view",
+    "scenes": "the choice of a scene",
+    "present": "the Present button",
+    "share-link": "the Share button",
     "presets": "the presets",
-    "knobs": "all sliders",
+    "knobs": "all settings of the triangle",
     "kind": "the kind of unknown images",
     "share": "the share of unknown images",
-    "sure": "the confidence of known images",
-    "trade": "λ",
-    "temperature": "the weights' temperature",
-    "absent": "the empty class",
-    "seed": "the seed, and other batches",
-    "drag": "moving dots by hand",
-    "play": "the play bar",
+    "sure": "the confidence on known images",
+    "trade": "λ, the weight of term two",
+    "temperature": "the temperature of the weights",
+    "absent": "the class without images",
+    "seed": "the seed and the buttons for other random images",
+    "drag": "dragging of dots",
+    "play": "the playback bar",
     "look": "the choice of arrows and dots",
-    "all-knobs": "the button to the triangle",
-    "ticks": "the guesses",
-    "reveal": "the reveal button",
-    "line": "the threshold",
+    "all-knobs": "the button to all settings of the triangle",
+    "ticks": "marking drawings as unknown",
+    "reveal": "the Reveal button",
+    "line": "moving the threshold",
     "live": "the buttons of the live run",
     "to-live": "the button to the live run",
     "pick": "the choice of a drawing",
-    "drop": "the image upload",
-    "zoom": "the temperature of one image",
+    "drop": "the upload of an image",
+    "zoom": "the temperature of the softmax",
     "symbols": "the choice of a symbol",
     "to-scene": "the button to a symbol's scene",
-    "try": "the buttons of the exercises",
+    "try": "the Try it buttons of the exercises",
     "answers": "the answers to the exercises",
 }
 
 
 @dataclass(frozen=True)
 class Link:
-    """Everything that decides what the page shows."""
+    """The state that determines what the page shows."""
 
     view: str = "story"  # a key of VIEWS
     scene: str = "guess"  # a key of SCENES
     size: str = "1"  # a key of SIZES
-    present: int = 0  # 1: the projector's view, nothing but the page in large type
+    present: int = 0  # 1: for a projector, only the page, in large type
     hide: tuple[str, ...] = ()  # keys of CONTROLS
-    knobs: Knobs = field(default_factory=Knobs)
+    settings: TriangleSettings = field(default_factory=TriangleSettings)
     step: int = 0  # of the triangle, 0–STEPS
     arrows: str = ""  # a key of ARROWS; empty: the scene's own
     dots: str = ""  # a key of DOTS; empty: the scene's own
     star: str = ""  # "0" or "1": the mean prediction hidden or shown; empty: the scene's own
-    shade: str = ""  # "0" or "1": uncertainty as shading; empty: the scene's own
+    shade: str = ""  # "0" or "1": entropy as shading; empty: the scene's own
     trails: str = ""  # "0" or "1": the paths so far; empty: the scene's own
     draw: int = 0  # seed of the eight drawings
-    ticks: int = 0  # which of the eight are guessed to be unknown, one bit each
-    reveal: int = 0  # 1: the unknown ones among the eight are shown
+    ticks: int = 0  # which of the eight drawings are marked as unknown, one bit each
+    reveal: int = 0  # 1: the solution is shown
     line: int = 5  # known drawings below the threshold, percent
-    picked: int = 0  # the drawing that is shown in detail, index into the test set
-    temperature: float = 1.0  # of the anatomy's softmax, 1 … logit scale
+    picked: int = 0  # the drawing of the view `image`, index into the test set
+    temperature: float = 1.0  # of the softmax in the view `image`, 1 … logit scale
     symbol: str = "p"  # of the formula, a key of SYMBOLS
 
     @property
     def scale(self) -> float:
-        """Size of type against the app's own, for what is measured in pixels."""
+        """Type size relative to the app's, for sizes that are given in pixels."""
         return float(self.size) * (PRESENTED if self.present else 1)
 
 
-# Parameter names, short because people read links aloud; the knobs' own names behind them.
+# The numeric query parameters with their lowest and highest values; the triangle's settings have RANGES.
 NUMBERS = {
     "present": (0, 1),
     "step": (0, STEPS),
@@ -103,12 +104,12 @@ CHOICES = {
     "trails": ("0", "1"),
     "symbol": SYMBOLS,
 }
-NAMES = {"temperature": "zoom"}  # the knob of the triangle keeps `temperature`
-KNOBS = [f.name for f in fields(Knobs)]
+NAMES = {"temperature": "zoom"}  # `temperature` is a setting of the triangle
+SETTINGS = [f.name for f in fields(TriangleSettings)]
 
 
 def parse(parameters: Mapping[str, str]) -> Link:
-    """The state of a link. Unknown names are ignored, bad values fall back to the default."""
+    """The state of a link. Unknown names are ignored; an invalid value becomes the default."""
     link = Link()
     values: dict = {}
     scene = parameters.get("scene", link.scene)
@@ -123,15 +124,15 @@ def parse(parameters: Mapping[str, str]) -> Link:
         if value is not None:
             values[name] = min(max(value, low), high)
     preset = parameters.get("preset")
-    base = PRESETS[preset].knobs if preset in PRESETS else SCENES[values["scene"]].knobs
+    base = PRESETS[preset].settings if preset in PRESETS else SCENES[values["scene"]].settings
     if preset not in PRESETS and values.get("view", link.view) != "story":
-        base = Knobs()
-    return replace(link, **values, knobs=_knobs(parameters, base))
+        base = TriangleSettings()
+    return replace(link, **values, settings=_settings(parameters, base))
 
 
-def _knobs(parameters: Mapping[str, str], base: Knobs) -> Knobs:
+def _settings(parameters: Mapping[str, str], base: TriangleSettings) -> TriangleSettings:
     chosen: dict = {}
-    for name, (low, _, _) in Knobs.RANGES.items():
+    for name, (low, _, _) in TriangleSettings.RANGES.items():
         value = _number(parameters.get(name), type(low))
         if value is not None:
             chosen[name] = value
@@ -144,32 +145,33 @@ def _knobs(parameters: Mapping[str, str], base: Knobs) -> Knobs:
     return replace(base, **chosen).within()
 
 
-def turned(asked: Mapping, base: Knobs) -> Knobs:
-    """Knobs as the page's script sends them, checked as a link would be. asked: JSON data."""
-    return _knobs({name: _text(value) for name, value in asked.items()}, base)
+def settings_from_script(sent: Mapping, base: TriangleSettings) -> TriangleSettings:
+    """The settings that the page's script sent, checked like a link. sent: JSON data"""
+    return _settings({name: _text(value) for name, value in sent.items()}, base)
 
 
 def _moved(text: str) -> tuple[tuple[int, int, int], ...]:
-    """ "12-30-40.13-5-90": which image, p_A, p_B in percent; what is no such triple is left out."""
-    found = []
+    """Moves such as "12-30-40.13-5-90": index, p_A, p_B in percent. Invalid triples are skipped."""
+    found: list[tuple[int, int, int]] = []
     for part in text.split("."):
         numbers = part.split("-")
         if len(numbers) == 3 and all(n.isdecimal() and len(n) < 4 for n in numbers):
-            image, a, b = map(int, numbers)
-            found.append((image, a, b))
+            index, a, b = (int(n) for n in numbers)
+            found.append((index, a, b))
     return tuple(found)
 
 
-def _number(text: str | None, kind: type):
+def _number(text: str | None, kind: type) -> Any:
+    """The number in a text, as `kind` (int or float); None if there is none."""
     try:
         value = float(text or "")
     except ValueError:
         return None
-    return kind(value) if abs(value) < 1e6 else None  # false for NaN and infinity, too
+    return kind(value) if abs(value) < 1e6 else None  # the comparison is false for NaN and infinity
 
 
 def parameters(link: Link) -> dict[str, str]:
-    """The shortest query parameters that `parse` turns into this state."""
+    """The fewest query parameters that `parse` reads as this state."""
     plain, found = Link(), {}
     for name in ("scene", *CHOICES):
         if getattr(link, name) != getattr(plain, name):
@@ -179,15 +181,16 @@ def parameters(link: Link) -> dict[str, str]:
     for name in NUMBERS:
         if getattr(link, name) != getattr(plain, name):
             found[NAMES.get(name, name)] = f"{getattr(link, name):g}"
-    base = SCENES[link.scene].knobs if link.view == "story" else Knobs()
-    for name in KNOBS:
-        value = getattr(link.knobs, name)
+    base = SCENES[link.scene].settings if link.view == "story" else TriangleSettings()
+    for name in SETTINGS:
+        value = getattr(link.settings, name)
         if value != getattr(base, name):
             found[name] = _text(value)
     return found
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
+    """A setting as the text of a query parameter."""
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, (tuple, list)):

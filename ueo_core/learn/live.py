@@ -1,4 +1,4 @@
-"""The story's live run: the built-in problem, begun in step mode."""
+"""The live run of Learn: the built-in problem, started in step mode."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,20 +13,20 @@ from ueo_core.workspace.dataset import sample_dataset
 if TYPE_CHECKING:  # pages ask for the newest run before torch is loaded
     from torch import Tensor
 
-REQUEST = "learn-"  # what the request ids of this page's runs begin with
+REQUEST = "learn-"  # prefix of the request ids of this page's runs
 TITLE = "Learn: one step at a time"
 
 
-def begin(
+def start_run(
     manager: Manager,
     backbone: str,
     request: str,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """Make a run of the built-in problem and take its first step. → its id
+    """Create a run of the built-in problem and take its first step. → run id
 
-    The same request gives the same run. Drawing the problem takes seconds at the first
-    time; `progress(done, total)` counts its images.
+    The same request gives the same run. The first time, drawing the images takes seconds;
+    `progress(done, total)` counts them.
     """
     request = REQUEST + request
     if (known := manager.by_request(request)) is not None:
@@ -44,14 +44,14 @@ def begin(
         title=TITLE,
         request=request,
     )
-    # Paused before its first step: `step` is then a step like every other.
+    # Paused before its first step, so that the first `step` is like every other.
     folder.set_state("paused", reason="Ready for its first step.")
     manager.act(folder.id, "step")
     return folder.id
 
 
 def newest(manager: Manager) -> str | None:
-    """The latest run that this page began, so that a reload or another viewer finds it."""
+    """The latest run that this page started, for a reload or another viewer; None without one."""
     for run in manager.ids()[:50]:
         if str(manager.folder(run).config.get("request") or "").startswith(REQUEST):
             return run
@@ -59,7 +59,7 @@ def newest(manager: Manager) -> str | None:
 
 
 def latest_adapter(path: Path) -> "tuple[int, dict[str, Tensor]] | None":
-    """Step and delta of a run's last checkpoint; None before there is one that has moved."""
+    """Step and adapter of a run's last checkpoint; None before there is one after step 0."""
     folder = RunFolder(path)
     steps = folder.checkpoints()
     return (steps[-1], folder.checkpoint(steps[-1])) if steps and steps[-1] > 0 else None

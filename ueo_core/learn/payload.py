@@ -1,4 +1,4 @@
-"""A trajectory as the plain data that the page's drawing script is given."""
+"""A trajectory as JSON data for the page's drawing script."""
 
 import base64
 from functools import lru_cache
@@ -6,30 +6,30 @@ from functools import lru_cache
 import numpy as np
 
 from ueo_core.config.methods import METHODS
-from ueo_core.learn.knobs import CLASS_NAMES, STEPS, Knobs
-from ueo_core.learn.outcomes import read, scores, verdict
+from ueo_core.learn.outcomes import measure, scores, verdict
 from ueo_core.learn.simplex import Trajectory, simulate
+from ueo_core.learn.triangle_settings import CLASS_NAMES, STEPS, TriangleSettings
 
-PLACE, PULL = 10_000, 1_000  # units of the packed integers per 1
+POINT_UNITS, ARROW_UNITS = 10_000, 1_000  # a packed integer is the value times this
 
 
 def pack(run: Trajectory, methods: list[int]) -> bytes:
-    """Places and pulls as little-endian int16. → (m, STEPS + 1, N, 6) flattened
+    """Points and arrows as little-endian int16. → (m, STEPS + 1, N, 6) flattened
 
-    Six values a point: p_A, p_B, then dp_A, dp_B by term one, and by term two. The third
-    coordinate follows from the sum, and packed integers are a quarter of the text.
+    Six values per point: p_A, p_B, then dp_A, dp_B of term one, and of term two. The third
+    coordinate follows from the sum. As JSON text the numbers would take four times the space.
     """
-    places = PLACE * run.points[methods, :, :, :2]  # (m, K + 1, N, 2)
-    pulls = PULL * run.pulls[methods, ..., :2]  # (m, K + 1, 2, N, 2)
-    values = np.concatenate([places, pulls[:, :, 0], pulls[:, :, 1]], -1)
+    points = POINT_UNITS * run.points[methods, :, :, :2]  # (m, K + 1, N, 2)
+    arrows = ARROW_UNITS * run.arrows[methods, ..., :2]  # (m, K + 1, 2, N, 2)
+    values = np.concatenate([points, arrows[:, :, 0], arrows[:, :, 1]], -1)
     return np.clip(np.rint(values), -32_768, 32_767).astype("<i2").tobytes()
 
 
 @lru_cache(maxsize=32)
-def payload(knobs: Knobs, methods: tuple[str, ...]) -> dict:
-    """Everything about a run that is drawn, for some of the methods. Plain JSON data; not to be changed."""
-    run = simulate(knobs)
-    reading = read(run)
+def payload(settings: TriangleSettings, methods: tuple[str, ...]) -> dict:
+    """Everything that is drawn of a run, for some of the methods. JSON data; it must not be changed."""
+    run = simulate(settings)
+    measures = measure(run)
     rows = [run.methods.index(name) for name in methods]
     has_ood = not np.isnan(run.auc).any()
     return {
@@ -48,9 +48,11 @@ def payload(knobs: Knobs, methods: tuple[str, ...]) -> dict:
         "mean": _plain(run.mean[rows][..., :2]),
         "acc": _plain(run.acc[rows], 1),
         "auc": _plain(run.auc[rows], 1) if has_ood else None,
-        "words": [[verdict(run, reading, m, k) for k in range(STEPS + 1)] for m in rows],
+        "words": [
+            [verdict(run, measures, m, k, len(rows)) for k in range(STEPS + 1)] for m in rows
+        ],
         "alt": "Triangle of predictions with "
-        f"{int(run.known.sum())} known images and {int((~run.known).sum())} unknown ones. "
+        f"{int(run.known.sum())} known and {int((~run.known).sum())} unknown images. "
         + " ".join(f"{METHODS[run.methods[m]].title}: {scores(run, m)}." for m in rows),
     }
 

@@ -1,40 +1,40 @@
-"""What the viewer will ask for next, computed while they look at what they have."""
+"""Computes the trajectories that the viewer will probably request next, in the background."""
 
 import time
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from ueo_core.learn.knobs import Knobs
 from ueo_core.learn.simplex import simulate
+from ueo_core.learn.triangle_settings import TriangleSettings
 
-PAUSE = 0.15  # seconds; what has been asked for is on its way to the screen first
-_pool = ThreadPoolExecutor(1, thread_name_prefix="learn-ahead")
-_newest: object = None  # whoever began later makes the earlier wishes void
+PAUSE = 0.15  # seconds; first the requested trajectory must reach the screen
+_pool = ThreadPoolExecutor(1, thread_name_prefix="learn-prefetch")
+_newest: object = None  # the latest request; earlier ones are dropped
 
 
-def likely(knobs: Knobs, turned: Collection[str]) -> list[Knobs]:
-    """The next batch, and a step up and down of the knobs that were turned last."""
-    found = [knobs.with_seed(knobs.seed + 1)]
-    for name, (_, _, step) in Knobs.RANGES.items():
-        if name in turned:
-            value = getattr(knobs, name)
-            found += [replace(knobs, **{name: round(value + by, 6)}) for by in (step, -step)]
+def likely_next(settings: TriangleSettings, changed: Collection[str]) -> list[TriangleSettings]:
+    """The next batch, and one step up and down of each setting that was changed last."""
+    found = [settings.with_seed(settings.seed + 1)]
+    for name, (_, _, step) in TriangleSettings.RANGES.items():
+        if name in changed:
+            value = getattr(settings, name)
+            found += [replace(settings, **{name: round(value + by, 6)}) for by in (step, -step)]
     return [k.within() for k in found]
 
 
-def get_ready(knobs: Knobs, turned: Collection[str]) -> Future:
-    """Simulate what is likely to follow, in the background, unless there is another request meanwhile."""
+def prefetch(settings: TriangleSettings, changed: Collection[str]) -> Future:
+    """Simulate the likely next settings in the background, unless a newer request arrives."""
     global _newest
-    mine = _newest = object()
+    request = _newest = object()
 
     def work() -> None:
-        if mine is not _newest:  # a slider under way leaves many behind
+        if request is not _newest:  # a moving slider sends many requests
             return
         time.sleep(PAUSE)
-        for following in likely(knobs, turned):
-            if mine is not _newest:
+        for next_settings in likely_next(settings, changed):
+            if request is not _newest:
                 return
-            simulate(following)
+            simulate(next_settings)
 
     return _pool.submit(work)

@@ -1,21 +1,21 @@
-"""The story: nine scenes, each with one picture, at most three sentences and one thing to do.
+"""The story: nine scenes, each with one picture, at most three sentences and one task.
 
-Every sentence names the computation that backs it (`tie`); tests/test_learn_scenes.py
-holds one test by that name. Sentences with {fields} are filled from numbers computed for
-what is on the screen. No torch here: other pages import this for their "why?" links.
+Each sentence names the computation that backs it (`check`): tests/learn has a test of that name.
+Sentences with {fields} are filled with numbers computed for what is on the screen. No torch
+here: other pages import this for their "why?" links.
 """
 
 from dataclasses import dataclass, field
 
-from ueo_core.learn.knobs import Knobs
+from ueo_core.learn.triangle_settings import TriangleSettings
 
 
 @dataclass(frozen=True)
 class Sentence:
     """One statement and the name of the computation that backs it."""
 
-    text: str  # may hold {fields}
-    tie: str
+    text: str  # may contain {fields}
+    check: str  # the test is named test_<check>
 
 
 @dataclass(frozen=True)
@@ -27,187 +27,200 @@ class Look:
     dots: str = "equal"  # a key of DOTS
     star: bool = False  # the mean prediction p̄
     shade: bool = False  # entropy as shading
-    trails: bool = False  # the path of every point up to this moment
+    trails: bool = False  # the path of every point up to the current step
 
 
-SWITCHES = ("star", "shade", "trails")  # what of a look is on or off
+SWITCHES = ("star", "shade", "trails")  # the fields of Look that are on or off
 ARROWS = {
-    "both": "pull of the loss",
-    "each": "both terms, one by one",
-    "one": "pull of term one",
-    "two": "pull of term two",
-    "move": "the next step",
-    "none": "no arrows",
+    "both": "sum of both terms",
+    "each": "each term separately",
+    "one": "term one",
+    "two": "term two",
+    "move": "next step",
+    "none": "none",
 }
-DOTS = {"equal": "all alike", "w": "weight w", "q": "weight 1/w"}
+DOTS = {"equal": "equal", "w": "weight w", "q": "weight 1/w"}
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One scene. `look` and `knobs` are for those whose picture is the triangle."""
+    """One scene. `look` and `settings` are for scenes whose picture is the triangle."""
 
     title: str
-    picture: str  # eight, hills, triangle, live, moved
+    picture: str  # eight, scores, triangle, live, trained
     sentences: tuple[Sentence, ...]
-    do: str
+    task: str  # what the viewer is asked to do
     look: Look | None = None
-    knobs: Knobs = field(default_factory=Knobs)
+    settings: TriangleSettings = field(default_factory=TriangleSettings)
 
 
 SCENES: dict[str, Scene] = {
     "guess": Scene(
-        "What CLIP says",
+        "CLIP's predictions",
         "eight",
         (
             Sentence(
-                "CLIP compares each drawing with one sentence for each of {classes} classes and predicts "
-                "the class of the closest.",
+                "CLIP compares each drawing with one sentence for each of {classes} classes and "
+                "predicts the class of the closest sentence.",
                 "closest_sentence",
             ),
             Sentence(
-                "It always predicts one of them, whatever the drawing shows.",
-                "always_answers",
+                "It always predicts one of these classes, whatever the drawing shows.",
+                "always_predicts_a_class",
             ),
-            Sentence("For {sure} of these eight, its confidence is above 50 %.", "sure_of"),
+            Sentence(
+                "Its confidence is above 50 % for {sure} of these eight drawings.",
+                "confidence_above_half",
+            ),
         ),
-        "Read the predictions aloud. Which ones do you trust?",
+        "Read the predictions aloud. Which of them do you believe?",
     ),
     "strangers": Scene(
-        "Which images are unknown?",
+        "Known or unknown?",
         "eight",
         (
             Sentence(
-                "{unknown} of these eight drawings belong to none of the {classes} classes.",
+                "{unknown} of these eight drawings belong to none of the {classes} classes: they are "
+                "unknown.",
                 "unknown_among_eight",
             ),
             Sentence("{reveal}", "reveal"),
         ),
-        "Tick the drawings that you think are unknown, then reveal (V).",
+        "Mark the drawings that you think are unknown, then reveal the solution (V).",
     ),
     "hills": Scene(
-        "Two distributions",
-        "hills",
+        "Score distributions",
+        "scores",
         (
             Sentence(
                 "Each of {images} drawings gets one score: how well it fits its best class.",
-                "one_number",
+                "one_score",
             ),
             Sentence(
-                "Take a known and an unknown drawing: in {auc} of 100 such pairs the known one scores "
-                "higher. That is the AUC.",
+                "Take one known and one unknown drawing: in {auc} of 100 such pairs the known drawing "
+                "has the higher score. This number is the AUC.",
                 "auc_is_pairs",
             ),
             Sentence(
-                "The threshold accepts {kept} % of the known drawings and {passed} % of the unknown ones.",
-                "line",
+                "The threshold accepts {known} % of the known drawings and {unknown} % of the unknown "
+                "drawings.",
+                "threshold",
             ),
         ),
-        "Move the threshold. Can you accept all known drawings and no unknown one?",
+        "Move the threshold. Can it accept all known drawings and no unknown drawing?",
     ),
     "term-one": Scene(
-        "Term one: confident predictions",
+        "Term one: low entropy",
         "triangle",
         (
             Sentence(
-                "Each dot is the prediction for one image: a corner is certainty, the middle is uncertainty.",
+                "Each dot is the prediction for one image: in a corner it is certain, in the middle all "
+                "classes are equally likely.",
                 "corner_is_certainty",
             ),
-            Sentence("Term one lowers every image's entropy. {alone}", "entmin_collapses"),
-            Sentence("{chance}", "entmin_at_chance"),
+            Sentence(
+                "Term one lowers the entropy of every prediction. {entmin_end}", "entmin_collapses"
+            ),
+            Sentence("{entmin_accuracy}", "entmin_at_chance"),
         ),
-        "Play (Space) and watch the dots. Then go back to the start (0), drag some of them elsewhere, and play again.",
+        "Play (Space) and watch the dots. Then go back to step 0 (key 0), drag some dots to other "
+        "places, and play again.",
         Look(methods=("entmin",), shade=True, trails=True),
     ),
     "term-two": Scene(
-        "Term two: balanced predictions",
+        "Term two: balanced classes",
         "triangle",
         (
             Sentence(
-                "Term two raises the entropy of the mean prediction, the star, so that no class gets all predictions.",
+                "Term two raises the entropy of the mean prediction (the star), so that no class gets "
+                "all images.",
                 "infomax_stays_balanced",
             ),
             Sentence(
-                "With equal weights (InfoMax), {lured}",
-                "infomax_pulls_unknown",
+                "With equal weights for all images (InfoMax), {infomax_unknown}",
+                "infomax_confident_on_unknown",
             ),
-            Sentence("{apart}", "infomax_auc_falls"),
+            Sentence("{infomax_auc}", "infomax_auc_falls"),
         ),
-        "Play (Space) and follow the diamonds.",
+        "Play (Space) and watch the diamonds: they are the unknown images.",
         Look(methods=("entmin", "infomax"), star=True),
     ),
     "weights": Scene(
-        "The weights: confident and uncertain images",
+        "Weights from confidence",
         "triangle",
         (
             Sentence(
-                "UEO gives each image a weight before the first step: the confidence of zero-shot CLIP.",
+                "UEO gives each image a weight w before the first step: the confidence of zero-shot CLIP in "
+                "its prediction.",
                 "weights_are_zero_shot",
             ),
             Sentence(
-                "Confident images count more in term one (w), uncertain ones in term two (1/w).",
+                "Images with high confidence count more in term one (w), images with low confidence "
+                "count more in term two (1/w).",
                 "weights_split_the_terms",
             ),
-            Sentence("{held}", "ueo_holds_unknown_back"),
+            Sentence("{ueo_end}", "ueo_less_confident_on_unknown"),
         ),
-        "Play (Space): solid arrows are term one, dashed ones term two. Then let the dots show 1/w.",
+        "Play (Space): solid arrows show term one, dashed arrows term two. Then set the dot size to "
+        "“weight 1/w”.",
         Look(arrows="each", dots="w", star=True),
     ),
     "live": Scene(
-        "A live run",
+        "Training on images",
         "live",
         (
             Sentence(
-                "The same two terms on pixels: a small CLIP, {classes} class names and {pool} drawings "
+                "The same two terms on images: a small CLIP, {classes} class names and {pool} drawings "
                 "without labels, some of them unknown.",
                 "sample_problem",
             ),
             Sentence(
                 "Each step takes a batch, computes both terms and changes the trained parameters a little.",
-                "a_step_moves_little",
+                "a_step_changes_little",
             ),
         ),
-        "Start it (A), take one step (S), then let it run (G).",
+        "Start the run (A), take one step (S), then let it continue (G).",
     ),
     "moved": Scene(
-        "What changed",
-        "moved",
+        "Trained parameters",
+        "trained",
         (
             Sentence(
                 "Only a few context vectors and the weight and bias of the image tower's normalization "
                 "layers are trained; everything else is frozen.",
-                "only_the_delta_moves",
+                "only_the_adapter_changes",
             ),
             Sentence(
-                "In ViT-B/16 that is {vit_trained} of {vit_all} parameters: a file of {vit_kb} kB.",
+                "In ViT-B/16 these are {vit_trained} of {vit_all} parameters: a file of {vit_kb} kB.",
                 "counts_of_vit",
             ),
             Sentence(
-                "In the teaching model it is {own_trained} of {own_all}{own_moved}.",
+                "In the teaching model they are {own_trained} of {own_all}{own_change}.",
                 "counts_of_own",
             ),
         ),
-        "Find the small square. Nothing else has to be saved.",
+        "Find the small square: only these parameters have to be saved.",
     ),
     "wrong": Scene(
-        "When it fails",
+        "When UEO fails",
         "triangle",
         (
-            Sentence("{told}", "weights_told"),
-            Sentence("{ends}", "ueo_ends"),
+            Sentence("{weights}", "mean_weights"),
+            Sentence("{ueo_confidence}", "ueo_end"),
             Sentence(
-                "What can defeat it: unknown images with as high a confidence as known ones, a class "
-                "without any image, and weights from unscaled cosines, which are nearly equal.",
-                "three_defeats",
+                "UEO can fail if known and unknown images have the same confidence, if a class has no "
+                "images, or if the weights come from unscaled cosines, which are nearly equal.",
+                "three_failures",
             ),
         ),
-        "Choose a setting, predict which method will fail, then play (Space).",
+        "Choose a preset, predict which methods fail, then play (Space).",
         Look(star=True),
-        Knobs(kind="lookalike"),
+        TriangleSettings(kind="lookalike"),
     ),
 }
 ORDER = tuple(SCENES)
 
 
 def neighbor(scene: str, by: int) -> str:
-    """The scene that many places on, without leaving the story."""
+    """The scene that is `by` places later (earlier if negative); the first or the last at the ends."""
     return ORDER[min(max(ORDER.index(scene) + by, 0), len(ORDER) - 1)]

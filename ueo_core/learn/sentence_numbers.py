@@ -1,127 +1,131 @@
 """The numbers in the story's sentences, computed for what is on the screen.
 
-Where an outcome may turn out either way (another batch, another link), the sentence
-itself follows the numbers: nothing is said that they do not show.
+A result can differ between batches and links. There the sentence itself depends on the
+numbers: it says only what they show.
 """
 
 import math
 from typing import TYPE_CHECKING
 
-from ueo_core.learn.knobs import CLASS_NAMES, IMAGES, Knobs
-from ueo_core.learn.outcomes import LURED, OUTCOMES, read
+from ueo_core.learn.demo import Demo, count_guesses, draw_eight, threshold_at
+from ueo_core.learn.outcomes import CONFIDENT, OUTCOMES, measure
 from ueo_core.learn.parameter_counts import RN50, VIT, Count, count, total_change
 from ueo_core.learn.simplex import simulate
-from ueo_core.learn.stage import Stage, draw_line, eight, found
+from ueo_core.learn.triangle_settings import CLASS_NAMES, IMAGES, TriangleSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-EVEN = 1.0  # percentage points of AUC that are called no difference
+NO_DIFFERENCE = 1.0  # a smaller change of the AUC, in percentage points, is called no difference
 
 
-def of_eight(stage: Stage, draw: int, ticks: int = 0, revealed: bool = False) -> dict:
-    """Scenes `guess` and `strangers`. ticks: which of the eight were ticked, one bit each."""
-    chosen = eight(stage, draw)
-    strange = [i for i in chosen if stage.truth[i] < 0]
-    known = [i for i in chosen if stage.truth[i] >= 0]
-    reveal = "Which ones? CLIP does not say: it predicts a class for each of them."
+def of_eight(demo: Demo, draw: int, ticks: int = 0, revealed: bool = False) -> dict:
+    """Scenes `guess` and `strangers`. ticks: the drawings that were marked, one bit each"""
+    chosen = draw_eight(demo, draw)
+    unknown = [i for i in chosen if demo.truth[i] < 0]
+    known = [i for i in chosen if demo.truth[i] >= 0]
+    reveal = "CLIP does not say which ones: it predicts a class for each drawing."
     if revealed:
-        score = found(stage, chosen, {place for place in range(8) if ticks >> place & 1})
+        guesses = count_guesses(demo, chosen, {place for place in range(8) if ticks >> place & 1})
+        alarms = guesses["false_alarms"]
         reveal = (
-            f"They are {', '.join(stage.problem.test[i] for i in strange)}: its mean "
-            f"confidence is {100 * stage.sure(strange).mean():.0f} % for them and "
-            f"{100 * stage.sure(known).mean():.0f} % for the known ones. You found {score['hits']} of "
-            f"{score['unknown']}, with {score['wrong']} false alarm{'s' * (score['wrong'] != 1)}."
+            f"They are {', '.join(demo.problem.test[i] for i in unknown)}. CLIP's mean confidence is "
+            f"{100 * demo.confidence(unknown).mean():.0f} % on them and "
+            f"{100 * demo.confidence(known).mean():.0f} % on the known drawings. Marked correctly: "
+            f"{guesses['correct']} of {guesses['unknown']}, with {alarms} false "
+            f"alarm{'s' * (alarms != 1)}."
         )
     return {
-        "classes": len(stage.problem.classes),
-        "unknown": len(strange),
-        "sure": int((stage.sure(chosen) > 0.5).sum()),
+        "classes": len(demo.problem.classes),
+        "unknown": len(unknown),
+        "sure": int((demo.confidence(chosen) > 0.5).sum()),
         "reveal": reveal,
     }
 
 
-def of_hills(stage: Stage, below: int) -> dict:
-    """Scene `hills`. below: known images under the line, percent."""
-    line = draw_line(stage, below)
+def of_scores(demo: Demo, below: int) -> dict:
+    """Scene `hills`. below: share of the known drawings below the threshold, percent"""
+    threshold = threshold_at(demo, below)
     return {
-        "images": len(stage.problem.test),
-        "auc": f"{stage.auc:.0f}",
-        "kept": f"{line.kept:.0f}",
-        "passed": f"{line.passed:.0f}",
+        "images": len(demo.problem.test),
+        "auc": f"{demo.auc:.0f}",
+        "known": f"{threshold.known_accepted:.0f}",
+        "unknown": f"{threshold.unknown_accepted:.0f}",
     }
 
 
-def of_triangle(knobs: Knobs) -> dict:
+def of_triangle(settings: TriangleSettings) -> dict:
     """The scenes whose picture is the triangle: how each method ends."""
-    run = simulate(knobs)
-    reading = read(run)
+    run = simulate(settings)
+    measures = measure(run)
     entmin, infomax, ueo = (run.methods.index(m) for m in ("entmin", "infomax", "ueo"))
-    corner = CLASS_NAMES[reading.corner[entmin, -1]]
-    n = round(reading.largest[entmin, -1] * IMAGES)
+    corner = CLASS_NAMES[measures.largest_class[entmin, -1]]
+    n = round(measures.largest_share[entmin, -1] * IMAGES)
+    known = 100 * measures.confidence_known[ueo, -1]
     numbers = {
-        "alone": f"Alone (EntMin) it ends with {n} of {IMAGES} dots at {corner}.",
-        "chance": f"Accuracy goes from {run.acc[entmin, 0]:.0f} to {run.acc[entmin, -1]:.0f} %, and "
-        f"{100 / len(set(run.truth[run.known])):.0f} % is chance level.",
-        "lured": "this batch has no unknown images.",
-        "apart": "",
-        "held": "This batch has no unknown images.",
-        "told": "UEO's weights have nothing to hold back: this batch has no unknown images.",
-        "ends": f"UEO ends with a mean confidence of {100 * reading.sure_known[ueo, -1]:.0f} % for the known images, ACC "
+        "entmin_end": f"With term one alone (EntMin), {n} of {IMAGES} dots end as class {corner}.",
+        "entmin_accuracy": f"Accuracy changes from {run.acc[entmin, 0]:.0f} to "
+        f"{run.acc[entmin, -1]:.0f} %; chance is {100 / len(set(run.truth[run.known])):.0f} %.",
+        "infomax_unknown": "only known images are affected: this batch has no unknown ones.",
+        "infomax_auc": "",
+        "ueo_end": "There are no unknown images in this batch.",
+        "weights": "This batch has no unknown images, so the weights have nothing to separate.",
+        "ueo_confidence": f"UEO ends with a mean confidence of {known:.0f} % on known images, ACC "
         f"{run.acc[ueo, 0]:.0f} → {run.acc[ueo, -1]:.0f} %.",
     }
     if run.known.all():
         return numbers
-    sure = 100 * reading.sure_unknown[:, -1]
-    lured = sure[infomax] >= 100 * LURED
-    numbers["lured"] = (
-        f"unknown images are pulled into corners as well: their confidence ends at {sure[infomax]:.0f} %."
-        if lured
-        else f"unknown images end with a mean confidence of {sure[infomax]:.0f} %."
+    unknown = 100 * measures.confidence_unknown[:, -1]
+    numbers["infomax_unknown"] = (
+        f"unknown images move to the corners as well: their mean confidence ends at {unknown[infomax]:.0f} %."
+        if unknown[infomax] >= 100 * CONFIDENT
+        else f"the mean confidence on unknown images ends at {unknown[infomax]:.0f} %."
     )
     change = run.auc[infomax, -1] - run.auc[infomax, 0]
-    words = "as easy" if abs(change) < EVEN else "easier" if change > 0 else "harder"
-    numbers["apart"] = (
-        f"Known and unknown are then {words} to separate: AUC {run.auc[infomax, 0]:.0f} → "
+    words = "as easy" if abs(change) < NO_DIFFERENCE else "easier" if change > 0 else "harder"
+    numbers["infomax_auc"] = (
+        f"Known and unknown images are then {words} to separate: AUC {run.auc[infomax, 0]:.0f} → "
         f"{run.auc[infomax, -1]:.0f} %."
     )
-    held = OUTCOMES[reading.outcome[ueo, -1]] == "held"
-    known = 100 * reading.sure_known[ueo, -1]
-    areas = f"AUC {run.auc[ueo, 0]:.0f} → {run.auc[ueo, -1]:.0f} %"
-    numbers["held"] = (
-        f"Now the diamonds stay at a confidence of {sure[ueo]:.0f} %, and the known dots reach {known:.0f} %"
-        if held
-        else f"In this batch the diamonds are not held back: they end at {sure[ueo]:.0f} %, the known "
-        f"dots at {known:.0f} %"
-    ) + f" ({areas})."
-    weights = run.weights[ueo]
-    numbers["told"] = (
-        "UEO can only hold back images whose weights differ: here the weights are "
-        f"{weights[run.known].mean():.2f} on average for known images and "
-        f"{weights[~run.known].mean():.2f} for unknown ones."
+    auc = f"AUC {run.auc[ueo, 0]:.0f} → {run.auc[ueo, -1]:.0f} %"
+    stays_lower = OUTCOMES[measures.outcome[ueo, -1]] == "unknown_less_confident"
+    numbers["ueo_end"] = (
+        f"The confidence stays lower on unknown images, the diamonds ({unknown[ueo]:.0f} %), than on "
+        f"known images ({known:.0f} %): {auc}."
+        if stays_lower
+        else f"In this batch the confidence ends at {unknown[ueo]:.0f} % on unknown images, the diamonds, "
+        f"and at {known:.0f} % on known images: {auc}."
     )
-    numbers["ends"] = (
-        f"UEO ends with a mean confidence of {sure[ueo]:.0f} % for unknown and {known:.0f} % for known images, {areas}."
+    weights = run.weights[ueo]
+    numbers["weights"] = (
+        "UEO can separate only images with different weights: here their mean is "
+        f"{weights[run.known].mean():.2f} for known images and "
+        f"{weights[~run.known].mean():.2f} for unknown images."
+    )
+    numbers["ueo_confidence"] = (
+        f"UEO ends with a mean confidence of {unknown[ueo]:.0f} % on unknown images and {known:.0f} % on "
+        f"known images, {auc}."
     )
     return numbers
 
 
-def counts(stage: Stage) -> tuple[Count, Count, Count]:
-    """Trained and all numbers of ViT-B/16, RN50 and the teaching model."""
-    return VIT, RN50, count(stage.model)
+def counts(demo: Demo) -> tuple[Count, Count, Count]:
+    """Trained and all parameters of ViT-B/16, RN50 and the teaching model."""
+    return VIT, RN50, count(demo.model)
 
 
-def of_moved(stage: Stage, step: int, adapter: "dict[str, Tensor]") -> dict:
-    """Scene `moved`. step, delta: the live run's last checkpoint, or 0 and the original."""
-    vit, _, own = counts(stage)
-    change = total_change(adapter, stage.model.original)
+def of_trained(demo: Demo, step: int, adapter: "dict[str, Tensor]") -> dict:
+    """Scene `moved`. step, adapter: the live run's last checkpoint, or 0 and the original values"""
+    vit, _, own = counts(demo)
+    change = total_change(adapter, demo.model.original)
     digits = 1 if change == 0 else max(1, math.ceil(-math.log10(change)))
-    moved = f", and at step {step} of the live run they have changed by {change:.{digits}f} % of their size"
     return {
         "vit_trained": f"{vit.trained:,}",
         "vit_all": f"{vit.total:,}",
         "vit_kb": f"{vit.kilobytes:.0f}",
         "own_trained": f"{own.trained:,}",
         "own_all": f"{own.total:,}",
-        "own_moved": moved if step else ", and none of them has changed before the live run begins",
+        "own_change": f"; at step {step} of the live run they have changed by {change:.{digits}f} %"
+        if step
+        else "; none of them changes before the live run starts",
     }

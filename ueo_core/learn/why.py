@@ -1,24 +1,24 @@
-"""Where each "why?" of the other pages leads: a place of Learn, as query parameters. No torch."""
+"""The target in Learn of each "why?" link on the other pages, as query parameters. No torch."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Why:
-    """A question that a figure or a setting raises, and the place of Learn that answers it."""
+    """A question about a figure or a setting, and the view of Learn that answers it."""
 
     question: str
-    link: dict[str, str]  # what `ueo_core.learn.parse` reads
+    link: dict[str, str]  # query parameters that `ueo_core.learn.link.parse` reads
 
 
 WHY: dict[str, Why] = {
-    "strangers": Why("What is an unknown image?", {"scene": "strangers"}),
-    "hills": Why("What are these hills, and what is the AUC?", {"scene": "hills"}),
-    "loss": Why("Why two terms?", {"scene": "term-two"}),
+    "unknown": Why("What are unknown images?", {"scene": "strangers"}),
+    "scores": Why("What do the score distributions and the AUC show?", {"scene": "hills"}),
+    "loss": Why("Why does the loss have two terms?", {"scene": "term-two"}),
     "trade": Why("What does λ do?", {"view": "triangle", "preset": "lambda"}),
-    "weights": Why("What are the weights for?", {"scene": "weights"}),
+    "weights": Why("What are the weights used for?", {"scene": "weights"}),
     "temperature": Why("What does the temperature do to the weights?", {"view": "image"}),
-    "moved": Why("What is trained, and how little is it?", {"scene": "moved"}),
+    "trained": Why("Which parameters are trained, and how many?", {"scene": "moved"}),
     "methods": Why("How do the methods differ?", {"view": "triangle"}),
-    "worse": Why("When does it go wrong?", {"scene": "wrong"}),
+    "failure": Why("When does UEO fail?", {"scene": "wrong"}),
 }

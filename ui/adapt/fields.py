@@ -10,7 +10,11 @@ from ui.common.learn_link import why
 
 # Every setting but backbone, weights and method, which have their own places.
 FIELDS = {name: about for name, about in SETTINGS.items() if about.on_page}
-WHY = {"trade": "trade", "weight_temperature": "temperature", "trained": "moved"}  # topics of Learn
+WHY = {
+    "trade": "trade",
+    "weight_temperature": "temperature",
+    "trained": "trained",
+}  # topics of Learn
 
 
 def key(field: str) -> str:

@@ -25,7 +25,7 @@ SEQUENCE = {
     "light": ["#F3F7FA", "#BBD8EA", "#66AAD4", "#0072B2", "#00395A"],
     "dark": ["#1B2731", "#1D4560", "#1F6FA3", "#4FB0E8", "#C2E6FB"],
 }
-UNKNOWN_GROUPS = ("unknown", "strangers")  # endings of group names
+UNKNOWN_GROUP = "unknown"  # how the names of groups of unknown images end
 
 
 def frame(size: int = 13, **options) -> dict:
@@ -130,7 +130,7 @@ def bar_chart(
     centers = (edges[:-1] + edges[1:]) / 2
     series = []
     for group, values in counts.items():
-        hatched = group.endswith(UNKNOWN_GROUPS)
+        hatched = group.endswith(UNKNOWN_GROUP)
         series.append(
             {
                 "type": "bar",
@@ -173,7 +173,7 @@ def hill_chart(found, size: int = 13) -> dict:
     for group, values in density.items():
         when, divided, who = group.rpartition(" · ")
         now = when == "now" or not divided
-        unknown = who.endswith(UNKNOWN_GROUPS)
+        unknown = who.endswith(UNKNOWN_GROUP)
         color = UNKNOWN if unknown else KNOWN if who == "known" or now else BEFORE
         peak = int(np.argmax(values))
         top = {

@@ -74,4 +74,4 @@ def show_verdict(verdict: Verdict) -> None:
     lines = [f"**{markdown(verdict.headline)}**", *(f"- {markdown(s)}" for s in verdict.sentences)]
     box("\n\n".join([lines[0], "\n".join(lines[1:])]), icon=icon)
     if verdict.kind in ("worse", "mixed"):
-        why("worse", "When does adaptation fail?")
+        why("failure", "When does adaptation fail?")

@@ -16,7 +16,7 @@ def names(dataset: Dataset) -> None:
         "The classes you care about, **one per line or separated by commas**. The adaptation "
         "gets no other text. An image of anything else should be predicted as unknown."
     )
-    why("strangers", "Who are the unknown?")
+    why("unknown", "What are unknown images?")
     key = f"data.names.{dataset.id}"
     if key not in st.session_state:
         st.session_state[key] = "\n".join(dataset.classes)

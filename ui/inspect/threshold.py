@@ -27,7 +27,7 @@ def show(opened: Inspection, part: SetResult, score: str, verdict) -> None:
     """Draw the section: both histograms, both thresholds, and their effect."""
     scores, now = part.scores(score), state.thresholds(opened, part, score)
     title = "Known against unknown" if part.labeled else "Does it contain unknown images?"
-    titled(f"### {title}", "hills")
+    titled(f"### {title}", "scores")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Set automatically",

@@ -1,1 +1,1 @@
-"""What the page Learn draws."""
+"""The Learn page."""

@@ -1,4 +1,4 @@
-"""Pictures made of HTML: the eight drawings, bars of numbers, squares to scale."""
+"""Pictures made of HTML: the eight drawings, and squares whose areas are to scale."""
 
 import base64
 
@@ -18,15 +18,18 @@ STYLE = """<style>
 
 
 def image_url(png: bytes) -> str:
-    """A PNG as a URL that needs no request."""
+    """A PNG as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def card(png: bytes, place: int, prediction: str, sure: float, truth: str | None) -> str:
-    """One drawing with CLIP's prediction. truth: None while hidden, else its noun or "unknown: noun"."""
+def card(png: bytes, place: int, prediction: str, confidence: float, truth: str | None) -> str:
+    """One drawing with CLIP's prediction.
+
+    truth: None while it is hidden, else the noun, or "unknown: noun"
+    """
     badge, alt = "", f"Drawing {place}"
     if truth is not None:
-        unknown = truth.startswith("unknown")
+        unknown = truth.startswith("unknown: ")
         mark = "◆" if unknown else "●"
         badge = (
             f'<span class="badge" style="background:{"#B44A00" if unknown else KNOWN}">'
@@ -35,13 +38,14 @@ def card(png: bytes, place: int, prediction: str, sure: float, truth: str | None
         alt += f", {truth}"
     return (
         f'{badge}<img src="{image_url(png)}" alt="{escaped(alt)}"><span class="says">'
-        f"<span>{place} · CLIP predicts</span><b>{escaped(prediction)}</b><span>confidence {100 * sure:.0f} %</span>"
-        f'<span class="sure"><i style="width:{100 * sure:.0f}%"></i></span><span class="tick"></span></span>'
+        f"<span>{place} · Prediction</span><b>{escaped(prediction)}</b>"
+        f"<span>confidence {100 * confidence:.0f}\u00a0%</span>"
+        f'<span class="sure"><i style="width:{100 * confidence:.0f}%"></i></span><span class="tick"></span></span>'
     )
 
 
 def squares(counts: list[tuple[str, float, str]]) -> str:
-    """All numbers of a model as a square, the trained ones as one within it, areas to scale.
+    """All parameters of a model as a square, the trained ones as a square inside it, areas to scale.
 
     counts: (name, trained / all, caption)
     """
@@ -49,7 +53,7 @@ def squares(counts: list[tuple[str, float, str]]) -> str:
     for name, share, caption in counts:
         figures.append(
             f'<figure><div class="all" role="img" aria-label="{escaped(name)}: the '
-            f'trained numbers are {100 * share:.2f} percent of the area">'
+            f'trained parameters are {100 * share:.2f} percent of the area">'
             f'<div class="trained" style="width:{100 * share**0.5:.2f}%"></div><span>↖ trained</span></div>'
             f"<figcaption><b>{escaped(name)}</b><br>{caption}</figcaption></figure>"
         )

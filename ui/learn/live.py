@@ -1,9 +1,11 @@
-"""The story's live run in step mode, and what later scenes take from it."""
+"""The live run of the story in step mode, and its newest adapter for other scenes."""
 
 import uuid
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from ueo_core.analysis.histograms import Densities
 from ueo_core.analysis.live_metrics import phase_sentence, score_densities
 from ueo_core.drawings import sample
 from ueo_core.learn.link import Link
@@ -13,56 +15,59 @@ from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ui.common import charts, shell, thumbs
 from ui.common.job_progress import progress_bar
-from ui.learn import navigation, stage_cache, state
+from ui.learn import demo_cache, navigation, state
 from ui.live import panels
 
+if TYPE_CHECKING:  # it loads slowly
+    from torch import Tensor
+
 TICK = 1.0  # seconds
-MOVING = ("queued", "running", "stopping")
+ACTIVE = ("queued", "running", "stopping")
 BUTTONS = {  # action → label, icon, key, steps
     "step": ("Step", ":material/skip_next:", "S", 1),
     "epoch": ("Six steps", ":material/fast_forward:", "E", 6),
-    "resume": ("Run", ":material/play_arrow:", "G", 0),
+    "resume": ("Resume", ":material/play_arrow:", "G", 0),
     "pause": ("Pause", ":material/pause:", "P", 0),
     "stop": ("Stop and keep", ":material/stop:", None, 0),
 }
 
 
-def current() -> str | None:
-    """The newest run that this page began, whoever began it."""
+def newest_run() -> str | None:
+    """The newest run that this page started, in any browser; None without one."""
     from ueo_core.learn.live import newest
 
     return newest(shell.manager())
 
 
-def latest_adapter():
-    """Step and delta of the newest run's last checkpoint, or None."""
+def latest_adapter() -> "tuple[int, dict[str, Tensor]] | None":
+    """Step and adapter of the newest run's last checkpoint, or None."""
     from ueo_core.learn.live import latest_adapter as read
 
-    run = current()
+    run = newest_run()
     return read(shell.manager().folder(run).path) if run else None
 
 
-def fields() -> dict:
+def text_numbers() -> dict:
     """The numbers of the scene's sentences."""
     problem = sample.problem()
     return {"classes": len(problem.classes), "pool": len(problem.pool)}
 
 
 def show(link: Link) -> None:
-    """The run, its buttons, its two charts and its batch, read again while it moves."""
+    """The run, its buttons, its two charts and its batch, updated while the run is active."""
     st.html(thumbs.STYLE)
     job = _job()
-    run = current()
-    moving = bool(job and job.running) or (
-        run is not None and shell.manager().snapshot(run).state in MOVING
+    run = newest_run()
+    active = bool(job and job.running) or (
+        run is not None and shell.manager().snapshot(run).state in ACTIVE
     )
-    st.fragment(_tick, run_every=TICK if moving else None, key="learn.live")(moving)
+    st.fragment(_tick, run_every=TICK if active else None, key="learn.live")(active)
 
 
-def way_there(link: Link, what: str) -> None:
-    """Where something needs the live run: a sentence and one button. what: it appears, where."""
+def link_to_live_run(link: Link, what: str) -> None:
+    """A sentence and a button, where the live run is needed. what: the start of the sentence"""
     st.caption(f"{what} after the first step of the live run.")
-    if state.shown(link, "to-live"):
+    if state.is_shown(link, "to-live"):
         st.button("Go to the live run", on_click=navigation.go, args=("live",), key="learn.to_live")
 
 
@@ -70,25 +75,25 @@ def _job() -> Job | None:
     return shell.jobs().get(f"learn-{st.session_state.get('learn.request', '')}")
 
 
-def _tick(moving: bool) -> None:
+def _tick(active: bool) -> None:
     link = state.load()
-    job, run = _job(), current()
+    job, run = _job(), newest_run()
     now = shell.manager().snapshot(run) if run else None
     busy = bool(job and job.running)
-    if (busy or (now is not None and now.state in MOVING)) != moving:
-        state.again()  # once: the page registers this fragment again, with or without its clock
+    if (busy or (now is not None and now.state in ACTIVE)) != active:
+        state.rerun_page()  # once: the page registers this fragment again, with or without its timer
     if job and job.error:
         shell.problem(job.error)
-    if state.shown(link, "live"):
+    if state.is_shown(link, "live"):
         _buttons(now, busy)
     _status(now, job)
-    # Presented, the three stand side by side: their legends must fit above the curves.
+    # While presenting, the three are side by side, and their legends must fit above the curves.
     size = round((11 if link.present else 14) * link.scale)
     grid = st.grid(3, min_column_width=260, gap="medium", key="learn-live-grid")
     with grid.cell():
         _loss(now, size)
     with grid.cell():
-        _hills(now, size)
+        _scores(now, size)
     with grid.cell():
         if now is not None:
             facts = panels.facts(str(shell.manager().folder(now.run).path))
@@ -99,12 +104,12 @@ def _buttons(now: Snapshot | None, busy: bool) -> None:
     with st.container(horizontal=True):
         fresh = now is None or now.state in ("finished", "failed")
         st.button(
-            "Start" if now is None else "Restart",
+            "Start" if now is None else "Start again",
             icon=":material/play_circle:",
             type="primary" if fresh else "secondary",
             shortcut="A",
             key="learn.live.start",
-            disabled=busy or (now is not None and now.state in MOVING),
+            disabled=busy or (now is not None and now.state in ACTIVE),
             on_click=_start,
         )
         can = now.actions if now else ()
@@ -122,35 +127,35 @@ def _buttons(now: Snapshot | None, busy: bool) -> None:
 
 
 def _start() -> None:
-    """Draw the problem and take the first step, once for any number of clicks."""
+    """Draw the images and take the first step; several clicks start one run."""
     manager = shell.manager()
     request = st.session_state["learn.request"] = uuid.uuid4().hex
 
     def work(job: Job) -> str:
-        from ueo_core.learn.live import begin
+        from ueo_core.learn.live import start_run
 
-        return begin(manager, stage_cache.BACKBONE, request, job.progress)
+        return start_run(manager, demo_cache.BACKBONE, request, job.progress)
 
     shell.jobs().start(f"learn-{request}", "Drawing the sample", work)
 
 
 def _act(action: str, steps: int) -> None:
     try:
-        shell.manager().act(current(), action, max(1, steps))
+        shell.manager().act(newest_run(), action, max(1, steps))
     except UserError as error:
-        # The run went on between the drawing of the button and its click.
+        # The run has changed its state since the button was drawn.
         st.toast(str(error))
 
 
 def _status(now: Snapshot | None, job: Job | None) -> None:
-    """What is going on, in one line, always in the same place."""
+    """The state of the run in one line, always in the same place."""
     if job and job.running:
         progress_bar(job, "images")
         return
     if now is None:
-        st.progress(0.0, "Not started yet.")
+        st.progress(0.0, "No run has been started yet.")
         return
-    doing = phase_sentence(now) if now.state in MOVING else f"Run {now.state}"
+    doing = phase_sentence(now) if now.state in ACTIVE else f"Run {now.state}"
     text = f"{doing} · step {now.step} of {now.steps or '…'}"
     if now.evaluations and now.evaluations[-1].get("auc") is not None:
         first, last = now.evaluations[0], now.evaluations[-1]
@@ -163,7 +168,7 @@ def _status(now: Snapshot | None, job: Job | None) -> None:
 
 def _loss(now: Snapshot | None, size: int) -> None:
     series = decimated(now.series) if now else []
-    st.markdown("**The loss and its two terms**")
+    st.markdown("**Loss and its two terms**")
     st.echarts_chart(
         charts.loss_chart(series, now.steps if now else 1, size),
         key="learn.live.loss",
@@ -172,17 +177,17 @@ def _loss(now: Snapshot | None, size: int) -> None:
     )
 
 
-def _where_it_starts():
-    """The hills of the story, where they have been computed; they are those of step 0."""
-    from ueo_core.learn.stage import two_hills
+def _zero_shot_scores() -> Densities | None:
+    """The score distributions of the story, those of step 0; None before they are computed."""
+    from ueo_core.learn.demo import zero_shot_densities
 
-    drawn = stage_cache.stage()
-    return two_hills(drawn) if drawn.seen_all else None
+    demo = demo_cache.demo()
+    return zero_shot_densities(demo) if demo.all_computed else None
 
 
-def _hills(now: Snapshot | None, size: int) -> None:
-    st.markdown("**Score distributions, at step 0 and now**")
-    found = score_densities(now) if now else _where_it_starts()
+def _scores(now: Snapshot | None, size: int) -> None:
+    st.markdown("**Score distributions, now and at step 0**")
+    found = score_densities(now) if now else _zero_shot_scores()
     st.echarts_chart(
         charts.hill_chart(found, size),
         key="learn.live.hills",

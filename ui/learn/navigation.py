@@ -1,4 +1,4 @@
-"""From scene to scene: back, the list, next."""
+"""The choice of a scene: Back, the list of scenes, Next."""
 
 import streamlit as st
 
@@ -8,7 +8,7 @@ from ui.learn import state
 
 
 def steps(link: Link) -> None:
-    """Back, the list of scenes, next. Presenters' remotes send Page keys; see keys.js."""
+    """Back, the list of scenes, Next. Presentation remotes send Page keys; see keys.js."""
     number = ORDER.index(link.scene)
     st.button(
         "Back",
@@ -40,12 +40,12 @@ def steps(link: Link) -> None:
 
 
 def go(scene: str) -> None:
-    """Turn to a scene, with its own setting of the triangle."""
+    """Show a scene, with its own settings of the triangle."""
     if scene in SCENES:
         state.change(
             view="story",
             scene=scene,
-            knobs=SCENES[scene].knobs,
+            settings=SCENES[scene].settings,
             step=0,
-            **state.OWN_LOOK,
+            **state.DEFAULT_LOOK,
         )

@@ -1,4 +1,4 @@
-"""The Learn page: a story, a triangle to play with, one image, the formula, exercises."""
+"""The Learn page: the story, the triangle, one image, the formula, exercises."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -8,39 +8,40 @@ import streamlit as st
 from ueo_core.learn.link import CONTROLS, SIZES, VIEWS, Link, parameters
 from ueo_core.learn.scenes import Look
 from ui.common.shell import ROOT
-from ui.learn import image, navigation, state, story, triangle, words
+from ui.learn import formula, image, navigation, state, story, triangle
 
 _KEYS = st.components.v2.component(
     "ueo_learn_keys",
     js=(ROOT / "assets" / "learn" / "keys.js").read_text(encoding="utf-8"),
 )
 TITLES = {
-    "triangle": "Three classes, sixty images, ten trained numbers",
+    "triangle": "Three classes, sixty images, ten trained parameters",
     "image": "One image, from cosines to weight",
     "formula": "The formula, symbol by symbol",
     "exercises": "Exercises",
-}  # the story's scenes have their own
+}  # the scenes of the story have their own titles
 BASE = 17  # pixels, the theme's base size
-KEYS = """**Keys.** ← → or a remote's page keys: scenes · Space: play or pause · . and , : one step on or back, the line, the
-temperature · 0: back to the start · B: another batch, eight others · V: reveal · 1–8: guess unknown · A S E G P: the live
-run · K L: another drawing · F: present or leave"""
+KEYS = """**Keys.** ← → or the page keys of a remote: change the scene · Space: play or pause · . and , : one step forward or
+back; move the threshold or the temperature · 0: back to step 0 · B: new batch, new drawings · V: reveal · 1–8: mark a drawing
+as unknown · A S E G P: the live run · K L: another drawing · F: present or exit"""
 
 
 def page() -> None:
     """Draw the page for the state in the URL.
 
-    All of it is a fragment: turning a scene draws no sidebar, and so takes a third less time.
+    All of it is a fragment: a change of the scene does not redraw the sidebar, which saves a third
+    of the time.
     """
-    state.adopt()
+    state.read_url()
     st.fragment(_page, key="learn.page")()
 
 
 def _page() -> None:
-    for name, value in state.picked().items():
+    for name, value in state.changed_widgets().items():
         if name == "scene":
-            navigation.go(value)  # with the scene's own setting
+            navigation.go(value)  # with the scene's own settings
         else:
-            state.take(name, value)
+            state.set_checked(name, value)
     link = state.load()
     st.html(_style(link))
     _KEYS(key="learn.keys", height=1)
@@ -51,22 +52,22 @@ def _page() -> None:
         "story": story.show,
         "triangle": _triangle,
         "image": image.show,
-        "formula": words.formula,
-        "exercises": words.exercises,
+        "formula": formula.formula,
+        "exercises": formula.exercises,
     }[link.view](link)
 
 
 def _style(link: Link) -> str:
-    """Type size: everything that is measured in rem grows with it."""
+    """The styles of the page, with the type size: everything measured in rem grows with it."""
     size = f"{BASE * float(link.size):g}px"
-    if link.present:  # as large as leaves a scene on one screen
+    if link.present:  # so large that a scene still fits on one screen
         size = f"calc({float(link.size):g} * max({BASE}px, min(1.22vw, 2.15vh)))"
-    bare = link.present or not state.shown(link, "nav")
+    bare = link.present or not state.is_shown(link, "nav")
     extra = _PRESENT if link.present else _STEPS if link.view == "story" else ""
     return f"""<style>
 html {{ font-size: {size} !important; }}
 [data-testid="stMainBlockContainer"] {{ padding-top: 3.6rem; padding-bottom: 1rem; }}
-@media (min-width: 900px) {{ /* the toolbar is empty but for its menu: the page begins beside it */
+@media (min-width: 900px) {{ /* the toolbar contains only a menu: the page starts beside it */
   [data-testid="stHeader"], [data-testid="stHeader"] * {{ background: transparent; pointer-events: none; }}
   [data-testid="stHeader"] button, [data-testid="stHeader"] button * {{ pointer-events: auto; }}
   [data-testid="stMainBlockContainer"] {{ padding-top: 1.1rem; }}
@@ -74,7 +75,7 @@ html {{ font-size: {size} !important; }}
 [data-testid="stMainBlockContainer"] h2 {{ padding: 0.2rem 0; }}
 .st-key-learn-glossary {{ columns: 24rem auto; column-gap: 2.5rem; display: block; }}
 .st-key-learn-formula {{ container-type: inline-size; }}
-.st-key-learn-formula .katex {{ font-size: min(1.21em, 6.2cqi); }} /* no line of it is cut off */
+.st-key-learn-formula .katex {{ font-size: min(1.21em, 6.2cqi); }} /* no line is cut off */
 .st-key-learn-glossary > * {{ break-inside: avoid; margin-bottom: 0.6rem; }}
 {_BARE if bare else ""}{extra}</style>"""
 
@@ -82,7 +83,7 @@ html {{ font-size: {size} !important; }}
 _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 [data-testid="stExpandSidebarButton"] { display: none; }
 """
-_STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* views and Present, then the story's steps */
+_STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* first row: views and Present; second row: scenes */
   .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
   .st-key-learn-present { order: -1; }
 }
@@ -95,7 +96,7 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stMainBlockContainer"] { max-width: none; padding: 0.6rem 2rem 0.5rem; }
 [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
-.st-key-learn-title { display: none; } /* the list of scenes is the title: one row less */
+.st-key-learn-title { display: none; } /* the list of scenes shows the title: this saves a row */
 .st-key-learn-scene { min-width: min(31rem, 100%); }
 .st-key-learn-scene input { font-size: 1.3rem; font-weight: 650; }
 @media (max-height: 800px) {
@@ -106,9 +107,9 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 
 
 def _menu(link: Link) -> None:
-    """Views, the story's steps, and the popover, in one row where it fits."""
+    """The views, the scenes, Present and Share, in one row if there is space."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if state.shown(link, "menu") and not link.present:
+        if state.is_shown(link, "menu") and not link.present:
             st.segmented_control(
                 "View",
                 list(VIEWS),
@@ -116,27 +117,27 @@ def _menu(link: Link) -> None:
                 key=state.key("view"),
                 label_visibility="collapsed",
             )
-        if link.view == "story" and state.shown(link, "scenes"):
+        if link.view == "story" and state.is_shown(link, "scenes"):
             navigation.steps(link)
-        if link.view in TITLES and link.present:  # in this row: the height is the picture's
+        if link.view in TITLES and link.present:  # in this row, to leave more height to the picture
             st.markdown(f"## {TITLES[link.view]}")
         st.space("stretch")
-        if state.shown(link, "present"):
+        if state.is_shown(link, "present"):
             st.button(
-                "Leave" if link.present else "Present",
+                "Exit" if link.present else "Present",
                 icon=":material/close_fullscreen:" if link.present else ":material/slideshow:",
                 shortcut="F",
                 key="learn.present",
-                help="Large type and one scene per screen. The link keeps this setting.",
+                help="Large type and one scene per screen, without the sidebar; the link keeps this.",
                 on_click=lambda: state.change(present=1 - link.present),
             )
-        if state.shown(link, "share-link") and not link.present:
-            with st.popover("Share", icon=":material/link:", help="Type size, keys and link"):
+        if state.is_shown(link, "share-link") and not link.present:
+            with st.popover("Share", icon=":material/link:", help="Link, type size and keys"):
                 _share(link)
 
 
 def _share(link: Link) -> None:
-    """Type size, and the link that reproduces this view with some controls hidden."""
+    """Type size, and a link to this view in which some controls can be hidden."""
     st.segmented_control(
         "Type size",
         list(SIZES),
@@ -147,7 +148,7 @@ def _share(link: Link) -> None:
         "Hide in the link", list(CONTROLS), format_func=CONTROLS.get, key="learn.share.hide"
     )
     wanted = replace(link, hide=tuple(c for c in CONTROLS if c in {*hidden, *link.hide}))
-    st.caption("The link contains the whole state: it opens this view for everyone.")
+    st.caption("The link contains the whole state: everyone who opens it sees this view.")
     address = st.context.url.split("?")[0] if st.context.url else ""
     query = urlencode(parameters(wanted), safe=",")
     st.code(f"{address}?{query}" if query else address, language=None, wrap_lines=True)
@@ -155,8 +156,7 @@ def _share(link: Link) -> None:
 
 
 def _triangle(link: Link) -> None:
-    state.fragment(link, _playground, "playground")
+    def draw() -> None:
+        triangle.show(state.load(), Look(star=True), with_settings=True, with_presets=True)
 
-
-def _playground() -> None:
-    triangle.show(state.load(), Look(star=True), with_knobs=True, with_presets=True)
+    state.fragment(link, draw, "triangle")

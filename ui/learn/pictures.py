@@ -1,44 +1,52 @@
-"""The story's pictures from real images: the hills, and what moved."""
+"""The pictures of the score distributions and of the trained parameters."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
 from ueo_core.learn.link import Link
 from ui.common import charts
-from ui.learn import live, stage_cache, state
+from ui.learn import demo_cache, live, state
 from ui.learn.cards import squares
-from ui.learn.script import SLIDING, picture
+from ui.learn.component import SLIDER, component
 
-_HILLS = picture("hills", "hills.html", ("plot.css",), (*SLIDING, "hills.js"))
+_SCORES = component("scores", "scores.html", ("plot.css",), (*SLIDER, "scores.js"))
 
 
-def hills(link: Link, say) -> None:
-    """The two hills and a line that can be moved. say: takes the sentences' numbers."""
-    from ueo_core.learn import pictures
-    from ueo_core.learn.sentence_numbers import of_hills
+def scores(link: Link, write_text: Callable[[dict], None]) -> None:
+    """The two score distributions and a movable threshold.
 
-    now = stage_cache.seen_all()
-    say(of_hills(now, link.line))
-    _HILLS(
+    write_text: is called with the numbers of the sentences
+    """
+    from ueo_core.learn import picture_data
+    from ueo_core.learn.sentence_numbers import of_scores
+
+    now = demo_cache.all_computed()
+    write_text(of_scores(now, link.line))
+    _SCORES(
         key="learn.hills",
-        data=pictures.hills(now)
-        | {"place": state.sent().line, "movable": state.shown(link, "line")},
-        on_now_change=_moved_line,
+        data=picture_data.score_data(now)
+        | {"place": state.last_sent().line, "movable": state.is_shown(link, "line")},
+        on_now_change=_threshold_changed,
     )
 
 
-def _moved_line() -> None:
+def _threshold_changed() -> None:
     now = st.session_state["learn.hills"].now or {}
-    state.note(settled=True, line=min(max(int(now.get("place", 0)), 0), 100))
+    state.remember(settled=True, line=min(max(int(now.get("place", 0)), 0), 100))
 
 
-def moved(link: Link, say) -> None:
-    """The trained numbers among all, areas to scale, and the change by layer. say: takes the numbers."""
-    from ueo_core.learn.sentence_numbers import counts, of_moved
+def trained(link: Link, write_text: Callable[[dict], None]) -> None:
+    """The trained parameters among all, areas to scale, and the change by layer.
 
-    now = stage_cache.stage()
+    write_text: is called with the numbers of the sentences
+    """
+    from ueo_core.learn.sentence_numbers import counts, of_trained
+
+    now = demo_cache.demo()
     latest = live.latest_adapter()
     step, adapter = latest or (0, now.model.original)
-    say(of_moved(now, step, adapter))
+    write_text(of_trained(now, step, adapter))
     left, right = st.columns([1.5, 1], gap="large")
     left.html(
         squares(
@@ -46,7 +54,7 @@ def moved(link: Link, say) -> None:
                 (
                     c.name,
                     c.share,
-                    f"{c.trained:,} of {c.total:,} numbers: {c.kilobytes:.0f}\u00a0kB",
+                    f"{c.trained:,} of {c.total:,} parameters: {c.kilobytes:.0f}\u00a0kB",
                 )
                 for c in counts(now)
             ]
@@ -57,12 +65,12 @@ def moved(link: Link, say) -> None:
             size = round((10 if link.present else 13) * link.scale)
             _change_chart(now.change_by_layer(adapter), step, size)
         else:
-            live.way_there(link, "The change of each layer appears")
+            live.link_to_live_run(link, "The change of each layer appears here")
 
 
 def _change_chart(change: dict[str, float], step: int, size: int) -> None:
     names = list(change)
-    st.markdown(f"**Change of each layer at step {step}, % of its size**")
+    st.markdown(f"**Relative change of each layer at step {step}, %**")
     spec = charts.frame(
         size,
         grid={"left": 8, "right": 40, "top": 8, "bottom": 30, "containLabel": True},
@@ -86,6 +94,6 @@ def _change_chart(change: dict[str, float], step: int, size: int) -> None:
     st.echarts_chart(
         spec,
         key="learn.change",
-        height=min(60 + round(1.5 * size * len(names)), 430),  # on a projector of 768 lines
+        height=min(60 + round(1.5 * size * len(names)), 430),  # fits a projector with 768 lines
         alt=f"Relative change of each trained layer; largest: {max(names, key=lambda n: change[n])}.",
     )

@@ -1,9 +1,10 @@
 """The Learn page's state between the URL, the session and the widgets.
 
-A browser that is told of a new state goes on speaking from the old one until it has heard: with the
-old address, with the old values of widgets, for a picture that is no more. None of this may turn
-back what was turned meanwhile, or the words of one scene stand above the picture of another. So
-addresses are read by runs of the whole page, widgets by runs of the fragment that holds them all.
+After a change of the state, the browser keeps sending messages with the old state until it has
+received the new one: with the old address, with old values of widgets, for a picture that has been
+replaced. These must not undo the change, or the text of one scene would appear above the picture
+of another. Therefore only runs of the whole page read the address, and only runs of the fragment
+that contains all widgets read their values.
 """
 
 from collections.abc import Callable
@@ -15,14 +16,13 @@ import streamlit as st
 from ueo_core.learn.link import Link, parameters, parse
 from ueo_core.learn.scenes import SWITCHES
 
-KEPT = ("run", "data")  # query parameters of other pages that this one passes on
+OTHER_PARAMETERS = ("run", "data")  # query parameters of other pages; they stay in the URL
 WIDGETS = ("view", "scene", "size")
-_WRITTEN = "learn.written"  # the parameters as this page last wrote them
+_WRITTEN = "learn.written"  # the parameters that this page wrote last
 _LINK = "learn.link"
 _SENT = "learn.sent"
-OWN_LOOK = {"arrows": "", "dots": ""} | dict.fromkeys(
-    SWITCHES, ""
-)  # the scene's own, nothing chosen
+# The scene's own look: the viewer has chosen nothing.
+DEFAULT_LOOK = {"arrows": "", "dots": ""} | dict.fromkeys(SWITCHES, "")
 
 
 def key(name: str) -> str:
@@ -30,43 +30,43 @@ def key(name: str) -> str:
     return f"learn.{name}"
 
 
-def adopt() -> None:
-    """Let a URL that this page did not write (a link, back, forward) overrule the state.
+def read_url() -> None:
+    """Let a URL that this page did not write (a link, Back, Forward) replace the state.
 
-    For runs of the whole page, as those three are; whatever is touched on it runs a fragment.
+    For runs of the whole page only: these three cause one, while a control runs a fragment.
     """
-    now = {k: v for k, v in st.query_params.items() if k not in KEPT}
+    now = {k: v for k, v in st.query_params.items() if k not in OTHER_PARAMETERS}
     if _LINK not in st.session_state or now != st.session_state.get(_WRITTEN):
-        put(parse(now))
+        replace_state(parse(now))
 
 
 def load() -> Link:
-    """The state now."""
+    """The current state."""
     return st.session_state[_LINK]
 
 
-def put(link: Link) -> None:
-    """Make this the state: for the next drawing, and for every widget that shows a part of it."""
+def replace_state(link: Link) -> None:
+    """Make this the state, for the next run and for every widget that shows a part of it."""
     st.session_state[_LINK] = st.session_state[_SENT] = link
-    _widgets(link)
-    write(link)
+    _set_widgets(link)
+    write_url(link)
 
 
-def _widgets(link: Link) -> None:
+def _set_widgets(link: Link) -> None:
     for name in WIDGETS:
         st.session_state[key(name)] = getattr(link, name)
 
 
-def picked() -> dict[str, str]:
-    """What the viewer has chosen in a widget, by the name of the part of the state. Before any is drawn.
+def changed_widgets() -> dict[str, str]:
+    """What the viewer has chosen in widgets: name of the part of the state → value.
 
-    A callback of theirs would not do: it is called whoever sends a message, and a picture's comes
-    with what the list of scenes showed before the browser heard that Python has turned one.
+    To be called before the widgets are drawn. Callbacks of the widgets cannot replace it: they run
+    for every message, and the message of a picture may contain the old value of the list of scenes.
     """
     link, found = load(), {}
     for name in WIDGETS:
         value = st.session_state.get(key(name))
-        if value is None:  # clicked off, or forgotten while another page was shown
+        if value is None:  # deselected, or removed while another page was shown
             st.session_state[key(name)] = getattr(link, name)
         elif value != getattr(link, name):
             found[name] = value
@@ -74,59 +74,62 @@ def picked() -> dict[str, str]:
 
 
 def fragment(link: Link, draw: Callable[[], None], name: str) -> None:
-    """Draw a part of the page in a fragment of its own. link: what the page around is drawn for.
+    """Draw a part of the page in its own fragment. link: the state for which the page is drawn
 
-    A picture touched and the page turned in one breath arrive as one message, which runs the
-    touched fragment alone: then the page has to follow.
+    If a picture and the scene change at the same time, one message reports both and runs only
+    the fragment of the picture: then the whole page must be drawn again.
     """
 
     def part() -> None:
         now = load()
         if (now.view, now.scene) != (link.view, link.scene):
-            again()
+            rerun_page()
         draw()
 
     st.fragment(part, key=f"learn.{name}")()
 
 
-def again() -> NoReturn:
-    """Draw the whole page anew, from the state and not from the address that the browser had."""
-    write(load())
-    _widgets(load())
+def rerun_page() -> NoReturn:
+    """Run the whole page again, from the state and not from the address of the browser."""
+    write_url(load())
+    _set_widgets(load())
     st.rerun()
 
 
 def change(**values) -> None:
-    """Replace parts of the state; for callbacks, which run before anything is drawn."""
-    put(replace(st.session_state[_LINK], **values))
+    """Replace parts of the state; for callbacks, which run before the page is drawn."""
+    replace_state(replace(st.session_state[_LINK], **values))
 
 
-def note(settled: bool, **values) -> None:
-    """Keep what the viewer did within the triangle: not to be sent back to it. settled: for the URL, too."""
+def remember(settled: bool, **values) -> None:
+    """Keep what the viewer changed in a picture, without sending it back to the picture.
+
+    settled: whether to write it into the URL as well
+    """
     link = st.session_state[_LINK] = replace(st.session_state[_LINK], **values)
     if settled:
-        write(link)
+        write_url(link)
 
 
-def sent() -> Link:
-    """The state that the triangle was last told to show; the viewer may have gone on since."""
+def last_sent() -> Link:
+    """The state that was last sent to the pictures; the viewer may have changed it since."""
     return st.session_state[_SENT]
 
 
-def write(link: Link) -> None:
-    """Put the state into the URL, and leave what belongs to other pages."""
+def write_url(link: Link) -> None:
+    """Write the state into the URL, and keep the parameters of other pages."""
     wanted = parameters(link)
     st.session_state[_WRITTEN] = wanted
-    kept = {k: st.query_params[k] for k in KEPT if k in st.query_params}
-    if dict(st.query_params.items()) != wanted | kept:
-        st.query_params.from_dict(wanted | kept)
+    others = {k: st.query_params[k] for k in OTHER_PARAMETERS if k in st.query_params}
+    if dict(st.query_params.items()) != wanted | others:
+        st.query_params.from_dict(wanted | others)
 
 
-def take(name: str, value: str) -> None:
-    """Make what was picked part of the state, checked as a link would be."""
-    put(parse(parameters(replace(load(), **{name: value}))))
+def set_checked(name: str, value: str) -> None:
+    """Set a part of the state to what the viewer has chosen, checked like a link."""
+    replace_state(parse(parameters(replace(load(), **{name: value}))))
 
 
-def shown(link: Link, control: str) -> bool:
-    """Whether the link leaves a control visible."""
+def is_shown(link: Link, control: str) -> bool:
+    """Whether a control is visible: a link can hide it."""
     return control not in link.hide

@@ -1,30 +1,32 @@
-"""The story: one scene at a time, forward and back by key."""
+"""The story: one scene at a time."""
 
 import re
 import sys
+from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ueo_core.learn.link import Link
 from ueo_core.learn.scenes import ORDER, SCENES
 from ueo_core.utils.errors import UserError
 from ui.common.text import escaped
-from ui.learn import eight, live, pictures, state, triangle
+from ui.learn import eight_drawings, live, pictures, state, triangle
 from ui.learn.cards import STYLE
 
 
 def show(link: Link) -> None:
-    """The scene's words and its picture."""
+    """The text and the picture of the scene."""
     st.html(STYLE)
     scene = SCENES[link.scene]
     with st.container(key="learn-title"):
         st.markdown(f"## {ORDER.index(link.scene) + 1} · {scene.title}")
     if scene.picture == "live":
-        _say(link, live.fields())
+        _write_text(link, live.text_numbers(), st.container())
         live.show(link)
         return
     state.fragment(link, _scene, "scene")
-    if scene.picture == "triangle" and state.shown(link, "all-knobs") and not link.present:
+    if scene.picture == "triangle" and state.is_shown(link, "all-knobs") and not link.present:
         st.button(
             "All settings",
             icon=":material/tune:",
@@ -34,43 +36,43 @@ def show(link: Link) -> None:
 
 
 def _scene() -> None:
-    """Words and picture in a fragment of their own: what is touched changes both and nothing else."""
+    """Text and picture in their own fragment: a change in the picture redraws only these two."""
     link = state.load()
     draw = {
-        "eight": eight.draw,
-        "hills": pictures.hills,
+        "eight": eight_drawings.draw,
+        "scores": pictures.scores,
         "triangle": _triangle,
-        "moved": pictures.moved,
+        "trained": pictures.trained,
     }[SCENES[link.scene].picture]
-    words = st.container()
+    text = st.container()
     try:
-        draw(link, lambda fields: _say(link, fields, words))
+        draw(link, lambda numbers: _write_text(link, numbers, text))
     except UserError as error:
         st.error(str(error))
 
 
-def _triangle(link: Link, say) -> None:
-    say(_numbers(link))
+def _triangle(link: Link, write_text: Callable[[dict], None]) -> None:
+    write_text(_numbers(link))
     triangle.show(link, SCENES[link.scene].look, with_presets=link.scene == "wrong")
 
 
 def _numbers(link: Link) -> dict:
-    """How each method ends on this batch."""
+    """The result of each method on this batch."""
     if "ueo_core.learn.sentence_numbers" not in sys.modules:
         with st.spinner("Loading PyTorch: a few seconds, once …"):
             import ueo_core.learn.sentence_numbers  # noqa: F401 - torch
     from ueo_core.learn.sentence_numbers import of_triangle
 
-    return of_triangle(link.knobs)
+    return of_triangle(link.settings)
 
 
-def _say(link: Link, fields: dict, where=st) -> None:
-    """The scene's sentences with their numbers, and the one thing to do."""
+def _write_text(link: Link, numbers: dict, where: DeltaGenerator) -> None:
+    """The scene's sentences with their numbers, and its task."""
     scene = SCENES[link.scene]
-    # Each in a span of its own, for the picture whose script says it anew while a hand moves it.
+    # One span per sentence: the script of a picture rewrites a sentence during a drag.
     text = " ".join(
-        f'<span data-tie="{sentence.tie}">{escaped(sentence.text.format_map(fields))}</span>'
+        f'<span data-check="{sentence.check}">{escaped(sentence.text.format_map(numbers))}</span>'
         for sentence in scene.sentences
     )
-    text = re.sub(r" (?=%|kB|→)|(?<=→) ", "\u00a0", text)  # as `together` in marks.js has it
-    where.html(f'<p class="learn-lead">{text}</p><p class="learn-do">☞ {escaped(scene.do)}</p>')
+    text = re.sub(r" (?=%|kB|→)|(?<=→) ", "\u00a0", text)  # as in `keepTogether` in marks.js
+    where.html(f'<p class="learn-lead">{text}</p><p class="learn-do">☞ {escaped(scene.task)}</p>')

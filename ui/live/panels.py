@@ -140,7 +140,7 @@ def _loss(panel: Panel) -> None:
 
 def _hills(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
-    _head("Score distributions, now and at step 0", "hills")
+    _head("Score distributions, now and at step 0", "scores")
     found = score_densities(now)
     floor = 1 / len(about.classes)
     _chart(
@@ -223,7 +223,7 @@ def _weights(panel: Panel) -> None:
 
 def _change(panel: Panel) -> None:
     size = panel.size
-    _head("Change by layer", "moved")
+    _head("Change by layer", "trained")
     steps, layers, values = change_by_layer(panel.shown)
     _chart(
         panel,

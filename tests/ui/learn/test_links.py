@@ -1,4 +1,4 @@
-"""Each control of Learn alone: shown by default, hidden by a link, and the link says so again."""
+"""Each control of Learn: visible by default, hidden by a link, and the link of the page hides it too."""
 
 import json
 import re
@@ -12,18 +12,18 @@ from ueo_core.learn.link import CONTROLS, Link, parameters, parse
 from ui.common import shell
 from ui.learn.page import KEYS
 
-KNOBS = {"kind", "share", "sure", "trade", "temperature", "absent", "seed"}
-LIVE = ("Start", "Step", "Six steps", "Run", "Pause", "Stop and keep")
-GOES = {  # control → a place that has it, and what goes with it
+SETTINGS = {"kind", "share", "sure", "trade", "temperature", "absent", "seed"}
+LIVE = ("Start", "Step", "Six steps", "Resume", "Pause", "Stop and keep")
+HIDDEN = {  # control → a place that has it, and what a link hides with it
     "nav": ("scene=guess", {"nav"}),
     "menu": ("scene=guess", {"View"}),
     "scenes": ("scene=guess", {"Back", "Next", "Scene"}),
     "present": ("scene=guess", {"Present"}),
     "share-link": ("scene=guess", {"popover", "Type size"}),
     "presets": ("view=triangle", {"presets"}),
-    "knobs": ("view=triangle", KNOBS),
+    "knobs": ("view=triangle", SETTINGS),
     "seed": ("view=triangle", {"seed", "batch"}),
-    **{name: ("view=triangle", {name}) for name in sorted(KNOBS - {"seed"})},
+    **{name: ("view=triangle", {name}) for name in sorted(SETTINGS - {"seed"})},
     **{name: ("view=triangle", {name}) for name in ("drag", "play", "look")},
     "all-knobs": ("scene=term-one", {"All settings"}),
     "ticks": ("scene=strangers", {"guessing"}),
@@ -32,7 +32,7 @@ GOES = {  # control → a place that has it, and what goes with it
     "live": ("scene=live", {*LIVE}),
     "to-live": ("scene=moved", {"Go to the live run"}),
     "pick": ("view=image", {"Previous", "Next"}),
-    "drop": ("view=image", {"Drop an image, or choose a drawing"}),
+    "drop": ("view=image", {"Upload an image, or choose a drawing"}),
     "zoom": ("view=image", {"movable"}),
     "symbols": ("view=formula", {"choosable"}),
     "to-scene": ("view=formula", {"leads"}),
@@ -44,7 +44,7 @@ WIDGETS = ("button", "selectbox", "button_group", "file_uploader", "expander")
 
 @pytest.fixture(scope="module")
 def learn(tmp_path_factory):
-    """Opens the page by query parameters; `shown` and `shortcuts` of a place are looked at once."""
+    """Opens the page by query parameters; `shown` and `shortcuts` of a place are computed once."""
 
     def opened(**query: str) -> AppTest:
         return at(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60), "7_Learn", **query)
@@ -61,14 +61,14 @@ def learn(tmp_path_factory):
 
 
 def controls(app: AppTest) -> set[str]:
-    """Everything on the page that a hand can use, by name."""
+    """The names of all controls on the page."""
     found = {e.label for kind in WIDGETS for e in app.get(kind)}
     found |= {"popover"} if app.get("popover") else set()
     bare = any('[data-testid="stSidebar"]' in h.proto.body for h in app.get("html"))
     found |= set() if bare else {"nav"}
     for element in app.get("bidi_component"):
         data = json.loads(element.proto.json or "{}")
-        found |= {h["name"] for h in data.get("handles", ())}
+        found |= {h["name"] for h in data.get("controls", ())}
         found |= {"presets"} if data.get("presets") else set()
         found |= {name for name, shown in data.get("show", {}).items() if shown}
         found |= {k for k in ("guessing", "movable", "choosable", "leads") if data.get(k)}
@@ -76,23 +76,23 @@ def controls(app: AppTest) -> set[str]:
 
 
 def test_every_control_is_in_the_table():
-    assert GOES.keys() == CONTROLS.keys()
+    assert HIDDEN.keys() == CONTROLS.keys()
 
 
 @pytest.mark.parametrize("control", CONTROLS)
 def test_a_link_hides_this_control_and_no_other(learn, control):
-    place, goes = GOES[control]
+    place, hidden = HIDDEN[control]
     name, value = place.split("=")
     app = learn(**{name: value}, hide=control)
-    assert learn.shown(place) - controls(app) == goes
+    assert learn.shown(place) - controls(app) == hidden
     assert controls(app) < learn.shown(place)
-    assert app.query_params["hide"] == control  # the page says so again
+    assert app.query_params["hide"] == control  # the page keeps it in its link
     assert parameters(parse({"hide": control})) == {"hide": control}
     assert parse({"hide": control}) == Link(hide=(control,))
 
 
-def test_the_keys_are_those_that_the_page_listens_to(learn):
-    places = {place for place, _ in GOES.values()}
+def test_the_listed_keys_are_those_of_the_page(learn):
+    places = {place for place, _ in HIDDEN.values()}
     asked = {b for place in places for b in learn.shortcuts(place)}
     letters = set(re.findall(r"\b[A-Z]\b", KEYS))
     assert asked == {"left", "right"} | {letter.lower() for letter in letters}

@@ -1,4 +1,4 @@
-"""The Learn page without a browser: every view and scene draws, the state goes both ways."""
+"""The Learn page without a browser: every view and scene is drawn, and the URL keeps the state."""
 
 import json
 from dataclasses import fields
@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.pages import ROOT, at, button, clean
-from ueo_core.learn.knobs import PRESETS, Knobs
 from ueo_core.learn.link import CONTROLS, VIEWS
 from ueo_core.learn.scenes import SCENES
+from ueo_core.learn.triangle_settings import PRESETS, TriangleSettings
 from ueo_core.runs.manager import Manager
 from ui.common import shell
 from ui.learn import live
@@ -32,7 +32,7 @@ def state(app: AppTest):
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_every_scene_has_its_words_and_its_picture(learn, scene):
+def test_every_scene_has_its_text_and_its_picture(learn, scene):
     app = learn(scene=scene)
     number = list(SCENES).index(scene) + 1
     assert any(m.value == f"## {number} · {SCENES[scene].title}" for m in app.markdown)
@@ -46,13 +46,13 @@ def test_every_scene_has_its_words_and_its_picture(learn, scene):
 
 
 @pytest.mark.parametrize("view", [v for v in VIEWS if v != "story"])
-def test_every_view_draws(learn, view):
+def test_every_view_is_drawn(learn, view):
     app = learn(view=view)
     assert state(app).view == view
     assert not app.error
 
 
-def test_next_and_back_walk_through_the_story_and_the_url_follows(learn):
+def test_next_and_back_go_through_the_story_and_change_the_url(learn):
     app = learn()
     for scene in list(SCENES)[1:]:
         clean(button(app, "Next").click().run())
@@ -64,29 +64,31 @@ def test_next_and_back_walk_through_the_story_and_the_url_follows(learn):
 
 
 def sent(app: AppTest, component: str) -> dict:
-    """What the page's script of that name is told."""
+    """The data that the page's script of that name gets."""
     (found,) = [e for e in app.get("bidi_component") if e.proto.component_name == component]
     return json.loads(found.proto.json)
 
 
-def test_a_link_sets_the_knobs_of_the_triangle(learn):
+def test_a_link_sets_the_settings_of_the_triangle(learn):
     data = sent(
         learn(view="triangle", trade="0.5", seed="7", moved="3-10-80"), "ueo_learn_triangle"
     )
-    assert {k: data["knobs"][k] for k in ("trade", "seed", "moved")} == {
+    assert {k: data["settings"][k] for k in ("trade", "seed", "moved")} == {
         "trade": 0.5,
         "seed": 7,
         "moved": [[3, 10, 80]],
     }
-    assert {h["name"] for h in data["handles"]} == {f.name for f in fields(Knobs)} - {"moved"}
+    assert {h["name"] for h in data["controls"]} == {f.name for f in fields(TriangleSettings)} - {
+        "moved"
+    }
     assert [p["title"] for p in data["presets"]] == [p.title for p in PRESETS.values()]
 
 
-def test_what_a_link_hides_is_not_there(learn):
+def test_what_a_link_hides_is_not_on_the_page(learn):
     app = learn(view="triangle", hide="trade,presets,menu,seed,drag")
     data = sent(app, "ueo_learn_triangle")
-    assert not {"trade", "seed"} & {h["name"] for h in data["handles"]}
-    assert "share" in {h["name"] for h in data["handles"]}
+    assert not {"trade", "seed"} & {h["name"] for h in data["controls"]}
+    assert "share" in {h["name"] for h in data["controls"]}
     assert not data["presets"] and not data["show"]["drag"] and not data["show"]["batch"]
     assert "learn.view" not in [g.key for g in app.get("button_group")]
     app = learn(view="exercises", hide="answers")
@@ -109,18 +111,18 @@ def test_every_control_can_be_hidden(learn, place):
     for element in app.get("bidi_component"):
         if element.proto.component_name == "ueo_learn_triangle":
             data = json.loads(element.proto.json)
-            assert not data["handles"] and not data["presets"]
+            assert not data["controls"] and not data["presets"]
             assert not any(v for k, v in data["show"].items())
         if element.proto.component_name == "ueo_learn_cards":
             assert not json.loads(element.proto.json)["guessing"]
-        if element.proto.component_name in ("ueo_learn_hills", "ueo_learn_lens"):
+        if element.proto.component_name in ("ueo_learn_scores", "ueo_learn_image"):
             assert not json.loads(element.proto.json)["movable"]
         if element.proto.component_name == "ueo_learn_symbols":
             data = json.loads(element.proto.json)
             assert not data["choosable"] and not data["leads"]
 
 
-def test_guesses_are_ticked_and_the_unknown_are_revealed(learn):
+def test_drawings_are_marked_and_the_solution_is_revealed(learn):
     app = learn(scene="strangers", ticks="4")
     before = "".join(sent(app, "ueo_learn_cards")["cards"])
     assert sent(app, "ueo_learn_cards")["ticks"] == state(app).ticks == 4
@@ -128,30 +130,30 @@ def test_guesses_are_ticked_and_the_unknown_are_revealed(learn):
     after = "".join(sent(app, "ueo_learn_cards")["cards"])
     assert "unknown: " in after and "unknown: " not in before
     assert app.query_params["reveal"] == "1"
-    clean(button(app, "Eight other drawings").click().run())
+    clean(button(app, "New drawings").click().run())
     assert (state(app).ticks, state(app).reveal, state(app).draw) == (0, 0, 1)
 
 
-def test_a_link_sets_the_line_and_the_sentence_with_it(learn):
+def test_a_link_sets_the_threshold_and_its_sentence(learn):
     app = learn(scene="hills", line="50")
     words = "".join(h.proto.body for h in app.get("html") if "learn-lead" in h.proto.body)
-    data = sent(app, "ueo_learn_hills")
-    assert data["place"] == 50 and data["movable"] and len(data["lines"]) == 101
-    said = data["lines"][50]["words"].replace(" %", "\u00a0%")
-    assert f'<span data-tie="line">{said}</span>' in words
+    data = sent(app, "ueo_learn_scores")
+    assert data["place"] == 50 and data["movable"] and len(data["thresholds"]) == 101
+    said = data["thresholds"][50]["words"].replace(" %", "\u00a0%")
+    assert f'<span data-check="threshold">{said}</span>' in words
 
 
-def test_a_link_sets_the_temperature_of_the_lens(learn):
-    data = sent(learn(view="image", zoom="3"), "ueo_learn_lens")
+def test_a_link_sets_the_temperature_of_the_image(learn):
+    data = sent(learn(view="image", zoom="3"), "ueo_learn_image")
     assert data["temperatures"][data["place"]] == pytest.approx(3, rel=0.03)
-    assert sent(learn(view="image", zoom="99"), "ueo_learn_lens")["place"] == 60
+    assert sent(learn(view="image", zoom="99"), "ueo_learn_image")["place"] == 60
     assert [side["title"] for side in data["sides"]] == ["Zero-shot"]
 
 
-def test_an_exercise_opens_the_triangle_with_its_setting(learn):
+def test_an_exercise_opens_the_triangle_with_its_settings(learn):
     app = learn(view="exercises")
     clean(app.button(key="learn.try.3").click().run())
-    assert (state(app).view, state(app).knobs.trade) == ("triangle", 0.0)
+    assert (state(app).view, state(app).settings.trade) == ("triangle", 0.0)
 
 
 def test_a_link_sets_the_symbol_and_its_look(learn):
@@ -163,10 +165,10 @@ def test_a_link_sets_the_symbol_and_its_look(learn):
     assert shown == chosen["look"] and shown["dots"] == "q"
 
 
-def test_the_live_scene_asks_the_runs_in_their_own_words(monkeypatch):
+def test_the_live_scene_sends_the_actions_of_the_run_manager(monkeypatch):
     manager = create_autospec(Manager, instance=True)
     monkeypatch.setattr(live.shell, "manager", lambda: manager)
-    monkeypatch.setattr(live, "current", lambda: "a-run")
+    monkeypatch.setattr(live, "newest_run", lambda: "a-run")
     for action, steps in (("step", 6), ("resume", 0)):
         live._act(action, steps)
     assert [call.args for call in manager.act.call_args_list] == [
@@ -175,14 +177,14 @@ def test_the_live_scene_asks_the_runs_in_their_own_words(monkeypatch):
     ]
 
 
-def test_a_dropped_file_that_is_no_image_is_answered_in_a_sentence(learn):
+def test_an_uploaded_file_that_is_no_image_gets_an_error(learn):
     app = learn(view="image")
     app.file_uploader[0].set_value(("note.png", b"no image", "image/png"))
     clean(app.run())
     assert "note.png" in app.error[0].value
 
 
-def test_the_viewer_s_choice_in_a_widget_becomes_the_state(learn):
+def test_a_choice_in_a_widget_changes_the_state(learn):
     app = learn(scene="weights", step="7")
     clean(app.selectbox(key="learn.scene").select("hills").run())
     assert (state(app).scene, state(app).step) == ("hills", 0)
@@ -191,5 +193,5 @@ def test_the_viewer_s_choice_in_a_widget_becomes_the_state(learn):
     clean(views.set_value("triangle").run())
     assert state(app).view == "triangle"
     views = next(g for g in app.get("button_group") if g.key == "learn.view")
-    clean(views.set_value(None).run())  # clicked off
+    clean(views.set_value(None).run())  # deselected
     assert state(app).view == app.session_state["learn.view"] == "triangle"

@@ -68,7 +68,7 @@ def test_presentation_is_in_the_address_and_has_three_panels(app):  # noqa: F811
 
 def test_an_unknown_run_is_one_sentence_and_names_are_not_markdown(app):  # noqa: F811
     page = at(app, "3_Live", run="../../etc")
-    assert "there is none of that name" in page.error[0].value.replace("\\", "")
+    assert "there is no run with this name" in page.error[0].value.replace("\\", "")
     write_run("r", title="**<img src=x>** $x$")
     page = at(app, "3_Live", run="r")
     assert any(m.value == r"## \*\*\<img src\=x\>\*\* \$x\$" for m in page.markdown)

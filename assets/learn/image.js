@@ -1,11 +1,11 @@
-// One image at a temperature that can be turned.
+// One image at a temperature that can be changed.
 
-const DASHES = { "highest tenth": [0.6, 0.35], median: [], "lowest tenth": [0.12, 0.3] }; // in em
-const GREY = "#8797A8";
+const DASHES = { "90th percentile": [0.6, 0.35], median: [], "10th percentile": [0.12, 0.3] }; // in em
+const GRAY = "#8797A8";
 
-class Lens extends Slide {
+class OneImage extends Slide {
   constructor(root) {
-    super(root, ".lens", [".weights", ".area"]);
+    super(root, ".image", [".weights", ".area"]);
   }
 
   get places() {
@@ -15,15 +15,15 @@ class Lens extends Slide {
   fill() {
     const { data } = this;
     const last = data.temperatures.at(-1);
-    this.$(".slide span").textContent = `Temperature T of the softmax: 1 is scaled (logits × ${Math.round(last)}), ${last.toFixed(1)} is released (plain cosines)`;
-    this.$(".words").textContent = together(data.words);
+    this.$(".slide span").textContent = `Temperature T of the softmax: 1 is scaled (logits × ${Math.round(last)}), ${last.toFixed(1)} is released (unscaled cosines)`;
+    this.$(".words").textContent = keepTogether(data.words);
     this.$(".sides").replaceChildren(...data.sides.map((side) => this.side(side)));
     this.$(".legend").innerHTML = Object.entries(DASHES)
-      .map(([name, dash]) => `<li><svg width="2em" height="0.5em" viewBox="0 0 34 8" aria-hidden="true"><path d="M0 4H34" stroke="${this.colours[0]}" stroke-width="3" stroke-dasharray="${dash.map((d) => 17 * d)}"/></svg>${name}</li>`)
+      .map(([name, dash]) => `<li><svg width="2em" height="0.5em" viewBox="0 0 34 8" aria-hidden="true"><path d="M0 4H34" stroke="${this.colors[0]}" stroke-width="3" stroke-dasharray="${dash.map((d) => 17 * d)}"/></svg>${name}</li>`)
       .join("");
   }
 
-  // One model's view; what the temperature changes is filled in by `draw`.
+  // The box of one model; `draw` fills in what depends on the temperature.
   side({ title, names, cosines }) {
     const box = document.createElement("section");
     const cell = (text, kind = "") => {
@@ -32,26 +32,26 @@ class Lens extends Slide {
       span.textContent = text;
       return span;
     };
-    const track = (colour, share) => {
+    const track = (color, share) => {
       const span = cell("", "track");
       const fill = cell("", "fill");
-      fill.style.background = colour;
+      fill.style.background = color;
       if (share !== undefined) fill.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
       span.append(fill);
       return span;
     };
     const head = document.createElement("h4");
-    head.append(`${title}: says `, Object.assign(document.createElement("i"), { textContent: names[0] }));
+    head.append(`${title}: predicts `, Object.assign(document.createElement("i"), { textContent: names[0] }));
     const bars = cell("", "bars");
-    bars.append(cell("", "head"), cell("cosine with its sentence", "head pair"), cell("softmax at this T", "head pair"));
+    bars.append(cell("", "head"), cell("cosine with the sentence", "head pair"), cell("softmax at this T", "head pair"));
     const top = Math.max(0.05, ...cosines);
     names.forEach((name, i) => {
       const first = i ? "" : "first";
-      bars.append(cell(name, first), track(GREY, cosines[i] / top), cell(cosines[i].toFixed(3), first), track(this.colours[0]), cell("", "share " + first));
+      bars.append(cell(name, first), track(GRAY, cosines[i] / top), cell(cosines[i].toFixed(3), first), track(this.colors[0]), cell("", "share " + first));
     });
-    const doubt = cell("", "bars doubt");
-    for (const name of ["entropy", "w", "1/w"]) doubt.append(cell(name), track(this.colours[1]), cell("", "value"));
-    box.append(head, bars, doubt);
+    const derived = cell("", "bars derived");
+    for (const name of ["entropy", "w", "1/w"]) derived.append(cell(name), track(this.colors[1]), cell("", "value"));
+    box.append(head, bars, derived);
     return box;
   }
 
@@ -66,7 +66,7 @@ class Lens extends Slide {
   }
 
   measure(box, { shares, entropy, weight, inverse }) {
-    const [bars, doubt] = box.querySelectorAll(".bars");
+    const [bars, derived] = box.querySelectorAll(".bars");
     const fills = [...bars.querySelectorAll(".fill")].filter((_, i) => i % 2);
     bars.querySelectorAll(".share").forEach((cell, i) => {
       cell.textContent = `${(100 * shares[i]).toFixed(1)} %`;
@@ -75,12 +75,12 @@ class Lens extends Slide {
     const { classes } = this.data;
     const most = Math.log(classes);
     [
-      [entropy / most, `${entropy.toFixed(2)} of at most ${most.toFixed(2)} nats`],
+      [entropy / most, `${entropy.toFixed(2)} of max. ${most.toFixed(2)} nats`],
       [weight, weight.toFixed(3)],
-      [inverse / classes, `${inverse.toFixed(2)} of at most ${classes}`],
+      [inverse / classes, `${inverse.toFixed(2)} of max. ${classes}`],
     ].forEach(([share, text], i) => {
-      doubt.querySelectorAll(".fill")[i].style.width = `${100 * Math.min(1, share)}%`;
-      doubt.querySelectorAll(".value")[i].textContent = text;
+      derived.querySelectorAll(".fill")[i].style.width = `${100 * Math.min(1, share)}%`;
+      derived.querySelectorAll(".value")[i].textContent = text;
     });
   }
 
@@ -95,15 +95,15 @@ class Lens extends Slide {
     const x = { low: 1, high: ends, log: true, name: "temperature T", ticks: [1, 2, 5, 10, 20, 50].filter((t) => t < ends) };
     const line = { at: temperature, text: `T = ${temperature.toFixed(temperature < 10 ? 2 : 1)}` };
     const along = (values) => values.map((v, i) => [data.temperatures[i], v]);
-    const curves = Object.entries(data.curves).map(([name, values]) => ({ points: along(values), colour: this.colours[0], dash: DASHES[name].map((d) => d * em).join(" ") }));
+    const curves = Object.entries(data.curves).map(([name, values]) => ({ points: along(values), color: this.colors[0], dash: DASHES[name].map((d) => d * em).join(" ") }));
     weights.of = plot(weights, { ...shape, x, line, curves, y: { low: 0, high: data.classes, ticks: ticks(0, data.classes, 4), name: "weight w × number of classes" } });
     const [low, high] = data.range;
-    area.of = plot(area, { ...shape, x, line, curves: [{ points: along(data.auc), colour: this.colours[3] }], y: { low, high, ticks: ticks(low, high, 4), name: "AUC of the largest softmax as a score, %" } });
+    area.of = plot(area, { ...shape, x, line, curves: [{ points: along(data.auc), color: this.colors[3] }], y: { low, high, ticks: ticks(low, high, 4), name: "AUC of the largest softmax as a score, %" } });
     const read = (name) => data.curves[name][this.place].toFixed(2);
-    weights.setAttribute("aria-label", `Weights times ${data.classes} over the temperature. At T = ${temperature.toFixed(2)}: ${Object.keys(DASHES).map((n) => `${n} ${read(n)}`).join(", ")}.`);
-    area.setAttribute("aria-label", `AUC over the temperature; at T = ${temperature.toFixed(2)} it is ${data.auc[this.place].toFixed(1)} percent.`);
+    weights.setAttribute("aria-label", `Weights times ${data.classes} by temperature. At T = ${temperature.toFixed(2)}: ${Object.keys(DASHES).map((n) => `${n} ${read(n)}`).join(", ")}.`);
+    area.setAttribute("aria-label", `AUC by temperature; at T = ${temperature.toFixed(2)} it is ${data.auc[this.place].toFixed(1)} percent.`);
     for (const svg of [weights, area]) svg.classList.toggle("movable", data.movable);
   }
 }
 
-export default mounting(Lens);
+export default mounted(OneImage);

@@ -1,15 +1,15 @@
-"""The pictures of Learn that a script in the page draws: made of the files in assets/learn."""
+"""The pictures of Learn that are drawn by scripts in the page, from the files in assets/learn."""
 
 import streamlit as st
 
 from ui.common.shell import ROOT
 
 _FOLDER = ROOT / "assets" / "learn"
-SLIDING = ("mount.js", "marks.js", "plot.js", "slide.js")  # of a picture with one place that moves
+SLIDER = ("mount.js", "marks.js", "plot.js", "slide.js")  # of a picture with a slider
 
 
-def picture(name: str, html: str, css: tuple[str, ...], js: tuple[str, ...]):
-    """A component `ueo_learn_<name>`; its scripts are joined in their order, and share one scope."""
+def component(name: str, html: str, css: tuple[str, ...], js: tuple[str, ...]):
+    """The component `ueo_learn_<name>`; its scripts are joined in this order and share one scope."""
     return st.components.v2.component(
         f"ueo_learn_{name}", html=_read(html), css=_joined(css), js=_joined(js)
     )

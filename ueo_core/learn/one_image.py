@@ -1,4 +1,4 @@
-"""One image in detail: cosines, softmax at a temperature, entropy, weight, OOD score."""
+"""The numbers of one image: cosines, softmax at a temperature, entropy, weight."""
 
 import io
 from contextlib import nullcontext
@@ -19,12 +19,12 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.utils.errors import UserError
 
 LIMITS = Limits(max_file_bytes=20 * 10**6, max_pixels=50_000_000, min_side=8)
-SHORT_SIDE = 256  # pixels kept of a dropped image; the teaching models use 64
+SHORT_SIDE = 256  # pixels kept of an uploaded image; the teaching models use 64
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """The quantities of one image at a temperature. Class order as in the model."""
+class ImageScores:
+    """What follows from one image's cosines at a temperature. Class order as in the model."""
 
     cosines: NDArray[np.float32]  # (C,)
     probabilities: NDArray[np.float32]  # (C,) softmax(s · cos / T)
@@ -33,19 +33,18 @@ class Anatomy:
 
     @property
     def inverse(self) -> float:
-        """1/w, before it is divided by the batch's sum."""
+        """1/w, before the division by the sum over the batch."""
         return 1 / self.weight
 
-    @property
-    def answer(self) -> int:
-        return int(self.cosines.argmax())
 
+def image_scores(cosines: NDArray, scale: float, temperature: float) -> ImageScores:
+    """The numbers of one image.
 
-def dissect(cosines: NDArray, scale: float, temperature: float) -> Anatomy:
-    """The numbers of one image. cosines (C,); scale: s; temperature: T, 1 scaled … s released."""
+    cosines: (C,); scale: the logit scale s; temperature: T, from 1 (scaled) to s (released)
+    """
     row = torch.as_tensor(np.asarray(cosines, np.float32))[None]
     logits = row * (scale / temperature)
-    return Anatomy(
+    return ImageScores(
         cosines=row[0].numpy(),
         probabilities=logits.softmax(1)[0].numpy(),
         entropy=float(entropy(logits)[0]),
@@ -54,30 +53,37 @@ def dissect(cosines: NDArray, scale: float, temperature: float) -> Anatomy:
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What the temperature does to weights and OOD score over a set of images."""
+class TemperatureSweep:
+    """The effect of the temperature on the weights and the AUC of a set of images."""
 
     temperatures: NDArray[np.float64]  # (T,) from 1 (scaled) to s (released)
     low: NDArray[np.float64]  # (T,) tenth percentile of w · C
-    middle: NDArray[np.float64]  # (T,) median of w · C
+    median: NDArray[np.float64]  # (T,) median of w · C
     high: NDArray[np.float64]  # (T,) ninetieth percentile of w · C
-    auc: NDArray[np.float64]  # (T,) AUC of the max softmax as a score, percent; NaN without both
+    auc: NDArray[
+        np.float64
+    ]  # (T,) AUC of the max softmax as OOD score, percent; NaN if a group is empty
 
 
-def sweep(cosines: NDArray, truth: NDArray, scale: float, n: int = 61) -> Sweep:
-    """Weights and AUC from T = 1 to T = s at n places. cosines (N, C); truth (N,) for the AUC alone."""
+def temperature_sweep(
+    cosines: NDArray, truth: NDArray, scale: float, n: int = 61
+) -> TemperatureSweep:
+    """Weights and AUC at n temperatures from 1 to s.
+
+    cosines: (N, C); truth: (N,) class index or OOD, used for the AUC only
+    """
     temperatures = np.geomspace(1, scale, n)
     rows = torch.as_tensor(np.asarray(cosines, np.float32))
     c = rows.shape[1]
     weights = [confidence_weights(rows, scale / t).numpy() * c for t in temperatures]
-    low, middle, high = np.percentile(np.stack(weights), [10, 50, 90], axis=1)
+    low, median, high = np.percentile(np.stack(weights), [10, 50, 90], axis=1)
     values = [auc(msp(cosines, scale / t), truth) for t in temperatures]
     area = np.array([np.nan if v is None else v for v in values])
-    return Sweep(temperatures, low, middle, high, area)
+    return TemperatureSweep(temperatures, low, median, high, area)
 
 
-class _One:
-    """A single image as a set, for `Views`."""
+class _SingleImage:
+    """One image as an image set, for `Views`."""
 
     def __init__(self, pixels: np.ndarray):
         self._pixels = pixels
@@ -92,21 +98,21 @@ class _One:
 @torch.no_grad()
 def cosines_of(model: AdaptedCLIP, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Cosines of one image with every class. pixels: (H, W, 3) → (C,)"""
-    view = Views(_One(pixels), model.backbone).evaluation([0])
+    view = Views(_SingleImage(pixels), model.backbone).evaluation([0])
     return model(view)[0].cpu().numpy()
 
 
-def from_png(data: bytes) -> NDArray[np.uint8]:
-    """Pixels of an image that this program drew itself. → (H, W, 3)"""
+def pixels_of_png(data: bytes) -> NDArray[np.uint8]:
+    """Pixels of a PNG that this program has made. → (H, W, 3)"""
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
-def from_upload(name: str, data: bytes) -> NDArray[np.uint8]:
-    """Pixels of an image that a person dropped, upright and small. UserError for anything else."""
+def pixels_of_upload(name: str, data: bytes) -> NDArray[np.uint8]:
+    """Pixels of an uploaded image, upright and reduced. UserError if it cannot be decoded."""
     short = name if len(name) <= 60 else name[:57] + "…"
     if len(data) > LIMITS.max_file_bytes:
         raise UserError(
-            f"Image “{short}”: it is larger than {LIMITS.max_file_bytes / 1e6:.0f} MB; "
+            f"Image “{short}”: the file is larger than {LIMITS.max_file_bytes / 1e6:.0f} MB; "
             "choose a smaller one."
         )
     try:
