@@ -11,7 +11,7 @@ from PIL import Image
 from tests.helpers.adapters import CLASSES, write_adapter
 from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters
-from ueo_core.workspace.prediction_history import asked, predictions_of
+from ueo_core.workspace.prediction_history import classified_sets, predictions_of
 
 from .conftest import PATIENCE
 
@@ -39,7 +39,7 @@ def test_from_a_delta_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
     page.get_by_text("Drag a folder here").wait_for()
     page.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(tmp_path / "new")
     page.locator(".ueo-thumb img").nth(2).wait_for()
-    said = predictions_of(imported_adapters()[id], asked(imported_adapters()[id])[0])
+    said = predictions_of(imported_adapters()[id], classified_sets(imported_adapters()[id])[0])
     limit = imported_adapters()[id].threshold
     rows = list(csv.reader(io.StringIO(download(page, "Download the CSV").decode(), newline="")))
     assert [tuple(r) for r in rows[1:]] == [tuple(map(str, r)) for r in said.rows(limit)]

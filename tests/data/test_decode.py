@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from ueo_core.data import decode as module
 from ueo_core.data.decode import decode, sniff, target_size
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 
 # Outside pytest the module itself silences Pillow.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
@@ -185,9 +185,9 @@ def test_spread_is_the_deviation_of_the_grey_levels_on_a_grid():
 
 
 def test_a_bomb_is_refused_by_its_header():
-    with pytest.raises(Refused, match="max_pixels"):
+    with pytest.raises(RejectedFile, match="max_pixels"):
         take(header_only_png(12_000, 11_000))
-    with pytest.raises(Refused, match="max_pixels"):
+    with pytest.raises(RejectedFile, match="max_pixels"):
         take(header_only_png(60_000, 60_000))  # over Pillow's own bound as well
 
 
@@ -201,7 +201,7 @@ def test_a_bomb_is_refused_by_its_header():
     ],
 )
 def test_each_limit_names_itself(size, limits, named):
-    with pytest.raises(Refused, match=named):
+    with pytest.raises(RejectedFile, match=named):
         take(encode(Image.new("RGB", size)), **limits)
 
 
@@ -211,7 +211,7 @@ def test_truncated_files_are_refused(kind):
     data = encode(Image.fromarray(rng.integers(0, 256, (80, 80, 3), np.uint8)), kind)
     assert take(data).pixels.shape == (64, 64, 3)
     for share in (0.02, 0.3, 0.7):
-        with pytest.raises(Refused):
+        with pytest.raises(RejectedFile):
             take(data[: int(len(data) * share)])
 
 
@@ -232,11 +232,11 @@ def test_broken_exif_does_not_cost_the_image():
     ],
 )
 def test_other_contents_are_named(head, reason):
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(RejectedFile, match=reason):
         sniff(head)
 
 
 def test_heic_without_a_decoder_says_what_to_do(monkeypatch):
     monkeypatch.setattr(module, "_heif_ready", lambda: False)
-    with pytest.raises(Refused, match="HEIC.*pillow-heif.*JPEG"):
+    with pytest.raises(RejectedFile, match="HEIC.*pillow-heif.*JPEG"):
         sniff(b"\0\0\0\x18ftypheic\0\0\0\0")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
 
 NASTY = st.lists(
@@ -23,7 +23,7 @@ NASTY = st.lists(
 def test_a_kept_name_stays_inside_on_every_system(raw):
     try:
         name = relative_name(raw, Limits())
-    except Refused as error:
+    except RejectedFile as error:
         assert str(error)
         return
     name.encode()

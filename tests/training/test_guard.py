@@ -19,7 +19,7 @@ from ueo_core.runs.worker import execute
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import image_features
-from ueo_core.workspace.prediction_history import asked, predictions_of
+from ueo_core.workspace.prediction_history import classified_sets, predictions_of
 
 CLASSES = ["dog", "cat", "house"]
 
@@ -142,12 +142,12 @@ def test_the_recommended_model_has_its_own_predictions(make, monkeypatch):  # no
     execute(folder)
     for guarded, name in ((True, "zero_shot"), (False, "adapted")):
         adapter_file = adapter_of_run(folder.path, guarded=guarded)
-        (pool,) = [a for a in asked(adapter_file) if a.id == "pool"]
+        (pool,) = [a for a in classified_sets(adapter_file) if a.id == "pool"]
         expected = folder.tensors(name)["pool_cosines"].numpy()
         assert np.array_equal(predictions_of(adapter_file, pool).cosines, expected)
     # Without its predictions, those of the last epoch are not used instead.
     (folder.path / "guarded_answers.safetensors").unlink()
-    assert "pool" not in {a.id for a in asked(adapter_of_run(folder.path, guarded=True))}
+    assert "pool" not in {a.id for a in classified_sets(adapter_of_run(folder.path, guarded=True))}
 
 
 def test_without_the_guard_nothing_is_checked(make):  # noqa: F811

@@ -17,10 +17,10 @@ from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root, studio_home
 from ueo_core.workspace.dataset import unused_sets
 from ueo_core.workspace.prediction_history import (
-    asked,
+    classified_sets,
     classify_path,
     classify_uploads,
-    forget,
+    delete_predictions,
     predictions_of,
 )
 from ueo_core.workspace.upload import spool
@@ -47,7 +47,7 @@ def test_what_was_asked_is_kept_and_says_what_the_model_says(adapter_file):
     job = Job("k", "t")
     id = classify_uploads(job, adapter_file, spool(uploads()))
     assert (job.done, job.total) == (3, 3)
-    (what,) = asked(adapter_file)
+    (what,) = classified_sets(adapter_file)
     assert (what.id, what.skipped, len(what.images())) == (id, 1, 3)
     model = load_model(adapter_file, "cpu")
     again = Predictions(
@@ -70,21 +70,21 @@ def test_its_images_are_in_use_until_it_is_forgotten(adapter_file, monkeypatch):
     classify_uploads(Job("k", "t"), adapter_file, spool(uploads()))
     store = Store(store_root())
     assert unused_sets(store) == []
-    forget(adapter_file, asked(adapter_file)[0])
-    assert asked(adapter_file) == [] and len(unused_sets(store)) == 1
+    delete_predictions(adapter_file, classified_sets(adapter_file)[0])
+    assert classified_sets(adapter_file) == [] and len(unused_sets(store)) == 1
 
 
 def test_answers_of_another_delta_are_not_shown(adapter_file, tiny_files):
     classify_uploads(Job("k", "t"), adapter_file, spool(uploads()))
     config, weights = map(str, tiny_files["vit"])
     write_adapter(adapter_file.path, config, weights, shift=0.2)
-    assert asked(adapter_of_run(adapter_file.path)) == []
+    assert classified_sets(adapter_of_run(adapter_file.path)) == []
 
 
 def test_a_run_offers_its_own_images_first_of_all():
     run = write_run("r")
     adapter_file = adapter_of_run(run.path)
-    (pool,) = asked(adapter_file)
+    (pool,) = classified_sets(adapter_file)
     said = predictions_of(adapter_file, pool)
     np.testing.assert_array_equal(said.cosines, cosines_of(labels_of(80), 0.12, 1))
     assert said.names == pool.images().names and said.logit_scale == SCALE
@@ -95,7 +95,7 @@ def test_cancelled_it_leaves_no_answer(adapter_file):
     job.cancel()
     with pytest.raises(Cancelled):
         classify_uploads(job, adapter_file, spool(uploads()))
-    assert asked(adapter_file) == [] and list((studio_home() / "uploads").iterdir()) == []
+    assert classified_sets(adapter_file) == [] and list((studio_home() / "uploads").iterdir()) == []
 
 
 def test_nothing_usable_is_a_sentence(adapter_file):
@@ -111,4 +111,4 @@ def test_a_path_must_lie_in_the_roots(adapter_file, tmp_path, monkeypatch):
         classify_path(Job("k", "t"), adapter_file, str(tmp_path / "in"))
     monkeypatch.setenv("UEO_STUDIO_ROOTS", str(tmp_path))
     classify_path(Job("k", "t"), adapter_file, str(tmp_path / "in"))
-    assert len(predictions_of(adapter_file, asked(adapter_file)[0])) == 2
+    assert len(predictions_of(adapter_file, classified_sets(adapter_file)[0])) == 2

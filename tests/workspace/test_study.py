@@ -111,7 +111,7 @@ def test_worlds_of_a_dataset_and_their_sizes():
     assert (opened.pool, opened.ood, opened.test) == (20, 5, 20)
     only = dataset(classes=tuple(LABELS))
     shifts, notes = possible_worlds(only.id, False)
-    assert shifts == ["closed", "partial", "plain"] and "no strangers" in notes[0]
+    assert shifts == ["closed", "partial", "plain"] and "no unknown images" in notes[0]
     # The paper's share leaves the last labels out of the known classes.
     assert "open" in possible_worlds(only.id, True)[0]
     with pytest.raises(UserError, match="none of that name"):

@@ -30,7 +30,7 @@ def test_a_folder_upload_loses_the_chosen_folder_and_its_spool():
     assert [name for name, _ in spooled.files] == ["key/1.png", "2.png"]
     assert {path.name for _, path in spooled.files} == {"000000", "000001"}
     mine = job()
-    taken = upload.take_uploads(mine, spooled)
+    taken = upload.ingest_upload(mine, spooled)
     assert not spooled.folder.exists()
     dataset = open_dataset(taken.dataset)
     assert dataset.title == "Holiday" and dataset.classes == ()
@@ -44,7 +44,7 @@ def test_a_folder_upload_loses_the_chosen_folder_and_its_spool():
 def test_hostile_names_are_skipped_and_nothing_is_written_outside(name, tmp_path):
     before = {p for p in tmp_path.rglob("*") if "home" not in p.parts}
     spooled = upload.spool([*uploads(["a/1.png", "a/2.png"]), (name, io.BytesIO(png(9)))])
-    taken = upload.take_uploads(job(), spooled)
+    taken = upload.ingest_upload(job(), spooled)
     assert taken.report.usable == 2 and len(taken.report.skipped) == 1
     assert {p for p in tmp_path.rglob("*") if "home" not in p.parts} == before
     assert not any("evil" in p.name for p in studio_home().rglob("*"))
@@ -56,14 +56,14 @@ def test_a_zip_is_unpacked_and_named_after_itself():
         for i in range(3):
             archive.writestr(f"fish/{i}.png", png(i))
     spooled = upload.spool([("from a friend.zip", packed)])
-    taken = upload.take_uploads(job(), spooled)
+    taken = upload.ingest_upload(job(), spooled)
     assert open_dataset(taken.dataset).title == "from a friend"
     assert taken.report.folders == {"fish": 3}
 
 
 def test_too_few_images_make_no_dataset_but_a_report():
     spooled = upload.spool([("a.png", io.BytesIO(png(0))), ("b.txt", io.BytesIO(b"no"))])
-    taken = upload.take_uploads(job(), spooled)
+    taken = upload.ingest_upload(job(), spooled)
     assert taken.dataset is None and list_datasets() == []
     assert (taken.report.usable, [s.name for s in taken.report.skipped]) == (1, ["b.txt"])
 
@@ -74,8 +74,8 @@ def test_the_same_folder_twice_is_one_dataset(tmp_path, monkeypatch):
     for i in range(3):
         (folder / f"{i}.png").write_bytes(png(i))
     monkeypatch.setenv(upload.ROOTS, str(tmp_path))
-    first = upload.take_path(job(), str(folder))
-    second = upload.take_path(job(), str(folder))
+    first = upload.ingest_path(job(), str(folder))
+    second = upload.ingest_path(job(), str(folder))
     assert second.dataset == first.dataset and second.report.decoded == 0
     assert open_dataset(first.dataset).origin == {"kind": "path", "path": str(folder)}
 
@@ -106,11 +106,11 @@ def sixty(tmp_path, monkeypatch):
 
 
 def test_a_stopped_path_goes_on_in_the_same_dataset(sixty):
-    taken = upload.take_path(impatient(), str(sixty))
+    taken = upload.ingest_path(impatient(), str(sixty))
     assert taken.report.cancelled and 5 <= taken.report.usable < 60
     stopped = open_dataset(taken.dataset).changed(classes=["a", "b"], title="Mine")
     assert stopped.origin["unfinished"]
-    again = upload.go_on(job(), taken.dataset)
+    again = upload.resume_intake(job(), taken.dataset)
     assert again.report.usable == 60
     assert again.report.decoded == 60 - taken.report.usable
     assert [d.id for d in list_datasets()] == [taken.dataset] == [again.dataset]
@@ -121,11 +121,11 @@ def test_a_stopped_path_goes_on_in_the_same_dataset(sixty):
 
 def test_a_stopped_upload_goes_on_without_another_upload(sixty):
     given = [(f"photos/{p.name}", p.open("rb")) for p in sorted(sixty.iterdir())]
-    taken = upload.take_uploads(impatient(), upload.spool(given))
+    taken = upload.ingest_upload(impatient(), upload.spool(given))
     assert taken.report.cancelled
     kept = upload.kept_spool(open_dataset(taken.dataset))
     assert len(kept.files) == 60 and kept.title == "photos"
-    again = upload.go_on(job(), taken.dataset)
+    again = upload.resume_intake(job(), taken.dataset)
     assert again.dataset == taken.dataset and again.report.usable == 60
     assert again.report.decoded == 60 - taken.report.usable
     assert not kept.folder.exists()
@@ -134,29 +134,29 @@ def test_a_stopped_upload_goes_on_without_another_upload(sixty):
 
 def test_an_upload_that_is_gone_cannot_go_on_and_goes_with_its_dataset(sixty):
     given = [(p.name, p.open("rb")) for p in sorted(sixty.iterdir())]
-    taken = upload.take_uploads(impatient(), upload.spool(given))
+    taken = upload.ingest_upload(impatient(), upload.spool(given))
     folder = upload.kept_spool(open_dataset(taken.dataset)).folder
     (folder / "names.json").unlink()
     with pytest.raises(UserError, match="upload it again"):
-        upload.go_on(job(), taken.dataset)
+        upload.resume_intake(job(), taken.dataset)
     delete_dataset(taken.dataset)
     assert not folder.exists()
 
 
 def test_a_test_set_is_labelled_by_its_subfolders_and_the_pool_stays():
-    made = upload.take_uploads(job(), upload.spool(uploads(["a.png", "b.png"]))).dataset
+    made = upload.ingest_upload(job(), upload.spool(uploads(["a.png", "b.png"]))).dataset
     held = upload.spool(uploads(["T/key/1.png", "T/fish/2.png", "T/3.png"]))
-    taken = upload.take_uploads(job(), held, holdout_of=made)
+    taken = upload.ingest_upload(job(), held, holdout_of=made)
     assert taken.dataset == made
     dataset = open_dataset(made)
     assert dataset.images("holdout").names == ["3.png", "fish/2.png", "key/1.png"]
     assert dataset.labels() == {"pool": None, "holdout": [None, "fish", "key"]}
     assert dataset.images().names == ["a.png", "b.png"] and len(list_datasets()) == 1
     useless = upload.spool([("x.txt", io.BytesIO(b"no image"))])
-    assert upload.take_uploads(job(), useless, holdout_of=made).dataset is None
+    assert upload.ingest_upload(job(), useless, holdout_of=made).dataset is None
     assert open_dataset(made).holdout == dataset.holdout
     flat = upload.spool(uploads(["a.png"]))
-    upload.take_uploads(job(), flat, holdout_of=made)
+    upload.ingest_upload(job(), flat, holdout_of=made)
     assert open_dataset(made).labels()["holdout"] is None
 
 
@@ -164,13 +164,13 @@ def test_paths_are_off_by_default_and_stay_inside_their_roots(tmp_path, monkeypa
     monkeypatch.delenv(upload.ROOTS, raising=False)
     assert upload.roots() == []
     with pytest.raises(UserError, match="outside the folders that may be read"):
-        upload.take_path(job(), str(tmp_path))
+        upload.ingest_path(job(), str(tmp_path))
     inside = tmp_path / "inside"
     inside.mkdir()
     monkeypatch.setenv(upload.ROOTS, f"{inside}{os.pathsep} ")
     assert upload.roots() == [inside]
     with pytest.raises(UserError, match="outside"):
-        upload.take_path(job(), str(inside / ".." / "x"))
+        upload.ingest_path(job(), str(inside / ".." / "x"))
 
 
 def test_too_many_or_too_large_uploads_are_refused_before_they_are_written(monkeypatch):

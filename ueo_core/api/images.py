@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from ueo_core.data.decode import decode
 from ueo_core.data.labels import folder_labels
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
 
@@ -141,7 +141,7 @@ def _item(item: Any, i: int, short_side: int) -> np.ndarray:
         return decode(
             data, short_side, Limits.configured(), lambda n: contextlib.nullcontext()
         ).pixels
-    except Refused as error:
+    except RejectedFile as error:
         raise UserError(f"{name}: {error}; leave it out or replace it.") from error
 
 

@@ -9,13 +9,13 @@ from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.progress import Ticker
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
-from ueo_core.export.script import snippet
+from ueo_core.export.open_clip_script import open_clip_script
 from ueo_core.export.sorted_folders import export_sorted
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_whole
-from ueo_core.workspace.prediction_history import asked, predictions_of
+from ueo_core.workspace.prediction_history import classified_sets, predictions_of
 
 # What can be exported, and its name inside a folder that is there already. The last two are older
 # names of adapter and script.
@@ -79,7 +79,9 @@ def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> No
             with open(adapter_file.path, "rb") as adapter:
                 write_whole(out, lambda file: shutil.copyfileobj(adapter, file))
         else:
-            text = snippet(adapter_file, str(adapter_file.path.resolve()), out.name).encode("utf-8")
+            text = open_clip_script(
+                adapter_file, str(adapter_file.path.resolve()), out.name
+            ).encode("utf-8")
             write_whole(out, lambda file: file.write(text) and None)
     except OSError as error:
         raise UserError(
@@ -96,7 +98,7 @@ def _said(
         return images, Predictions(
             images.names, found["adapted"], adapter_file.classes, adapter_file.logit_scale
         )
-    pool = next((a for a in asked(adapter_file) if a.id == "pool"), None)
+    pool = next((a for a in classified_sets(adapter_file) if a.id == "pool"), None)
     if pool is None:
         raise UserError(
             f"Adapter “{adapter_file.path}”: an adapter file holds no images; give them with --images SOURCE."

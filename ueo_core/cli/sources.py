@@ -13,7 +13,7 @@ from ueo_core.data.limits import LIMITS_EXAMPLE
 from ueo_core.data.store import Store
 from ueo_core.runs.create import reference
 from ueo_core.utils.errors import UserError
-from ueo_core.workspace.prediction_history import useless
+from ueo_core.workspace.prediction_history import no_usable_image
 
 FOLDERS = "folders"  # the word that stands for the subfolders' names where a CSV may stand
 
@@ -25,7 +25,7 @@ def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeR
         progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
     )
     if not report.usable:
-        raise useless(report, str(source))
+        raise no_usable_image(report, str(source))
     return store.open(report.set_id), report
 
 

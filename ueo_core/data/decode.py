@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 
 # Broken metadata makes Pillow warn on stderr, file by file; the report says what matters.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -56,12 +56,12 @@ class Decoded:
 
 
 def sniff(head: bytes) -> str:
-    """The Pillow format that the first bytes announce; `Refused` says what else it is.
+    """The Pillow format that the first bytes announce; `RejectedFile` says what else it is.
 
     The name's ending plays no part: content decides.
     """
     if not head:
-        raise Refused("empty file")
+        raise RejectedFile("empty file")
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -82,14 +82,14 @@ def sniff(head: bytes) -> str:
         if head[8:12] in _HEIF_BRANDS:
             return _needs("HEIF", _heif_ready(), "the package pillow-heif")
     if head[:4] in (b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf") or head[:2] == b"\x1f\x8b":
-        raise Refused("an archive inside the source; unpack it first")
-    raise Refused("not an image (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF)")
+        raise RejectedFile("an archive inside the source; unpack it first")
+    raise RejectedFile("not an image (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF)")
 
 
 def _needs(name: str, ready: bool, what: str) -> str:
     if not ready:
         shown = "HEIC" if name == "HEIF" else name
-        raise Refused(f"a {shown} image, which needs {what}; or export it as JPEG")
+        raise RejectedFile(f"a {shown} image, which needs {what}; or export it as JPEG")
     return name
 
 
@@ -115,7 +115,7 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
     """Decode the first frame to upright RGB; transparency lies on white.
 
     `gate(n)` is held while about n bytes are in use, so that large images wait for each
-    other. Raises `Refused` for whatever the bytes turn out to be: one broken file never
+    other. Raises `RejectedFile` for whatever the bytes turn out to be: one broken file never
     spoils the rest.
     """
     kind = sniff(data[:32])
@@ -123,19 +123,19 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
         with Image.open(io.BytesIO(data), formats=(kind,)) as image:
             limits.check_shape(*image.size)
             return _decode(image, kind, short_side, limits, gate)
-    except Refused:
+    except RejectedFile:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         most = min(limits.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or 0) or limits.max_pixels)
-        raise Refused(f"over the limit max_pixels = {most:,}") from error
+        raise RejectedFile(f"over the limit max_pixels = {most:,}") from error
     except UnidentifiedImageError as error:
-        raise Refused(f"begins like a {kind} image, but its header is broken") from error
+        raise RejectedFile(f"begins like a {kind} image, but its header is broken") from error
     except MemoryError as error:
-        raise Refused("decoding it needs more memory than there is") from error
+        raise RejectedFile("decoding it needs more memory than there is") from error
     except Exception as error:
         # Decoders meet hostile bytes with any exception there is (struct.error, IndexError,
         # SyntaxError, ...); each means: this file is broken.
-        raise Refused(_plain(error)) from error
+        raise RejectedFile(_plain(error)) from error
 
 
 def _plain(error: Exception) -> str:
@@ -155,7 +155,7 @@ def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate
         image.draft("RGB", (math.ceil(small[0] * REDUCING_GAP), math.ceil(small[1] * REDUCING_GAP)))
     need = _memory(image, kind, stored)
     if need > limits.max_decode_bytes:
-        raise Refused(
+        raise RejectedFile(
             f"decoding it takes about {need / 1e6:,.0f} MB, over the limit "
             f"max_decode_bytes = {limits.max_decode_bytes:,}"
         )

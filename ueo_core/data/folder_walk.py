@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, relative_name
 from ueo_core.data.source_entries import Entry, Source
 
@@ -50,17 +50,17 @@ def _list_file(
     try:
         name = relative_name(raw, limits)
         if reason := hidden_reason(name):
-            raise Refused(reason)
+            raise RejectedFile(reason)
         if child.is_symlink():
             path = path.resolve(strict=True)
             if not path.is_relative_to(root):
-                raise Refused("a link that leads outside the source")
+                raise RejectedFile("a link that leads outside the source")
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
-            raise Refused("a link to a folder; its files are taken where they lie")
+            raise RejectedFile("a link to a folder; its files are taken where they lie")
         if not stat.S_ISREG(info.st_mode):
-            raise Refused("not a regular file")
-    except Refused as error:
+            raise RejectedFile("not a regular file")
+    except RejectedFile as error:
         source.skip(raw, str(error))
     except (OSError, RuntimeError, ValueError) as error:
         reason = "a broken link" if child.is_symlink() else "cannot be read"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ueo_core.data.decode import decode, sniff
 from ueo_core.data.intake_report import Progress
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.object_store import Objects
 from ueo_core.data.pack_file import Packed, PackWriter
 from ueo_core.data.source_entries import Entry
@@ -143,7 +143,7 @@ class Intake:
                     self._check_disk(image.pixels.nbytes)
                     record = self._objects.added(writer.add(sha, image, self._side))
             return Outcome(entry, None, sha, record, decoded=True)
-        except Refused as error:
+        except RejectedFile as error:
             return Outcome(entry, str(error))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
             return Outcome(entry, "its part of the archive is broken")
@@ -174,7 +174,7 @@ class Intake:
         """The whole file, counted as it is read: what sizes an archive claims is not believed."""
         limit = self._limits.max_file_bytes
         if entry.size > limit:
-            raise Refused(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
+            raise RejectedFile(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
         with entry.open() as file:
             first = file.read(32)
             sniff(first)  # before the rest is read: a folder may hold films
@@ -184,11 +184,11 @@ class Intake:
                 parts.append(part)
                 total += len(part)
                 if total > limit:
-                    raise Refused(f"over the limit max_file_bytes = {limit:,}")
+                    raise RejectedFile(f"over the limit max_file_bytes = {limit:,}")
                 packed = entry.packed
                 ratio = self._limits.max_zip_ratio
                 if packed is not None and total > max(_RATIO_FROM, ratio * packed):
-                    raise Refused(f"unpacks to more than the limit max_zip_ratio = {ratio:g}")
+                    raise RejectedFile(f"unpacks to more than the limit max_zip_ratio = {ratio:g}")
                 self._count(len(part))
         return b"".join(parts)
 
@@ -196,7 +196,7 @@ class Intake:
         with self._lock:
             self._read += size
             if self._read > self._limits.max_total_bytes:
-                raise Refused(
+                raise RejectedFile(
                     f"left out: the limit max_total_bytes = {self._limits.max_total_bytes:,} "
                     "is reached"
                 )
@@ -212,7 +212,7 @@ class Intake:
             self._room = min(_DISK_STEP, free - self._limits.min_free_bytes - size)
             if self._room >= 0:
                 return
-        raise Refused(
+        raise RejectedFile(
             f"left out: only {free / 1e6:,.0f} MB are free on the store's disk, under the "
             f"limit min_free_bytes = {self._limits.min_free_bytes:,}"
         )

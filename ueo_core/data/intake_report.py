@@ -26,7 +26,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedFile:
     """A file that was not taken."""
 
     name: str
@@ -34,7 +34,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Warned:
+class FileWarning:
     """A file that was taken and deserves a look; `name` is empty for the whole set."""
 
     name: str
@@ -52,10 +52,10 @@ class IntakeReport:
     set_id: str | None  # None when nothing was usable
     name: str
     usable: int
-    skipped: list[Skipped]
+    skipped: list[SkippedFile]
     duplicates: int
     duplicate_names: list[tuple[str, str]]  # (name, the kept image with the same bytes)
-    warnings: list[Warned]
+    warnings: list[FileWarning]
     folders: dict[str, int]  # usable images per folder name; those at the top are not counted
     cancelled: bool = False
     seconds: float = 0.0
@@ -88,8 +88,8 @@ class IntakeReport:
         """The inverse of `to_json`."""
         fields = dict(data)
         fields["folders"] = fields.pop("classes")
-        fields["skipped"] = [Skipped(**s) for s in fields["skipped"]]
-        fields["warnings"] = [Warned(**w) for w in fields["warnings"]]
+        fields["skipped"] = [SkippedFile(**s) for s in fields["skipped"]]
+        fields["warnings"] = [FileWarning(**w) for w in fields["warnings"]]
         fields["duplicate_names"] = [(d["name"], d["same_as"]) for d in fields["duplicate_names"]]
         return IntakeReport(**fields)
 

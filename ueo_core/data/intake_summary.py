@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from ueo_core.data.intake import Outcome
-from ueo_core.data.intake_report import IntakeReport, Skipped, Warned
+from ueo_core.data.intake_report import FileWarning, IntakeReport, SkippedFile
 from ueo_core.data.labels import folder_of
 from ueo_core.data.limits import Limits
 from ueo_core.data.source_entries import Source
@@ -26,11 +26,11 @@ def summarise(
 ) -> tuple[IntakeReport, list[dict[str, Any]]]:
     """The report, and the distinct images as the manifest lists them."""
     skipped = source.skipped + [
-        Skipped(o.entry.name, o.reason) for o in outcomes if o.reason is not None
+        SkippedFile(o.entry.name, o.reason) for o in outcomes if o.reason is not None
     ]
     if source.left_out:
         reason = f"left out: the limit max_files = {limits.max_files:,} is reached"
-        skipped.append(Skipped(f"({source.left_out:,} more files)", reason))
+        skipped.append(SkippedFile(f"({source.left_out:,} more files)", reason))
     images, warnings = distinct(outcomes, limits)
     folders = Counter(folder_of(image["name"]) for image in images)
     folders.pop(None, None)
@@ -52,7 +52,9 @@ def summarise(
     return report, images
 
 
-def distinct(outcomes: list[Outcome], limits: Limits) -> tuple[list[dict[str, Any]], list[Warned]]:
+def distinct(
+    outcomes: list[Outcome], limits: Limits
+) -> tuple[list[dict[str, Any]], list[FileWarning]]:
     """Images of different bytes, sorted by name; the first name of each is kept."""
     images: dict[str, dict[str, Any]] = {}
     warnings = []
@@ -61,7 +63,9 @@ def distinct(outcomes: list[Outcome], limits: Limits) -> tuple[list[dict[str, An
         if (first := images.get(outcome.sha)) is not None:
             first["aliases"].append(name)
             if folder_of(name) != folder_of(first["name"]):
-                warnings.append(Warned(name, f"the same image as {first['name']}, which is kept"))
+                warnings.append(
+                    FileWarning(name, f"the same image as {first['name']}, which is kept")
+                )
             continue
         images[outcome.sha] = {
             "name": name,
@@ -71,7 +75,7 @@ def distinct(outcomes: list[Outcome], limits: Limits) -> tuple[list[dict[str, An
             "aliases": [],
         }
         if min(record.width, record.height) < limits.tiny_side:
-            warnings.append(Warned(name, f"tiny: {record.width} x {record.height} pixels"))
+            warnings.append(FileWarning(name, f"tiny: {record.width} x {record.height} pixels"))
         if record.spread < _FLAT_SPREAD:
-            warnings.append(Warned(name, "almost one flat colour"))
+            warnings.append(FileWarning(name, "almost one flat colour"))
     return list(images.values()), warnings

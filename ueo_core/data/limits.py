@@ -11,7 +11,7 @@ VARIABLE = "UEO_STUDIO_LIMITS"  # sets limits, as the example shows
 LIMITS_EXAMPLE = f'{VARIABLE}="max_files=200000, max_pixels=200_000_000"'
 
 
-class Refused(Exception):
+class RejectedFile(Exception):
     """One file is not taken; the message is the reason shown beside its name."""
 
 
@@ -38,15 +38,17 @@ class Limits:
     def check_shape(self, width: int, height: int) -> None:
         """Refuse an image whose header size (pixels) is out of bounds."""
         if width < 1 or height < 1:
-            raise Refused("the header gives it no pixels")
+            raise RejectedFile("the header gives it no pixels")
         if width * height > self.max_pixels:
-            raise Refused(
+            raise RejectedFile(
                 f"{width} x {height} pixels, over the limit max_pixels = {self.max_pixels:,}"
             )
         if min(width, height) < self.min_side:
-            raise Refused(f"{width} x {height} pixels, under the limit min_side = {self.min_side}")
+            raise RejectedFile(
+                f"{width} x {height} pixels, under the limit min_side = {self.min_side}"
+            )
         if max(width, height) > self.max_aspect * min(width, height):
-            raise Refused(
+            raise RejectedFile(
                 f"{width} x {height} pixels, longer than the limit max_aspect = "
                 f"{self.max_aspect:g} allows"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _SYSTEM_NAMES = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin"}
@@ -28,21 +28,21 @@ def _unprintable(char: str) -> bool:
 def relative_name(raw: str, limits: Limits) -> str:
     """A relative posix name without `.`, `..`, drive, backslash or control characters.
 
-    Raises `Refused` for names that try to lead out of the source: absolute ones, drive
+    Raises `RejectedFile` for names that try to lead out of the source: absolute ones, drive
     letters and `..`. Backslashes are separators, as Windows programs write them.
     """
     if len(raw) > limits.max_name_chars:
-        raise Refused(f"name over the limit max_name_chars = {limits.max_name_chars}")
+        raise RejectedFile(f"name over the limit max_name_chars = {limits.max_name_chars}")
     path = raw.replace("\\", "/")
     if path.startswith("/"):
-        raise Refused("absolute path in the name")
+        raise RejectedFile("absolute path in the name")
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if any(_DRIVE.match(part) for part in parts):  # Windows goes to the drive from anywhere
-        raise Refused("drive letter in the name")
+        raise RejectedFile("drive letter in the name")
     if any(part.strip(" .") == "" and ".." in part for part in parts):
-        raise Refused("'..' in the name")
+        raise RejectedFile("'..' in the name")
     if not parts:
-        raise Refused("empty name")
+        raise RejectedFile("empty name")
     return "/".join(printable(part, limits.max_name_chars) for part in parts)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from ueo_core.data.intake_report import Skipped
+from ueo_core.data.intake_report import SkippedFile
 from ueo_core.data.limits import Limits
 from ueo_core.data.safe_names import printable
 
@@ -31,7 +31,7 @@ class Source:
     name: str
     path: Path | None = None  # where the identities hold
     entries: list[Entry] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
     left_out: int = 0  # files beyond max_files
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -42,7 +42,7 @@ class Source:
         self.closing.close()
 
     def skip(self, raw: str, reason: str) -> None:
-        self.skipped.append(Skipped(printable(raw), reason))
+        self.skipped.append(SkippedFile(printable(raw), reason))
 
     def full(self, limits: Limits) -> bool:
         return len(self.entries) + len(self.skipped) >= limits.max_files

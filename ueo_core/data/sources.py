@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from ueo_core.data.decode import sniff
 from ueo_core.data.folder_walk import list_folder
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
 from ueo_core.data.source_entries import Entry, Source
 from ueo_core.data.zip_archive import list_zip
@@ -73,8 +73,8 @@ def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
         try:
             safe = relative_name(raw, limits)
             size, opener = _upload(content)
-        except (Refused, OSError, ValueError) as error:
-            source.skip(raw, str(error) if isinstance(error, Refused) else "cannot be read")
+        except (RejectedFile, OSError, ValueError) as error:
+            source.skip(raw, str(error) if isinstance(error, RejectedFile) else "cannot be read")
             continue
         if reason := hidden_reason(safe):
             source.skip(safe, reason)
@@ -150,5 +150,5 @@ def _starts_as_image(opener: Callable[[], BinaryIO]) -> bool:
     try:
         with opener() as file:
             return bool(sniff(file.read(32)))
-    except (OSError, Refused):
+    except (OSError, RejectedFile):
         return False

@@ -7,7 +7,7 @@ import stat
 import zipfile
 from typing import BinaryIO
 
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, relative_name
 from ueo_core.data.source_entries import Entry, Source
 from ueo_core.utils.errors import UserError
@@ -22,7 +22,7 @@ class _BoundedReads(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(min(size if size >= 0 else self._limit + 1, self._limit + 1))
         if max(size, len(data)) > self._limit:
-            raise Refused(
+            raise RejectedFile(
                 f"its list of contents is over the limit max_zip_directory_bytes = {self._limit:,}"
             )
         return data
@@ -55,7 +55,7 @@ def list_zip(
     """
     try:
         archive = zipfile.ZipFile(_BoundedReads(file, limits.max_zip_directory_bytes))
-    except Refused as error:
+    except RejectedFile as error:
         raise UserError(f"{shown}: {error}; split the archive or raise the limit.") from error
     except Exception as error:  # zipfile meets hostile bytes with many kinds of errors
         raise UserError(f"{shown}: a broken zip file; pack it again.") from error
@@ -69,7 +69,7 @@ def list_zip(
         try:
             name = prefix + relative_name(info.orig_filename, limits)
             _check_member(info, name)
-        except Refused as error:
+        except RejectedFile as error:
             source.skip(prefix + info.orig_filename, str(error))
             continue
         member = None if identity is None else (*identity, info.CRC, info.header_offset)
@@ -86,14 +86,14 @@ def list_zip(
 
 def _check_member(info: zipfile.ZipInfo, name: str) -> None:
     if reason := hidden_reason(name):
-        raise Refused(reason)
+        raise RejectedFile(reason)
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind == stat.S_IFLNK:
-        raise Refused("a link inside the archive")
+        raise RejectedFile("a link inside the archive")
     if kind not in (0, stat.S_IFREG):
-        raise Refused("not a regular file")
+        raise RejectedFile("not a regular file")
     if info.flag_bits & 0x1:
-        raise Refused("encrypted; pack it again without a password")
+        raise RejectedFile("encrypted; pack it again without a password")
     # bzip2 and LZMA members can unpack to gigabytes in a single step of zipfile.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Refused("packed by a rare method; pack it again as a standard zip")
+        raise RejectedFile("packed by a rare method; pack it again as a standard zip")

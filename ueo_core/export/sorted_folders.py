@@ -35,7 +35,7 @@ _KEPT_SECONDS = 86_400  # a download that nobody fetched
 
 
 @dataclass(frozen=True)
-class Sorted:
+class SortedExport:
     """What was written."""
 
     path: Path
@@ -103,7 +103,7 @@ def export_sorted(
     threshold: float,
     originals: Originals,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Sorted:
+) -> SortedExport:
     """Write the sorted images to `out`: an archive when it ends in .zip, else a new folder.
 
     One image is in memory at a time. `progress` may raise to stop early; nothing is left on disk then.
@@ -134,10 +134,12 @@ def export_sorted(
             with contextlib.suppress(OSError):
                 beside.unlink()
     unknown = int(predictions.unknown(threshold).sum())
-    return Sorted(out, len(images), unknown, counts[True], counts[False])
+    return SortedExport(out, len(images), unknown, counts[True], counts[False])
 
 
-def sorted_zip(job: Job, images: ImageSet, predictions: Predictions, threshold: float) -> Sorted:
+def sorted_zip(
+    job: Job, images: ImageSet, predictions: Predictions, threshold: float
+) -> SortedExport:
     """The same as a job: an archive in the studio's folder `exports`, which is cleared after a day."""
     folder = studio_home() / "exports"
     for old in folder.glob("*.zip"):

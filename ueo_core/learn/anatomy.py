@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ueo_core.data.decode import decode
-from ueo_core.data.limits import Limits, Refused
+from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.transforms import Views
 from ueo_core.evaluation.metrics import auc
 from ueo_core.evaluation.ood_scores import msp
@@ -111,5 +111,5 @@ def from_upload(name: str, data: bytes) -> NDArray[np.uint8]:
         )
     try:
         return decode(data, SHORT_SIDE, LIMITS, lambda _: nullcontext()).pixels
-    except Refused as reason:
+    except RejectedFile as reason:
         raise UserError(f"Image “{short}”: {reason}; choose another file.") from None

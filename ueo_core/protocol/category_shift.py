@@ -60,7 +60,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class LabelledFolder:
+class LabeledFolder:
     """A labeled source: its images, one label per image, and its split into pool and test."""
 
     images: ImageSet
@@ -179,7 +179,7 @@ def labelled_folder(
     test_share: float = 0.5,
     pool_classes: Sequence[str] = (),
     labels: Sequence[str | None] | None = None,
-) -> LabelledFolder:
+) -> LabeledFolder:
     """Labels from the subfolders of a source. UserError where nothing can be measured with them.
 
     classes: the named ones; without any, the paper's share of the folders. labels: one per image, in
@@ -213,12 +213,12 @@ def labelled_folder(
     protocol = None if classes else recognised(folders)
     lists = _official_lists(images, source)
     share = 0.0 if protocol else test_share
-    return LabelledFolder(
+    return LabeledFolder(
         images, labels, tuple(classes), protocol, lists, share, tuple(pool_classes)
     )
 
 
-def possible_shifts(folder: LabelledFolder, asked: str) -> tuple[list[str], list[str]]:
+def possible_shifts(folder: LabeledFolder, asked: str) -> tuple[list[str], list[str]]:
     """The shifts to run for `all` or a name, and why others are not. → shifts, sentences
 
     UserError for a single shift that the folder cannot have.

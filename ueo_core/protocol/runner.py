@@ -32,7 +32,7 @@ from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.protocol.benchmarks import LARGE
-from ueo_core.protocol.category_shift import Case, LabelledFolder
+from ueo_core.protocol.category_shift import Case, LabeledFolder
 from ueo_core.protocol.tables import write_table
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
@@ -92,7 +92,7 @@ Progress = Callable[[int, int, str], None]  # done and total in the same unit, a
 
 
 def folder_plan(
-    folder: LabelledFolder,
+    folder: LabeledFolder,
     shifts: Sequence[str],
     seeds: Sequence[int],
     variants: Sequence[str],

@@ -17,7 +17,7 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace import prediction_cache
-from ueo_core.workspace.upload import Spooled, ingest_path, ingest_spooled, roots
+from ueo_core.workspace.upload import Spooled, roots, store_path, store_upload
 
 # Which images a run itself scored.
 PARTS = {"pool": "the pile it was adapted to", "holdout": "its test set"}
@@ -26,7 +26,7 @@ Take = Callable[[int], tuple[dict | None, IntakeReport]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ClassifiedSet:
     """One image set that a model has answered for."""
 
     id: str  # "pool", "holdout", or the name of the kept file
@@ -44,14 +44,14 @@ class Asked:
         return Store(Path(self.reference["store"])).report(self.reference["set"])
 
 
-def asked(adapter_file: AdapterFile) -> list[Asked]:
+def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
     """What the model has answered for: newly classified sets, the newest first, then a run's own."""
     found = []
     for id, about in prediction_cache.read_all(adapter_file.path.parent):
         # A run that offers another delta than then would now say something else.
         if about["delta"] == adapter_file.digest:
             shown = (about[k] for k in ("title", "reference", "created", "skipped"))
-            found.append(Asked(id, *shown))
+            found.append(ClassifiedSet(id, *shown))
     found.sort(key=lambda a: -a.created)
     if adapter_file.run is not None and (
         not adapter_file.guarded or adapter_file.own_predictions.is_file()
@@ -60,12 +60,12 @@ def asked(adapter_file: AdapterFile) -> list[Asked]:
         for part, about in PARTS.items():
             if config.get(part):
                 title = f"{config[part]['name']}: {about}"
-                found.append(Asked(part, title, config[part], config["created"]))
+                found.append(ClassifiedSet(part, title, config[part], config["created"]))
     return found
 
 
-def predictions_of(adapter_file: AdapterFile, what: Asked) -> Predictions:
-    """The answers for one of `asked`. UserError when images or answers are gone."""
+def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Predictions:
+    """The answers for one of `classified_sets`. UserError when images or answers are gone."""
     names = what.images().names
     own = what.id in PARTS
     folder = adapter_file.path.parent
@@ -85,15 +85,15 @@ def predictions_of(adapter_file: AdapterFile, what: Asked) -> Predictions:
 
 
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:
-    """Ask the model about uploads; the spool is removed in any case. → id in `asked`"""
+    """Ask the model about uploads; the spool is removed in any case. → id in `classified_sets`"""
     with spooled:
-        return _classify(job, adapter_file, lambda side: ingest_spooled(job, spooled, side))
+        return _classify(job, adapter_file, lambda side: store_upload(job, spooled, side))
 
 
 def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
-    """Ask the model about a folder or zip of this machine, inside the roots. → id in `asked`"""
+    """Ask the model about a folder or zip of this machine, inside the roots. → id in `classified_sets`"""
     within_roots(path, roots())  # refused before the model is loaded
-    return _classify(job, adapter_file, lambda side: ingest_path(job, path, side))
+    return _classify(job, adapter_file, lambda side: store_path(job, path, side))
 
 
 def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
@@ -108,7 +108,7 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
     reference, report = take(side)
     job.check()
     if reference is None:
-        raise useless(report)
+        raise no_usable_image(report)
     images = Store(Path(reference["store"]), side).open(reference["set"])
     job.begin(f"Classifying {len(images):,} images", len(images))
 
@@ -121,7 +121,7 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
     return _keep(adapter_file, images, reference, len(report.skipped), found)
 
 
-def useless(report: IntakeReport, source: str | None = None) -> UserError:
+def no_usable_image(report: IntakeReport, source: str | None = None) -> UserError:
     """Why nothing can be done with a source of which nothing is usable."""
     n = len(report.skipped)
     first = f", for example {s.name}: {s.reason}" if (s := next(iter(report.skipped), None)) else ""
@@ -146,7 +146,7 @@ def _keep(
     return id
 
 
-def forget(adapter_file: AdapterFile, what: Asked) -> None:
+def delete_predictions(adapter_file: AdapterFile, what: ClassifiedSet) -> None:
     """Forget the answers for a newly classified set; its images stay in the store until a clean-up."""
     if what.id not in PARTS:
         prediction_cache.path(adapter_file.path.parent, what.id).unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from ueo_core.drawings.sample import SHIFTS as DRAWN_SHIFTS
 from ueo_core.drawings.sample import problem
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.protocol.benchmarks import recognised
-from ueo_core.protocol.category_shift import LabelledFolder, possible_shifts
+from ueo_core.protocol.category_shift import LabeledFolder, possible_shifts
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import read_json, write_json
@@ -114,7 +114,7 @@ def marks_of(dataset: Dataset) -> str:
     return sha256(json.dumps(kept).encode()).hexdigest()[:16]
 
 
-def labelled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabelledFolder:
+def labelled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabeledFolder:
     """The labelled images of a dataset as a protocol splits them. UserError where it cannot."""
     part = measured_part(dataset)
     if part is None:
@@ -126,7 +126,7 @@ def labelled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) 
     known = () if by_share else dataset.classes
     paper = recognised(sorted({n for n in labels if n})) if by_share else None
     images = dataset.images(part, short_side)
-    return LabelledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
+    return LabeledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
 
 
 def possible_worlds(data: str, by_share: bool) -> tuple[list[str], list[str]]:

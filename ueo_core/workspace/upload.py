@@ -31,7 +31,7 @@ _LEFT_OVER_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
-class TakenIn:
+class IntakeResult:
     """What became of a source: the report, and the dataset if enough images were usable."""
 
     report: IntakeReport
@@ -114,16 +114,16 @@ def _without_top(names: list[str]) -> tuple[list[str], str]:
     return [name.partition("/")[2] for name in names], top
 
 
-def take_uploads(
+def ingest_upload(
     job: Job, spooled: Spooled, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
-) -> TakenIn:
+) -> IntakeResult:
     """Take spooled uploads into the store: as a dataset, or as the test set of one.
 
-    The spool is removed, unless a stop leaves some of it to `go_on` with.
+    The spool is removed, unless a stop leaves some of it to `resume_intake` with.
     """
     with contextlib.ExitStack() as removal:
         removal.enter_context(spooled)
-        pool, report = ingest_spooled(job, spooled, short_side)
+        pool, report = store_upload(job, spooled, short_side)
         origin = {"kind": "upload", "name": spooled.title}
         if report.cancelled and pool and holdout_of is None:
             spooled.keep()
@@ -133,19 +133,19 @@ def take_uploads(
         return _settle(report, pool, title, origin, spooled.folder.name, holdout_of)
 
 
-def take_path(
+def ingest_path(
     job: Job, path: str, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
-) -> TakenIn:
+) -> IntakeResult:
     """Take in a folder or zip of this machine, inside the roots that its owner has named."""
     resolved = within_roots(path, roots())
-    pool, report = ingest_path(job, path, short_side)
+    pool, report = store_path(job, path, short_side)
     origin = {"kind": "path", "path": str(resolved)}
     if report.cancelled:
         origin["unfinished"] = True
     return _settle(report, pool, resolved.name, origin, str(resolved), holdout_of)
 
 
-def ingest_spooled(job: Job, spooled: Spooled, short_side: int) -> tuple[dict | None, IntakeReport]:
+def store_upload(job: Job, spooled: Spooled, short_side: int) -> tuple[dict | None, IntakeReport]:
     """Spooled uploads into the store, for no dataset. → reference, None without a usable image; report"""
     return _ingest(
         job,
@@ -154,24 +154,24 @@ def ingest_spooled(job: Job, spooled: Spooled, short_side: int) -> tuple[dict | 
     )
 
 
-def ingest_path(job: Job, path: str, short_side: int) -> tuple[dict | None, IntakeReport]:
-    """A folder or zip inside the roots into the store, as `ingest_spooled`."""
+def store_path(job: Job, path: str, short_side: int) -> tuple[dict | None, IntakeReport]:
+    """A folder or zip inside the roots into the store, as `store_upload`."""
     resolved = within_roots(path, roots())
     return _ingest(job, lambda store, **told: store.ingest(resolved, **told), short_side)
 
 
-def go_on(job: Job, id: str) -> TakenIn:
+def resume_intake(job: Job, id: str) -> IntakeResult:
     """Take in the rest of a dataset whose intake was stopped; nothing is decoded twice."""
     dataset = open_dataset(id)
     side = max(dataset.images().stored_sides)
     if "path" in dataset.origin:
-        return take_path(job, dataset.origin["path"], side)
+        return ingest_path(job, dataset.origin["path"], side)
     if (spooled := kept_spool(dataset)) is None:
         raise UserError(
             f"dataset {dataset.title}: its upload is no longer here; upload it again, what is "
             "stored is not decoded twice."
         )
-    return take_uploads(job, spooled, side)
+    return ingest_upload(job, spooled, side)
 
 
 def roots() -> list[Path]:
@@ -208,23 +208,23 @@ def _settle(
     origin: dict,
     source: str,
     holdout_of: str | None,
-) -> TakenIn:
+) -> IntakeResult:
     """Give the images to the dataset that they belong to, or to a new one.
 
     source: the path or the spool, by which a dataset that was stopped is found again.
     """
     if pool is None:
-        return TakenIn(report, None)
+        return IntakeResult(report, None)
     if holdout_of is not None:
         labels = folder_labels(Store(store_root()).open(pool["set"]))
         open_dataset(holdout_of).with_holdout(pool, labels if any(labels) else None)
-        return TakenIn(report, holdout_of)
+        return IntakeResult(report, holdout_of)
     if pool["n"] < 2:
-        return TakenIn(report, None)
+        return IntakeResult(report, None)
     for known in list_datasets():
         unfinished = known.origin.get("unfinished")
         if unfinished and source in (known.origin.get("path"), known.origin.get("spool")):
-            return TakenIn(report, known.with_pool(pool, origin).id)
+            return IntakeResult(report, known.with_pool(pool, origin).id)
         if known.pool["set"] == pool["set"] and known.origin.get("kind") == origin["kind"]:
-            return TakenIn(report, known.id)
-    return TakenIn(report, create_dataset(title, pool, origin=origin).id)
+            return IntakeResult(report, known.id)
+    return IntakeResult(report, create_dataset(title, pool, origin=origin).id)

@@ -8,7 +8,7 @@ from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
 from ueo_core.workspace.dataset import Dataset, delete_dataset, list_datasets, open_dataset
-from ueo_core.workspace.upload import go_on, kept_spool
+from ueo_core.workspace.upload import kept_spool, resume_intake
 from ui.common import shell
 from ui.data import intake
 
@@ -87,7 +87,7 @@ def _unfinished(dataset: Dataset) -> None:
                 icon=":material/play_arrow:",
                 disabled=intake.running(),
                 on_click=intake.begin,
-                args=(f"Going on with {dataset.title}", lambda job: go_on(job, dataset.id)),
+                args=(f"Going on with {dataset.title}", lambda job: resume_intake(job, dataset.id)),
             )
         else:
             st.caption("Its upload is gone: upload the same source again for the rest.")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ueo_core.workspace.upload import TakenIn
+from ueo_core.workspace.upload import IntakeResult
 from ui.common import shell
 from ui.common.job_progress import show_job, start_job
 
@@ -32,7 +32,7 @@ def draw() -> bool:
 
 def _ended(result) -> None:
     """Show the new dataset, or keep the report of a source without one until the next try."""
-    if isinstance(result, TakenIn):
+    if isinstance(result, IntakeResult):
         if result.dataset:
             shell.set_parameter("data", result.dataset)
         else:

@@ -8,7 +8,7 @@ from ueo_core.drawings.render import DOMAINS, SOURCE_DOMAIN
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, list_datasets, sample_dataset
-from ueo_core.workspace.upload import SIDES, roots, spool, take_path, take_uploads
+from ueo_core.workspace.upload import SIDES, ingest_path, ingest_upload, roots, spool
 from ui.common import shell, uploads
 from ui.data import intake
 
@@ -146,7 +146,7 @@ def _upload(kind: str, prefix: str, side: int, holdout_of: str | None) -> None:
     st.session_state[f"{prefix}.upload"] = uuid.uuid4().hex
     intake.begin(
         f"Taking in {spooled.title}",
-        lambda job: take_uploads(job, spooled, side, holdout_of),
+        lambda job: ingest_upload(job, spooled, side, holdout_of),
     )
     st.rerun()
 
@@ -168,7 +168,7 @@ def _path(prefix: str, side: int, holdout_of: str | None) -> None:
         disabled=not path.strip(),
         key=f"{prefix}.take",
         on_click=lambda: intake.begin(
-            f"Taking in {path}", lambda job: take_path(job, path, side, holdout_of)
+            f"Taking in {path}", lambda job: ingest_path(job, path, side, holdout_of)
         ),
     )
 

@@ -2,20 +2,22 @@
 
 import streamlit as st
 
-from ueo_core.export.script import snippet
-from ueo_core.export.sorted_folders import Sorted, sorted_zip
+from ueo_core.export.open_clip_script import open_clip_script
+from ueo_core.export.sorted_folders import SortedExport, sorted_zip
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.folder import RunFolder
 from ueo_core.workspace.equivalent_command import use_commands
-from ueo_core.workspace.prediction_history import Asked
+from ueo_core.workspace.prediction_history import ClassifiedSet
 from ui.common.job_progress import show_job, start_job
 
 JOB = "use.zip"
 _BROWSER_MB = 500  # a download is held in the server's memory; larger ones are left on the disk
 
 
-def images(adapter_file: AdapterFile, what: Asked, said: Predictions, threshold: float) -> None:
+def images(
+    adapter_file: AdapterFile, what: ClassifiedSet, said: Predictions, threshold: float
+) -> None:
     """Downloads of the images shown, at the threshold chosen."""
     st.subheader("Take the answers away")
     left, right = st.columns(2, border=True)
@@ -37,7 +39,7 @@ def images(adapter_file: AdapterFile, what: Asked, said: Predictions, threshold:
         _folders(what, said, threshold)
 
 
-def _folders(what: Asked, said: Predictions, threshold: float) -> None:
+def _folders(what: ClassifiedSet, said: Predictions, threshold: float) -> None:
     st.markdown(
         "**Images sorted into class folders**, with one for the unknown, as a zip of copies. Originals "
         "are copied where they still lie where they were taken in from; else the stored image is, at "
@@ -76,7 +78,7 @@ def _folders(what: Asked, said: Predictions, threshold: float) -> None:
         st.code(str(made.path), language=None)
 
 
-def _begin(what: Asked, said: Predictions, threshold: float) -> None:
+def _begin(what: ClassifiedSet, said: Predictions, threshold: float) -> None:
     start_job(
         JOB,
         "Sorting the images",
@@ -85,7 +87,7 @@ def _begin(what: Asked, said: Predictions, threshold: float) -> None:
     st.session_state.pop("use.made", None)
 
 
-def _zipped(made: Sorted) -> None:
+def _zipped(made: SortedExport) -> None:
     st.session_state["use.made"] = made
 
 
@@ -115,7 +117,7 @@ def model(adapter_file: AdapterFile) -> None:
             "**A script for plain open_clip** that loads the delta and classifies images, without this "
             "studio. It lies beside the delta."
         )
-        text = snippet(adapter_file)
+        text = open_clip_script(adapter_file)
         st.download_button(
             "Download the script",
             data=text,

@@ -8,11 +8,11 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import (
     PARTS,
-    Asked,
-    asked,
+    ClassifiedSet,
+    classified_sets,
     classify_path,
     classify_uploads,
-    forget,
+    delete_predictions,
 )
 from ueo_core.workspace.upload import roots, spool
 from ui.common import shell, uploads
@@ -27,12 +27,12 @@ KINDS = {
 }
 
 
-def chosen(adapter_file: AdapterFile) -> Asked | None:
+def chosen(adapter_file: AdapterFile) -> ClassifiedSet | None:
     """The image set to show; None while the first is being classified or there is none yet."""
     st.subheader("Images")
-    there = {a.id: a for a in asked(adapter_file)}
+    there = {a.id: a for a in classified_sets(adapter_file)}
     if not show_job(JOB, "images", _classified):
-        there = {a.id: a for a in asked(adapter_file)}
+        there = {a.id: a for a in classified_sets(adapter_file)}
         with st.expander(
             "Classify new images",
             icon=":material/add_photo_alternate:",
@@ -62,13 +62,18 @@ def chosen(adapter_file: AdapterFile) -> Asked | None:
                 st.markdown(
                     "Forget these answers? The images stay in the store until you clean it up."
                 )
-                st.button("Forget them", type="primary", on_click=forget, args=(adapter_file, what))
+                st.button(
+                    "Forget them",
+                    type="primary",
+                    on_click=delete_predictions,
+                    args=(adapter_file, what),
+                )
     if what.skipped:
         _skipped(what)
     return what
 
 
-def _skipped(what: Asked) -> None:
+def _skipped(what: ClassifiedSet) -> None:
     """The files without an answer, each with its reason."""
     files = f"{what.skipped:,} file{'s' * (what.skipped != 1)} of {markdown(what.title)}"
     with st.expander(f"{files} could not be used, and so got no answer", icon=":material/info:"):

@@ -9,7 +9,7 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
-from ueo_core.workspace.prediction_history import Asked, asked, predictions_of
+from ueo_core.workspace.prediction_history import ClassifiedSet, classified_sets, predictions_of
 from ui.common import thumbs
 from ui.common.image_grid import page_indices
 from ui.common.text import escaped
@@ -20,7 +20,7 @@ ROWS = 10_000  # shown in the table; the CSV has all
 ORDERS = {"doubt": "least sure first", "sure": "surest first", "name": "by name"}
 
 
-def threshold(adapter_file: AdapterFile, what: Asked, said: Predictions) -> float:
+def threshold(adapter_file: AdapterFile, what: ClassifiedSet, said: Predictions) -> float:
     """Draw the scores and a slider over them. → the threshold"""
     st.subheader("What counts as unknown")
     limits = data_range(np.append(said.score, adapter_file.threshold))
@@ -81,7 +81,7 @@ def _accepting_known(adapter_file: AdapterFile) -> float | None:
     try:
         opened = inspection(adapter_file.run.name)
         part = opened.parts[opened.default]
-        own = next((a for a in asked(adapter_file) if a.id == part.name), None)
+        own = next((a for a in classified_sets(adapter_file) if a.id == part.name), None)
         if not part.n_id or own is None:
             return None
         return threshold_at_tpr(predictions_of(adapter_file, own).score, part.truth)
@@ -89,7 +89,7 @@ def _accepting_known(adapter_file: AdapterFile) -> float | None:
         return None
 
 
-def predictions(what: Asked, said: Predictions, limit: float) -> None:
+def predictions(what: ClassifiedSet, said: Predictions, limit: float) -> None:
     """The images with their answers, page by page."""
     st.subheader("Answers")
     unknown = said.unknown(limit)
@@ -142,7 +142,7 @@ def predictions(what: Asked, said: Predictions, limit: float) -> None:
         st.html(thumbs.strip(cards))
 
 
-def _card(what: Asked, said: Predictions, unknown, i: int) -> str:
+def _card(what: ClassifiedSet, said: Predictions, unknown, i: int) -> str:
     prediction, sure = (
         escaped(said.classes[said.prediction[i]]),
         f"{100 * said.confidence[i]:.0f}&nbsp;%",

@@ -11,7 +11,7 @@ from ueo_core.drawings.sample import problem
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.paths import store_root
 from ueo_core.workspace.dataset import list_datasets, open_dataset
-from ueo_core.workspace.upload import ROOTS, spool, take_path, take_uploads
+from ueo_core.workspace.upload import ROOTS, ingest_path, ingest_upload, spool
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def photos(tmp_path):
 def dataset(photos):
     files = [p for p in photos.rglob("*") if p.is_file()]
     opened = [(f"photos/{p.relative_to(photos).as_posix()}", p.open("rb")) for p in files]
-    taken = take_uploads(Job("k", "t"), spool(opened))
+    taken = ingest_upload(Job("k", "t"), spool(opened))
     for _, file in opened:
         file.close()
     return open_dataset(taken.dataset)
@@ -152,7 +152,7 @@ def test_a_stopped_intake_goes_on(app, photos, monkeypatch):  # noqa: F811
     job = Job("k", "t")
     monkeypatch.setattr(job, "progress", lambda done, total: done == 3 and job.cancel())
     monkeypatch.setattr("ueo_core.data.intake.default_workers", lambda: 1)
-    taken = take_path(job, str(photos))
+    taken = ingest_path(job, str(photos))
     assert taken.report.cancelled
     at(app, "1_Data", data=taken.dataset)
     button(app, "Go on with it").click().run()

@@ -21,7 +21,7 @@ from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters
-from ueo_core.workspace.prediction_history import asked
+from ueo_core.workspace.prediction_history import classified_sets
 from ui.common import shell
 from ui.use import images
 
@@ -117,10 +117,10 @@ def test_new_images_are_asked_about_and_shown(app, tiny_files, tmp_path):  # noq
     wait_for_job(images.JOB)
     assert metrics(clean(page.run()))["Images"] == "5"
     adapter_file = imported_adapters()[id]
-    (what,) = asked(adapter_file)
+    (what,) = classified_sets(adapter_file)
     assert what.images().names == [f"{i}.png" for i in range(5)]
     button(page, "Forget them").click().run()
-    assert asked(adapter_file) == [] and not metrics(clean(page))
+    assert classified_sets(adapter_file) == [] and not metrics(clean(page))
 
 
 def test_a_useless_upload_is_a_sentence(app):  # noqa: F811
@@ -150,7 +150,7 @@ def test_the_zip_is_made_at_the_threshold_and_offered(app):  # noqa: F811
 
 def test_old_zips_are_cleared(own_home):
     adapter_file = adapter_of_run(write_run("r").path)
-    pool = asked(adapter_file)[0]
+    pool = classified_sets(adapter_file)[0]
     first = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
     os.utime(first.path, (0, 0))
     second = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)

@@ -83,7 +83,7 @@ if __name__ == "__main__":
 """
 
 
-def snippet(
+def open_clip_script(
     adapter_file: AdapterFile, adapter: str = ADAPTER_NAME, name: str = "use_delta.py"
 ) -> str:
     """A script that loads an adapter into plain open_clip and classifies images as the studio does.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.helpers.adapters import CLASSES, THRESHOLD, write_adapter
 from ueo_core.data.store import Store
-from ueo_core.export.script import snippet
+from ueo_core.export.open_clip_script import open_clip_script
 from ueo_core.inference.predict import cosines, load_model
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.run_adapter import adapter_of_run
@@ -48,7 +48,7 @@ def run_as_printed(folder, photos) -> list[list[str]]:
 def check(folder, photos, backbone, pretrained=None):
     write_adapter(folder / "delta.safetensors", backbone, pretrained)
     adapter_file = adapter_of_run(folder / "delta.safetensors")
-    text = snippet(adapter_file)
+    text = open_clip_script(adapter_file)
     assert "ueo_core" not in text
     (folder / "use_delta.py").write_text(text)
     model = load_model(adapter_file, "cpu")
@@ -86,6 +86,6 @@ def test_a_title_cannot_end_the_comment_it_stands_in(tmp_path, tiny_files):
     config, weights = tiny_files["vit"]
     title = '"""\nimport os; os.abort()\n\\"""'
     write_adapter(tmp_path / "d.safetensors", str(config), str(weights), title=title)
-    text = snippet(adapter_of_run(tmp_path / "d.safetensors"), adapter='a"b\\.safetensors')
+    text = open_clip_script(adapter_of_run(tmp_path / "d.safetensors"), adapter='a"b\\.safetensors')
     names = compile(text, "snippet", "exec").co_names
     assert "os" not in names and "abort" not in names and 'a"b\\\\.safetensors' in text
