@@ -91,14 +91,16 @@ def test_a_test_set_is_declared_with_its_labels_and_taken_away():
     scored = made.with_holdout(held, ["Keys", "x"]).changed(accepted=("Keys",))
     assert open_dataset(made.id) == scored and scored.holdout == held
     assert scored.labels() == {"pool": ["key", None, "x"], "holdout": ["key", "x"]}
-    assert scored.in_both() == 2  # the same bytes as a.png and b.png, whatever they are called
+    assert (
+        scored.holdout_overlap() == 2
+    )  # the same bytes as a.png and b.png, whatever they are called
     again = scored.with_labels(["fish", None], "csv", "holdout")
     assert again.labels() == {"pool": ["key", None, "x"], "holdout": ["fish", None]}
     assert again.accepted == ("Keys",)
     with pytest.raises(UserError, match="3 were given for 2"):
         again.with_labels(["a", "b", "c"], "csv", "holdout")
     gone = again.with_holdout(None)
-    assert gone.holdout is None and gone.in_both() == 0
+    assert gone.holdout is None and gone.holdout_overlap() == 0
     assert gone.labels() == {"pool": ["key", None, "x"], "holdout": None}
 
 

@@ -1,4 +1,4 @@
-"""A protocol as the page keeps it: identity, sizes, gains, going on after a cancel."""
+"""A protocol as the page keeps it: identity, sizes, differences_from, going on after a cancel."""
 
 import numpy as np
 import pytest
@@ -14,18 +14,18 @@ from ueo_core.workspace.dataset import create_dataset
 from ueo_core.workspace.study import (
     DRAWINGS,
     Study,
+    available_shifts,
     carry_out_study,
+    dataset_fingerprint,
     delete_study,
-    gains,
-    keep_study,
-    marks_of,
+    differences_from,
     measured_part,
     missing_rows,
-    possible_worlds,
+    save_study,
+    shift_sizes,
     studies,
     study_rows,
     study_seconds,
-    world_sizes,
 )
 from ueo_core.workspace.time_estimate import Estimate
 
@@ -59,7 +59,7 @@ def drawn(**changes) -> Study:
 
 
 def on(found, **changes) -> Study:
-    return drawn(data=found.id, marks=marks_of(found), **changes)
+    return drawn(data=found.id, marks=dataset_fingerprint(found), **changes)
 
 
 def test_more_methods_worlds_and_seeds_are_the_same_study_other_settings_are_not():
@@ -81,10 +81,10 @@ def test_more_methods_worlds_and_seeds_are_the_same_study_other_settings_are_not
 
 def test_a_changed_label_or_class_makes_another_study():
     first = dataset()
-    before = marks_of(first)
-    assert marks_of(first.changed(classes=("ant", "bee"))) != before
+    before = dataset_fingerprint(first)
+    assert dataset_fingerprint(first.changed(classes=("ant", "bee"))) != before
     raw = list(first.raw_labels()["pool"])
-    assert marks_of(first.with_labels([*raw[:-1], "ant"], "folders")) != before
+    assert dataset_fingerprint(first.with_labels([*raw[:-1], "ant"], "folders")) != before
 
 
 def test_only_labelled_images_can_be_measured():
@@ -103,23 +103,23 @@ def test_only_labelled_images_can_be_measured():
 
 def test_worlds_of_a_dataset_and_their_sizes():
     study = on(dataset(), shifts=("closed", "open"))
-    shifts, notes = possible_worlds(study.data, False)
+    shifts, notes = available_shifts(study.data, False)
     assert shifts == ["closed", "partial", "open", "open-partial", "plain"] and notes == []
-    closed, opened = world_sizes(study)
+    closed, opened = shift_sizes(study)
     # Half of each of the 4 × 10 images is tested on; the stranger joins the open pool alone.
     assert (closed.classes, closed.pool, closed.ood, closed.test) == (3, 15, 0, 20)
     assert (opened.pool, opened.ood, opened.test) == (20, 5, 20)
     only = dataset(classes=tuple(LABELS))
-    shifts, notes = possible_worlds(only.id, False)
+    shifts, notes = available_shifts(only.id, False)
     assert shifts == ["closed", "partial", "plain"] and "no unknown images" in notes[0]
     # The paper's share leaves the last labels out of the known classes.
-    assert "open" in possible_worlds(only.id, True)[0]
+    assert "open" in available_shifts(only.id, True)[0]
     with pytest.raises(UserError, match="none of that name"):
-        possible_worlds("nowhere", False)
+        available_shifts("nowhere", False)
 
 
 def test_sizes_of_the_drawings_are_those_of_the_problem():
-    (found,) = world_sizes(drawn(shifts=("open",)))
+    (found,) = shift_sizes(drawn(shifts=("open",)))
     chosen = problem("open", 0, "night")
     strange = sum(noun not in chosen.classes for noun in chosen.pool)
     assert (found.pool, found.ood, found.test) == (
@@ -157,7 +157,7 @@ def test_gains_are_paired_by_world_and_seed():
         row("ueo", "open", 1, 60.0),
         row("entmin", "open", 0, None),
     ]
-    found = gains(rows, "zero-shot")
+    found = differences_from(rows, "zero-shot")
     assert [(r["method"], r["hm"], r["pool"]["hm"]) for r in found] == [
         ("zero-shot", 0.0, 0.0),
         ("ueo", 7.0, 7.0),
@@ -167,8 +167,8 @@ def test_gains_are_paired_by_world_and_seed():
 
 
 def test_studies_are_found_again_newest_first_and_damage_is_passed_over(own_home):
-    keep_study(drawn())
-    keep_study(drawn(epochs=4))
+    save_study(drawn())
+    save_study(drawn(epochs=4))
     broken = own_home / "protocols" / "x"
     broken.mkdir()
     (broken / "study.json").write_text("{}")
@@ -177,8 +177,8 @@ def test_studies_are_found_again_newest_first_and_damage_is_passed_over(own_home
 
 
 def test_a_deleted_study_is_gone_with_its_rows_and_no_other_is():
-    keep_study(drawn())
-    keep_study(drawn(lr=0.25))
+    save_study(drawn())
+    save_study(drawn(lr=0.25))
     write_json(drawn().folder / "out" / "rows" / "open-0-ueo.json", {"method": "ueo"})
     delete_study(drawn())
     assert studies() == [drawn(lr=0.25)] and not drawn().folder.exists()
@@ -187,7 +187,7 @@ def test_a_deleted_study_is_gone_with_its_rows_and_no_other_is():
 
 def test_a_cancelled_study_goes_on_from_its_rows(small_sample):  # noqa: F811
     study = drawn(shifts=("closed",))
-    keep_study(study)
+    save_study(study)
 
     class Impatient(Job):
         def check(self):

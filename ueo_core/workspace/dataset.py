@@ -79,7 +79,7 @@ class Dataset:
             for part, raw in self.raw_labels().items()
         }
 
-    def in_both(self) -> int:
+    def holdout_overlap(self) -> int:
         """How many test images the run also adapts to: a score on them says little."""
         if not self.holdout:
             return 0

@@ -107,7 +107,7 @@ def measured_part(dataset: Dataset) -> str | None:
     return found[0] if found else None
 
 
-def marks_of(dataset: Dataset) -> str:
+def dataset_fingerprint(dataset: Dataset) -> str:
     """Changes with the images, the class names and the labels of a dataset."""
     part = measured_part(dataset)
     kept = [getattr(dataset, part)["fingerprint"], dataset.classes, dataset.labels()[part]]
@@ -129,7 +129,7 @@ def labelled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) 
     return LabeledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
 
 
-def possible_worlds(data: str, by_share: bool) -> tuple[list[str], list[str]]:
+def available_shifts(data: str, by_share: bool) -> tuple[list[str], list[str]]:
     """The shifts that the images allow, and what to know of them. UserError where they allow none."""
     if data == DRAWINGS:
         return list(DRAWN_SHIFTS), []
@@ -149,7 +149,7 @@ class Sizes:
     test: int
 
 
-def world_sizes(study: Study) -> list[Sizes]:
+def shift_sizes(study: Study) -> list[Sizes]:
     """How many images every world has, of the first seed. UserError for a world that cannot be."""
     found = []
     for shift in study.shifts:
@@ -169,7 +169,7 @@ def world_sizes(study: Study) -> list[Sizes]:
 def study_seconds(study: Study, measured: "Estimate", rows: Sequence[dict]) -> float:
     """About how long the missing rows take, from a probe of the same backbone."""
     there = {(r["shift"], r["seed"], r["method"]) for r in rows}
-    by_shift = {s.shift: s for s in world_sizes(study)}
+    by_shift = {s.shift: s for s in shift_sizes(study)}
     total = 0.0
     for shift, seed, name in study.keys:
         method = METHODS.get(VARIANTS[name].method or "")
@@ -185,7 +185,7 @@ def study_seconds(study: Study, measured: "Estimate", rows: Sequence[dict]) -> f
     return total
 
 
-def probed(study: Study) -> Dataset:
+def probe_dataset(study: Study) -> Dataset:
     """The images on which the time of a step is measured: the study's, or the built-in problem's."""
     return sample_dataset() if study.drawn else open_dataset(study.data)
 
@@ -230,7 +230,7 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
 # What is kept
 
 
-def keep_study(study: Study) -> None:
+def save_study(study: Study) -> None:
     """Write the choices down, so that the study is found again."""
     try:
         write_json(study.folder / "study.json", asdict(study) | {"kept": time.time()})
@@ -280,7 +280,7 @@ def missing_rows(study: Study, rows: Sequence[dict]) -> int:
     return sum(key not in there for key in study.keys)
 
 
-def gains(rows: Sequence[dict], over: str) -> list[dict]:
+def differences_from(rows: Sequence[dict], over: str) -> list[dict]:
     """The rows as differences from one method at the same shift and seed, in points.
 
     Rows without that counterpart are left out, and so is what one of the two has not.

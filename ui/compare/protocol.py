@@ -14,18 +14,18 @@ from ueo_core.workspace.study import (
     DRAWINGS,
     MOST_STUDY_SEEDS,
     Study,
+    available_shifts,
     carry_out_study,
+    dataset_fingerprint,
     delete_study,
-    keep_study,
-    marks_of,
     measured_part,
     missing_rows,
-    possible_worlds,
-    probed,
+    probe_dataset,
+    save_study,
+    shift_sizes,
     studies,
     study_rows,
     study_seconds,
-    world_sizes,
 )
 from ueo_core.workspace.time_estimate import estimate_time
 from ui.adapt.page import TEACHING, backbone
@@ -98,7 +98,7 @@ def _new() -> None:
                 "strangers among them": s.ood,
                 "test images": s.test,
             }
-            for s in world_sizes(study)
+            for s in shift_sizes(study)
         ],
         hide_index=True,
         key="protocol-sizes",
@@ -170,7 +170,7 @@ def _choices() -> Study:
             help="; ".join(f"{k}: {v}" for k, v in TEACHING.items()),
         )
     else:
-        title, marks = datasets[data].title, marks_of(datasets[data])
+        title, marks = datasets[data].title, dataset_fingerprint(datasets[data])
         by_share = right.toggle(
             "Keep a part of the folders as strangers",
             key=f"protocol.share.{data}",
@@ -179,7 +179,7 @@ def _choices() -> Study:
             "classes, and the others are strangers. Else the dataset's class names are the known ones.",
         )
         name, weights = backbone()
-    possible, notes = possible_worlds(data, by_share)
+    possible, notes = available_shifts(data, by_share)
     for note in notes:
         st.caption(f":material/info: {markdown(note)}")
     shifts = st.pills(
@@ -246,7 +246,7 @@ def _estimate(study: Study, rows: list[dict]) -> None:
             on_click=lambda: jobs().start(
                 key,
                 "The estimate",
-                lambda job: estimate_time(probed(study), study.settings, job.check),
+                lambda job: estimate_time(probe_dataset(study), study.settings, job.check),
                 again=True,
             ),
         )
@@ -270,7 +270,7 @@ def _measuring(key: str) -> None:
 def _start(study: Study) -> None:
     """A callback; while the study is under way, the same click finds it."""
     try:
-        keep_study(study)
+        save_study(study)
     except UserError as error:
         st.session_state["protocol.problem"] = str(error)
         return
