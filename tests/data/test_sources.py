@@ -228,7 +228,7 @@ def test_unreadable_files_in_a_zip(store, ingest):
     data[at + 60] ^= 0xFF
     report, reasons = ingest(bytes(data))
     assert names_of(store, report) == ["ok.png"]
-    assert "broken" in reasons["crc.png"]
+    assert "damaged" in reasons["crc.png"]
     assert "password" in reasons["key.png"]
     assert "method" in reasons["odd.png"]
 
@@ -378,6 +378,6 @@ def test_warnings_about_tiny_and_single_color_images(store):
     report = store.ingest_files([("flat.png", flat), ("tiny.png", png(1, (20, 40)))])
     assert report.usable == 2
     assert {(w.name, w.reason) for w in report.warnings} == {
-        ("flat.png", "almost a single color"),
+        ("flat.png", "almost a single flat color"),
         ("tiny.png", "tiny: 20 x 40 pixels"),
     }

@@ -72,7 +72,7 @@ def test_look_alike_labels_count_only_once_accepted():
 @pytest.mark.parametrize("classes", [["key"], ["key", "Key"], ["key", ""]])
 def test_class_names_that_no_run_can_take_are_refused(classes):
     made = create_dataset("x", take_in(["a.png", "b.png"]))
-    with pytest.raises(UserError, match="class names"):
+    with pytest.raises(UserError, match="Class names"):
         made.changed(classes=classes)
     assert open_dataset(made.id).classes == ()
 

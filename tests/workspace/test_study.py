@@ -1,4 +1,4 @@
-"""A protocol as the page keeps it: identity, sizes, differences_from, going on after a cancel."""
+"""A protocol as the page keeps it: identity, sizes, differences, continuing after a cancel."""
 
 import numpy as np
 import pytest

@@ -143,8 +143,8 @@ def _plain(error: Exception) -> str:
     if "truncated" in text or isinstance(error, EOFError):
         return "the file is truncated"
     if isinstance(error, (struct.error, IndexError, KeyError, SyntaxError, zlib.error)):
-        return "the file is broken"
-    return f"the file is broken ({text[:100]})" if text else "the file is broken"
+        return "the file is damaged"
+    return f"the file is damaged ({text[:100]})" if text else "the file is damaged"
 
 
 def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate: Gate) -> Decoded:

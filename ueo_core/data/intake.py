@@ -148,7 +148,7 @@ class Intake:
         except RejectedFile as error:
             return Outcome(entry, reason=str(error))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            return Outcome(entry, "its data in the archive is broken")
+            return Outcome(entry, "its data in the archive is damaged")
         except (OSError, ValueError) as error:
             return Outcome(entry, f"cannot be read or stored ({getattr(error, 'strerror', error)})")
         except MemoryError:

@@ -74,5 +74,5 @@ def distinct_images(
         if min(record.width, record.height) < limits.tiny_side:
             warnings.append(FileWarning(name, f"tiny: {record.width} x {record.height} pixels"))
         if record.spread < _FLAT_SPREAD:
-            warnings.append(FileWarning(name, "almost a single color"))
+            warnings.append(FileWarning(name, "almost a single flat color"))
     return list(images.values()), warnings

@@ -58,9 +58,18 @@ class Dataset:
     def is_sample(self) -> bool:
         return self.origin.get("kind") == "sample"
 
+    def reference(self, part: str) -> dict:
+        """The reference of `pool` or `holdout`. UserError when there is no test set."""
+        named = self.pool if part == "pool" else self.holdout
+        if named is None:
+            raise UserError(
+                f"Dataset “{self.title}”: it has no test set; add one on the Data page."
+            )
+        return named
+
     def images(self, part: str = "pool", short_side: int = TEACHING_SIDE) -> ImageSet:
         """The images of `pool` or `holdout`. UserError when they were deleted."""
-        named = self.pool if part == "pool" else self.holdout
+        named = self.reference(part)
         return Store(Path(named["store"]), short_side).open(named["set"])
 
     def raw_labels(self) -> dict[str, list[str | None] | None]:

@@ -17,7 +17,7 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace import prediction_cache
-from ueo_core.workspace.upload import Spooled, roots, store_path, store_upload
+from ueo_core.workspace.upload import Spooled, add_path_to_store, add_upload_to_store, roots
 
 # Which images a run itself scored.
 PARTS = {"pool": "the pile it was adapted to", "holdout": "its test set"}
@@ -57,9 +57,9 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
         not adapter_file.guarded or adapter_file.own_predictions.is_file()
     ):
         config = RunFolder(adapter_file.run).config
-        for part, about in PARTS.items():
+        for part, kind in PARTS.items():
             if config.get(part):
-                title = f"{config[part]['name']}: {about}"
+                title = f"{config[part]['name']}: {kind}"
                 found.append(ClassifiedSet(part, title, config[part], config["created"]))
     return found
 
@@ -87,13 +87,13 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:
     """Ask the model about uploads; the spool is removed in any case. → id in `classified_sets`"""
     with spooled:
-        return _classify(job, adapter_file, lambda side: store_upload(job, spooled, side))
+        return _classify(job, adapter_file, lambda side: add_upload_to_store(job, spooled, side))
 
 
 def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
     """Ask the model about a folder or zip of this machine, inside the roots. → id in `classified_sets`"""
     within_roots(path, roots())  # refused before the model is loaded
-    return _classify(job, adapter_file, lambda side: store_path(job, path, side))
+    return _classify(job, adapter_file, lambda side: add_path_to_store(job, path, side))
 
 
 def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:

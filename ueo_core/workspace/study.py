@@ -100,29 +100,41 @@ class Study:
 
 def measured_part(dataset: Dataset) -> str | None:
     """The part of a dataset that a protocol can measure with: the one whose images have labels."""
-    if dataset.is_sample:
-        return None  # its pool lacks classes on purpose; the Drawings stand for it
-    labels = dataset.labels()
-    found = [p for p in ("pool", "holdout") if labels[p] and len(set(labels[p]) - {None}) > 1]
+    found = _measured(dataset)
     return found[0] if found else None
+
+
+def _measured(dataset: Dataset) -> tuple[str, list[str | None]] | None:
+    """The part that `measured_part` names, and its labels."""
+    if dataset.is_sample:
+        return None  # its pool lacks classes on purpose; the Drawings are used instead
+    for part, labels in dataset.labels().items():
+        if labels and len(set(labels) - {None}) > 1:
+            return part, labels
+    return None
+
+
+def _require_measured(dataset: Dataset) -> tuple[str, list[str | None]]:
+    """As `_measured`. UserError for a dataset without such a part."""
+    found = _measured(dataset)
+    if found is None:
+        raise UserError(
+            f"Dataset “{dataset.title}”: a protocol measures, so it needs images with labels of two names "
+            "or more; give it labels on the Data page."
+        )
+    return found
 
 
 def dataset_fingerprint(dataset: Dataset) -> str:
     """Changes with the images, the class names and the labels of a dataset."""
-    part = measured_part(dataset)
-    kept = [getattr(dataset, part)["fingerprint"], dataset.classes, dataset.labels()[part]]
+    part, labels = _require_measured(dataset)
+    kept = [dataset.reference(part)["fingerprint"], dataset.classes, labels]
     return sha256(json.dumps(kept).encode()).hexdigest()[:16]
 
 
-def labelled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabeledFolder:
-    """The labelled images of a dataset as a protocol splits them. UserError where it cannot."""
-    part = measured_part(dataset)
-    if part is None:
-        raise UserError(
-            f"dataset {dataset.title}: a protocol measures, so it needs images with labels of two names "
-            "or more; give it labels on the Data page."
-        )
-    labels = dataset.labels()[part]
+def labeled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabeledFolder:
+    """The labeled images of a dataset as a protocol splits them. UserError where it cannot."""
+    part, labels = _require_measured(dataset)
     known = () if by_share else dataset.classes
     paper = recognised(sorted({n for n in labels if n})) if by_share else None
     images = dataset.images(part, short_side)
@@ -133,7 +145,7 @@ def available_shifts(data: str, by_share: bool) -> tuple[list[str], list[str]]:
     """The shifts that the images allow, and what to know of them. UserError where they allow none."""
     if data == DRAWINGS:
         return list(DRAWN_SHIFTS), []
-    folder = labelled(open_dataset(data), by_share)
+    folder = labeled(open_dataset(data), by_share)
     shifts, notes = possible_shifts(folder, "all")
     return [*shifts, "plain"], notes + folder.notes(shifts)
 
@@ -160,7 +172,7 @@ def shift_sizes(study: Study) -> list[Sizes]:
                 Sizes(shift, len(drawn.classes), len(drawn.pool), strange, len(drawn.test))
             )
         else:
-            case = labelled(open_dataset(study.data), study.by_share).case(shift, 0)
+            case = labeled(open_dataset(study.data), study.by_share).case(shift, 0)
             strange = int((case.pool.truth == OOD).sum())
             found.append(Sizes(shift, len(case.classes), len(case.pool), strange, len(case.test)))
     return found
@@ -219,7 +231,7 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
     else:
         settings = study.settings
         backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
-        folder = labelled(open_dataset(study.data), study.by_share, backbone.store_side)
+        folder = labeled(open_dataset(study.data), study.by_share, backbone.store_side)
         plan = folder_plan(
             folder, study.shifts, seeds, study.methods, settings, frozenset(study.chosen)
         )
@@ -251,7 +263,7 @@ def studies() -> list[Study]:
     found = []
     for path in (studio_home() / "protocols").glob("*/study.json"):
         with contextlib.suppress(TypeError, AttributeError, KeyError):
-            data = dict(read_json(path))
+            data = dict(read_json(path) or {})
             when = data.pop("kept")
             for name in ("shifts", "methods"):
                 data[name] = tuple(data[name])
@@ -293,7 +305,7 @@ _FACTS = ("seed", "n_pool", "n_test", "seconds")  # numbers that are no measurem
 
 
 def _less(row: dict, base: dict) -> dict:
-    found = {}
+    found: dict = {}
     for key, value in row.items():
         if isinstance(value, dict):
             found[key] = _less(value, base[key])

@@ -123,8 +123,8 @@ def ingest_upload(
     """
     with contextlib.ExitStack() as removal:
         removal.enter_context(spooled)
-        pool, report = store_upload(job, spooled, short_side)
-        origin = {"kind": "upload", "name": spooled.title}
+        pool, report = add_upload_to_store(job, spooled, short_side)
+        origin: dict = {"kind": "upload", "name": spooled.title}
         if report.cancelled and pool and holdout_of is None:
             spooled.keep()
             removal.pop_all()
@@ -138,14 +138,16 @@ def ingest_path(
 ) -> IntakeResult:
     """Take in a folder or zip of this machine, inside the roots that its owner has named."""
     resolved = within_roots(path, roots())
-    pool, report = store_path(job, path, short_side)
-    origin = {"kind": "path", "path": str(resolved)}
+    pool, report = add_path_to_store(job, path, short_side)
+    origin: dict = {"kind": "path", "path": str(resolved)}
     if report.cancelled:
         origin["unfinished"] = True
     return _settle(report, pool, resolved.name, origin, str(resolved), holdout_of)
 
 
-def store_upload(job: Job, spooled: Spooled, short_side: int) -> tuple[dict | None, IntakeReport]:
+def add_upload_to_store(
+    job: Job, spooled: Spooled, short_side: int
+) -> tuple[dict | None, IntakeReport]:
     """Spooled uploads into the store, for no dataset. → reference, None without a usable image; report"""
     return _ingest(
         job,
@@ -154,8 +156,8 @@ def store_upload(job: Job, spooled: Spooled, short_side: int) -> tuple[dict | No
     )
 
 
-def store_path(job: Job, path: str, short_side: int) -> tuple[dict | None, IntakeReport]:
-    """A folder or zip inside the roots into the store, as `store_upload`."""
+def add_path_to_store(job: Job, path: str, short_side: int) -> tuple[dict | None, IntakeReport]:
+    """A folder or zip inside the roots into the store, as `add_upload_to_store`."""
     resolved = within_roots(path, roots())
     return _ingest(job, lambda store, **told: store.ingest(resolved, **told), short_side)
 

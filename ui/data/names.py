@@ -58,7 +58,7 @@ def _fill_from_file(key: str, content: bytes) -> None:
         _fill(key, parse_class_names(content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         st.session_state[f"{key}.problem"] = (
-            "class names: the file is not UTF-8 text; save it as UTF-8."
+            "Class names: the file is not UTF-8 text; save it as UTF-8."
         )
     except UserError as error:
         st.session_state[f"{key}.problem"] = str(error)

@@ -58,7 +58,7 @@ def test_class_names_are_checked_and_kept(app, dataset):  # noqa: F811
     names = app.text_area[0]
     names.set_value("key\nkey")
     button(app, "Save class names").click().run()
-    assert errors(clean(app)) == ["class names: 'key' is given twice; keep one of them."]
+    assert errors(clean(app)) == ["Class names: 'key' is given twice; keep one of them."]
     app.text_area[0].set_value("key, fish")
     button(app, "Save class names").click().run()
     assert open_dataset(dataset.id).classes == ("key", "fish")
