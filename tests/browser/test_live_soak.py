@@ -17,7 +17,7 @@ def memory(chrome, server: int) -> tuple[float, float, float]:
     the number of its DOM nodes"""
     chrome.send("HeapProfiler.collectGarbage")
     found = {m["name"]: m["value"] for m in chrome.send("Performance.getMetrics")["metrics"]}
-    pages = int(Path(f"/proc/{server}/statm").read_text().split()[1])
+    pages = int(Path(f"/proc/{server}/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, found["JSHeapUsedSize"] / 1e6, found["Nodes"]
 
 

@@ -95,7 +95,7 @@ def test_a_changed_file_is_not_taken_for_the_original(source, taken, tmp_path):
         assert stored.size == (32, 37)  # the stored image, short side 32
         own, other = (np.abs(np.asarray(stored, float) - images.pixels(i)).mean() for i in (2, 0))
     assert own < 8 < 20 < other
-    with open(tmp_path / "out" / "predictions.csv") as file:
+    with open(tmp_path / "out" / "predictions.csv", encoding="utf-8") as file:
         assert [r["bytes"] for r in csv.DictReader(file)] == [
             "original",
             "original",
