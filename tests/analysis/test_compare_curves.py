@@ -11,7 +11,7 @@ def test_curves_are_those_of_the_events_and_labels_decide_which():
     assert labelled["Entropy of each image"] == [(s, 0.5) for s in (1, 2, 3, 4)]
     assert labelled["Entropy of the mean"][3] == (4, 0.9)
     assert labelled["ACC"] == [(0, 50.0), (4, 54.0)] and labelled["HM"] == [(0, 54.0), (4, 54.0)]
-    without = curves(read_snapshot(write_run("b", labelled=False)), 3)
+    without = curves(read_snapshot(write_run("b", labeled=False)), 3)
     assert "ACC" not in without and without["Same answer"] == [(0, 100.0), (4, 96.0)]
     assert set(labelled) | set(without) == set(CURVES)
 

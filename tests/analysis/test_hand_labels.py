@@ -67,7 +67,7 @@ def test_both_models_propose_and_neither_is_first():
 
 
 def test_labels_lie_apart_survive_and_can_be_taken_back():
-    folder = write_run("r", labelled=False)
+    folder = write_run("r", labeled=False)
     before = {p.name: p.read_bytes() for p in folder.path.iterdir() if p.is_file()}
     part = read_inspection(folder).parts["pool"]
     labels = hand.load_hand_labels(folder, part)

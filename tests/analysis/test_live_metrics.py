@@ -22,7 +22,7 @@ def test_labels_split_the_weights_and_the_hills():
 
 
 def test_without_labels_signs_take_their_place():
-    now = read_snapshot(write_run("r", labelled=False))
+    now = read_snapshot(write_run("r", labeled=False))
     assert list(live_metrics.weight_bars(now).counts) == ["all images"]
     assert list(live_metrics.confidence_hills(now).density) == [
         "step 0 · all images",

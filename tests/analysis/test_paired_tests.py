@@ -86,5 +86,5 @@ def test_only_runs_on_the_same_bench_are_tested_and_never_a_run_against_itself()
 
 
 def test_without_labels_there_is_no_test():
-    u = compared_run("u", labelled=False)
+    u = compared_run("u", labeled=False)
     assert against([u], zero_shot(u)) == [] and in_words([], {}, "x") == ""

@@ -127,7 +127,7 @@ def test_an_image_of_the_gallery_leads_to_its_place_on_the_map(page, own_home, u
 
 
 def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
-    folder = write_run("r", labelled=False)
+    folder = write_run("r", labeled=False)
     page.goto(f"{url}/Inspect?run=r")
     page.get_by_role("tab", name="Label a few").click()
     page.get_by_role("button", name="Start labeling").click()

@@ -94,7 +94,7 @@ def test_its_numbers_are_those_of_evaluate_and_a_checkpoint_is_scored_on_the_way
 
 
 def test_labels_given_by_hand_give_the_estimates_of_the_page(run):
-    folder = write_run("r", labelled=False)
+    folder = write_run("r", labeled=False)
     _, found, _ = run("inspect", folder.path)
     assert found["metrics"] is None and found["estimates"] is None
     assert found["thresholds"]["guess"]

@@ -78,7 +78,7 @@ def write_run(
     name: str,
     *,
     n: int = 80,
-    labelled: bool = True,
+    labeled: bool = True,
     skill: tuple[float, float] = (0.03, 0.12),
     state: str = "finished",
     title: str = "a run",
@@ -92,12 +92,12 @@ def write_run(
         Settings.for_backbone("drawings-resnet"),
         list(classes),
         image_set(n, name),
-        labels if labelled else None,
+        labels if labeled else None,
         title=title,
     )
     before, after = (cosines_of(labels, s, i) for i, s in enumerate(skill))
-    shown = labels if labelled else None
-    ood = [x not in CLASSES for x in labels] if labelled else []
+    shown = labels if labeled else None
+    ood = [x not in CLASSES for x in labels] if labeled else []
     weights = np.linspace(0.4, 0.9, n).tolist()
     folder.append(
         {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ueo_core.protocol.benchmarks import PAPER, PROPORTIONS, in_order, recognised
+from ueo_core.protocol.benchmarks import PAPER, PROPORTIONS, in_order, recognized
 
 # Neighbours in the script's lists that a plain sort would put elsewhere.
 OFFICE_HOME_TAIL = [
@@ -69,6 +69,6 @@ def test_a_data_set_is_recognised_by_number_and_names():
         "train",
         "truck",
     ]
-    assert recognised(visda).title == "VisDA-C"
-    assert recognised(visda[:-1]) is None
-    assert recognised([f"class {i}" for i in range(12)]) is None
+    assert recognized(visda).title == "VisDA-C"
+    assert recognized(visda[:-1]) is None
+    assert recognized([f"class {i}" for i in range(12)]) is None

@@ -135,7 +135,7 @@ def test_names_stay_names():
 
 
 def test_without_labels_it_claims_nothing():
-    html = html_report(write_run("r", labelled=False))
+    html = html_report(write_run("r", labeled=False))
     words = " ".join(read(html).words)
     assert "Nobody knows yet whether it helped" in words and "a guess" in words
     assert not shown(html) and "ROC" not in html and "Class by class" not in html

@@ -93,9 +93,7 @@ def test_a_test_set_is_added_with_its_labels_and_removed():
     scored = made.with_holdout(held, ["Keys", "x"]).changed(accepted=("Keys",))
     assert open_dataset(made.id) == scored and scored.holdout == held
     assert scored.labels() == {"pool": ["key", None, "x"], "holdout": ["key", "x"]}
-    assert (
-        scored.holdout_overlap() == 2
-    )  # the same bytes as a.png and b.png under other names
+    assert scored.holdout_overlap() == 2  # the same bytes as a.png and b.png
     again = scored.with_labels(["fish", None], "csv", "holdout")
     assert again.labels() == {"pool": ["key", None, "x"], "holdout": ["fish", None]}
     assert again.accepted == ("Keys",)
@@ -128,7 +126,7 @@ def test_labels_for_another_number_of_images_are_ignored():
 
 @pytest.mark.parametrize("id", ["../../etc/passwd", "", "none", "a/b", "x" * 300])
 def test_an_unknown_id_is_an_error(id):
-    with pytest.raises(UserError, match="there is none of that name"):
+    with pytest.raises(UserError, match="not known"):
         open_dataset(id)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.workspace.test_study import dataset as labelled_dataset
+from tests.workspace.test_study import dataset as labeled_dataset
 from tests.workspace.test_study import drawn
 from tests.workspace.test_study import on as study_on
 from ueo_core.cli.commands import settings_of
@@ -121,7 +121,7 @@ def test_a_protocol_of_drawings_gives_table_commands():
 
 
 def test_a_protocol_of_a_dataset_names_its_classes_and_the_labeled_part():
-    found = labelled_dataset()
+    found = labeled_dataset()
     args = parse(study_commands(study_on(found, shifts=("open",), pretrained="a b.safetensors")))
     assert (args.command, str(args.source), args.shift) == ("protocol", "FOLDER", "open")
     assert read_class_names(args.classes) == ["ant", "bee", "cow"]

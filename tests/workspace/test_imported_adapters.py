@@ -46,7 +46,7 @@ def test_the_place_of_the_model_can_be_given(adapter, tiny_files, tmp_path):
 
 
 def test_a_remote_viewer_cannot_make_the_server_read_files(adapter):
-    with pytest.raises(UserError, match="reads none for them"):
+    with pytest.raises(UserError, match="does not read local files"):
         import_adapter(Job("k", "t"), adapter, files=False)
     assert imported_adapters() == {}
 

@@ -114,7 +114,7 @@ def test_category_shifts_of_a_dataset_and_their_sizes():
     assert shifts == ["closed", "partial", "plain"] and "no unknown images" in notes[0]
     # The paper's share leaves the last labels out of the known classes.
     assert "open" in available_shifts(only.id, True)[0]
-    with pytest.raises(UserError, match="none of that name"):
+    with pytest.raises(UserError, match="not known"):
         available_shifts("nowhere", False)
 
 

@@ -152,8 +152,8 @@ def test_a_test_set_is_labeled_by_its_subfolders_and_the_pool_stays():
     assert dataset.images("holdout").names == ["3.png", "fish/2.png", "key/1.png"]
     assert dataset.labels() == {"pool": None, "holdout": [None, "fish", "key"]}
     assert dataset.images().names == ["a.png", "b.png"] and len(list_datasets()) == 1
-    useless = upload.spool([("x.txt", io.BytesIO(b"no image"))])
-    assert upload.ingest_upload(job(), useless, holdout_of=made).dataset is None
+    no_usable_image = upload.spool([("x.txt", io.BytesIO(b"no image"))])
+    assert upload.ingest_upload(job(), no_usable_image, holdout_of=made).dataset is None
     assert open_dataset(made).holdout == dataset.holdout
     flat = upload.spool(uploads(["a.png"]))
     upload.ingest_upload(job(), flat, holdout_of=made)

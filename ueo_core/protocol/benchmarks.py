@@ -58,7 +58,7 @@ def in_order(names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=lambda n: (class_key(n), n))
 
 
-def recognised(folders: Sequence[str]) -> Protocol | None:
+def recognized(folders: Sequence[str]) -> Protocol | None:
     """The paper's data set whose classes these folders are, or None."""
     keys = {class_key(f) for f in folders}
     return next((p for p in PAPER if len(folders) == p.classes and p.some <= keys), None)

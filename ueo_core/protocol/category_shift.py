@@ -21,7 +21,7 @@ from ueo_core.protocol.benchmarks import (
     PROPORTIONS,
     Protocol,
     in_order,
-    recognised,
+    recognized,
 )
 from ueo_core.utils.errors import UserError
 
@@ -210,7 +210,7 @@ def labelled_folder(
         raise UserError(
             f"Pool classes: {_listed(unknown)}: no such folder; choose among {_listed(folders)}."
         )
-    protocol = None if classes else recognised(folders)
+    protocol = None if classes else recognized(folders)
     lists = _official_lists(images, source)
     share = 0.0 if protocol else test_share
     return LabeledFolder(

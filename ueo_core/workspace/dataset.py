@@ -73,7 +73,7 @@ class Dataset:
         return Store(Path(named["store"]), short_side).open(named["set"])
 
     def raw_labels(self) -> dict[str, list[str | None] | None]:
-        """Label names as given: {"pool", "holdout"} → one a image, or None without labels."""
+        """Label names as given: {"pool", "holdout"} → one per image, or None without labels."""
         data = read_json(_path(self.id, "labels.json")) or {}
         sizes = {"pool": self.pool["n"], "holdout": (self.holdout or {"n": 0})["n"]}
         # Of another number of images: a kill came between this file and the dataset's own.
@@ -103,20 +103,20 @@ class Dataset:
         return _write(replace(self, **values))
 
     def with_labels(self, raw: Labels | None, source: str, part: str = "pool") -> Dataset:
-        """Set a part's labels (names, None where unknown), or take them away; for scoring only.
+        """Set a part's labels (names, None where unknown), or remove them; for scoring only.
 
         source: "folders" or "csv"; kept for the pool, whose page offers to change it.
         """
         n = (self.pool if part == "pool" else self.holdout or {"n": 0})["n"]
         if raw is not None and len(raw) != n:
-            raise UserError(f"labels: {len(raw)} were given for {n} images; give one an image.")
+            raise UserError(f"Labels: {len(raw)} were given for {n} images; give one per image.")
         self._keep_labels(part, raw)
         if part == "holdout":
             return self
         return self.changed(labels_from="" if raw is None else source, accepted=())
 
     def with_holdout(self, holdout: dict | None, raw: Labels | None = None) -> Dataset:
-        """Declare a test set, which is only ever scored, with its labels; None takes it away."""
+        """Declare a test set, which is only ever scored, with its labels; None removes it."""
         self._keep_labels("holdout", raw)
         return self.changed(holdout=holdout)
 
@@ -149,13 +149,13 @@ def create_dataset(
     origin: dict | None = None,
     id: str | None = None,
 ) -> Dataset:
-    """Make and keep a dataset. pool, holdout: from `reference`; labels: names by part.
+    """Create and store a dataset. pool, holdout: from `reference`; labels: names by part.
 
     UserError when the images are fewer than two, or the class names cannot be told apart.
     """
     if pool["n"] < 2:
         raise UserError(
-            f"dataset {printable(title, 60)}: {pool['n']} usable image{'s' * (pool['n'] != 1)}; "
+            f"Dataset “{printable(title, 60)}”: {pool['n']} usable image{'s' * (pool['n'] != 1)}; "
             "adaptation needs at least two, so add more."
         )
     classes = tuple(check_class_names(classes)) if classes else ()
@@ -179,11 +179,11 @@ def create_dataset(
 
 
 def open_dataset(id: str) -> Dataset:
-    """A kept dataset; UserError for an unknown id."""
+    """A stored dataset; UserError for an unknown id."""
     data = read_json(_path(id, "json")) if _ID.fullmatch(str(id)) else None
     if not isinstance(data, dict) or not data.keys() >= {"id", "title", "pool"}:
         raise UserError(
-            f"dataset {printable(str(id), 40)}: there is none of that name; choose one on the Data page."
+            f"Dataset “{printable(str(id), 40)}”: not known; choose one on the Data page."
         )
     lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted")}
     known = {name: data[name] for name in Dataset.__dataclass_fields__ if name in data}
@@ -191,7 +191,7 @@ def open_dataset(id: str) -> Dataset:
 
 
 def list_datasets() -> list[Dataset]:
-    """All kept datasets, the newest first; a damaged file is passed over."""
+    """All stored datasets, the newest first; a damaged file is skipped."""
     found = []
     for path in (studio_home() / "datasets").glob("*.json"):
         if not path.name.endswith(".labels.json"):
@@ -201,16 +201,16 @@ def list_datasets() -> list[Dataset]:
 
 
 def delete_dataset(id: str) -> None:
-    """Forget a dataset, its labels and what is left of its upload. The store and runs stay."""
+    """Delete a dataset, its labels and the rest of its upload. The store and runs stay."""
     spool = str(open_dataset(id).origin.get("spool", ""))
-    if re.fullmatch(r"[0-9a-f]{32}", spool):  # uploads kept to go on with
+    if re.fullmatch(r"[0-9a-f]{32}", spool):  # uploads kept to resume the intake
         shutil.rmtree(studio_home() / "uploads" / spool, ignore_errors=True)
     for ending in ("json", "labels.json"):
         _path(id, ending).unlink(missing_ok=True)
 
 
 def unused_sets(store: Store) -> list[SetInfo]:
-    """The image sets that no dataset, run or answer refers to; deleting them harms nothing."""
+    """The image sets that no dataset, run or prediction uses; they can be deleted safely."""
     used = {part["set"] for d in list_datasets() for part in (d.pool, d.holdout) if part}
     for path in runs_root().glob("*/config.json"):
         config = read_json(path) or {}
@@ -257,7 +257,7 @@ def _write(dataset: Dataset) -> Dataset:
         write_json(_path(dataset.id, "json"), asdict(dataset))
     except OSError as error:
         raise UserError(
-            f"dataset {dataset.title}: it cannot be written ({error.strerror}); free some space or "
+            f"Dataset “{dataset.title}”: it cannot be written ({error.strerror}); free some space or "
             "check the permissions of the studio's folder."
         ) from error
     return dataset

@@ -1,6 +1,6 @@
-"""Deltas brought in from elsewhere: checked against their model, then kept like a run's own.
+"""Imported adapters: checked against their model, then stored like a run's own.
 
-studio_home()/deltas/<digest>/delta.safetensors   the file as it came
+studio_home()/deltas/<digest>/delta.safetensors   the imported file
 studio_home()/deltas/<digest>/where.json          backbone and weights on this machine
 """
 
@@ -25,18 +25,18 @@ def import_adapter(
     pretrained: str | None = None,
     files: bool = True,
 ) -> str:
-    """Check a delta against its model and keep it. → its id
+    """Check an adapter against its model and store it. → its id
 
-    backbone, pretrained: where the model is on this machine, if not where the delta says;
+    backbone, pretrained: where the model is on this machine, if not where the adapter says;
     files: whether that may be a file, which a viewer from elsewhere must not make us read.
-    UserError when the file is no delta, its model is not here, or it does not fit it.
+    UserError when the file is no adapter, its model is not here, or it does not fit.
     """
     from ueo_core.inference.predict import load_model
 
     if len(data) > MAX_BYTES:
         raise UserError(
-            f"Delta: {len(data) / 1e6:,.0f} MB, over the limit of {MAX_BYTES / 1e6:.0f}; a delta holds a few "
-            "hundred kilobytes, so give the file that `export` or the Use page wrote."
+            f"Adapter: {len(data) / 1e6:,.0f} MB, over the limit of {MAX_BYTES / 1e6:.0f}; an adapter has a few "
+            "hundred kilobytes, so choose the file that `export` or the Use page wrote."
         )
     id = hashlib.sha256(data).hexdigest()[:16]
     folder = _root() / id
@@ -49,13 +49,13 @@ def import_adapter(
         job.check()
         if not files and _names_a_file(adapter_file):
             raise UserError(
-                "Delta: its model is a file of a machine, and this server, which others can reach, reads "
-                "none for them; use it from the command line."
+                "Adapter: its model is a local file, and a server that others can reach does not read "
+                "local files for them; use it from the command line."
             )
         load_model(adapter_file, "cpu")
         where = {"backbone": backbone, "pretrained": pretrained}
         write_json(trial / "where.json", where)
-        if folder.exists():  # brought in before: only where its model is may have changed
+        if folder.exists():  # imported before: only the place of its model may have changed
             write_json(folder / "where.json", where)
         else:
             trial.rename(folder)
@@ -65,7 +65,7 @@ def import_adapter(
 
 
 def imported_adapters() -> dict[str, AdapterFile]:
-    """The deltas that were brought in, by id, the newest first."""
+    """The imported adapters by id, the newest first."""
     found = {}
     paths = _root().glob(f"[0-9a-f]*/{ADAPTER_NAME}")
     for path in sorted(paths, key=lambda p: -p.stat().st_ctime):
@@ -78,7 +78,7 @@ def imported_adapters() -> dict[str, AdapterFile]:
 
 
 def remove_adapter(id: str) -> None:
-    """Forget a delta that was brought in, and what was classified with it."""
+    """Delete an imported adapter and its predictions."""
     if id in imported_adapters():
         shutil.rmtree(_root() / id, ignore_errors=True)
 

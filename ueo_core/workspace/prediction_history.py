@@ -1,4 +1,4 @@
-"""New images that a model was asked about, kept beside it: classified once, looked at often."""
+"""New images that a model has classified; their predictions are stored beside it."""
 
 import time
 from collections.abc import Callable
@@ -20,14 +20,14 @@ from ueo_core.workspace import prediction_cache
 from ueo_core.workspace.upload import Spooled, add_path_to_store, add_upload_to_store, roots
 
 # Which images a run itself scored.
-PARTS = {"pool": "the pile it was adapted to", "holdout": "its test set"}
+PARTS = {"pool": "the pool it was adapted to", "holdout": "its test set"}
 # short side in pixels → the image set's reference, None without a usable image; the report
 Take = Callable[[int], tuple[dict | None, IntakeReport]]
 
 
 @dataclass(frozen=True)
 class ClassifiedSet:
-    """One image set that a model has answered for."""
+    """One image set that a model has classified."""
 
     id: str  # "pool", "holdout", or the name of the kept file
     title: str
@@ -40,15 +40,15 @@ class ClassifiedSet:
         return Store(Path(self.reference["store"])).open(self.reference["set"])
 
     def report(self) -> IntakeReport:
-        """What the store said when it took them in. UserError when they were deleted from it."""
+        """The report of their import. UserError when they were deleted from the store."""
         return Store(Path(self.reference["store"])).report(self.reference["set"])
 
 
 def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
-    """What the model has answered for: newly classified sets, the newest first, then a run's own."""
+    """The sets that the model has classified: new ones, the newest first, then a run's own."""
     found = []
     for id, about in prediction_cache.read_all(adapter_file.path.parent):
-        # A run that offers another delta than then would now say something else.
+        # With another adapter than then, the run would now predict something else.
         if about["delta"] == adapter_file.digest:
             shown = (about[k] for k in ("title", "reference", "created", "skipped"))
             found.append(ClassifiedSet(id, *shown))
@@ -65,7 +65,7 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
 
 
 def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Predictions:
-    """The answers for one of `classified_sets`. UserError when images or answers are gone."""
+    """The predictions for one of `classified_sets`. UserError when images or predictions are gone."""
     names = what.images().names
     own = what.id in PARTS
     folder = adapter_file.path.parent
@@ -75,23 +75,23 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
             cosines = file.get_tensor(f"{what.id}_cosines" if own else prediction_cache.COSINES)
     except (OSError, SafetensorError) as error:
         raise UserError(
-            f"Answers for “{what.title}”: they cannot be read ({error}); classify the images again."
+            f"Predictions for “{what.title}”: they cannot be read ({error}); classify the images again."
         ) from None
     if cosines.shape != (len(names), len(adapter_file.classes)):
         raise UserError(
-            f"Answers for “{what.title}”: they do not belong to these images; classify them again."
+            f"Predictions for “{what.title}”: they do not belong to these images; classify them again."
         )
     return Predictions(names, cosines, adapter_file.classes, adapter_file.logit_scale)
 
 
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:
-    """Ask the model about uploads; the spool is removed in any case. → id in `classified_sets`"""
+    """Classify uploads; the spool is removed in any case. → id in `classified_sets`"""
     with spooled:
         return _classify(job, adapter_file, lambda side: add_upload_to_store(job, spooled, side))
 
 
 def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
-    """Ask the model about a folder or zip of this machine, inside the roots. → id in `classified_sets`"""
+    """Classify a folder or zip of this machine, inside the roots. → id in `classified_sets`"""
     within_roots(path, roots())  # refused before the model is loaded
     return _classify(job, adapter_file, lambda side: add_path_to_store(job, path, side))
 
@@ -122,11 +122,11 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
 
 
 def no_usable_image(report: IntakeReport, source: str | None = None) -> UserError:
-    """Why nothing can be done with a source of which nothing is usable."""
+    """The error for a source without a usable image."""
     n = len(report.skipped)
     first = f", for example {s.name}: {s.reason}" if (s := next(iter(report.skipped), None)) else ""
     return UserError(
-        f"Source “{source or report.name}”: it holds no usable image ({n} file{'s' * (n != 1)} "
+        f"Source “{source or report.name}”: it has no usable image ({n} file{'s' * (n != 1)} "
         f"skipped{first}); choose another."
     )
 
@@ -147,6 +147,6 @@ def _keep(
 
 
 def delete_predictions(adapter_file: AdapterFile, what: ClassifiedSet) -> None:
-    """Forget the answers for a newly classified set; its images stay in the store until a clean-up."""
+    """Delete the predictions for a newly classified set; its images stay in the store until a clean-up."""
     if what.id not in PARTS:
         prediction_cache.path(adapter_file.path.parent, what.id).unlink(missing_ok=True)

@@ -35,7 +35,7 @@ def start_run(
         return known
     if not dataset.ready:
         raise UserError(
-            f"dataset {dataset.title}: it needs two images and two class names; add them on the Data page."
+            f"Dataset “{dataset.title}”: it needs two images and two class names; add them on the Data page."
         )
     for part in ("pool", "holdout"):
         if part == "pool" or dataset.holdout:

@@ -21,7 +21,7 @@ from ueo_core.config.settings import Settings
 from ueo_core.drawings.sample import SHIFTS as DRAWN_SHIFTS
 from ueo_core.drawings.sample import problem
 from ueo_core.evaluation.metrics import OOD
-from ueo_core.protocol.benchmarks import recognised
+from ueo_core.protocol.benchmarks import recognized
 from ueo_core.protocol.category_shift import LabeledFolder, possible_shifts
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
@@ -136,7 +136,7 @@ def labeled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -
     """The labeled images of a dataset as a protocol splits them. UserError where it cannot."""
     part, labels = _require_measured(dataset)
     known = () if by_share else dataset.classes
-    paper = recognised(sorted({n for n in labels if n})) if by_share else None
+    paper = recognized(sorted({n for n in labels if n})) if by_share else None
     images = dataset.images(part, short_side)
     return LabeledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
 

@@ -1,4 +1,4 @@
-"""Images in from the page: uploads go to disk at once, then through the store, then are a dataset."""
+"""Images from the page: uploads are written to disk, imported into the store and become a dataset."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from ueo_core.workspace.dataset import Dataset, create_dataset, list_datasets, o
 
 ROOTS = "UEO_STUDIO_ROOTS"  # folders that the page may read, separated as in PATH
 DEFAULT_SIDE = 366  # pixels kept; enough for models of 224, see backbones.store_side
-# The sizes that a person may choose, by what they are for.
+# The sizes that a person can choose, by their purpose.
 SIDES = {366: "models of 224 pixels (most)", 549: "models of 336 pixels", 105: "teaching models"}
 _NAMES = "names.json"  # in a spool that was kept
 _COPY = 1 << 20
@@ -32,7 +32,7 @@ _LEFT_OVER_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class IntakeResult:
-    """What became of a source: the report, and the dataset if enough images were usable."""
+    """The report of a source, and the dataset if enough images were usable."""
 
     report: IntakeReport
     dataset: str | None
@@ -40,7 +40,7 @@ class IntakeResult:
 
 @dataclass(frozen=True)
 class Spooled:
-    """Uploads on disk under numbers; their own names are only remembered. Removed by `with`."""
+    """Uploads on disk under numbers; their own names are listed. Removed by `with`."""
 
     folder: Path
     files: list[tuple[str, Path]]
@@ -73,7 +73,7 @@ def spool(uploads: Iterable[tuple[str, BinaryIO]], limits: Limits | None = None)
     clear_spool()
     if len(uploads) > limits.max_files:
         raise UserError(
-            f"upload: {len(uploads):,} files, over the limit max_files = {limits.max_files:,}; give a "
+            f"Upload: {len(uploads):,} files, over the limit max_files = {limits.max_files:,}; give a "
             "path on this machine or smaller parts."
         )
     root = studio_home() / "uploads"
@@ -82,7 +82,7 @@ def spool(uploads: Iterable[tuple[str, BinaryIO]], limits: Limits | None = None)
     free = shutil.disk_usage(root).free - limits.min_free_bytes
     if sum(sizes) > free:
         raise UserError(
-            f"upload: {sum(sizes) / 1e6:,.0f} MB, and {max(0, free) / 1e6:,.0f} MB are free on the "
+            f"Upload: {sum(sizes) / 1e6:,.0f} MB, and {max(0, free) / 1e6:,.0f} MB are free on the "
             "studio's disk; free some space."
         )
     folder = root / unique_name()
@@ -117,9 +117,9 @@ def _without_top(names: list[str]) -> tuple[list[str], str]:
 def ingest_upload(
     job: Job, spooled: Spooled, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
 ) -> IntakeResult:
-    """Take spooled uploads into the store: as a dataset, or as the test set of one.
+    """Import spooled uploads: as a dataset, or as the test set of one.
 
-    The spool is removed, unless a stop leaves some of it to `resume_intake` with.
+    The spool is removed, unless it was stopped and `resume_intake` needs it.
     """
     with contextlib.ExitStack() as removal:
         removal.enter_context(spooled)
@@ -136,7 +136,7 @@ def ingest_upload(
 def ingest_path(
     job: Job, path: str, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
 ) -> IntakeResult:
-    """Take in a folder or zip of this machine, inside the roots that its owner has named."""
+    """Import a folder or zip of this machine, inside the roots that its owner has named."""
     resolved = within_roots(path, roots())
     pool, report = add_path_to_store(job, path, short_side)
     origin: dict = {"kind": "path", "path": str(resolved)}
@@ -151,7 +151,7 @@ def add_upload_to_store(
     """Spooled uploads into the store, for no dataset. → reference, None without a usable image; report"""
     return _ingest(
         job,
-        lambda store, **told: store.ingest_files(spooled.files, name=spooled.title, **told),
+        lambda store, **options: store.ingest_files(spooled.files, name=spooled.title, **options),
         short_side,
     )
 
@@ -159,18 +159,18 @@ def add_upload_to_store(
 def add_path_to_store(job: Job, path: str, short_side: int) -> tuple[dict | None, IntakeReport]:
     """A folder or zip inside the roots into the store, as `add_upload_to_store`."""
     resolved = within_roots(path, roots())
-    return _ingest(job, lambda store, **told: store.ingest(resolved, **told), short_side)
+    return _ingest(job, lambda store, **options: store.ingest(resolved, **options), short_side)
 
 
 def resume_intake(job: Job, id: str) -> IntakeResult:
-    """Take in the rest of a dataset whose intake was stopped; nothing is decoded twice."""
+    """Import the rest of a dataset whose intake was stopped; nothing is decoded twice."""
     dataset = open_dataset(id)
     side = max(dataset.images().stored_sides)
     if "path" in dataset.origin:
         return ingest_path(job, dataset.origin["path"], side)
     if (spooled := kept_spool(dataset)) is None:
         raise UserError(
-            f"dataset {dataset.title}: its upload is no longer here; upload it again, what is "
+            f"Dataset “{dataset.title}”: its upload is no longer here; upload it again, what is "
             "stored is not decoded twice."
         )
     return ingest_upload(job, spooled, side)
@@ -183,7 +183,7 @@ def roots() -> list[Path]:
 
 
 def clear_spool() -> None:
-    """Remove what killed processes left of their uploads a day ago or longer."""
+    """Remove uploads that killed processes left behind, a day old or older."""
     for folder in (studio_home() / "uploads").glob("*"):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > _LEFT_OVER_SECONDS:
@@ -211,7 +211,7 @@ def _settle(
     source: str,
     holdout_of: str | None,
 ) -> IntakeResult:
-    """Give the images to the dataset that they belong to, or to a new one.
+    """Add the images to the dataset that they belong to, or to a new one.
 
     source: the path or the spool, by which a dataset that was stopped is found again.
     """

@@ -87,7 +87,10 @@ def _unfinished(dataset: Dataset) -> None:
                 icon=":material/play_arrow:",
                 disabled=intake.running(),
                 on_click=intake.begin,
-                args=(f"Going on with {dataset.title}", lambda job: resume_intake(job, dataset.id)),
+                args=(
+                    f"Importing the rest of {dataset.title}",
+                    lambda job: resume_intake(job, dataset.id),
+                ),
             )
         else:
             st.caption("Its upload is gone: upload the same source again for the rest.")

@@ -145,7 +145,7 @@ def _upload(kind: str, prefix: str, side: int, holdout_of: str | None) -> None:
         return
     st.session_state[f"{prefix}.upload"] = uuid.uuid4().hex
     intake.begin(
-        f"Taking in {spooled.title}",
+        f"Importing {spooled.title}",
         lambda job: ingest_upload(job, spooled, side, holdout_of),
     )
     st.rerun()
@@ -168,7 +168,7 @@ def _path(prefix: str, side: int, holdout_of: str | None) -> None:
         disabled=not path.strip(),
         key=f"{prefix}.take",
         on_click=lambda: intake.begin(
-            f"Taking in {path}", lambda job: ingest_path(job, path, side, holdout_of)
+            f"Importing {path}", lambda job: ingest_path(job, path, side, holdout_of)
         ),
     )
 

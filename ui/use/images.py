@@ -58,12 +58,12 @@ def chosen(adapter_file: AdapterFile) -> ClassifiedSet | None:
             )
         ]
         if what.id not in PARTS:
-            with st.popover("Forget", icon=":material/delete:"):
+            with st.popover("Delete", icon=":material/delete:"):
                 st.markdown(
-                    "Forget these answers? The images stay in the store until you clean it up."
+                    "Delete these predictions? The images stay in the store until you clean it up."
                 )
                 st.button(
-                    "Forget them",
+                    "Delete predictions",
                     type="primary",
                     on_click=delete_predictions,
                     args=(adapter_file, what),
@@ -74,9 +74,9 @@ def chosen(adapter_file: AdapterFile) -> ClassifiedSet | None:
 
 
 def _skipped(what: ClassifiedSet) -> None:
-    """The files without an answer, each with its reason."""
+    """The files without a prediction, each with its reason."""
     files = f"{what.skipped:,} file{'s' * (what.skipped != 1)} of {markdown(what.title)}"
-    with st.expander(f"{files} could not be used, and so got no answer", icon=":material/info:"):
+    with st.expander(f"{files} could not be used and have no prediction", icon=":material/info:"):
         try:
             found = what.report().skipped
         except UserError as error:

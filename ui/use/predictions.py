@@ -90,8 +90,8 @@ def _accepting_known(adapter_file: AdapterFile) -> float | None:
 
 
 def predictions(what: ClassifiedSet, said: Predictions, limit: float) -> None:
-    """The images with their answers, page by page."""
-    st.subheader("Answers")
+    """The images with their predictions, page by page."""
+    st.subheader("Predictions")
     unknown = said.unknown(limit)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(

@@ -100,8 +100,8 @@ def test_images_that_differ_can_be_filtered(app, three):  # noqa: F811
 
 
 def test_without_labels_no_metric_is_shown(app):  # noqa: F811
-    a = compared_run("a", labelled=False)
-    compared_run("b", run_of(a), {"method": "entmin"}, labelled=False, skill=(0.03, 0.02))
+    a = compared_run("a", labeled=False)
+    compared_run("b", run_of(a), {"method": "entmin"}, labeled=False, skill=(0.03, 0.02))
     page = at(app, "5_Compare")
     assert "the runs cannot be ranked" in plain(page.info)
     assert "ACC" not in html(page) and "Same prediction as zero-shot" in html(page)

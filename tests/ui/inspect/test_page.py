@@ -58,7 +58,7 @@ def test_the_threshold_of_95_percent_and_its_consequences(app):  # noqa: F811
 
 
 def test_without_labels_no_metric_is_shown(app):  # noqa: F811
-    write_run("r", labelled=False)
+    write_run("r", labeled=False)
     page = at(app, "4_Inspect", run="r")
     assert "Nobody knows yet whether it helped" in plain(page.info)
     assert "a heuristic" in plain(page.caption)
@@ -174,7 +174,7 @@ def array(value) -> np.ndarray:
 
 
 def test_labels_given_by_hand_make_a_verdict_and_can_be_undone(app):  # noqa: F811
-    folder = write_run("r", labelled=False)
+    folder = write_run("r", labeled=False)
     part = read_inspection(folder).parts["pool"]
     truth = truth_from_labels(labels_of(80), CLASSES)
     page = section(at(app, "4_Inspect", run="r"), "Label a few")

@@ -71,7 +71,7 @@ def test_the_threshold_that_accepts_95_percent_of_the_known(app):  # noqa: F811
 
 
 def test_without_labels_there_is_no_threshold_from_labels(app):  # noqa: F811
-    write_run("r", labelled=False)
+    write_run("r", labeled=False)
     page = at(app, "6_Use", run="r")
     assert "Accept 95 % of the known" not in [b.label for b in page.button]
 
@@ -119,7 +119,7 @@ def test_new_images_are_classified_and_shown(app, tiny_files, tmp_path):  # noqa
     adapter_file = imported_adapters()[id]
     (what,) = classified_sets(adapter_file)
     assert what.images().names == [f"{i}.png" for i in range(5)]
-    button(page, "Forget them").click().run()
+    button(page, "Delete predictions").click().run()
     assert classified_sets(adapter_file) == [] and not metrics(clean(page))
 
 
