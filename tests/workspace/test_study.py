@@ -14,7 +14,6 @@ from ueo_core.workspace.dataset import create_dataset
 from ueo_core.workspace.study import (
     DRAWINGS,
     Study,
-    available_shifts,
     carry_out_study,
     dataset_fingerprint,
     delete_study,
@@ -26,6 +25,7 @@ from ueo_core.workspace.study import (
     studies,
     study_rows,
     study_seconds,
+    study_shifts,
 )
 from ueo_core.workspace.time_estimate import Estimate
 
@@ -103,19 +103,19 @@ def test_only_labeled_images_can_be_measured():
 
 def test_category_shifts_of_a_dataset_and_their_sizes():
     study = on(dataset(), shifts=("closed", "open"))
-    shifts, notes = available_shifts(study.data, False)
+    shifts, notes = study_shifts(study.data, False)
     assert shifts == ["closed", "partial", "open", "open-partial", "plain"] and notes == []
     closed, opened = shift_sizes(study)
     # Half of each of the 4 × 10 images is tested on; only the open pool has the unknown class.
     assert (closed.classes, closed.pool, closed.ood, closed.test) == (3, 15, 0, 20)
     assert (opened.pool, opened.ood, opened.test) == (20, 5, 20)
     only = dataset(classes=tuple(LABELS))
-    shifts, notes = available_shifts(only.id, False)
+    shifts, notes = study_shifts(only.id, False)
     assert shifts == ["closed", "partial", "plain"] and "no unknown images" in notes[0]
     # The paper's share leaves the last labels out of the known classes.
-    assert "open" in available_shifts(only.id, True)[0]
+    assert "open" in study_shifts(only.id, True)[0]
     with pytest.raises(UserError, match="not known"):
-        available_shifts("nowhere", False)
+        study_shifts("nowhere", False)
 
 
 def test_sizes_of_the_drawings_are_those_of_the_problem():

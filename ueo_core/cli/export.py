@@ -14,7 +14,7 @@ from ueo_core.export.sorted_folders import export_sorted
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_whole
+from ueo_core.utils.files import write_bytes, write_whole
 from ueo_core.workspace.prediction_history import classified_sets, predictions_of
 
 # What can be exported, and its name inside a folder that is there already. The last two are older
@@ -82,7 +82,7 @@ def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> No
             text = open_clip_script(
                 adapter_file, str(adapter_file.path.resolve()), out.name
             ).encode("utf-8")
-            write_whole(out, lambda file: file.write(text) and None)
+            write_bytes(out, text)
     except OSError as error:
         raise UserError(
             f"File “{out}”: it cannot be written ({error.strerror}); choose another."

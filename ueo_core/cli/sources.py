@@ -24,7 +24,7 @@ def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeR
         source,
         progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
     )
-    if not report.usable:
+    if report.set_id is None:
         raise no_usable_image(report, str(source))
     return store.open(report.set_id), report
 

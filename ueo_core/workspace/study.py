@@ -141,7 +141,7 @@ def labeled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -
     return LabeledFolder(images, tuple(labels), known, paper, None, TEST_SHARE)
 
 
-def available_shifts(data: str, by_share: bool) -> tuple[list[str], list[str]]:
+def study_shifts(data: str, by_share: bool) -> tuple[list[str], list[str]]:
     """The shifts that the images allow, and what to know of them. UserError where they allow none."""
     if data == DRAWINGS:
         return list(DRAWN_SHIFTS), []
@@ -162,7 +162,7 @@ class Sizes:
 
 
 def shift_sizes(study: Study) -> list[Sizes]:
-    """How many images every world has, of the first seed. UserError for a world that cannot be."""
+    """How many images every category shift has, of the first seed. UserError for one that is not possible."""
     found = []
     for shift in study.shifts:
         if study.drawn:

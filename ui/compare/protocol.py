@@ -14,7 +14,6 @@ from ueo_core.workspace.study import (
     DRAWINGS,
     MOST_STUDY_SEEDS,
     Study,
-    available_shifts,
     carry_out_study,
     dataset_fingerprint,
     delete_study,
@@ -26,6 +25,7 @@ from ueo_core.workspace.study import (
     studies,
     study_rows,
     study_seconds,
+    study_shifts,
 )
 from ueo_core.workspace.time_estimate import estimate_time
 from ui.adapt.page import TEACHING, backbone
@@ -179,7 +179,7 @@ def _choices() -> Study:
             "classes, and the others are strangers. Else the dataset's class names are the known ones.",
         )
         name, weights = backbone()
-    possible, notes = available_shifts(data, by_share)
+    possible, notes = study_shifts(data, by_share)
     for note in notes:
         st.caption(f":material/info: {markdown(note)}")
     shifts = st.pills(
