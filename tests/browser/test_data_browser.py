@@ -1,4 +1,4 @@
-"""Data in a real browser: a folder of very many files, whatever the uploader makes of so many."""
+"""Data in a real browser: a folder with very many files."""
 
 import json
 
@@ -18,7 +18,7 @@ def folder_of(path, n: int) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(g.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(place)
     (path / "kind 0" / "empty.png").touch()
-    (path / "notes.txt").write_text("not an image")
+    (path / "notes.txt").write_text("not an image", encoding="utf-8")
 
 
 def choose_folder(page, url: str) -> None:
@@ -31,12 +31,14 @@ def choose_folder(page, url: str) -> None:
 def dataset(home) -> tuple[dict, list[str]]:
     """The only dataset and the names of its images."""
     (path,) = [p for p in (home / "datasets").glob("*.json") if ".labels" not in p.name]
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding="utf-8"))
     manifest = home / "store" / "sets" / f"{found['pool']['set']}.json"
-    return found, [image["name"] for image in json.loads(manifest.read_text())["images"]]
+    return found, [
+        image["name"] for image in json.loads(manifest.read_text(encoding="utf-8"))["images"]
+    ]
 
 
-def test_a_folder_of_many_files_arrives_whole_in_one_request(page, fresh_url, tmp_path):
+def test_a_folder_of_many_files_is_sent_completely_in_one_request(page, fresh_url, tmp_path):
     folder_of(tmp_path / "My pictures", MANY)
     sent = []
     page.on("request", lambda r: sent.append(r.url) if r.method == "PUT" else None)

@@ -138,7 +138,9 @@ def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
     page.get_by_text("hand-labeled images of the classes").first.wait_for()
     page.keyboard.press("z")
     page.get_by_text("11 of 40 images labeled").wait_for()
-    given = json.loads((folder.path / "hand_labels.json").read_text())["pool"]["given"]
+    given = json.loads((folder.path / "hand_labels.json").read_text(encoding="utf-8"))["pool"][
+        "given"
+    ]
     assert [name for _, name in given] == [*CLASSES, None, *CLASSES, None, *CLASSES]
 
 

@@ -1,4 +1,4 @@
-"""The newcomer's way: one click to a live run; a folder of one's own; what a link promises."""
+"""First steps of a new user: a live run by one click; the user's own folder; links."""
 
 import json
 import re
@@ -20,7 +20,9 @@ def idle(page) -> None:
 
 
 def runs(home) -> list[dict]:
-    return [json.loads(p.read_text()) for p in (home / "runs").glob("*/config.json")]
+    return [
+        json.loads(p.read_text(encoding="utf-8")) for p in (home / "runs").glob("*/config.json")
+    ]
 
 
 def test_a_double_click_starts_one_live_run_and_sigterm_leaves_it_resumable(page, tmp_path):
@@ -37,7 +39,7 @@ def test_a_double_click_starts_one_live_run_and_sigterm_leaves_it_resumable(page
         page.reload()
         page.get_by_text("drawings-resnet").first.wait_for()
         assert len(runs(tmp_path)) == 1
-    state = json.loads(next((tmp_path / "runs").glob("*/state.json")).read_text())
+    state = json.loads(next((tmp_path / "runs").glob("*/state.json")).read_text(encoding="utf-8"))
     assert state["state"] in ("paused", "finished")
     if state["state"] == "paused":  # the machine was not faster than the test
         name = f"{state['step']:06d}.safetensors"
@@ -54,10 +56,10 @@ def make_folder(path) -> None:
     (path / "key" / "<img src=x onerror=alert(1)>.png").write_bytes(
         (path / "key" / "0.png").read_bytes()
     )
-    (path / "notes.txt").write_text("not an image")
+    (path / "notes.txt").write_text("not an image", encoding="utf-8")
 
 
-def test_a_folder_becomes_a_dataset_with_an_honest_report(page, fresh_url, tmp_path):
+def test_a_folder_becomes_a_dataset_with_a_report(page, fresh_url, tmp_path):
     folder = tmp_path / "My holiday"
     make_folder(folder)
     alerts = []

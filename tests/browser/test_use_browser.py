@@ -1,4 +1,4 @@
-"""Use in a real browser: new images asked about, then everything taken away by a click."""
+"""Use in a real browser: new images are classified, then everything is downloaded."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def download(page, name: str) -> bytes:
     return open(waiting.value.path(), "rb").read()
 
 
-def test_from_a_delta_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
+def test_from_an_adapter_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
     monkeypatch.setenv("UEO_STUDIO_HOME", str(tmp_path))  # the server's
     write_adapter(tmp_path / "d.safetensors", "drawings-resnet")
     adapter = (tmp_path / "d.safetensors").read_bytes()

@@ -112,7 +112,7 @@ def test_limits_are_settings(run, photos, tmp_path, monkeypatch, capsys):  # noq
     assert "limits are settings: UEO_STUDIO_LIMITS=" in capsys.readouterr().out
     for value, message in (
         ("max_pixel=3", "no limit 'max_pixel'"),
-        ("max_files=many", "no positive"),
+        ("max_files=many", "not a positive"),
     ):
         monkeypatch.setenv("UEO_STUDIO_LIMITS", value)
         code, _, err = run("ingest", photos, "--store", tmp_path)

@@ -22,7 +22,7 @@ from ueo_core.utils.errors import UserError
         ("Éléphant, 犬", ["Éléphant", "犬"]),
     ],
 )
-def test_lists_people_paste(text, names):
+def test_pasted_lists(text, names):
     assert parse_class_names(text) == names
 
 
@@ -36,9 +36,9 @@ def test_lists_people_paste(text, names):
         (", dog, cat", "empty name after 0"),
         ("dog, '' ,cat", "empty name"),
         ("dog, cat, dog", "'dog' is given twice"),
-        ("dog, Dog", "'Dog' and 'dog' read the same"),
-        ("sea lion, sea_lion", "'sea_lion' and 'sea lion' read the same"),
-        ("dog, ___", "holds no letters"),
+        ("dog, Dog", "'Dog' and 'dog' are the same name"),
+        ("sea lion, sea_lion", "'sea_lion' and 'sea lion' are the same name"),
+        ("dog, ___", "contains no letters"),
         ("dog, ca\x00t", "U\\+0000"),
         ("dog, a\tb", "U\\+0009"),
         ("dog, gpj\u202eexe", "U\\+202E"),
@@ -46,7 +46,7 @@ def test_lists_people_paste(text, names):
         ("dog, \ud800", "U\\+D800"),
     ],
 )
-def test_lists_a_run_cannot_use(text, message):
+def test_invalid_lists(text, message):
     with pytest.raises(UserError, match=message) as caught:
         parse_class_names(text)
     str(caught.value).encode()  # a message can always be printed
@@ -54,7 +54,7 @@ def test_lists_a_run_cannot_use(text, message):
 
 
 @given(st.text(max_size=60))
-def test_any_text_gives_names_or_a_sentence(text):
+def test_any_text_gives_names_or_an_error(text):
     try:
         names = parse_class_names(text)
     except UserError as error:
@@ -65,12 +65,12 @@ def test_any_text_gives_names_or_a_sentence(text):
         assert parse_class_names(",".join(names)) == names
 
 
-def test_spec_is_a_list_or_a_file(tmp_path, monkeypatch):
+def test_a_value_is_a_list_or_a_file(tmp_path, monkeypatch):
     file = tmp_path / "classes.txt"
     file.write_text("\ufeffdog\nsea lion\n", encoding="utf-8")
     assert read_class_names("a,b , c") == ["a", "b", "c"]
     assert read_class_names(str(file)) == ["dog", "sea lion"]
-    (tmp_path / "a,b").write_text("x\ny\n")
+    (tmp_path / "a,b").write_text("x\ny\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     assert read_class_names("a,b") == ["x", "y"]
 
@@ -78,29 +78,29 @@ def test_spec_is_a_list_or_a_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("missing.txt", "'missing.txt' is no file or folder"),
+        ("missing.txt", "'missing.txt' is not a file or folder"),
         ("", "none were given"),
         ("x\0,x\0", "U\\+0000"),
     ],
 )
-def test_bad_specs(spec, message):
+def test_invalid_values(spec, message):
     with pytest.raises(UserError, match=message):
         read_class_names(spec)
 
 
-def test_the_subfolders_of_a_folder_are_names(tmp_path):
+def test_subfolders_give_names(tmp_path):
     for name in ("sea lion", "dog", ".git", "__MACOSX"):
         (tmp_path / name).mkdir()
-    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
     assert read_class_names(str(tmp_path)) == ["dog", "sea lion"]
     (tmp_path / "sea_lion").mkdir()
-    with pytest.raises(UserError, match="read the same"):
+    with pytest.raises(UserError, match="are the same name"):
         read_class_names(str(tmp_path))
     with pytest.raises(UserError, match="is a folder with 0 subfolders"):
         read_class_names(str(tmp_path / "dog"))
 
 
-def test_bad_files(tmp_path):
+def test_invalid_files(tmp_path):
     file = tmp_path / "classes.txt"
     file.write_bytes(b"\xff\xfed\0o\0g\0")
     with pytest.raises(UserError, match="not UTF-8"):

@@ -1,4 +1,4 @@
-"""Decoding against Pillow's own plain way, and against bytes that are not what they seem."""
+"""Decoding, compared with Pillow's own conversion, and applied to malformed bytes."""
 
 import io
 import struct
@@ -15,11 +15,11 @@ from ueo_core.data import decode as module
 from ueo_core.data.decode import decode, sniff, target_size
 from ueo_core.data.limits import Limits, RejectedFile
 
-# Outside pytest the module itself silences Pillow.
+# Outside pytest, the module itself disables Pillow's warnings.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 
 
-def take(data, side=64, **limits):
+def decoded(data, side=64, **limits):
     return decode(data, side, Limits(**limits), lambda size: nullcontext())
 
 
@@ -30,7 +30,7 @@ def encode(image, kind="PNG", **options):
 
 
 def picture(width, height, mode="RGB"):
-    """Smooth and different in every corner, so that a wrong turn shows."""
+    """Smooth and different in every corner, so that a wrong rotation is noticed."""
     y, x = np.mgrid[0:height, 0:width]
     channels = [255 * x / width, 255 * y / height, 120 + 100 * np.sin(x / 9 + y / 7)]
     image = Image.fromarray(np.stack(channels, axis=2).astype(np.uint8))
@@ -56,7 +56,7 @@ def header_only_png(width, height):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_every_orientation_comes_out_upright(kind, orientation):
+def test_every_orientation_becomes_upright(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "WEBP" else {}
@@ -64,10 +64,10 @@ def test_every_orientation_comes_out_upright(kind, orientation):
     data = encode(picture(90, 60), kind, exif=exif, **options)
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    result = take(data, side=1000)
+    result = decoded(data, side=1000)
     assert (result.height, result.width) == expected.shape[:2]
     np.testing.assert_array_equal(result.pixels, expected)
-    reduced = take(data, side=30)
+    reduced = decoded(data, side=30)
     assert (reduced.width, reduced.height) == (result.width, result.height)
     assert reduced.pixels.shape[:2] == ((45, 30) if orientation >= 5 else (30, 45))
 
@@ -81,53 +81,53 @@ def test_modes_without_alpha_equal_pillows_conversion(mode):
     data = encode(image, kind)
     with Image.open(io.BytesIO(data)) as opened:
         expected = np.asarray(opened.convert("RGB"))
-    np.testing.assert_array_equal(take(data).pixels, expected)
+    np.testing.assert_array_equal(decoded(data).pixels, expected)
 
 
 def test_cmyk_jpeg():
     image = Image.new("CMYK", (40, 40), (0, 255, 255, 0))
-    red = take(encode(image, "JPEG", quality=95)).pixels.mean(axis=(0, 1))
+    red = decoded(encode(image, "JPEG", quality=95)).pixels.mean(axis=(0, 1))
     assert red[0] > 240 and red[1:].max() < 15
 
 
-def test_alpha_lies_on_white():
+def test_alpha_is_blended_with_white():
     rgba = np.zeros((20, 30, 4), np.uint8)
     rgba[..., 0] = 200
     rgba[:, :10, 3], rgba[:, 10:20, 3] = 255, 128
-    pixels = take(encode(Image.fromarray(rgba))).pixels
+    pixels = decoded(encode(Image.fromarray(rgba))).pixels
     assert tuple(pixels[0, 0]) == (200, 0, 0)
     assert tuple(pixels[0, 29]) == (255, 255, 255)
     np.testing.assert_allclose(pixels[0, 15], [227, 127, 127], atol=1)
 
 
 @pytest.mark.parametrize("mode", ["LA", "P", "L", "RGB"])
-def test_other_transparency_lies_on_white(mode):
+def test_other_kinds_of_transparency_are_blended_with_white(mode):
     if mode == "LA":
         data = encode(Image.new("LA", (9, 9), (0, 0)))
     else:
         color = (0, 0, 0) if mode == "RGB" else 0
         image = Image.new(mode, (9, 9), color)
         data = encode(image, transparency=color)
-    np.testing.assert_array_equal(take(data).pixels, np.full((9, 9, 3), 255))
+    np.testing.assert_array_equal(decoded(data).pixels, np.full((9, 9, 3), 255))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_keep_their_tones(kind):
     ramp = np.tile(np.linspace(0, 65535, 60).astype(np.uint16), (20, 1))
-    pixels = take(encode(Image.fromarray(ramp), kind)).pixels
+    pixels = decoded(encode(Image.fromarray(ramp), kind)).pixels
     np.testing.assert_allclose(pixels[0, :, 0], np.linspace(0, 255, 60), atol=1)
 
 
 @pytest.mark.parametrize("top", [1.0, 255.0, 65535.0, 1e6])
 def test_float_tiff_keeps_its_tones(top):
     ramp = np.tile(np.linspace(0, top, 60, dtype=np.float32), (20, 1))
-    pixels = take(encode(Image.fromarray(ramp), "TIFF")).pixels
+    pixels = decoded(encode(Image.fromarray(ramp), "TIFF")).pixels
     np.testing.assert_allclose(pixels[0, :, 1], np.linspace(0, 255, 60), atol=1)
 
 
-def test_float_tiff_with_nothing_finite_is_an_image_not_a_crash():
+def test_a_float_tiff_without_finite_values_is_decoded():
     data = encode(Image.fromarray(np.full((9, 9), np.nan, np.float32)), "TIFF")
-    assert take(data).pixels.shape == (9, 9, 3)
+    assert decoded(data).pixels.shape == (9, 9, 3)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
@@ -135,7 +135,7 @@ def test_an_animation_gives_its_first_frame(kind):
     frames = [Image.new("RGB", (16, 16), c) for c in ("red", "blue")]
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-    np.testing.assert_array_equal(take(data).pixels[8, 8], [255, 0, 0])
+    np.testing.assert_array_equal(decoded(data).pixels[8, 8], [255, 0, 0])
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -147,7 +147,7 @@ def test_reduction_is_close_to_a_full_decode(kind):
     with Image.open(io.BytesIO(data)) as image:
         size = target_size(*image.size, 128)
         expected = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-    assert psnr(take(data, side=128).pixels, expected) > 44
+    assert psnr(decoded(data, side=128).pixels, expected) > 44
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK", "I;16"])
@@ -158,37 +158,37 @@ def test_bands_change_nothing(mode, monkeypatch):
     if mode == "I;16":
         image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
     data = encode(image, "TIFF" if mode == "CMYK" else "PNG")
-    whole = take(data, side=50).pixels
+    whole = decoded(data, side=50).pixels
     monkeypatch.setattr(module, "_BAND_BYTES", 1)
-    np.testing.assert_array_equal(take(data, side=50).pixels, whole)
+    np.testing.assert_array_equal(decoded(data, side=50).pixels, whole)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(2, 300), st.integers(2, 300), st.integers(1, 200))
-def test_shape_follows_the_rule(width, height, side):
+def test_shape_is_the_target_size(width, height, side):
     if max(width, height) > 50 * min(width, height):
         return
-    result = take(encode(Image.new("RGB", (width, height))), side=side)
+    result = decoded(encode(Image.new("RGB", (width, height))), side=side)
     shape = result.pixels.shape
     assert shape[:2] == target_size(width, height, side)[::-1]
     assert min(shape[:2]) == min(width, height, side)
     assert abs(shape[1] / shape[0] - width / height) <= 0.51 * (1 + width / height) / min(shape[:2])
 
 
-def test_spread_is_the_deviation_of_the_gray_levels_on_a_grid():
+def test_spread_is_the_standard_deviation_of_gray_levels_on_a_grid():
     image = picture(100, 80)
     gray = np.asarray(image, np.float64) @ [0.299, 0.587, 0.114]
-    spread = take(encode(image), side=500).spread
+    spread = decoded(encode(image), side=500).spread
     assert spread == pytest.approx(gray[::3, ::4].std())
     assert spread == pytest.approx(gray.std(), rel=0.05)
-    assert take(encode(Image.new("RGB", (100, 80), "teal"))).spread == pytest.approx(0)
+    assert decoded(encode(Image.new("RGB", (100, 80), "teal"))).spread == pytest.approx(0)
 
 
-def test_a_bomb_is_refused_by_its_header():
+def test_a_decompression_bomb_is_rejected_by_its_header():
     with pytest.raises(RejectedFile, match="max_pixels"):
-        take(header_only_png(12_000, 11_000))
+        decoded(header_only_png(12_000, 11_000))
     with pytest.raises(RejectedFile, match="max_pixels"):
-        take(header_only_png(60_000, 60_000))  # over Pillow's own bound as well
+        decoded(header_only_png(60_000, 60_000))  # over Pillow's own limit as well
 
 
 @pytest.mark.parametrize(
@@ -200,24 +200,24 @@ def test_a_bomb_is_refused_by_its_header():
         ((100, 100), {"max_decode_bytes": 10_000}, "max_decode_bytes"),
     ],
 )
-def test_each_limit_names_itself(size, limits, named):
+def test_the_reason_names_the_limit(size, limits, named):
     with pytest.raises(RejectedFile, match=named):
-        take(encode(Image.new("RGB", size)), **limits)
+        decoded(encode(Image.new("RGB", size)), **limits)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM"])
-def test_truncated_files_are_refused(kind):
+def test_truncated_files_are_rejected(kind):
     rng = np.random.default_rng(1)
     data = encode(Image.fromarray(rng.integers(0, 256, (80, 80, 3), np.uint8)), kind)
-    assert take(data).pixels.shape == (64, 64, 3)
+    assert decoded(data).pixels.shape == (64, 64, 3)
     for share in (0.02, 0.3, 0.7):
         with pytest.raises(RejectedFile):
-            take(data[: int(len(data) * share)])
+            decoded(data[: int(len(data) * share)])
 
 
-def test_broken_exif_does_not_cost_the_image():
+def test_an_image_with_broken_exif_is_decoded():
     data = encode(picture(40, 30), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 40)
-    assert take(data).pixels.shape == (30, 40, 3)
+    assert decoded(data).pixels.shape == (30, 40, 3)
 
 
 @pytest.mark.parametrize(
@@ -231,12 +231,12 @@ def test_broken_exif_does_not_cost_the_image():
         (b"\x1f\x8b\x08", "archive"),
     ],
 )
-def test_other_contents_are_named(head, reason):
+def test_the_reason_names_other_contents(head, reason):
     with pytest.raises(RejectedFile, match=reason):
         sniff(head)
 
 
-def test_heic_without_a_decoder_says_what_to_do(monkeypatch):
+def test_heic_without_a_decoder_says_how_to_continue(monkeypatch):
     monkeypatch.setattr(module, "_heif_ready", lambda: False)
     with pytest.raises(RejectedFile, match="HEIC.*pillow-heif.*JPEG"):
         sniff(b"\0\0\0\x18ftypheic\0\0\0\0")

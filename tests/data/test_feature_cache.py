@@ -11,7 +11,7 @@ from ueo_core.runs.worker import execute
 
 
 def never() -> torch.Tensor:
-    raise AssertionError("they were there")
+    raise AssertionError("computed although stored")
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def pool(store):  # noqa: F811
     return store[1]["pool"]
 
 
-def test_they_are_stored_for_the_same_images_and_weights(tiny, pool):
+def test_features_are_stored_for_the_same_images_and_weights(tiny, pool):
     given = torch.randn(len(pool), 16)
     features, seconds = zero_shot_features(pool, tiny, lambda: given)
     again, before = zero_shot_features(pool, tiny, never)
@@ -38,7 +38,7 @@ def test_other_weights_and_damaged_files_are_computed_again(tiny, pool):
     assert torch.equal(zero_shot_features(pool, tiny, lambda: second)[0], second)
 
 
-def test_a_failure_to_store_them_is_ignored(tiny, pool, monkeypatch):
+def test_a_failure_to_store_features_is_ignored(tiny, pool, monkeypatch):
     def full(path, data):
         raise OSError(28, "No space left on device")
 
@@ -56,14 +56,14 @@ def test_a_second_run_on_the_same_images_does_not_compute_them_again(make, pool,
         scoring, "image_features", lambda *given: passed.append(len(given[1])) or real(*given)
     )
     assert execute(second)["state"] == "finished"
-    # The probe of the first of two epochs, then all images; before the first step none.
+    # The probe of the first of two epochs, then all images; none before the first step.
     assert passed == [9, 12, 9]
     a, b = (f.tensors("zero_shot") for f in (first, second))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert story(first)[0]["kind"] == "start"
 
 
-def test_deleting_a_set_deletes_them(tiny, store, tmp_path):  # noqa: F811
+def test_deleting_a_set_deletes_its_features(tiny, store, tmp_path):  # noqa: F811
 
     images, sets = store
     mine = Store(tmp_path / "own", images.short_side)

@@ -1,4 +1,4 @@
-"""Seeded fuzzing: mutated images and archives give a report, never an exception or a stray file."""
+"""Seeded fuzzing: mutated images and archives give a report, no exception and no extra file."""
 
 import io
 import random
@@ -13,8 +13,8 @@ from ueo_core.data.limits import Limits
 from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow, of broken metadata
-SECONDS = 6  # per test; a slow machine tries fewer
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # by Pillow, about broken metadata
+SECONDS = 6  # per test; a slow machine tries fewer files
 LIMITS = Limits(max_pixels=300_000, max_decode_bytes=20 * 10**6)
 KINDS = {
     "JPEG": {},
@@ -54,7 +54,7 @@ def mutated(data, chance):
         kind, at = chance.randrange(5), chance.randrange(len(data))
         if kind == 0:
             data[at] ^= 1 << chance.randrange(8)
-        elif kind == 1:  # sizes and counts live near the beginning
+        elif kind == 1:  # sizes and counts are near the beginning
             data[chance.randrange(min(64, len(data)))] = chance.choice([0, 1, 0x7F, 0x80, 0xFF])
         elif kind == 2:
             del data[at : at + chance.randint(1, 20)]
@@ -82,17 +82,17 @@ def check(store, report, count):
 
 def test_mutated_images(tmp_path):
     store, originals, chance = Store(tmp_path, 20), pictures(), random.Random(0)
-    end, usable, refused = time.monotonic() + SECONDS, 0, 0
+    end, usable, rejected = time.monotonic() + SECONDS, 0, 0
     while time.monotonic() < end:
         files = [(f"{i}.jpg", mutated(chance.choice(originals), chance)) for i in range(50)]
         good = [(f"good {i}.png", data) for i, data in enumerate(originals)]
         report = store.ingest_files([*files, *good], limits=LIMITS)
         check(store, report, len(files) + len(good))
         kept = set(store.open(report.set_id).names) | {name for name, _ in report.duplicate_names}
-        assert kept >= {name for name, _ in good}  # a bad file never spoils the folder
+        assert kept >= {name for name, _ in good}  # bad files have no effect on good ones
         usable += report.usable - len(good)
-        refused += len(report.skipped)
-    assert usable > 0 and refused > 0  # the mutations reach both ways
+        rejected += len(report.skipped)
+    assert usable > 0 and rejected > 0  # both cases occur
 
 
 def archive(chance, originals):
@@ -111,7 +111,7 @@ def archive(chance, originals):
 
 def test_generated_and_mutated_archives(tmp_path):
     store, originals, chance = Store(tmp_path / "store", 20), pictures(), random.Random(1)
-    path, end, taken, refused = tmp_path / "in.zip", time.monotonic() + SECONDS, 0, 0
+    path, end, accepted, rejected = tmp_path / "in.zip", time.monotonic() + SECONDS, 0, 0
     while time.monotonic() < end:
         data, count = archive(chance, originals)
         path.write_bytes(data)
@@ -120,17 +120,17 @@ def test_generated_and_mutated_archives(tmp_path):
         try:
             report = store.ingest(path, limits=LIMITS)
         except UserError as error:
-            assert str(error).startswith(str(path))
-            refused += 1
+            assert str(path) in str(error)
+            rejected += 1
         else:
             listed = report.usable + report.duplicates + len(report.skipped)
             check(store, report, listed)
-            taken += 1
-    assert taken > 0 and refused > 0
+            accepted += 1
+    assert accepted > 0 and rejected > 0
     assert {p.name for p in tmp_path.iterdir()} == {"store", "in.zip"}
 
 
 @pytest.mark.parametrize("data", [b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0", b"P6 ", b"RIFF"])
-def test_headers_with_nothing_behind(tmp_path, data):
+def test_headers_without_data(tmp_path, data):
     report = Store(tmp_path).ingest_files([("a.png", data), ("b.png", data + b"\xff" * 999)])
     assert report.usable == 0 and len(report.skipped) == 2

@@ -1,4 +1,4 @@
-"""Labels apart from images: folders, tables, and how folder names meet class names."""
+"""Labels from folders and CSV files, and matching folder names to class names."""
 
 import io
 
@@ -60,17 +60,17 @@ def test_tables(images, table, text):
         ("path,path,label\na,b,c\n", "columns path and label"),
         ("path,label\ncat/a.png\n", "line 2 has 1 columns instead of 2"),
         ("path,label\ntop.png,a\ntop.png,b\n", "line 3 gives top.png a second label"),
-        ("path,label\nother/a.png,a\n", "no row names an image of this set.*'other/a.png'"),
-        ("path,label\n", "no row names"),
-        ('path,label\n"' + "x" * 200_000 + '",a\n', "is no CSV"),
+        ("path,label\nother/a.png,a\n", "no row is about an image of this set.*'other/a.png'"),
+        ("path,label\n", "no row is about"),
+        ('path,label\n"' + "x" * 200_000 + '",a\n', "is not CSV"),
     ],
 )
-def test_tables_that_say_nothing(images, table, text, message):
+def test_tables_without_usable_labels(images, table, text, message):
     with pytest.raises(UserError, match=message):
         csv_labels(images, table(text))
 
 
-def test_tables_that_are_none(images, table, tmp_path):
+def test_files_that_are_not_tables(images, table, tmp_path):
     with pytest.raises(UserError, match="not UTF-8"):
         csv_labels(images, table("path,label\nä,b\n", "utf-16"))
     with pytest.raises(UserError, match="cannot be read"):
@@ -99,7 +99,7 @@ def test_tables_that_are_none(images, table, tmp_path):
         ("horse", "Horses"),
     ],
 )
-def test_look_alikes_are_suggested_and_never_merged(folder, name):
+def test_similar_names_are_suggested_and_never_merged(folder, name):
     result = map_folders([folder, "volcano"], [name, "glass"])
     assert result.suggestions == {folder: name}
     assert result.exact == {} and result.unmatched == ["volcano"]
@@ -115,7 +115,7 @@ def test_different_words_are_not_suggested(folder, name):
     assert map_folders([folder], [name, "x"]).unmatched == [folder]
 
 
-def test_the_same_name_wins_over_a_resemblance():
+def test_an_equal_name_has_priority_over_a_similar_one():
     result = map_folders(["dog", "dogs", "DOGS"], ["dog", "dogs"])
     assert result.exact == {"dog": "dog", "dogs": "dogs"}
     assert result.suggestions == {"DOGS": "dogs"}
@@ -124,7 +124,7 @@ def test_the_same_name_wins_over_a_resemblance():
 
 
 @given(st.lists(st.text(min_size=1, max_size=12)), st.lists(st.text(min_size=1, max_size=12)))
-def test_every_folder_lands_in_one_place(folders, classes):
+def test_every_folder_is_in_one_group(folders, classes):
     result = map_folders(folders, classes)
     places = [*result.exact, *result.suggestions, *result.unmatched]
     assert sorted(places) == sorted(set(folders))

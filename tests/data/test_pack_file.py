@@ -1,4 +1,4 @@
-"""Packs: what was written comes back, and what was not written whole is passed over."""
+"""Packs: complete images are read back, incomplete ones are ignored."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def write(root, n: int) -> str:
     return writer.pack
 
 
-def test_images_come_back_in_order(tmp_path):
+def test_images_are_read_back_in_order(tmp_path):
     pack = write(tmp_path / "made", 3)
     rows = list(read_rows(tmp_path / "made", pack))
     assert [row.sha for row in rows] == [sha(0), sha(1), sha(2)]
@@ -37,12 +37,12 @@ def test_images_come_back_in_order(tmp_path):
     assert [row.sha for row in read_rows(tmp_path / "made", pack, start=2)] == [sha(2)]
 
 
-def test_a_writer_without_images_leaves_nothing(tmp_path):
+def test_a_writer_without_images_creates_no_file(tmp_path):
     write(tmp_path / "made", 0)
     assert not list(tmp_path.iterdir())
 
 
-def test_any_cut_leaves_the_whole_images_before_it(tmp_path):
+def test_truncation_keeps_the_complete_images_before_it(tmp_path):
     pack = write(tmp_path, 3)
     for kind, size in ((INDEX, ROW_BYTES), (PIXELS, 144)):
         path = tmp_path / f"{pack}{kind}"
@@ -54,7 +54,7 @@ def test_any_cut_leaves_the_whole_images_before_it(tmp_path):
         path.write_bytes(whole)
 
 
-def test_any_changed_byte_of_the_index_costs_its_image_alone(tmp_path):
+def test_a_changed_byte_of_the_index_loses_only_its_image(tmp_path):
     pack = write(tmp_path, 3)
     path = tmp_path / f"{pack}{INDEX}"
     whole = path.read_bytes()
@@ -65,7 +65,7 @@ def test_any_changed_byte_of_the_index_costs_its_image_alone(tmp_path):
         assert [row.sha for row in read_rows(tmp_path, pack)] == [sha(0), sha(2)]
 
 
-def test_a_full_disk_leaves_the_pack_as_it_was(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_pack_unchanged(tmp_path, monkeypatch):
     real, full = pack_file._write_all, []
 
     def write_all(file, view):

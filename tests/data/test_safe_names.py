@@ -1,4 +1,4 @@
-"""Whatever a name is, what is kept of it is safe."""
+"""Every name becomes a safe name or is rejected."""
 
 import unicodedata
 from pathlib import PurePosixPath, PureWindowsPath
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
 
-NASTY = st.lists(
+MALICIOUS = st.lists(
     st.sampled_from(
         ["..", ".", "/", "\\", "C:", " ", "a", "\0", "\n", "\u202e", "\udcff", "…", ":"]
     )
@@ -19,8 +19,8 @@ NASTY = st.lists(
 ).map("".join)
 
 
-@given(NASTY)
-def test_a_kept_name_stays_inside_on_every_system(raw):
+@given(MALICIOUS)
+def test_an_accepted_name_stays_inside_on_every_system(raw):
     try:
         name = relative_name(raw, Limits())
     except RejectedFile as error:
@@ -28,17 +28,17 @@ def test_a_kept_name_stays_inside_on_every_system(raw):
         return
     name.encode()
     assert relative_name(name, Limits()) == name
-    for flavour in (PurePosixPath, PureWindowsPath):
-        path = flavour(name)
+    for flavor in (PurePosixPath, PureWindowsPath):
+        path = flavor(name)
         assert not path.is_absolute() and not path.drive and not path.root
         assert ".." not in path.parts
-        assert not (flavour("/base") / path).relative_to(flavour("/base")).is_absolute()
+        assert not (flavor("/base") / path).relative_to(flavor("/base")).is_absolute()
     assert not any(unicodedata.category(c) in {"Cc", "Cs"} for c in name)
     assert "\u202e" not in name and "\\" not in name
 
 
 @given(st.text(alphabet=st.characters(), max_size=300))
-def test_shown_text_is_one_short_line(raw):
+def test_printable_text_is_one_short_line(raw):
     shown = printable(raw)
     assert len(shown) <= 200 and len(shown.splitlines()) <= 1
     shown.encode()
@@ -47,12 +47,12 @@ def test_shown_text_is_one_short_line(raw):
 @given(
     st.lists(st.sampled_from(["a.png", "a (2).png", "b/a.png", "a", ".x", "b.c/a"]), max_size=20)
 )
-def test_names_are_handed_out_once(names):
-    unique = UniqueNames()
-    taken = [unique.take(name) for name in names]
-    assert len(set(taken)) == len(names)
+def test_names_become_unique(names):
+    used = UniqueNames()
+    unique = [used.unique(name) for name in names]
+    assert len(set(unique)) == len(names)
     seen = set()
-    for raw, name in zip(names, taken, strict=True):
+    for raw, name in zip(names, unique, strict=True):
         assert PurePosixPath(name).suffix == PurePosixPath(raw).suffix
         assert PurePosixPath(name).parent == PurePosixPath(raw).parent
         assert name == raw or raw in seen

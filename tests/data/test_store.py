@@ -1,4 +1,4 @@
-"""The store: one copy of everything, found again, shared, and never half written."""
+"""The store: one copy of every image, shared sizes, deleting, and recovery after a kill."""
 
 import io
 import json
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def save(path, seed, size=(60, 40), age=60):
-    """A lossless random picture; `age` seconds old, as photos are that nobody touches."""
+    """Write a lossless random image, `age` seconds old."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8)
     Image.fromarray(pixels).save(path)
@@ -33,7 +33,7 @@ def save(path, seed, size=(60, 40), age=60):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Six files: four pictures, one of them twice more."""
+    """Six files: four images, two of them twice."""
     folder = tmp_path / "photos"
     for seed, name in enumerate(["dog/a.png", "dog/b.png", "cat/a.png", "top.png"]):
         save(folder / name, seed)
@@ -46,7 +46,7 @@ def all_files(root):
     return {p.relative_to(root) for p in root.rglob("*") if p.is_file()}
 
 
-def test_a_folder_comes_out_as_it_went_in(photos, tmp_path):
+def test_ingesting_a_folder_keeps_its_images(photos, tmp_path):
     store = Store(tmp_path / "store")
     report = store.ingest(photos)
     assert (report.usable, report.duplicates, report.skipped) == (4, 2, [])
@@ -69,8 +69,8 @@ def test_a_folder_comes_out_as_it_went_in(photos, tmp_path):
     assert not any(isinstance(value, np.ndarray) for value in vars(images).values())
 
 
-def test_the_report_speaks_json(photos, tmp_path):
-    (photos / "notes.txt").write_text("no image")
+def test_the_report_as_json(photos, tmp_path):
+    (photos / "notes.txt").write_text("no image", encoding="utf-8")
     store = Store(tmp_path / "store")
     report = store.ingest(photos, name="My photos")
     data = json.loads(json.dumps(report.to_json()))
@@ -82,7 +82,7 @@ def test_the_report_speaks_json(photos, tmp_path):
     assert store.open(report.set_id).name == "My photos"
 
 
-def test_the_fingerprint_depends_on_names_and_bytes_alone(photos, tmp_path):
+def test_the_fingerprint_depends_only_on_names_and_bytes(photos, tmp_path):
     first = Store(tmp_path / "one", short_side=20).ingest(photos, workers=1)
     second = Store(tmp_path / "two").ingest(photos, workers=4)
     assert first.set_id == second.set_id
@@ -100,7 +100,7 @@ def test_adding_again_decodes_nothing(photos, tmp_path):
     assert again.set_id == first.set_id and len(store.sets()) == 1
 
 
-def test_settled_files_are_known_by_their_stamps(photos, tmp_path, monkeypatch):
+def test_unchanged_files_are_recognized_by_their_time_stamps(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("ueo_core.data.hash_cache._SETTLED_NS", -(10**12))
     store = Store(tmp_path / "store")
     first = store.ingest(photos)
@@ -116,25 +116,25 @@ def test_settled_files_are_known_by_their_stamps(photos, tmp_path, monkeypatch):
     np.testing.assert_array_equal(changed.pixels(3), pixels)
 
 
-def test_sizes_live_beside_each_other(tmp_path):
+def test_several_sizes_of_the_same_image(tmp_path):
     pixels = save(tmp_path / "in/a.png", 5, size=(300, 200))
     save(tmp_path / "in/small.png", 6, size=(40, 30))
     small, large = Store(tmp_path / "s", 50), Store(tmp_path / "s", 150)
     set_id = large.ingest(tmp_path / "in").set_id
     assert large.open(set_id).pixels(0).shape == (150, 225, 3)
-    reduced = small.open(set_id)  # never taken in at 50: made from 150
+    reduced = small.open(set_id)  # not ingested at 50: reduced from 150
     assert reduced.stored_sides == [150] and reduced.pixels(0).shape == (50, 75, 3)
-    assert small.ingest(tmp_path / "in").decoded == 1  # the small one serves every size
+    assert small.ingest(tmp_path / "in").decoded == 1  # the small image is the same at every size
     exact = small.open(set_id)
     assert exact.stored_sides == [50, 150]
     full = np.asarray(Image.fromarray(pixels).resize((75, 50), Image.Resampling.BICUBIC))
     for result in (exact, reduced):
         assert np.corrcoef(result.pixels(0).ravel(), full.ravel())[0, 1] > 0.95
-    larger = Store(tmp_path / "s", 180).open(set_id)  # not there: the largest as it is
+    larger = Store(tmp_path / "s", 180).open(set_id)  # not stored: the largest one, unchanged
     assert larger.pixels(0).shape == (150, 225, 3)
 
 
-def test_delete_and_prune_free_what_nothing_refers_to(photos, tmp_path):
+def test_delete_and_prune_free_unused_images(photos, tmp_path):
     store = Store(tmp_path / "store")
     both = store.ingest(photos)
     only = store.ingest(photos / "dog")
@@ -169,42 +169,42 @@ def test_the_list_of_sets(photos, tmp_path):
 
 
 @pytest.mark.parametrize("set_id", ["", "x", "../../etc/passwd", "0" * 16, "0" * 17, None])
-def test_unknown_sets_are_a_sentence(tmp_path, set_id):
+def test_an_unknown_set_is_an_error(tmp_path, set_id):
     with pytest.raises(UserError, match="not in the store"):
         Store(tmp_path).open(set_id)
 
 
-def test_pruned_pixels_are_a_sentence(photos, tmp_path):
+def test_deleted_pixels_are_an_error(photos, tmp_path):
     store = Store(tmp_path / "store")
     images = store.open(store.ingest(photos).set_id)
     store.delete(images.id)
     store.prune()
-    with pytest.raises(UserError, match="take the images in again"):
+    with pytest.raises(UserError, match="import the images again"):
         images.pixels(0)
-    with pytest.raises(UserError, match="take the images in again"):
+    with pytest.raises(UserError, match="import the images again"):
         images.thumbnail(0)
 
 
-def test_damage_is_repaired_by_the_next_intake(photos, tmp_path):
+def test_the_next_intake_repairs_damage(photos, tmp_path):
     store = Store(tmp_path / "store")
     images = store.open(store.ingest(photos).set_id)
     expected = [images.pixels(i) for i in range(4)]
     [pixels] = (tmp_path / "store/objects").glob("*.pixels")
-    pixels.write_bytes(pixels.read_bytes()[:-5])  # a power cut: the last image is not whole
+    pixels.write_bytes(pixels.read_bytes()[:-5])  # a power failure: the last image is incomplete
     [index] = (tmp_path / "store/objects").glob("*.index")
     rows = bytearray(index.read_bytes())
     rows[100] ^= 1  # in the second row
     index.write_bytes(rows + b"torn")
-    (tmp_path / "store/hashes").joinpath("0" * 32 + ".json").write_text("{")
-    (tmp_path / "store/sets").joinpath("0" * 16 + ".json").write_text("[1]")
+    (tmp_path / "store/hashes").joinpath("0" * 32 + ".json").write_text("{", encoding="utf-8")
+    (tmp_path / "store/sets").joinpath("0" * 16 + ".json").write_text("[1]", encoding="utf-8")
     assert len(store.sets()) == 1
     assert store.ingest(photos).decoded == 2
     for i in range(4):
         np.testing.assert_array_equal(images.pixels(i), expected[i])
 
 
-def test_cancel_keeps_what_was_done_and_continues(tmp_path):
-    n = 800  # small files go to the workers in batches: many, or all are done before the cancel
+def test_a_canceled_intake_keeps_its_images_and_continues(tmp_path):
+    n = 800  # workers get small files in batches; with few files, all are done before the cancel
     for i in range(n):
         save(tmp_path / f"in/{i:03}.png", i)
     store, seen = Store(tmp_path / "store"), []
@@ -236,7 +236,7 @@ def test_progress_counts_every_file_in_the_callers_thread(photos, tmp_path):
     assert last.images_per_second == pytest.approx(6 / last.seconds)
 
 
-def test_an_error_in_progress_leaves_a_store_that_works(photos, tmp_path):
+def test_the_store_works_after_an_exception_in_progress(photos, tmp_path):
     store = Store(tmp_path / "store")
 
     def leave(step):
@@ -245,26 +245,26 @@ def test_an_error_in_progress_leaves_a_store_that_works(photos, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         store.ingest(photos, progress=leave)
     assert store.sets() == []
-    assert store.prune() > 0  # nothing holds the store
+    assert store.prune() > 0  # the store is not locked
     assert store.ingest(photos).usable == 4
 
 
-def test_prune_waits_for_intakes(photos, tmp_path):
+def test_prune_is_rejected_during_an_intake(photos, tmp_path):
     store, other = Store(tmp_path / "store"), Store(tmp_path / "store")
-    refused = []
+    rejected = []
 
     def progress(step):
         with pytest.raises(UserError, match="being imported"):
             other.prune()
-        refused.append(step)
+        rejected.append(step)
 
     report = store.ingest(photos, progress=progress)
-    assert len(refused) == 6
+    assert len(rejected) == 6
     assert store.open(report.set_id).pixels(0).shape == (40, 60, 3)
     assert other.prune() == 0
 
 
-def test_intakes_at_the_same_time_agree(photos, tmp_path):
+def test_simultaneous_intakes_give_the_same_set(photos, tmp_path):
     stores = [Store(tmp_path / "store", side) for side in (20, 20, 30, 366)] * 2
     with ThreadPoolExecutor(8) as pool:
         reports = list(pool.map(lambda store: store.ingest(photos), stores))
@@ -275,7 +275,7 @@ def test_intakes_at_the_same_time_agree(photos, tmp_path):
     assert not list((tmp_path / "store").rglob("*.part"))
 
 
-# Ends without any clean-up at the n-th file operation: as kill -9 does, but at a known moment.
+# Exits without any clean-up at the n-th file operation: like kill -9, but at a known moment.
 KILLED = """
 import itertools, os, sys
 from pathlib import Path
@@ -302,11 +302,11 @@ Store(Path(root)).ingest(Path(source), workers=2)
 """
 
 
-def test_killed_at_any_moment_the_store_opens(tmp_path):
+def test_the_store_opens_after_a_kill_at_any_moment(tmp_path):
     for i in range(10):
         save(tmp_path / f"in/{i}.png", i)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    # Two writes for an image, one for the hashes, one for the manifest; two moments in each.
+    # Two writes per image, one for the hashes, one for the manifest; two moments for each.
     for at in [0, 1, 2, 3, 21, 38, 40, 41, 42, 43]:
         root = tmp_path / f"store {at}"
         command = [sys.executable, "-c", KILLED, str(tmp_path / "in"), str(root), str(at)]
@@ -315,19 +315,19 @@ def test_killed_at_any_moment_the_store_opens(tmp_path):
         assert len(store.sets()) == (at == 43)
         report = store.ingest(tmp_path / "in")
         assert report.usable == 10 and report.skipped == []
-        # What was done is kept: an image from the moment on that its row is whole.
+        # An image is kept once its row is complete.
         assert report.decoded == 10 - min(10, (at + 1) // 4)
         images = store.open(report.set_id)
         for i in range(10):
             expected = np.random.default_rng(i).integers(0, 256, (40, 60, 3), np.uint8)
             np.testing.assert_array_equal(images.pixels(i), expected)
-        store.prune()  # left-over parts and marks of the dead go too
+        store.prune()  # also deletes partial files and locks of killed processes
         assert not list(root.rglob("*.part")) and not list((root / "working").iterdir())
         assert store.usage().unreferenced == 0
         assert images.pixels(9).shape == (40, 60, 3)
 
 
-def test_a_store_inside_its_source_does_not_eat_itself(photos):
+def test_a_store_inside_its_source_is_not_ingested(photos):
     store = Store(photos / "store")
     first = store.ingest(photos)
     assert store.ingest(photos).set_id == first.set_id
@@ -335,15 +335,15 @@ def test_a_store_inside_its_source_does_not_eat_itself(photos):
     assert len(all_files(photos / "store")) > 4
 
 
-def test_a_place_that_cannot_hold_a_store(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be created"):
+def test_invalid_places_and_sizes(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match="cannot be created there"):
         Store(tmp_path / "file")
     with pytest.raises(UserError, match="Short side"):
         Store(tmp_path / "store", 0)
 
 
-def test_the_memory_gate_holds_large_work_back():
+def test_the_memory_gate_limits_the_bytes_in_use():
     gate, inside, peak = MemoryGate(100), [], []
     lock = threading.Lock()
 

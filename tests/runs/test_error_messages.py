@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.helpers.small_runs import adapter_of, forget, make, manager, same, store, story, wait  # noqa: F401
-from ueo_core.data.image_set import ImageSet, missing
+from ueo_core.data.image_set import ImageSet, pixels_missing
+from ueo_core.runs import folder as on_disk
 from ueo_core.runs import scoring, worker
 from ueo_core.runs.control import Control
 from ueo_core.runs.error_messages import out_of_memory, sentence
@@ -238,7 +239,7 @@ def test_a_deleted_image_is_named(make, monkeypatch):  # noqa: F811
 
     def gone(self, i):
         if i == 3:
-            raise missing(self.names[i])
+            raise pixels_missing(self.names[i])
         return real(self, i)
 
     def delete(event):

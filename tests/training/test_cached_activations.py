@@ -6,7 +6,7 @@ import torch
 
 from tests.conftest import Arrays
 from tests.training.test_loop import CLASSES, adapter_after, same, settings
-from tests.workspace.test_dataset import take_in
+from tests.workspace.test_dataset import store_images
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.models import backbones
@@ -80,7 +80,7 @@ def test_a_whole_quick_run_passes_each_image_once_and_predicts_as_the_whole_mode
         device="cpu",
         mode="quick",
     )
-    pool, test = take_in([f"{i}.png" for i in range(6)]), take_in(["t/7.png", "t/8.png"])
+    pool, test = store_images([f"{i}.png" for i in range(6)]), store_images(["t/7.png", "t/8.png"])
     passed = []
     head = ClassTokenTail.head
     monkeypatch.setattr(

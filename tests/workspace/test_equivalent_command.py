@@ -1,4 +1,4 @@
-"""The command that a page shows must lead to the very settings of the page."""
+"""The command that a page shows gives exactly the settings of the page."""
 
 import shlex
 
@@ -27,7 +27,7 @@ def parse(line: str):
     return build().parse_args(words[3:])
 
 
-@settings(deadline=None)  # a busy machine is not a failure
+@settings(deadline=None)  # a slow machine is not a failure
 @given(
     backbone=st.sampled_from(
         ["drawings-resnet", "drawings-vit", "RN50-quickgelu", "my model.json"]
@@ -47,7 +47,7 @@ def parse(line: str):
     seed=st.integers(0, 2**32 - 1),
     temperature=st.sampled_from(["scaled", "released"]),
 )
-def test_the_command_gives_back_the_settings(backbone, temperature, **values):
+def test_the_command_gives_the_same_settings(backbone, temperature, **values):
     settings = Settings(backbone=backbone, weight_temperature=temperature, **values)
     dataset = Dataset("d", "t", POOL, classes=("key", "wild cat"), origin={"path": "/my photos"})
     args = parse(command_line(dataset, settings))
@@ -56,11 +56,11 @@ def test_the_command_gives_back_the_settings(backbone, temperature, **values):
     assert read_class_names(args.classes) == ["key", "wild cat"]
 
 
-def test_a_preset_alone_needs_no_option():
+def test_a_preset_needs_no_option():
     assert options(Settings.for_backbone("drawings-vit")) == ["--backbone", "drawings-vit"]
 
 
-def test_a_sample_is_written_adapted_and_evaluated():
+def test_commands_for_the_sample():
     dataset = Dataset("d", "t", POOL, classes=("a", "b"), origin=SAMPLE)
     lines = command_line(dataset, Settings.for_backbone("drawings-resnet")).splitlines()
     sample, adapt, evaluate = (parse(line) for line in lines)
@@ -70,7 +70,7 @@ def test_a_sample_is_written_adapted_and_evaluated():
     assert evaluate.source == sample.out / "test" and evaluate.run == adapt.out
 
 
-def test_uploads_stand_as_a_folder_that_only_their_owner_knows():
+def test_uploads_are_written_as_FOLDER():
     dataset = Dataset("d", "t", POOL, classes=("a", "b"), origin={"kind": "upload"})
     assert " adapt FOLDER " in command_line(dataset, Settings())
 
@@ -78,7 +78,7 @@ def test_uploads_stand_as_a_folder_that_only_their_owner_knows():
 @pytest.mark.parametrize(
     ("labels_from", "labels"), [("", None), ("folders", "folders"), ("csv", "LABELS.csv")]
 )
-def test_what_is_only_scored_is_named_as_well(labels_from, labels):
+def test_the_command_names_the_test_set_and_the_labels(labels_from, labels):
     dataset = Dataset("d", "t", POOL, POOL, ("a", "b"), labels_from=labels_from)
     args = parse(command_line(dataset, Settings()))
     assert (str(args.holdout), args.labels) == ("TEST", labels)
@@ -86,7 +86,7 @@ def test_what_is_only_scored_is_named_as_well(labels_from, labels):
 
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("backbone", ["drawings-resnet", "RN50-quickgelu"])
-def test_a_preset_changes_what_it_says_and_nothing_else(name, backbone):
+def test_a_preset_changes_only_its_settings(name, backbone):
     base = Settings.for_backbone(backbone)
     changed = {k for k, v in preset(name, backbone).to_json().items() if v != base.to_json()[k]}
     assert (
@@ -107,7 +107,7 @@ def study(**values):
     return drawn(methods=("zero-shot", "ueo"), seeds=3, **values)
 
 
-def test_a_protocol_of_drawings_is_the_table_command_of_its_worlds():
+def test_a_protocol_of_drawings_gives_table_commands():
     lines = study_commands(study(shifts=("closed", "open"), lr=0.25)).splitlines()
     for line, shift in zip(lines, ("closed", "open"), strict=True):
         args = parse(line)
@@ -120,7 +120,7 @@ def test_a_protocol_of_drawings_is_the_table_command_of_its_worlds():
     assert parse(line).shift == "all" and parse(line).lr is None
 
 
-def test_a_protocol_of_a_dataset_names_its_classes_and_where_its_labels_are():
+def test_a_protocol_of_a_dataset_names_its_classes_and_the_labeled_part():
     found = labeled_dataset()
     args = parse(study_commands(study_on(found, shifts=("open",), pretrained="a b.safetensors")))
     assert (args.command, str(args.source), args.shift) == ("protocol", "FOLDER", "open")

@@ -1,4 +1,4 @@
-"""Deltas brought in: checked against their model first, kept only when they fit."""
+"""Imported adapters: checked against their model and stored only if they fit."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def adapter(tmp_path, tiny_files) -> bytes:
     return (tmp_path / "d.safetensors").read_bytes()
 
 
-def test_one_that_fits_is_kept_as_it_came_and_found_again(adapter):
+def test_an_adapter_that_fits_is_stored_unchanged(adapter):
     id = import_adapter(Job("k", "t"), adapter)
     assert import_adapter(Job("k", "t"), adapter) == id
     ((found, adapter_file),) = imported_adapters().items()
@@ -37,7 +37,7 @@ def test_one_that_fits_is_kept_as_it_came_and_found_again(adapter):
     assert list((studio_home() / "deltas").iterdir()) == []
 
 
-def test_one_whose_model_is_elsewhere_is_told_where(adapter, tiny_files, tmp_path):
+def test_the_place_of_the_model_can_be_given(adapter, tiny_files, tmp_path):
     config, weights = tiny_files["vit"]
     moved = tmp_path / "moved.safetensors"
     moved.write_bytes(weights.read_bytes())
@@ -45,14 +45,14 @@ def test_one_whose_model_is_elsewhere_is_told_where(adapter, tiny_files, tmp_pat
     assert imported_adapters()[id].settings.pretrained == str(moved)
 
 
-def test_a_viewer_from_elsewhere_cannot_make_it_read_files(adapter):
+def test_a_remote_viewer_cannot_make_the_server_read_files(adapter):
     with pytest.raises(UserError, match="does not read local files"):
         import_adapter(Job("k", "t"), adapter, files=False)
     assert imported_adapters() == {}
 
 
 @pytest.mark.parametrize("kind", ["no delta", "too large", "other model"])
-def test_one_that_does_not_fit_is_not_kept(kind, adapter, tiny_files):
+def test_an_adapter_that_does_not_fit_is_not_stored(kind, adapter, tiny_files):
     where = {}
     if kind == "other model":
         where = dict(zip(("backbone", "pretrained"), map(str, tiny_files["resnet"]), strict=True))

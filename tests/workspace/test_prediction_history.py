@@ -1,4 +1,4 @@
-"""New images asked about: kept beside the model, the same as `predict`, cancelled without a trace."""
+"""Predictions for new images: stored beside the model, and equal to those of `predict`."""
 
 import io
 
@@ -43,7 +43,7 @@ def adapter_file(tmp_path, tiny_files):
     return adapter_of_run(tmp_path / "own" / "delta.safetensors")
 
 
-def test_what_was_asked_is_kept_and_says_what_the_model_says(adapter_file):
+def test_stored_predictions_are_those_of_the_model(adapter_file):
     job = Job("k", "t")
     id = classify_uploads(job, adapter_file, spool(uploads()))
     assert (job.done, job.total) == (3, 3)
@@ -61,8 +61,8 @@ def test_what_was_asked_is_kept_and_says_what_the_model_says(adapter_file):
     assert list((studio_home() / "uploads").iterdir()) == []
 
 
-def test_its_images_are_in_use_until_it_is_forgotten(adapter_file, monkeypatch):
-    # Kept answers count where the studio keeps its deltas.
+def test_images_are_in_use_until_their_predictions_are_deleted(adapter_file, monkeypatch):
+    # Stored predictions count only in the folders of the studio.
     kept = studio_home() / "deltas" / "0123456789abcdef"
     kept.parent.mkdir(parents=True)
     adapter_file.path.parent.rename(kept)
@@ -74,14 +74,14 @@ def test_its_images_are_in_use_until_it_is_forgotten(adapter_file, monkeypatch):
     assert classified_sets(adapter_file) == [] and len(unused_sets(store)) == 1
 
 
-def test_answers_of_another_delta_are_not_shown(adapter_file, tiny_files):
+def test_predictions_of_another_adapter_are_not_shown(adapter_file, tiny_files):
     classify_uploads(Job("k", "t"), adapter_file, spool(uploads()))
     config, weights = map(str, tiny_files["vit"])
     write_adapter(adapter_file.path, config, weights, shift=0.2)
     assert classified_sets(adapter_of_run(adapter_file.path)) == []
 
 
-def test_a_run_offers_its_own_images_first_of_all():
+def test_the_images_of_a_run_are_listed():
     run = write_run("r")
     adapter_file = adapter_of_run(run.path)
     (pool,) = classified_sets(adapter_file)
@@ -90,7 +90,7 @@ def test_a_run_offers_its_own_images_first_of_all():
     assert said.names == pool.images().names and said.logit_scale == SCALE
 
 
-def test_cancelled_it_leaves_no_answer(adapter_file):
+def test_a_canceled_classification_stores_nothing(adapter_file):
     job = Job("k", "t")
     job.cancel()
     with pytest.raises(Cancelled):
@@ -98,12 +98,12 @@ def test_cancelled_it_leaves_no_answer(adapter_file):
     assert classified_sets(adapter_file) == [] and list((studio_home() / "uploads").iterdir()) == []
 
 
-def test_nothing_usable_is_a_sentence(adapter_file):
+def test_a_source_without_usable_images_is_an_error(adapter_file):
     with pytest.raises(UserError, match="no usable image"):
         classify_uploads(Job("k", "t"), adapter_file, spool([("a.txt", io.BytesIO(b"x"))]))
 
 
-def test_a_path_must_lie_in_the_roots(adapter_file, tmp_path, monkeypatch):
+def test_a_path_must_be_inside_the_roots(adapter_file, tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     for name, buffer in uploads(2, extra=False):
         (tmp_path / "in" / name).write_bytes(buffer.getvalue())

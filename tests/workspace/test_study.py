@@ -1,4 +1,4 @@
-"""A protocol as the page keeps it: identity, sizes, gains, going on after a cancel."""
+"""A stored protocol: its id, sizes, differences, and continuing after a cancel."""
 
 import numpy as np
 import pytest
@@ -15,12 +15,12 @@ from ueo_core.workspace.study import (
     DRAWINGS,
     Study,
     carry_out_study,
+    dataset_fingerprint,
     delete_study,
-    gains,
-    keep_study,
-    marks_of,
+    differences_from,
     measured_part,
     missing_rows,
+    save_study,
     shift_sizes,
     studies,
     study_rows,
@@ -59,10 +59,10 @@ def drawn(**changes) -> Study:
 
 
 def on(found, **changes) -> Study:
-    return drawn(data=found.id, marks=marks_of(found), **changes)
+    return drawn(data=found.id, marks=dataset_fingerprint(found), **changes)
 
 
-def test_more_methods_worlds_and_seeds_are_the_same_study_other_settings_are_not():
+def test_methods_shifts_and_seeds_do_not_change_the_id_of_a_study_and_settings_do():
     same = drawn(methods=("zero-shot",), shifts=("partial",), seeds=3)
     assert same.id == drawn().id
     others = [
@@ -79,12 +79,12 @@ def test_more_methods_worlds_and_seeds_are_the_same_study_other_settings_are_not
     assert fast.chosen == {"epochs": 1, "lr": 0.25} and drawn().chosen == {"epochs": 1}
 
 
-def test_a_changed_label_or_class_makes_another_study():
+def test_a_changed_label_or_class_changes_the_id():
     first = dataset()
-    before = marks_of(first)
-    assert marks_of(first.changed(classes=("ant", "bee"))) != before
+    before = dataset_fingerprint(first)
+    assert dataset_fingerprint(first.changed(classes=("ant", "bee"))) != before
     raw = list(first.raw_labels()["pool"])
-    assert marks_of(first.with_labels([*raw[:-1], "ant"], "folders")) != before
+    assert dataset_fingerprint(first.with_labels([*raw[:-1], "ant"], "folders")) != before
 
 
 def test_only_labeled_images_can_be_measured():
@@ -101,12 +101,12 @@ def test_only_labeled_images_can_be_measured():
     assert measured_part(dataset(labels=["ant"])) is None
 
 
-def test_worlds_of_a_dataset_and_their_sizes():
+def test_category_shifts_of_a_dataset_and_their_sizes():
     study = on(dataset(), shifts=("closed", "open"))
     shifts, notes = study_shifts(study.data, False)
     assert shifts == ["closed", "partial", "open", "open-partial", "plain"] and notes == []
     closed, opened = shift_sizes(study)
-    # Half of each of the 4 × 10 images is tested on; the unknown class joins the open pool alone.
+    # Half of each of the 4 × 10 images is tested on; only the open pool has the unknown class.
     assert (closed.classes, closed.pool, closed.ood, closed.test) == (3, 15, 0, 20)
     assert (opened.pool, opened.ood, opened.test) == (20, 5, 20)
     only = dataset(classes=tuple(LABELS))
@@ -129,7 +129,7 @@ def test_sizes_of_the_drawings_are_those_of_the_problem():
     )
 
 
-def test_the_time_counts_missing_rows_alone():
+def test_the_time_estimate_counts_only_missing_rows():
     study = on(dataset(), shifts=("closed",), epochs=2)
     probe = Estimate(
         step_seconds=3.0, image_seconds=0.1, device="cpu", measured_steps=3, change_per_rate=0.01
@@ -140,7 +140,7 @@ def test_the_time_counts_missing_rows_alone():
     assert study_seconds(study, probe, there) == pytest.approx(35 * 0.1)
 
 
-def test_gains_are_paired_by_world_and_seed():
+def test_differences_are_paired_by_shift_and_seed():
     def row(method, shift, seed, hm):
         return {
             "method": method,
@@ -157,7 +157,7 @@ def test_gains_are_paired_by_world_and_seed():
         row("ueo", "open", 1, 60.0),
         row("entmin", "open", 0, None),
     ]
-    found = gains(rows, "zero-shot")
+    found = differences_from(rows, "zero-shot")
     assert [(r["method"], r["hm"], r["pool"]["hm"]) for r in found] == [
         ("zero-shot", 0.0, 0.0),
         ("ueo", 7.0, 7.0),
@@ -166,28 +166,28 @@ def test_gains_are_paired_by_world_and_seed():
     assert found[1]["seconds"] == 2.0 and found[1]["seed"] == 0
 
 
-def test_studies_are_found_again_newest_first_and_damage_is_passed_over(own_home):
-    keep_study(drawn())
-    keep_study(drawn(epochs=4))
+def test_studies_are_listed_newest_first_without_damaged_ones(own_home):
+    save_study(drawn())
+    save_study(drawn(epochs=4))
     broken = own_home / "protocols" / "x"
     broken.mkdir()
-    (broken / "study.json").write_text("{}")
+    (broken / "study.json").write_text("{}", encoding="utf-8")
     assert studies() == [drawn(epochs=4), drawn()]
     assert study_rows(drawn()) == [] and missing_rows(drawn(), []) == 4
 
 
-def test_a_deleted_study_is_gone_with_its_rows_and_no_other_is():
-    keep_study(drawn())
-    keep_study(drawn(lr=0.25))
+def test_deleting_a_study_deletes_only_its_rows():
+    save_study(drawn())
+    save_study(drawn(lr=0.25))
     write_json(drawn().folder / "out" / "rows" / "open-0-ueo.json", {"method": "ueo"})
     delete_study(drawn())
     assert studies() == [drawn(lr=0.25)] and not drawn().folder.exists()
-    delete_study(drawn())  # another session was faster
+    delete_study(drawn())  # as if another session had deleted it
 
 
-def test_a_cancelled_study_goes_on_from_its_rows(small_sample):  # noqa: F811
+def test_a_canceled_study_continues_from_its_rows(small_sample):  # noqa: F811
     study = drawn(shifts=("closed",))
-    keep_study(study)
+    save_study(study)
 
     class Impatient(Job):
         def check(self):

@@ -1,9 +1,9 @@
-"""The estimate: its counts are those of a real run, its probe leaves nothing behind."""
+"""The time estimate: its counts are those of a real run, and its probe writes nothing."""
 
 import pytest
 import torch
 
-from tests.workspace.test_dataset import take_in
+from tests.workspace.test_dataset import store_images
 from ueo_core.config.settings import Settings
 from ueo_core.evaluation.guard_rule import DRAWS
 from ueo_core.models.hardware import this_machine
@@ -17,8 +17,8 @@ from ueo_core.workspace.time_estimate import Estimate, estimate_time, forward_im
 
 @pytest.fixture
 def dataset():
-    pool = take_in([f"{i}.png" for i in range(6)])
-    test = take_in([f"t/{i}.png" for i in range(40, 43)])
+    pool = store_images([f"{i}.png" for i in range(6)])
+    test = store_images([f"t/{i}.png" for i in range(40, 43)])
     return create_dataset("d", pool, holdout=test, classes=["key", "fish"])
 
 
@@ -30,7 +30,7 @@ def settings(tiny_files):
     )
 
 
-def test_counts_are_those_of_a_real_run(dataset, settings, monkeypatch):
+def test_image_counts_are_those_of_a_real_run(dataset, settings, monkeypatch):
     from ueo_core.models.adapted_clip import AdaptedCLIP
 
     seen = {"step": 0, "forward": 0}
@@ -41,7 +41,7 @@ def test_counts_are_those_of_a_real_run(dataset, settings, monkeypatch):
         return real(self, images)
 
     monkeypatch.setattr(AdaptedCLIP, "encode_image", counted)
-    # Where the guard goes on looking depends on what it sees; a look is counted below.
+    # How long the safety check measures depends on its results; one measurement is counted below.
     settings = settings.changed(guard=False)
     run = create_run(
         runs_root() / "r", settings, ["key", "fish"], dataset.pool, holdout=dataset.holdout
@@ -63,14 +63,14 @@ def test_the_probe_takes_real_steps_and_makes_no_run(dataset, settings):
     assert open_dataset(dataset.id) == dataset
 
 
-def test_the_probe_refuses_what_a_run_refuses(dataset, settings):
+def test_the_probe_raises_the_errors_of_a_run(dataset, settings):
     with pytest.raises(UserError, match="no such"):
         estimate_time(dataset, settings.changed(backbone="RN999", pretrained=None))
     with pytest.raises(UserError, match="shorter name"):
         estimate_time(dataset.changed(classes=["key", "long " * 40]), settings)
 
 
-def test_the_probe_can_be_left(dataset, settings):
+def test_the_probe_can_be_canceled(dataset, settings):
     class Left(Exception):
         pass
 
@@ -81,7 +81,7 @@ def test_the_probe_can_be_left(dataset, settings):
         estimate_time(dataset, settings, leave)
 
 
-def test_the_machine_names_what_is_here():
+def test_the_machine_lists_its_backbones():
     machine = this_machine()
     assert machine.cores >= 1
     assert {b["name"] for b in machine.backbones} >= {"drawings-resnet", "RN50-quickgelu"}
@@ -89,7 +89,7 @@ def test_the_machine_names_what_is_here():
     assert len(machine.here) <= len(machine.backbones)
 
 
-def test_a_rate_too_low_or_too_high_is_hinted_at_before_the_run(dataset, settings):
+def test_a_hint_about_a_learning_rate_that_is_too_low_or_too_high(dataset, settings):
     measured = estimate_time(dataset, settings)
     assert measured.change_per_rate > 0
     assert "hardly anything" in measured.rate_hint(dataset, settings.changed(lr=1e-12))

@@ -1,4 +1,4 @@
-"""Uploads and paths on their way to a dataset."""
+"""From uploads and paths to a dataset."""
 
 import io
 import os
@@ -24,7 +24,7 @@ def job() -> Job:
     return Job("intake", "Taking in")
 
 
-def test_a_folder_upload_loses_the_chosen_folder_and_its_spool():
+def test_names_of_a_folder_upload_start_inside_the_folder():
     spooled = upload.spool(uploads(["Holiday/key/1.png", "Holiday/2.png"]))
     assert spooled.title == "Holiday"
     assert [name for name, _ in spooled.files] == ["key/1.png", "2.png"]
@@ -41,7 +41,7 @@ def test_a_folder_upload_loses_the_chosen_folder_and_its_spool():
 @pytest.mark.parametrize(
     "name", ["../../etc/evil.png", "/etc/evil.png", "C:\\evil.png", "..\\x.png"]
 )
-def test_hostile_names_are_skipped_and_nothing_is_written_outside(name, tmp_path):
+def test_malicious_names_are_skipped_and_nothing_is_written_outside(name, tmp_path):
     before = {p for p in tmp_path.rglob("*") if "home" not in p.parts}
     spooled = upload.spool([*uploads(["a/1.png", "a/2.png"]), (name, io.BytesIO(png(9)))])
     taken = upload.ingest_upload(job(), spooled)
@@ -50,7 +50,7 @@ def test_hostile_names_are_skipped_and_nothing_is_written_outside(name, tmp_path
     assert not any("evil" in p.name for p in studio_home().rglob("*"))
 
 
-def test_a_zip_is_unpacked_and_named_after_itself():
+def test_a_zip_gives_its_name_to_the_dataset():
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for i in range(3):
@@ -61,14 +61,14 @@ def test_a_zip_is_unpacked_and_named_after_itself():
     assert taken.report.folders == {"fish": 3}
 
 
-def test_too_few_images_make_no_dataset_but_a_report():
+def test_too_few_images_give_a_report_but_no_dataset():
     spooled = upload.spool([("a.png", io.BytesIO(png(0))), ("b.txt", io.BytesIO(b"no"))])
     taken = upload.ingest_upload(job(), spooled)
     assert taken.dataset is None and list_datasets() == []
     assert (taken.report.usable, [s.name for s in taken.report.skipped]) == (1, ["b.txt"])
 
 
-def test_the_same_folder_twice_is_one_dataset(tmp_path, monkeypatch):
+def test_the_same_folder_twice_gives_one_dataset(tmp_path, monkeypatch):
     folder = tmp_path / "photos"
     folder.mkdir()
     for i in range(3):
@@ -81,7 +81,7 @@ def test_the_same_folder_twice_is_one_dataset(tmp_path, monkeypatch):
 
 
 class Impatient(Job):
-    """Stopped by its person after five files."""
+    """Canceled after five files."""
 
     def progress(self, done, total):
         super().progress(done, total)
@@ -95,7 +95,7 @@ def impatient() -> Job:
 
 @pytest.fixture
 def sixty(tmp_path, monkeypatch):
-    """A folder of sixty photos, each too large to be handed out with others."""
+    """A folder of sixty photos, each read in a batch of its own."""
     monkeypatch.setattr("ueo_core.data.intake._BATCH_FILES", 1)
     monkeypatch.setenv(upload.ROOTS, str(tmp_path))
     folder = tmp_path / "photos"
@@ -105,7 +105,7 @@ def sixty(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_stopped_path_goes_on_in_the_same_dataset(sixty):
+def test_a_stopped_path_is_resumed_in_the_same_dataset(sixty):
     taken = upload.ingest_path(impatient(), str(sixty))
     assert taken.report.cancelled and 5 <= taken.report.usable < 60
     stopped = open_dataset(taken.dataset).changed(classes=["a", "b"], title="Mine")
@@ -119,7 +119,7 @@ def test_a_stopped_path_goes_on_in_the_same_dataset(sixty):
     assert "unfinished" not in whole.origin
 
 
-def test_a_stopped_upload_goes_on_without_another_upload(sixty):
+def test_a_stopped_upload_is_resumed_without_another_upload(sixty):
     given = [(f"photos/{p.name}", p.open("rb")) for p in sorted(sixty.iterdir())]
     taken = upload.ingest_upload(impatient(), upload.spool(given))
     assert taken.report.cancelled
@@ -132,7 +132,7 @@ def test_a_stopped_upload_goes_on_without_another_upload(sixty):
     assert upload.kept_spool(open_dataset(taken.dataset)) is None
 
 
-def test_an_upload_that_is_gone_cannot_go_on_and_goes_with_its_dataset(sixty):
+def test_a_deleted_upload_cannot_be_resumed_and_is_deleted_with_its_dataset(sixty):
     given = [(p.name, p.open("rb")) for p in sorted(sixty.iterdir())]
     taken = upload.ingest_upload(impatient(), upload.spool(given))
     folder = upload.kept_spool(open_dataset(taken.dataset)).folder
@@ -160,7 +160,7 @@ def test_a_test_set_is_labeled_by_its_subfolders_and_the_pool_stays():
     assert open_dataset(made).labels()["holdout"] is None
 
 
-def test_paths_are_off_by_default_and_stay_inside_their_roots(tmp_path, monkeypatch):
+def test_paths_are_disabled_by_default_and_must_be_inside_the_roots(tmp_path, monkeypatch):
     monkeypatch.delenv(upload.ROOTS, raising=False)
     assert upload.roots() == []
     with pytest.raises(UserError, match="outside the folders that may be read"):
@@ -173,7 +173,7 @@ def test_paths_are_off_by_default_and_stay_inside_their_roots(tmp_path, monkeypa
         upload.ingest_path(job(), str(inside / ".." / "x"))
 
 
-def test_too_many_or_too_large_uploads_are_refused_before_they_are_written(monkeypatch):
+def test_too_many_or_too_large_uploads_are_rejected_before_writing(monkeypatch):
     with pytest.raises(UserError, match="max_files = 1"):
         upload.spool(uploads(["a.png", "b.png"]), Limits(max_files=1))
     with pytest.raises(UserError, match="free some space"):
@@ -181,7 +181,7 @@ def test_too_many_or_too_large_uploads_are_refused_before_they_are_written(monke
     assert not list((studio_home() / "uploads").glob("*"))
 
 
-def test_only_old_left_overs_are_cleared():
+def test_only_old_uploads_are_deleted():
     root = studio_home() / "uploads"
     for name in ("old", "new"):
         (root / name).mkdir(parents=True)

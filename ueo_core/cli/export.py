@@ -9,7 +9,7 @@ from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.progress import Ticker
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
-from ueo_core.export.script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script
 from ueo_core.export.sorted_folders import export_sorted
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions

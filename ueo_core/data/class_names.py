@@ -1,4 +1,4 @@
-"""Class names: the only text that a run is given."""
+"""Class names: the only information about the images that a run gets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ _FORBIDDEN = {0x200B, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}  #
 
 
 def parse_class_names(text: str) -> list[str]:
-    """Names, one per line or separated by commas, in their order.
+    """Split a text into names, one per line or separated by commas, in their order.
 
-    Blanks around a name, matching quotes, empty lines and a comma at a line's end are
-    dropped. Raises `UserError` when there are fewer than two names, an empty one between
-    commas, a control or invisible character, or two names that differ only in case or in `_`
-    for a space.
+    Spaces around a name, matching quotes, empty lines and a comma at the end of a line are
+    removed. Raises `UserError` for fewer than two names, an empty name between commas, a control
+    or invisible character, or two names that differ only in case or in `_` for a space.
     """
     names: list[str] = []
     for line in text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
@@ -32,29 +31,31 @@ def parse_class_names(text: str) -> list[str]:
         for item in items:
             if not item:
                 raise UserError(
-                    f"Class names: an empty name after {len(names)} names; remove the extra comma "
-                    "or fill it in."
+                    f"Class names: there is an empty name after {len(names)} names; remove the extra "
+                    "comma or fill in the name."
                 )
             names.append(item)
     return check_class_names(names)
 
 
 def check_class_names(names: Iterable[str]) -> list[str]:
-    """The same names, if a run can tell them apart; else `UserError`."""
+    """Return the names as a list. Raises `UserError` as `parse_class_names` does."""
     names = list(names)
     seen: dict[str, str] = {}
     for name in names:
         _check_characters(name)
-        same = " ".join(unicodedata.normalize("NFKC", name).replace("_", " ").casefold().split())
-        if not same:
-            raise UserError(f"Class names: {name!r} holds no letters; give it a name.")
-        if same in seen:
-            first = seen[same]
-            twice = "is given twice" if first == name else f"and {first!r} read the same"
+        key = " ".join(unicodedata.normalize("NFKC", name).replace("_", " ").casefold().split())
+        if not key:
+            raise UserError(f"Class names: {name!r} contains no letters; enter a name.")
+        if key in seen:
+            first = seen[key]
+            twice = "is given twice" if first == name else f"and {first!r} are the same name"
             raise UserError(f"Class names: {name!r} {twice}; keep one of them.")
-        seen[same] = name
+        seen[key] = name
     if not names:
-        raise UserError("Class names: none were given; write one per line or separate by commas.")
+        raise UserError(
+            "Class names: none were given; enter one per line, or separate them by commas."
+        )
     if len(names) == 1:
         raise UserError(
             f"Class names: only {names[0]!r} was given; give at least two, one per line or "
@@ -64,16 +65,16 @@ def check_class_names(names: Iterable[str]) -> list[str]:
 
 
 def read_class_names(spec: str) -> list[str]:
-    """Class names from the command line: `"a,b,c"`, the path of a text file that holds them, or
-    the path of a folder whose subfolders are named after them.
+    """Read class names from a command-line value: `"a,b,c"`, the path of a text file with the
+    names, or the path of a folder whose subfolders have these names.
 
-    A file or folder of that name wins. Raises `UserError` as `parse_class_names` does, and for a
-    single word that is neither.
+    If a file or folder of that name exists, it is used. Raises `UserError` as
+    `parse_class_names` does, and for a single word that is neither a file nor a folder.
     """
     try:
         path = Path(spec)
         is_file, is_folder = path.is_file(), bool(spec.strip()) and path.is_dir()
-    except (OSError, ValueError):  # too long or a NUL: certainly a list
+    except (OSError, ValueError):  # too long for a path, or contains NUL: it must be a list
         is_file = is_folder = False
     if is_file:
         return parse_class_names(_read(path))
@@ -81,14 +82,14 @@ def read_class_names(spec: str) -> list[str]:
         return _subfolders(path)
     if "," not in spec and "\n" not in spec and spec.strip():
         raise UserError(
-            f"Class names: {_shown(spec)} is no file or folder, and as a list it has one name only; "
-            'give a file with one name per line or "a,b,c".'
+            f"Class names: {_shown(spec)} is not a file or folder, and as a list it has only one name; "
+            'give a file with one name per line, or "a,b,c".'
         )
     return parse_class_names(spec)
 
 
 def _subfolders(path: Path) -> list[str]:
-    """The names of a folder's subfolders, but of those that systems hide, sorted."""
+    """The sorted names of a folder's subfolders, without hidden ones."""
     try:
         inside = sorted(child.name for child in path.iterdir() if child.is_dir())
     except OSError as error:
@@ -98,7 +99,7 @@ def _subfolders(path: Path) -> list[str]:
     names = [name for name in inside if not name.startswith((".", "__"))]
     if len(names) < 2:
         raise UserError(
-            f"Class names: {path} is a folder with {len(names)} subfolders to take names from; "
+            f"Class names: {path} is a folder with {len(names)} subfolders to use as class names; "
             'give one with at least two, a file with one name per line, or "a,b,c".'
         )
     return check_class_names(names)
@@ -131,7 +132,7 @@ def _check_characters(name: str) -> None:
     for char in name:
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or ord(char) in _FORBIDDEN:
             raise UserError(
-                f"Class names: {_shown(name)} holds the invisible character U+{ord(char):04X}; "
+                f"Class names: {_shown(name)} contains the invisible character U+{ord(char):04X}; "
                 "remove it."
             )
 

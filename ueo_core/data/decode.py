@@ -1,4 +1,4 @@
-"""Bytes of one image file -> upright RGB at training size, without trusting the bytes."""
+"""Decode one image file to upright RGB at training size. The bytes are untrusted."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from PIL import Image, UnidentifiedImageError, features
 
 from ueo_core.data.limits import Limits, RejectedFile
 
-# Broken metadata makes Pillow warn on stderr, file by file; the report says what matters.
+# Broken metadata makes Pillow warn on stderr for every file; the intake report has what matters.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-_SAMPLED = 24  # rows and columns, about, from which `Decoded.spread` is taken
-# Decode and box-average down to at least this multiple of the target, then bicubic.
-# Against a full decode a mosaic of photos keeps 50 dB at 2 and 30 dB at 1, smooth 12-megapixel
-# photos 53 and 47; 1 would take three quarters of the time.
+_SAMPLED = 24  # approximate number of rows and of columns that `Decoded.spread` is computed from
+# Images are reduced by decoding and box averaging to at least this multiple of the target size,
+# then by bicubic interpolation. PSNR against a full decode: a mosaic of photos has 50 dB at 2 and
+# 30 dB at 1, smooth 12-megapixel photos 53 dB and 47 dB. A gap of 1 takes 75 % of the time.
 REDUCING_GAP = 2.0
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's own gray
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in Pillow's conversion to gray
 _BAND_BYTES = 16 * 10**6
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
-_TURNED = {  # EXIF orientation -> what makes the image upright
+_TRANSPOSE = {  # EXIF orientation -> the operation that makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -39,26 +39,26 @@ _TURNED = {  # EXIF orientation -> what makes the image upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = {_TURNED[orientation] for orientation in (5, 6, 7, 8)}
+_SIDEWAYS = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
 
 Gate = Callable[[int], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """One image ready for the store."""
+    """One image, ready for the store."""
 
-    pixels: np.ndarray  # uint8 (H, W, 3), upright, at most the requested short side
+    pixels: np.ndarray  # uint8 (H, W, 3), upright, short side at most the requested one
     width: int  # pixels of the upright original
     height: int
     format: str
-    spread: float  # deviation of the gray levels on a grid, 0-255; near 0: one flat color
+    spread: float  # standard deviation of gray levels (0-255) on a grid; near 0: a single color
 
 
 def sniff(head: bytes) -> str:
-    """The Pillow format that the first bytes announce; `RejectedFile` says what else it is.
+    """Return the Pillow format that the first bytes belong to.
 
-    The name's ending plays no part: content decides.
+    The file name is not considered. Raises `RejectedFile` if the file is not a readable image.
     """
     if not head:
         raise RejectedFile("empty file")
@@ -69,7 +69,7 @@ def sniff(head: bytes) -> str:
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return _needs("WEBP", features.check("webp"), "a Pillow build with WebP")
+        return _needs("WEBP", bool(features.check("webp")), "a Pillow build with WebP")
     if head[:4] in (b"II*\0", b"MM\0*"):
         return "TIFF"
     if head[:2] in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6") and head[2:3].isspace():
@@ -78,11 +78,11 @@ def sniff(head: bytes) -> str:
         return "BMP"
     if head[4:8] == b"ftyp":
         if head[8:12] in (b"avif", b"avis"):
-            return _needs("AVIF", features.check("avif"), "a Pillow build with AVIF")
+            return _needs("AVIF", bool(features.check("avif")), "a Pillow build with AVIF")
         if head[8:12] in _HEIF_BRANDS:
             return _needs("HEIF", _heif_ready(), "the package pillow-heif")
     if head[:4] in (b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf") or head[:2] == b"\x1f\x8b":
-        raise RejectedFile("an archive inside the source; unpack it first")
+        raise RejectedFile("an archive inside the source; extract it first")
     raise RejectedFile("not an image (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF)")
 
 
@@ -101,7 +101,7 @@ def _heif_ready() -> bool:
 
 
 def target_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """(width, height) with the short side at most `short_side`, never enlarged."""
+    """(width, height) with a short side of at most `short_side`; never larger than the input."""
     short = min(width, height)
     if short <= short_side:
         return width, height
@@ -112,11 +112,11 @@ def target_size(width: int, height: int, short_side: int) -> tuple[int, int]:
 
 
 def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
-    """Decode the first frame to upright RGB; transparency lies on white.
+    """Decode the first frame to upright RGB; transparent parts become white.
 
-    `gate(n)` is held while about n bytes are in use, so that large images wait for each
-    other. Raises `RejectedFile` for whatever the bytes turn out to be: one broken file never
-    spoils the rest.
+    The context manager `gate(n)` is entered while about n bytes are in use, so that large images
+    wait for each other. Raises only `RejectedFile`, whatever the bytes are, so that one broken
+    file never stops an intake.
     """
     kind = sniff(data[:32])
     try:
@@ -133,8 +133,8 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
     except MemoryError as error:
         raise RejectedFile("decoding it needs more memory than is available") from error
     except Exception as error:
-        # Decoders meet hostile bytes with any exception there is (struct.error, IndexError,
-        # SyntaxError, ...); each means: this file is broken.
+        # Decoders raise any exception on malformed bytes (struct.error, IndexError,
+        # SyntaxError, ...); each means that this file is broken.
         raise RejectedFile(_plain(error)) from error
 
 
@@ -151,7 +151,7 @@ def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate
     stored = image.size
     small = target_size(*stored, short_side)
     if kind == "JPEG":
-        # The cosine transform itself yields 1/2, 1/4 or 1/8 of the size, at a part of the cost.
+        # The JPEG decoder can output 1/2, 1/4 or 1/8 of the size, which is faster.
         image.draft("RGB", (math.ceil(small[0] * REDUCING_GAP), math.ceil(small[1] * REDUCING_GAP)))
     need = _memory(image, kind, stored)
     if need > limits.max_decode_bytes:
@@ -162,7 +162,7 @@ def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate
     with gate(need):
         image.load()
         turn = _orientation(image)
-        if kind == "TIFF" and image.size != stored:  # Pillow has turned it already
+        if kind == "TIFF" and image.size != stored:  # Pillow has already made it upright
             small, stored = (small[1], small[0]), image.size
         rgb = _shrink(image, small)
     if turn is not None:
@@ -174,10 +174,10 @@ def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate
 
 
 def _memory(image: Image.Image, kind: str, stored: tuple[int, int]) -> int:
-    """Bytes that decoding takes at its peak, roughly and from above."""
+    """An upper estimate of the peak memory of decoding, in bytes."""
     pixels = image.size[0] * image.size[1]  # after draft
     if kind == "JPEG":
-        # A progressive file keeps every coefficient of the full size until its last scan.
+        # A progressive file needs all coefficients of the full size until its last scan.
         progressive = 6 * stored[0] * stored[1] if image.info.get("progressive") else 0
         return 4 * pixels + progressive
     return {"WEBP": 16, "AVIF": 16, "HEIF": 16, "GIF": 9, "TIFF": 12}.get(kind, 5) * pixels
@@ -185,13 +185,13 @@ def _memory(image: Image.Image, kind: str, stored: tuple[int, int]) -> int:
 
 def _orientation(image: Image.Image) -> Image.Transpose | None:
     try:
-        return _TURNED.get(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # broken EXIF: the picture itself is fine
+        return _TRANSPOSE.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # broken EXIF data: the image itself can still be used
         return None
 
 
 def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """RGB at `size`: box-averaged by a whole factor first, then bicubic, both antialiased."""
+    """RGB at `size`: box averaging by an integer factor, then bicubic; both antialiased."""
     width, height = image.size
     factor = max(1, int(min(width / size[0], height / size[1]) / REDUCING_GAP))
     to_rgb = _rgb_of(image)
@@ -199,7 +199,7 @@ def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
         rgb = to_rgb(image)
         return rgb if rgb.size == size else rgb.resize(size, Image.Resampling.BICUBIC)
     reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))
-    # In bands, so that a large image with alpha is never held in RGB a second time.
+    # In bands, so that a large image with alpha is never in memory as RGB a second time.
     rows = max(1, _BAND_BYTES // (4 * width * factor)) * factor
     for top in range(0, height, rows):
         band = to_rgb(image.crop((0, top, width, min(height, top + rows))))
@@ -209,11 +209,11 @@ def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _rgb_of(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """How this image's mode becomes RGB; the function also fits crops of the image."""
+    """The function that converts this image, or a crop of it, to RGB."""
     if image.has_transparency_data or image.mode in ("La", "RGBa"):
         return _on_white
     if image.mode.startswith("I") or image.mode == "F":
-        low, high = _tones(image)
+        low, high = _tone_range(image)
         return lambda part: _scaled(part, low, high)
     return lambda part: part if part.mode == "RGB" else part.convert("RGB")
 
@@ -225,11 +225,11 @@ def _on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def _tones(image: Image.Image) -> tuple[float, float]:
-    """(black, white) of an image with more than 8 bits: the type's range, or the image's own."""
+def _tone_range(image: Image.Image) -> tuple[float, float]:
+    """(black, white) of an image with more than 8 bits: the range of its type, or its own range."""
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
-    low, high = np.ravel(image.getextrema()).astype(float)[:2].tolist()
+    low, high = np.array(image.getextrema(), dtype=float).tolist()
     if image.mode == "F" and low >= 0 and high <= 1:
         return 0.0, 1.0
     if low >= 0 and high <= 65535:
@@ -244,6 +244,6 @@ def _scaled(image: Image.Image, low: float, high: float) -> Image.Image:
 
 
 def _spread(pixels: np.ndarray) -> float:
-    """A grid of pixels is enough to recognize a flat picture, at almost no cost."""
+    """Computed on a grid of pixels: enough to detect a single color, at little cost."""
     rows, columns = (max(1, side // _SAMPLED) for side in pixels.shape[:2])
     return float((pixels[::rows, ::columns] @ _LUMA).std())

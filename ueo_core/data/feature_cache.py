@@ -1,8 +1,8 @@
 """Zero-shot features of an image set, computed once for all runs, baselines and protocols.
 
-store/features/<set>/<images>-<weights>-<side>-<device>.safetensors   (N, D), and the seconds it took
+store/features/<set>/<images>-<weights>-<side>-<device>.safetensors   (N, D) and the time to compute it
 
-They depend on the images and the original weights alone, not on class names or settings.
+Features depend only on the images and the original weights, not on class names or settings.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ FEATURES = "features"
 def zero_shot_features(
     images: ImageSet, backbone: Backbone, encode: Callable[[], Tensor]
 ) -> tuple[Tensor, float]:
-    """Unit features of all images under the zero-shot model. → (N, D) on the CPU, seconds
+    """Normalized features of all images under the zero-shot model. → (N, D) on the CPU, seconds
 
-    Read from the store if they are there, else computed with `encode()` and stored. seconds: the
-    time that computing them took, now or earlier.
+    Features are read from the store if they are there; otherwise they are computed by `encode()`
+    and stored. seconds: the time that computing them took, now or earlier.
     """
     path = _file(images, backbone)
     with contextlib.suppress(OSError, SafetensorError, ValueError, KeyError):
@@ -38,7 +38,7 @@ def zero_shot_features(
     began = time.perf_counter()
     found = encode()
     seconds = time.perf_counter() - began
-    with contextlib.suppress(OSError):  # a full disk is no reason to fail
+    with contextlib.suppress(OSError):  # a full disk must not stop the run
         write_bytes(path, save({FEATURES: found.contiguous()}, {"seconds": f"{seconds:.3f}"}))
     return found, seconds
 

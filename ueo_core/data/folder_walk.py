@@ -1,4 +1,4 @@
-"""The files of a folder and its subfolders; links do not lead out of it."""
+"""List the files of a folder and its subfolders; links outside the folder are not followed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ueo_core.data.safe_names import UniqueNames, hidden_reason, relative_name
 from ueo_core.data.source_entries import Entry, Source
 
 
-def list_folder(source: Source, limits: Limits, avoid: Path) -> None:
-    """Add the files under `source.path`, but never those of the store at `avoid`."""
-    root, names, avoid = Path(source.path or "."), UniqueNames(), avoid.resolve()
+def list_folder(source: Source, root: Path, limits: Limits, avoid: Path) -> None:
+    """Add the files under `root` to `source`, except those of the store at `avoid`."""
+    names, avoid = UniqueNames(), avoid.resolve()
     waiting = [(root, "")]
     while waiting:
         folder, prefix = waiting.pop()
@@ -54,10 +54,10 @@ def _list_file(
         if child.is_symlink():
             path = path.resolve(strict=True)
             if not path.is_relative_to(root):
-                raise RejectedFile("a link that leads outside the source")
+                raise RejectedFile("a link to a file outside the source")
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
-            raise RejectedFile("a link to a folder; its files are taken where they lie")
+            raise RejectedFile("a link to a folder; links to folders are not followed")
         if not stat.S_ISREG(info.st_mode):
             raise RejectedFile("not a regular file")
     except RejectedFile as error:
@@ -68,5 +68,5 @@ def _list_file(
     else:
         identity = (info.st_size, info.st_mtime_ns, info.st_ctime_ns)
         source.entries.append(
-            Entry(names.take(name), lambda: path.open("rb"), info.st_size, identity=identity)
+            Entry(names.unique(name), lambda: path.open("rb"), info.st_size, identity=identity)
         )

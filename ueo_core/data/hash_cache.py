@@ -1,4 +1,4 @@
-"""Content hashes by name and time stamp, so that importing a source again reads nothing."""
+"""Content hashes stored by name and time stamps, so that adding a source again reads no files."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ueo_core.data.intake import Known, Outcome
+from ueo_core.data.intake import HashesByName, Outcome
 from ueo_core.data.safe_names import printable
 from ueo_core.data.source_entries import Source
 from ueo_core.utils.files import read_json, write_json
 
-_SETTLED_NS = 2 * 10**9  # a file changed this shortly before may change again unnoticed
+_SETTLED_NS = 2 * 10**9  # a file changed more recently may change again within the same time stamp
 
 
 class KnownHashes:
-    """The `hashes` folder of a store: one file per imported folder or archive."""
+    """The `hashes` folder of a store: one file per ingested folder or archive."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def load(self, source: Source) -> Known:
-        """Name -> (identity, content hash), as of the last intake of this source."""
-        listed: Any = read_json(self._path(source)) if source.path else None
+    def load(self, source: Source) -> HashesByName:
+        """Name -> (identity, content hash), from the last intake of this source."""
+        listed = (read_json(self._path(source)) if source.path else None) or {}
         try:
             return {n: (tuple(i), str(sha)) for n, (i, sha) in listed["files"].items()}
         except (TypeError, KeyError, ValueError, AttributeError):
@@ -33,9 +33,9 @@ class KnownHashes:
     def save(self, source: Source, outcomes: Sequence[Outcome]) -> None:
         if source.path is None:
             return
-        met = {o.entry.name for o in outcomes}
-        listed = {entry.name for entry in source.entries}  # those not met: it was cancelled
-        files = {n: k for n, k in self.load(source).items() if n in listed - met}
+        read = {o.entry.name for o in outcomes}
+        listed = {entry.name for entry in source.entries}  # not read: the intake was canceled
+        files = {n: k for n, k in self.load(source).items() if n in listed - read}
         settled = time.time_ns() - _SETTLED_NS
         for o in outcomes:
             if o.sha and o.entry.identity and max(o.entry.identity[1:3]) < settled:
@@ -44,7 +44,7 @@ class KnownHashes:
         write_json(self._path(source), {"source": shown, "files": files})
 
     def prune(self) -> None:
-        """Remove the entries of sources that no longer exist."""
+        """Delete the hashes of sources that no longer exist."""
         for path in self._root.glob("*.json"):
             if not Path((read_json(path) or {}).get("source", "")).exists():
                 path.unlink(missing_ok=True)

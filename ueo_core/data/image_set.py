@@ -1,4 +1,4 @@
-"""One set of images in a store, without any label."""
+"""One set of images in a store, without labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ueo_core.data.object_store import Objects, missing
+from ueo_core.data.object_store import ObjectStore, pixels_missing
 
 
 @dataclass(frozen=True)
@@ -19,22 +19,21 @@ class Original:
 
 
 class ImageSet:
-    """The usable, distinct images of one intake, sorted by name. Made by `Store.open`.
+    """The usable, distinct images of one intake, sorted by name. Created by `Store.open`.
 
-    Nothing is held in memory but names and sizes; safe to share between threads.
+    Only names and sizes are in memory; safe to share between threads.
     """
 
     def __init__(
-        self, objects: Objects, short_side: int, manifest: dict, images: Sequence[dict]
+        self, objects: ObjectStore, short_side: int, manifest: dict, images: Sequence[dict]
     ) -> None:
         self._objects, self._images = objects, images
         self.id: str = manifest["id"]
         self.name: str = manifest["name"]
         self.fingerprint: str = manifest["fingerprint"]
-        self.report: dict = manifest["report"]  # of the last intake, as JSON
-        self.short_side = short_side  # pixels, what `pixels` aims at
+        self.short_side = short_side  # pixels; the size that `pixels` returns
         self.stored_sides: list[int] = list(manifest["short_sides"])
-        self.features = objects.root.parent / "features" / self.id  # what models kept of it
+        self.features = objects.root.parent / "features" / self.id  # cached zero-shot features
         self.names: list[str] = [image["name"] for image in images]
 
     def __len__(self) -> int:
@@ -46,10 +45,10 @@ class ImageSet:
     def pixels(self, i: int) -> np.ndarray:
         """uint8 (H, W, 3), upright RGB, short side min(original, store's short side).
 
-        Read from disk at each call, about 0.1 ms when cached by the system; the array is the
-        caller's. Where the set was imported at other sizes (`stored_sides`), a larger one is
-        reduced and a smaller one is given as it is. Raises `UserError` when the pixels were
-        pruned.
+        Read from disk at each call, in about 0.1 ms if the system has cached the file; the caller
+        owns the array. If the set was ingested only at other sizes (`stored_sides`), a larger one
+        is reduced and a smaller one is returned unchanged. Raises `UserError` if the pixels were
+        deleted.
         """
         image = self._images[i]
         try:
@@ -57,23 +56,23 @@ class ImageSet:
                 image["sha256"], image["width"], image["height"], self.short_side
             )
         except FileNotFoundError as error:
-            raise missing(image["name"]) from error
+            raise pixels_missing(image["name"]) from error
 
     def size(self, i: int) -> tuple[int, int]:
         """(width, height) of the upright original, pixels."""
         return self._images[i]["width"], self._images[i]["height"]
 
     def thumbnail(self, i: int) -> bytes:
-        """JPEG, longer side at most 160 pixels, made in about a millisecond. Raises `UserError`."""
+        """JPEG, longer side at most 160 pixels, created in about a millisecond. Raises `UserError`."""
         try:
             return self._objects.thumbnail(self._images[i]["sha256"])
         except FileNotFoundError as error:
-            raise missing(self.names[i]) from error
+            raise pixels_missing(self.names[i]) from error
 
     def original(self, i: int) -> Original:
         image = self._images[i]
         return Original(image["name"], tuple(image["aliases"]))
 
     def content_hash(self, i: int) -> str:
-        """sha256 (hex) of the original file's bytes: the key for anything cached per image."""
+        """sha256 (hex) of the original file's bytes: the key of everything that is cached per image."""
         return self._images[i]["sha256"]

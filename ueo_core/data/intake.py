@@ -19,38 +19,39 @@ from dataclasses import dataclass
 from ueo_core.data.decode import decode, sniff
 from ueo_core.data.intake_report import Progress
 from ueo_core.data.limits import Limits, RejectedFile
-from ueo_core.data.object_store import Objects
+from ueo_core.data.object_store import ObjectStore
 from ueo_core.data.pack_file import Packed, PackWriter
 from ueo_core.data.source_entries import Entry
 
 log = logging.getLogger(__name__)
-# Bytes of files, and of images being decoded, that are in memory at one time. One image that
-# needs more than all of it goes alone, so the peak is bounded by the limits per image.
+# Bytes of files, and of images being decoded, that may be in memory at the same time. An image
+# that needs more is decoded alone, so the limits per image bound the peak.
 _FILE_MEMORY = 256 * 10**6
 _DECODE_MEMORY = 400 * 10**6
-_CHUNKS = 1 << 16, 1 << 20  # bytes read at a time, at least and at most
-_DISK_STEP = 64 * 10**6  # bytes of pixels between two looks at the free space
-# A small photo decodes faster than a thread starts, so small ones are passed in batches.
+_HEAD = 32  # bytes that the format is recognized from
+_CHUNKS = 1 << 16, 1 << 20  # minimum and maximum bytes per read
+_DISK_STEP = 64 * 10**6  # bytes of pixels between two checks of the free disk space
+# A small photo decodes faster than a task is started, so a task gets several small files.
 _BATCH_BYTES = 256 * 10**3
 _BATCH_FILES = 16
-_RATIO_FROM = 1 << 20  # bytes; below this a high zip ratio is harmless
+_RATIO_FROM = 1 << 20  # bytes; below this size a high compression ratio is harmless
 
-Known = dict[str, tuple[tuple[int, ...], str]]  # name -> (identity, content hash)
+HashesByName = dict[str, tuple[tuple[int, ...], str]]  # name -> (identity, content hash)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one entry: either a reason, or a content hash with its record."""
+    """The result of one entry: an image in the store, or the reason why it was skipped."""
 
     entry: Entry
-    reason: str | None = None
-    sha: str = ""
-    record: Packed | None = None
-    decoded: bool = False
+    reason: str = ""  # empty for a usable image
+    sha: str = ""  # sha256 (hex) of the file, empty if it was skipped
+    record: Packed | None = None  # None if it was skipped
+    decoded: bool = False  # now, rather than by an earlier intake
 
 
 class MemoryGate:
-    """Lets work pass while the bytes in use stay under a bound; larger work passes alone."""
+    """Limits the bytes in use at the same time; work that needs more than the limit runs alone."""
 
     def __init__(self, room: int) -> None:
         self._room, self._used = room, 0
@@ -70,15 +71,17 @@ class MemoryGate:
 
 
 class Intake:
-    """One pass over entries. Threads suffice: Pillow and hashlib work outside the GIL."""
+    """One pass over entries. Threads are enough: Pillow and hashlib release the GIL."""
 
-    def __init__(self, objects: Objects, short_side: int, limits: Limits, known: Known) -> None:
+    def __init__(
+        self, objects: ObjectStore, short_side: int, limits: Limits, known: HashesByName
+    ) -> None:
         self._objects, self._side, self._limits, self._known = objects, short_side, limits, known
         self._files, self._images = MemoryGate(_FILE_MEMORY), MemoryGate(_DECODE_MEMORY)
         self._lock = threading.Lock()
-        self._read = 0  # bytes
-        self._room = 0  # bytes that may be written before the free space is looked at
-        self._turns: dict[str, threading.Lock] = {}  # content hash -> held while it is decoded
+        self._read = 0  # bytes read by this intake
+        self._room = 0  # bytes that may be written before the next check of the free disk space
+        self._locks: dict[str, threading.Lock] = {}  # content hash -> locked while decoding
 
     def run(
         self,
@@ -87,9 +90,9 @@ class Intake:
         cancelled: Callable[[], bool] | None,
         workers: int | None,
     ) -> Iterator[Outcome]:
-        """Yield the outcomes in the order of the entries; ends early when cancelled.
+        """Yield the outcomes in the order of the entries; ends early if canceled.
 
-        `progress` and `cancelled` are called from the caller's thread, once per entry.
+        `progress` and `cancelled` are called in the caller's thread, once per entry.
         """
         workers = workers or default_workers()
         started = time.monotonic()
@@ -101,12 +104,12 @@ class Intake:
             try:
                 while True:
                     if cancelled is not None and cancelled():
-                        stop.set()  # what has begun is finished, what has not is left
+                        stop.set()  # started files are finished, no others are started
                     while not stop.is_set() and len(waiting) < 4 * workers:
                         batch = next(upcoming, None)
                         if batch is None:
                             break
-                        waiting.append(pool.submit(self._take_all, batch, writer, stop))
+                        waiting.append(pool.submit(self._process_batch, batch, writer, stop))
                     if not waiting:
                         return
                     for outcome in waiting.popleft().result():
@@ -117,47 +120,46 @@ class Intake:
                             progress(Progress(done, len(entries), outcome.entry.name, seconds))
                         if cancelled is not None and cancelled():
                             stop.set()
-            finally:  # `progress` may raise, as a page does that is left
+            finally:  # `progress` may raise, for example when the user leaves the page
                 stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _take_all(
+    def _process_batch(
         self, batch: list[Entry], writer: PackWriter, stop: threading.Event
     ) -> list[Outcome]:
-        return [self._take(entry, writer) for entry in batch if not stop.is_set()]
+        return [self._process(entry, writer) for entry in batch if not stop.is_set()]
 
-    def _take(self, entry: Entry, writer: PackWriter) -> Outcome:
+    def _process(self, entry: Entry, writer: PackWriter) -> Outcome:
         try:
-            known = self._known_hash(entry)
-            record = self._stored(known) if known else None
-            if known and record is not None:
-                return Outcome(entry, None, known, record)
+            sha = self._known_hash(entry)
+            if sha and (record := self._stored(sha)) is not None:
+                return Outcome(entry, sha=sha, record=record)
             with self._files(entry.size):
                 data = self._bytes(entry)
                 sha = hashlib.sha256(data).hexdigest()
-                with self._turn(sha):  # a copy of it waits, and finds it stored
+                with self._lock_of(sha):  # another file with the same bytes waits, then finds it
                     record = self._stored(sha)
                     if record is not None:
-                        return Outcome(entry, None, sha, record)
+                        return Outcome(entry, sha=sha, record=record)
                     image = decode(data, self._side, self._limits, self._images)
                     self._check_disk(image.pixels.nbytes)
                     record = self._objects.added(writer.add(sha, image, self._side))
-            return Outcome(entry, None, sha, record, decoded=True)
+            return Outcome(entry, sha=sha, record=record, decoded=True)
         except RejectedFile as error:
-            return Outcome(entry, str(error))
+            return Outcome(entry, reason=str(error))
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            return Outcome(entry, "its part of the archive is damaged")
+            return Outcome(entry, "its data in the archive is damaged")
         except (OSError, ValueError) as error:
             return Outcome(entry, f"cannot be read or stored ({getattr(error, 'strerror', error)})")
         except MemoryError:
             return Outcome(entry, "reading it needs more memory than is available")
-        except Exception as error:  # one bad file never spoils the folder
+        except Exception as error:  # one bad file must not stop the intake
             log.warning("%s: %r", entry.name, error, exc_info=True)
             return Outcome(entry, "cannot be read")
 
-    def _turn(self, sha: str) -> threading.Lock:
+    def _lock_of(self, sha: str) -> threading.Lock:
         with self._lock:
-            return self._turns.setdefault(sha, threading.Lock())
+            return self._locks.setdefault(sha, threading.Lock())
 
     def _known_hash(self, entry: Entry) -> str | None:
         identity, sha = self._known.get(entry.name, (None, None))
@@ -171,13 +173,14 @@ class Intake:
         return record if self._objects.has(record, self._side) else None
 
     def _bytes(self, entry: Entry) -> bytes:
-        """The whole file, counted as it is read: the sizes that an archive states are not trusted."""
+        """The whole file. Limits apply to the bytes read, as the size in an archive may be false."""
         limit = self._limits.max_file_bytes
         if entry.size > limit:
             raise RejectedFile(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
         with entry.open() as file:
-            first = file.read(32)
+            first = file.read(_HEAD)
             sniff(first)  # before the rest is read: a folder may contain videos
+            self._count(len(first))
             parts, total = [first], len(first)
             least, most = _CHUNKS
             while part := file.read(min(most, max(least, entry.size - total + 1))):
@@ -188,11 +191,14 @@ class Intake:
                 packed = entry.packed
                 ratio = self._limits.max_zip_ratio
                 if packed is not None and total > max(_RATIO_FROM, ratio * packed):
-                    raise RejectedFile(f"unpacks to more than the limit max_zip_ratio = {ratio:g}")
+                    raise RejectedFile(
+                        f"uncompressed size over the limit max_zip_ratio = {ratio:g}"
+                    )
                 self._count(len(part))
         return b"".join(parts)
 
     def _count(self, size: int) -> None:
+        """Add bytes read to the total. Raises `RejectedFile` over max_total_bytes."""
         with self._lock:
             self._read += size
             if self._read > self._limits.max_total_bytes:
@@ -202,12 +208,12 @@ class Intake:
                 )
 
     def _check_disk(self, size: int) -> None:
-        """Refuse once the store's disk has no room for `size` more bytes."""
+        """Raise `RejectedFile` if the store's disk has no space for `size` more bytes."""
         with self._lock:
             self._room -= size
             if self._room >= 0:
                 return
-            # The objects folder is made by the first write; its parent, the store, is there.
+            # The first write creates the objects folder; its parent, the store, exists.
             free = shutil.disk_usage(self._objects.root.parent).free
             self._room = min(_DISK_STEP, free - self._limits.min_free_bytes - size)
             if self._room >= 0:
@@ -219,7 +225,7 @@ class Intake:
 
 
 def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Entries in their order, small ones together."""
+    """Entries in their order, several small ones per batch."""
     batch: list[Entry] = []
     size = 0
     for entry in entries:
@@ -233,7 +239,7 @@ def _batches(entries: list[Entry]) -> Iterator[list[Entry]]:
 
 
 def default_workers() -> int:
-    """One thread per usable core, at most 16: beyond that the disk decides."""
+    """One thread per usable core, at most 16: with more, the disk is the bottleneck."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows

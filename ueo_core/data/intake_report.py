@@ -1,4 +1,4 @@
-"""Progress of an intake, and its report."""
+"""The progress of an intake and its report."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 class Progress:
     """State of a running intake after each file."""
 
-    done: int  # files looked at
-    total: int  # files to look at
+    done: int  # files processed
+    total: int  # files to process
     name: str  # relative name of the last one
-    seconds: float  # since the intake began
+    seconds: float  # since the intake started
 
     @property
     def images_per_second(self) -> float:
@@ -27,7 +27,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file that was not imported."""
+    """A file that was skipped."""
 
     name: str
     reason: str
@@ -35,7 +35,7 @@ class SkippedFile:
 
 @dataclass(frozen=True)
 class FileWarning:
-    """A file that was imported and should be checked; `name` is empty for the whole set."""
+    """A warning about a usable file; `name` is empty if it is about the whole set."""
 
     name: str
     reason: str
@@ -43,28 +43,28 @@ class FileWarning:
 
 @dataclass(frozen=True)
 class IntakeReport:
-    """The report of one intake.
+    """The result of one intake.
 
-    Every file of the source is counted once: usable, skipped or a duplicate. An intake that
-    was cancelled holds what was done; running it again continues.
+    Every file of the source is counted once: usable, skipped or duplicate. The report of a
+    canceled intake covers the files processed so far; running it again continues.
     """
 
-    set_id: str | None  # None when nothing was usable
+    set_id: str | None  # None if no image was usable
     name: str
     usable: int
     skipped: list[SkippedFile]
     duplicates: int
-    duplicate_names: list[tuple[str, str]]  # (name, the kept image with the same bytes)
+    duplicate_names: list[tuple[str, str]]  # (name, the image with the same bytes that is used)
     warnings: list[FileWarning]
-    folders: dict[str, int]  # usable images per folder name; those at the top are not counted
+    folders: dict[str, int]  # usable images per folder name, without those at the top level
     cancelled: bool = False
     seconds: float = 0.0
-    short_side: int = 0  # pixels; the size kept for training
-    decoded: int = 0  # images decoded now; the others were in the store already
+    short_side: int = 0  # pixels; the size stored for training
+    decoded: int = 0  # images decoded by this intake; the others were already stored
 
     @property
     def limited(self) -> bool:
-        """Whether a limit kept something out; their settings are in `limits.py`."""
+        """Whether a file was skipped because of a limit; see `limits.py`."""
         return any(" limit " in skipped.reason for skipped in self.skipped)
 
     def to_json(self) -> dict[str, Any]:
@@ -104,13 +104,13 @@ class SetInfo:
     bytes: int  # on disk, counting objects shared with other sets
     created: float  # seconds since the epoch
     last_used: float  # seconds since the epoch
-    short_sides: list[int] = field(default_factory=list)  # pixels; sizes at which it was imported
+    short_sides: list[int] = field(default_factory=list)  # pixels; sizes it was ingested at
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a store takes on its disk, in bytes."""
+    """The disk usage of a store, in bytes."""
 
     total: int
-    unreferenced: int  # what `Store.prune` would free
+    unreferenced: int  # `Store.prune` would free these
     free: int  # left on the disk

@@ -1,4 +1,4 @@
-"""From the outcome of every file to distinct images and the report."""
+"""Distinct images and the report from the outcomes of all files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ueo_core.data.labels import folder_of
 from ueo_core.data.limits import Limits
 from ueo_core.data.source_entries import Source
 
-_FLAT_SPREAD = 2.0  # gray levels; one color with compression noise stays below
+_FLAT_SPREAD = 2.0  # gray levels; a single color with compression noise is below this
 
 
 def fingerprint(images: list[dict[str, Any]]) -> str:
@@ -25,14 +25,12 @@ def summarize(
     source: Source, outcomes: list[Outcome], limits: Limits, short_side: int, seconds: float
 ) -> tuple[IntakeReport, list[dict[str, Any]]]:
     """The report, and the distinct images as the manifest lists them."""
-    skipped = source.skipped + [
-        SkippedFile(o.entry.name, o.reason) for o in outcomes if o.reason is not None
-    ]
+    skipped = source.skipped + [SkippedFile(o.entry.name, o.reason) for o in outcomes if o.reason]
     if source.left_out:
         reason = f"left out: the limit max_files = {limits.max_files:,} is reached"
         skipped.append(SkippedFile(f"({source.left_out:,} more files)", reason))
-    images, warnings = distinct(outcomes, limits)
-    folders = Counter(name for image in images if (name := folder_of(image["name"])))
+    images, warnings = distinct_images(outcomes, limits)
+    folders = Counter(folder for image in images if (folder := folder_of(image["name"])))
     aliases = sorted((a, image["name"]) for image in images for a in image["aliases"])
     report = IntakeReport(
         set_id=fingerprint(images)[:16] if images else None,
@@ -51,25 +49,24 @@ def summarize(
     return report, images
 
 
-def distinct(
+def distinct_images(
     outcomes: list[Outcome], limits: Limits
 ) -> tuple[list[dict[str, Any]], list[FileWarning]]:
-    """Images of different bytes, sorted by name; the first name of each is kept."""
+    """Images with different bytes, sorted by name; each has the first of its names."""
     images: dict[str, dict[str, Any]] = {}
     warnings = []
-    for outcome in sorted((o for o in outcomes if o.reason is None), key=lambda o: o.entry.name):
-        name, record = outcome.entry.name, outcome.record
-        assert record is not None, "set where there is no reason"
-        if (first := images.get(outcome.sha)) is not None:
+    usable = ((o.entry.name, o.sha, o.record) for o in outcomes if o.record is not None)
+    for name, sha, record in sorted(usable, key=lambda found: found[0]):
+        if (first := images.get(sha)) is not None:
             first["aliases"].append(name)
             if folder_of(name) != folder_of(first["name"]):
                 warnings.append(
-                    FileWarning(name, f"the same image as {first['name']}, which is kept")
+                    FileWarning(name, f"the same image as {first['name']}, which is used")
                 )
             continue
-        images[outcome.sha] = {
+        images[sha] = {
             "name": name,
-            "sha256": outcome.sha,
+            "sha256": sha,
             "width": record.width,
             "height": record.height,
             "aliases": [],

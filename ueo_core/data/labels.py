@@ -1,4 +1,4 @@
-"""Labels of an image set, apart from it and for scoring only."""
+"""Labels of an image set, stored separately from it and only for scoring."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _IRREGULAR = {
     "oxen": "ox",
     "dice": "die",
 }
-# Singular and plural without its s meet here: puppy, puppie -> puppy; bus, buse -> bus.
+# Makes a plural without its s equal to the singular: puppie -> puppy; buse -> bus.
 _STEMS = {
     "ie": "y",
     "ve": "f",
@@ -44,29 +44,30 @@ _STEMS = {
 
 
 def folder_of(name: str) -> str | None:
-    """The folder that holds an image, from its relative name; None at the top."""
+    """The name of an image's folder, from its relative name; None at the top level."""
     folder = name.rpartition("/")[0]
     return folder.rpartition("/")[2] or None
 
 
 def folder_labels(image_set: ImageSet) -> list[str | None]:
-    """The name of each image's folder; None for images at the top. For scoring only."""
+    """The name of each image's folder; None for images at the top level. Only for scoring."""
     return [folder_of(name) for name in image_set.names]
 
 
 def csv_labels(image_set: ImageSet, path: Path) -> list[str | None]:
-    """Labels from a CSV with the columns `path` (relative to the source) and `label`.
+    """Labels from a CSV file with the columns `path` (relative to the source) and `label`.
 
-    None for images that it does not name. Rows of skipped files are passed over. Raises
-    `UserError` for a file that is no such table, a path with two labels, or no match at all.
+    None for images that are not in it. Rows of skipped files are ignored. Raises `UserError`
+    for a file that is not such a table, a path with two labels, or a table without any image of
+    the set.
     """
     shown = printable(str(path))
     labels: dict[str, str] = {}
     for number, name, label in _rows(Path(path), shown):
         if labels.setdefault(name, label) != label:
             raise UserError(
-                f"{shown}: line {number} gives {printable(name)} a second label; keep one row "
-                "per image."
+                f"Labels file {shown}: line {number} gives {printable(name)} a second label; keep "
+                "one row per image."
             )
     found = []
     for i in range(len(image_set)):
@@ -76,8 +77,8 @@ def csv_labels(image_set: ImageSet, path: Path) -> list[str | None]:
     if not any(found):
         example = printable(next(iter(labels), ""))
         raise UserError(
-            f"{shown}: no row names an image of this set (its first path is {example!r}, the "
-            f"set's is {image_set.names[0]!r}); write paths relative to the source."
+            f"Labels file {shown}: no row is about an image of this set (its first path is "
+            f"{example!r}, the set's is {image_set.names[0]!r}); write paths relative to the source."
         )
     return found
 
@@ -85,20 +86,27 @@ def csv_labels(image_set: ImageSet, path: Path) -> list[str | None]:
 def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
     try:
         if path.stat().st_size > _CSV_BYTES:
-            raise UserError(f"{shown}: larger than {_CSV_BYTES:,} bytes; give a smaller table.")
+            raise UserError(
+                f"Labels file {shown}: it is larger than {_CSV_BYTES:,} bytes; give a smaller table."
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{shown}: cannot be read ({error.strerror}); check the path.") from error
+        raise UserError(
+            f"Labels file {shown}: it cannot be read ({error.strerror}); check the path."
+        ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{shown}: not UTF-8 text; save it as CSV in UTF-8.") from error
+        raise UserError(
+            f"Labels file {shown}: it is not UTF-8 text; save it as CSV in UTF-8."
+        ) from error
     first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)  # Excel writes ';' in half of Europe
+    delimiter = max(",;\t", key=first.count)  # Excel writes ';' in many countries
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         header = [cell.strip().casefold() for cell in next(reader, [])]
         if header.count("path") != 1 or header.count("label") != 1:
             raise UserError(
-                f"{shown}: its first line must name the columns path and label, each once."
+                f"Labels file {shown}: its first line must have the columns path and label, each "
+                "once; add them."
             )
         at_path, at_label = header.index("path"), header.index("label")
         for row in reader:
@@ -106,12 +114,14 @@ def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
                 continue
             if len(row) <= max(at_path, at_label):
                 raise UserError(
-                    f"{shown}: line {reader.line_num} has {len(row)} columns instead of "
+                    f"Labels file {shown}: line {reader.line_num} has {len(row)} columns instead of "
                     f"{len(header)}; complete or remove it."
                 )
             yield reader.line_num, _key(row[at_path].strip()), row[at_label].strip()
     except csv.Error as error:
-        raise UserError(f"{shown}: line {reader.line_num} is no CSV ({error}).") from error
+        raise UserError(
+            f"Labels file {shown}: line {reader.line_num} is not CSV ({error}); correct it."
+        ) from error
 
 
 def _key(name: str) -> str:
@@ -121,23 +131,27 @@ def _key(name: str) -> str:
 
 @dataclass(frozen=True)
 class FolderMap:
-    """How folder names relate to class names. Suggestions count only once accepted."""
+    """Which class each folder name belongs to. Suggestions have no effect until accepted."""
 
     exact: dict[str, str]  # folder -> class of the same name
-    suggestions: dict[str, str]  # folder -> class that it resembles
-    unmatched: list[str]  # folders that resemble no class: out-of-distribution
+    suggestions: dict[str, str]  # folder -> class with a similar name
+    unmatched: list[str]  # folders without a similar class: out-of-distribution
 
     def resolve(self, accepted: Iterable[str] = ()) -> dict[str, str | None]:
-        """Folder -> class, None for out-of-distribution. `accepted`: folders whose suggestion
-        a person has confirmed."""
-        taken = set(accepted)
-        suggested = {f: c if f in taken else None for f, c in self.suggestions.items()}
+        """Folder -> class, None for out-of-distribution.
+
+        accepted: folders whose suggestion a person has confirmed.
+        """
+        confirmed = set(accepted)
+        suggested = {f: c if f in confirmed else None for f, c in self.suggestions.items()}
         return {**self.exact, **suggested, **dict.fromkeys(self.unmatched)}
 
 
 def map_folders(folders: Iterable[str], classes: list[str]) -> FolderMap:
-    """Match folder names to class names: the same name, or a suggestion for names that differ
-    in case, `_` and `-` for a space, plural, or a leading number; nothing is merged silently.
+    """Match folder names to class names.
+
+    Equal names match. Names that differ only in case, in `_` or `-` for a space, in number
+    (singular, plural) or in a leading number give a suggestion; nothing is merged silently.
     """
     exact, suggestions, unmatched = {}, {}, []
     same = {unicodedata.normalize("NFC", name): name for name in classes}
@@ -158,8 +172,10 @@ def map_folders(folders: Iterable[str], classes: list[str]) -> FolderMap:
 def as_classes(
     labels: Iterable[str | None], classes: list[str], accepted: Iterable[str] = ()
 ) -> list[str | None]:
-    """Labels as class names where they are one or their suggestion is `accepted`; other names,
-    which count as out-of-distribution, and None stay."""
+    """Labels as class names where they are equal to one or their suggestion is `accepted`.
+
+    Other names, which are out-of-distribution, and None remain unchanged.
+    """
     labels = list(labels)
     resolved = map_folders({name for name in labels if name}, classes).resolve(accepted)
     return [(resolved[name] or name) if name else None for name in labels]
@@ -171,7 +187,7 @@ def _loose(name: str) -> str:
 
 
 def _singular(name: str) -> str:
-    """The same for a singular and its plural; not always a word."""
+    """A form that a singular and its plural have in common; not always a word."""
     before, _, word = _loose(name).rpartition(" ")
     if word in _IRREGULAR:
         word = _IRREGULAR[word]

@@ -1,45 +1,47 @@
-"""What an intake accepts: every limit in one place, named where it applies."""
+"""The limits of an intake. A file over a limit is skipped, and the reason names the limit."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ueo_core.utils.errors import UserError
 
-VARIABLE = "UEO_STUDIO_LIMITS"  # sets limits, as the example shows
+VARIABLE = "UEO_STUDIO_LIMITS"  # environment variable that changes limits
 LIMITS_EXAMPLE = f'{VARIABLE}="max_files=200000, max_pixels=200_000_000"'
 
 
 class RejectedFile(Exception):
-    """A file is not imported; the message is the reason shown beside its name."""
+    """Raised for a file that cannot be used; the message is the reason shown with its name."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one intake. A file over a bound is skipped with the bound's name.
+    """The limits of one intake.
 
-    `configured` gives the defaults with what the variable UEO_STUDIO_LIMITS changes.
+    `configured` returns the defaults, changed by the environment variable UEO_STUDIO_LIMITS.
     """
 
-    max_files: int = 100_000  # files listed in one source; those beyond are left out together
-    max_total_bytes: int = 200 * 10**9  # bytes read (unpacked, for a zip) in one intake
+    max_files: int = 100_000  # files of one source; further files are left out and counted
+    max_total_bytes: int = 200 * 10**9  # bytes read (uncompressed, for a zip) in one intake
     max_file_bytes: int = 128 * 10**6  # bytes of one file; phone photos have 2-12 million
-    max_pixels: int = 120_000_000  # width x height in the header; large phone photos: 108 million
-    max_decode_bytes: int = 10**9  # estimated memory that decoding one image may take
-    max_aspect: float = 50.0  # long side / short side; training views grow with it
-    min_side: int = 2  # pixels; 1-pixel images are tracking dots
-    tiny_side: int = 32  # pixels; smaller images are imported, with a warning
-    max_zip_ratio: float = 200.0  # unpacked / packed bytes of a member; photos are near 1
-    max_zip_directory_bytes: int = 32 * 10**6  # the zip's list of contents
+    max_pixels: int = 120_000_000  # width x height; the largest phone photos have 108 million
+    max_decode_bytes: int = 10**9  # estimated memory to decode one image
+    max_aspect: float = 50.0  # long side / short side; training views grow with this ratio
+    min_side: int = 2  # pixels; images of one pixel are used for tracking, not for content
+    tiny_side: int = 32  # pixels; smaller images are used, with a warning
+    max_zip_ratio: float = (
+        200.0  # uncompressed / compressed bytes of a file in a zip; near 1 for photos
+    )
+    max_zip_directory_bytes: int = 32 * 10**6  # size of a zip file's directory
     max_name_chars: int = 1_000  # characters of a relative name
-    min_free_bytes: int = 500 * 10**6  # bytes that stay free on the store's disk
+    min_free_bytes: int = 500 * 10**6  # bytes to leave free on the store's disk
 
     def check_shape(self, width: int, height: int) -> None:
-        """Refuse an image whose header size (pixels) is out of bounds."""
+        """Raise `RejectedFile` for an image size (pixels) that is over a limit."""
         if width < 1 or height < 1:
-            raise RejectedFile("the header gives it no pixels")
+            raise RejectedFile("the header says that it has no pixels")
         if width * height > self.max_pixels:
             raise RejectedFile(
                 f"{width} x {height} pixels, over the limit max_pixels = {self.max_pixels:,}"
@@ -50,28 +52,28 @@ class Limits:
             )
         if max(width, height) > self.max_aspect * min(width, height):
             raise RejectedFile(
-                f"{width} x {height} pixels, longer than the limit max_aspect = "
-                f"{self.max_aspect:g} allows"
+                f"{width} x {height} pixels, an aspect ratio over the limit max_aspect = "
+                f"{self.max_aspect:g}"
             )
 
     @classmethod
     def configured(cls) -> Limits:
-        """The limits of this process. Raises `UserError` for a setting that is none."""
-        kinds: dict[str, type] = {field.name: type(field.default) for field in fields(cls)}
+        """The limits of this process. Raises `UserError` if the variable is not valid."""
+        defaults = {name: getattr(cls, name) for name in cls.__dataclass_fields__}
         changed: dict[str, Any] = {}
         for part in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
             name, _, value = (piece.strip() for piece in part.partition("="))
-            if name not in kinds:
+            if name not in defaults:
                 raise UserError(
-                    f"{VARIABLE}: there is no limit {name[:60]!r}; choose from {', '.join(kinds)}."
+                    f"Limits ({VARIABLE}): there is no limit {name[:60]!r}; choose from {', '.join(defaults)}."
                 )
             try:
-                changed[name] = kinds[name](value)
+                changed[name] = type(defaults[name])(value)
             except ValueError:
                 changed[name] = -1
             if not 0 < changed[name] < float("inf"):
                 raise UserError(
-                    f"{VARIABLE}: {name} = {value[:60]!r} is no positive number; write it as "
-                    f"{name}={getattr(cls, name)}."
+                    f"Limits ({VARIABLE}): {name} = {value[:60]!r} is not a positive number; write "
+                    f"it as {name}={defaults[name]}."
                 )
         return cls(**changed)

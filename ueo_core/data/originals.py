@@ -1,7 +1,7 @@
-"""The files that a set was made from, where they are still at their import location.
+"""The original files of an image set, if they are still at the import location.
 
-The store keeps pixels at training size, not files. Where the source is still there, its files
-can be read again; each is checked against the content hash, so no other file is returned.
+The store has pixels at training size, not files. If the source still exists, its files can be
+read again; each is checked against the content hash, so that a changed file is not used.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from ueo_core.utils.files import read_json
 
 
 class Originals:
-    """Original bytes of an image set's images. A context manager: it holds archives open."""
+    """Original bytes of the images of a set. A context manager, as it keeps archives open."""
 
     def __init__(self, store: Path, images: ImageSet, source: Path | None = None) -> None:
-        """source: the folder or zip to look in, UserError when it is none; else those that the
-        store remembers having read."""
+        """source: the folder or zip file to search; None: all sources that the store has read.
+
+        Raises `UserError` if `source` is not a folder or zip file.
+        """
         self._images, self._limits = images, Limits.configured()
         self._entries: list[dict[str, Entry]] = []
         self._open = contextlib.ExitStack()
         wanted = {images.content_hash(i) for i in range(len(images))}
         if source is not None:
-            self._look_in(source, store)
+            self._search(source, store)
             return
         for path in _sources(store, wanted):
-            with contextlib.suppress(UserError):  # gone, or no longer a source
-                self._look_in(path, store)
+            with contextlib.suppress(UserError):  # deleted, or no longer a source
+                self._search(path, store)
 
     def __enter__(self) -> Originals:
         return self
@@ -42,7 +44,7 @@ class Originals:
         self._open.close()
 
     def read(self, i: int) -> bytes | None:
-        """The bytes of image i's file, or None where it is gone or no longer the same."""
+        """The bytes of image i's file, or None if it was deleted or changed."""
         original = self._images.original(i)
         for names in self._entries:
             for name in (original.name, *original.aliases):
@@ -50,7 +52,7 @@ class Originals:
                     return data
         return None
 
-    def _look_in(self, source: Path, store: Path) -> None:
+    def _search(self, source: Path, store: Path) -> None:
         opened = self._open.enter_context(open_path(source, self._limits, store))
         self._entries.append({entry.name: entry for entry in opened.entries})
 
@@ -60,14 +62,14 @@ class Originals:
         try:
             with entry.open() as file:
                 data = file.read(self._limits.max_file_bytes)
-        except Exception:  # an archive's reader raises whatever its format does
+        except Exception:  # readers of archives raise many kinds of errors
             return None
         same = hashlib.sha256(data).hexdigest() == self._images.content_hash(i)
         return data if same else None
 
 
 def _sources(store: Path, wanted: set[str]) -> list[Path]:
-    """The folders and zips that the store has read any of these contents from, most of them first."""
+    """The folders and zip files that the store has read these contents from, most files first."""
     found = []
     for path in (store / "hashes").glob("*.json"):
         listed = read_json(path) or {}

@@ -1,11 +1,11 @@
-"""Packs: the pixels of many images in one file, and beside it what each of them is.
+"""Packs: the pixels of many images in one file, with an index file.
 
-    <id>.pixels   uint8 (H, W, 3) arrays, one after the other
+    <id>.pixels   uint8 (H, W, 3) arrays, one after another
     <id>.index    one row of fixed length per image, written after its pixels
 
-A file per image costs small photos more time than their decoding does. A pack has one writer,
-which only appends: an end at any moment leaves whole images and at most one cut short, whose row
-is missing, cut or fails its check; it is passed over.
+For small photos, creating one file per image takes longer than decoding. A pack has one writer,
+which only appends. If it is killed, at most the last image is incomplete; its row is missing,
+truncated or fails its check, and the image is ignored.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ PIXELS, INDEX = ".pixels", ".index"
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """One image at one size in a pack."""
+    """The place of one image at one size in a pack."""
 
     sha: str  # sha256 (hex) of the original file
     pack: str
-    offset: int  # bytes into the pack's pixels
+    offset: int  # bytes from the start of the pack's pixels
     width: int  # pixels of the upright original
     height: int
     side: int  # pixels, the stored short side
@@ -75,7 +75,7 @@ def pixel_bytes(width: int, height: int, short_side: int) -> int:
 
 
 def read_rows(root: Path, pack: str, start: int = 0) -> Iterator[Packed]:
-    """The whole images of a pack, from row `start` on."""
+    """The complete images of a pack, starting at row `start`."""
     with open(root / f"{pack}{INDEX}", "rb") as file:
         file.seek(start * ROW_BYTES)
         rows = file.read()
@@ -92,7 +92,7 @@ def read_rows(root: Path, pack: str, start: int = 0) -> Iterator[Packed]:
 
 
 def read_pixels(root: Path, packed: Packed) -> np.ndarray:
-    """uint8 (H, W, 3), the caller's own. Raises `FileNotFoundError` when the pack lost them."""
+    """uint8 (H, W, 3), owned by the caller. Raises `FileNotFoundError` if they are missing."""
     pixels = np.empty(packed.shape, np.uint8)
     with open(root / f"{packed.pack}{PIXELS}", "rb", buffering=0) as file:
         file.seek(packed.offset)
@@ -106,12 +106,12 @@ def read_pixels(root: Path, packed: Packed) -> np.ndarray:
 
 
 class PackWriter:
-    """One new pack, for any number of threads; its files are made by the first image."""
+    """Writes one new pack, from any number of threads; the first image creates its files."""
 
     def __init__(self, root: Path, ending: str = "") -> None:
         self._root, self._ending, self.pack = root, ending, unique_name()
         self._lock, self._open = threading.Lock(), contextlib.ExitStack()
-        self._files: tuple[BinaryIO, BinaryIO] | None = None  # pixels, rows
+        self._files: tuple[BinaryIO, BinaryIO] | None = None  # pixels, index
         self._end = 0  # bytes of pixels written
 
     def __enter__(self) -> PackWriter:
@@ -121,7 +121,7 @@ class PackWriter:
         self._open.close()
 
     def add(self, sha: str, image: Decoded, short_side: int) -> Packed:
-        """Append an image; raises `OSError` with the pack as it was before."""
+        """Append an image. Raises `OSError` and leaves the pack unchanged if that fails."""
         return self.append(
             image.pixels,
             sha,
@@ -145,20 +145,20 @@ class PackWriter:
         with self._lock:
             if self._files is None:
                 self._root.mkdir(parents=True, exist_ok=True)
-                self._files = self._make(PIXELS), self._make(INDEX)
-            stored, rows = self._files
+                self._files = self._create(PIXELS), self._create(INDEX)
+            pixel_file, index_file = self._files
             packed = Packed(sha, self.pack, self._end, width, height, side, spread, format)
             try:
-                _write_all(stored, np.ascontiguousarray(pixels).data.cast("B"))
-            except OSError:  # a full disk: what was written of it is removed
-                stored.seek(self._end)
-                stored.truncate()
+                _write_all(pixel_file, np.ascontiguousarray(pixels).data.cast("B"))
+            except OSError:  # a full disk: remove the part that was written
+                pixel_file.seek(self._end)
+                pixel_file.truncate()
                 raise
             self._end += packed.size
-            _write_all(rows, memoryview(packed.row()))
+            _write_all(index_file, memoryview(packed.row()))
             return packed
 
-    def _make(self, kind: str) -> BinaryIO:
+    def _create(self, kind: str) -> BinaryIO:
         return self._open.enter_context(open(self.path(kind), "xb", buffering=0))
 
     def path(self, kind: str) -> Path:
@@ -171,7 +171,7 @@ def _write_all(file: BinaryIO, view: memoryview) -> None:
 
 
 def repack(root: Path, keep: Iterable[Packed]) -> None:
-    """Copy images into a new pack, which appears whole or not at all. Raises `OSError`."""
+    """Copy images into a new pack; it is complete or not created at all. Raises `OSError`."""
     with PackWriter(root, TEMPORARY) as writer:
         try:
             for p in keep:
@@ -181,12 +181,12 @@ def repack(root: Path, keep: Iterable[Packed]) -> None:
             for kind in (PIXELS, INDEX):
                 writer.path(kind).unlink(missing_ok=True)
             raise
-    for kind in (PIXELS, INDEX):  # a pack is found by its index, so that one comes last
+    for kind in (PIXELS, INDEX):  # a pack is found by its index, so the index comes last
         os.replace(writer.path(kind), root / f"{writer.pack}{kind}")
 
 
 def remove(root: Path, pack: str) -> None:
-    """Delete a pack, its index first: no index, no pack."""
+    """Delete a pack; its index first, as a pack without an index is ignored."""
     for kind in (INDEX, PIXELS):
         with contextlib.suppress(OSError):
             (root / f"{pack}{kind}").unlink()

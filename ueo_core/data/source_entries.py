@@ -1,4 +1,4 @@
-"""What a source lists: the files to read, and those it passes over with the reason."""
+"""The list of a source: the files to read, and the skipped files with the reason."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Entry:
 
     name: str  # safe relative posix name, unique in the source
     open: Callable[[], IO[bytes]]
-    size: int  # bytes it claims to have
-    packed: int | None = None  # bytes in its archive, None outside one
-    identity: tuple[int, ...] | None = None  # equal later: the file has not changed since
+    size: int  # bytes, as listed by its source
+    packed: int | None = None  # compressed bytes in its archive, None outside one
+    identity: tuple[int, ...] | None = None  # if equal later, the file has not changed
 
 
 @dataclass
 class Source:
-    """What an intake reads: a context manager that closes its archives."""
+    """The input of an intake; a context manager that closes its archives."""
 
     name: str
-    path: Path | None = None  # where the identities hold
+    path: Path | None = None  # None for uploads, whose files have no identity
     entries: list[Entry] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     left_out: int = 0  # files beyond max_files
@@ -42,7 +42,9 @@ class Source:
         self.closing.close()
 
     def skip(self, raw: str, reason: str) -> None:
+        """Add a skipped file, by its unchecked name."""
         self.skipped.append(SkippedFile(printable(raw), reason))
 
     def full(self, limits: Limits) -> bool:
+        """Whether the limit max_files is reached."""
         return len(self.entries) + len(self.skipped) >= limits.max_files

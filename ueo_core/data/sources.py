@@ -1,4 +1,4 @@
-"""Folders, zip archives and uploads as lists of files to read, none of them trusted."""
+"""Folders, zip archives and uploads as lists of files to read; all of them are untrusted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ueo_core.data.decode import sniff
 from ueo_core.data.folder_walk import list_folder
@@ -18,13 +18,16 @@ from ueo_core.data.source_entries import Entry, Source
 from ueo_core.data.zip_archive import list_zip
 from ueo_core.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 Upload = tuple[str, "BinaryIO | bytes | Path"]
 
 
 def open_path(path: Path, limits: Limits, avoid: Path) -> Source:
-    """The files of a folder or a zip archive; `avoid` is the store, which is never imported.
+    """List the files of a folder or zip archive, without those of the store at `avoid`.
 
-    Raises `UserError` for a missing or empty source and for a file that is no archive.
+    Raises `UserError` for a missing or empty source and for a file that is not a zip archive.
     """
     path = Path(path)
     shown = printable(str(path))
@@ -32,11 +35,13 @@ def open_path(path: Path, limits: Limits, avoid: Path) -> Source:
         kind = path.stat().st_mode
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{shown}: no such folder or zip file; check the path and its permissions."
+            f"Source “{shown}”: there is no such folder or zip file; check the path and its "
+            "permissions."
         ) from error
-    source = Source(name=printable(path.resolve().name or str(path)), path=path.resolve())
+    resolved = path.resolve()
+    source = Source(name=printable(resolved.name or str(path)), path=resolved)
     if stat.S_ISDIR(kind):
-        list_folder(source, limits, avoid)
+        list_folder(source, resolved, limits, avoid)
     elif stat.S_ISREG(kind) and zipfile.is_zipfile(path):
         info = path.stat()
         opened = source.closing.enter_context(path.open("rb"))
@@ -48,24 +53,26 @@ def open_path(path: Path, limits: Limits, avoid: Path) -> Source:
             raise
     else:
         raise UserError(
-            f"{shown}: neither a folder nor a zip file; give the folder that holds the images, "
-            "or a zip of it."
+            f"Source “{shown}”: it is neither a folder nor a zip file; give the folder with the "
+            "images, or a zip file of it."
         )
     if not source.entries and not source.skipped:
         source.closing.close()
-        raise UserError(f"{shown}: holds no files; put images into it or choose another one.")
+        raise UserError(
+            f"Source “{shown}”: it contains no files; add images or choose another one."
+        )
     return source
 
 
 def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
-    """Uploaded files; a zip among them is opened, in a folder of its name beside other files.
+    """List uploaded files. A zip file among other files becomes a folder of the same name.
 
-    Raises `UserError` when there are none.
+    Raises `UserError` if there are none.
     """
     source, names = Source(name=name), UniqueNames()
     uploads = list(files)
     if not uploads:
-        raise UserError("Upload: no files were given; choose some images, a folder or a zip.")
+        raise UserError("Upload: no files were given; choose images, a folder or a zip file.")
     for raw, content in uploads:
         if source.full(limits):
             source.left_out += 1
@@ -86,24 +93,26 @@ def open_uploads(files: Iterable[Upload], name: str, limits: Limits) -> Source:
             except UserError as error:
                 source.skip(safe, str(error))
         elif safe.casefold().endswith(".zip") and not _starts_as_image(opener):
-            source.skip(safe, "named .zip, but not a zip file: damaged, or not copied completely")
+            source.skip(
+                safe, "has the name of a zip file but is not one: damaged, or not completely copied"
+            )
         else:
-            source.entries.append(Entry(names.take(safe), opener, size))
+            source.entries.append(Entry(names.unique(safe), opener, size))
     return source
 
 
 def within_roots(path: str | Path, roots: Sequence[Path]) -> Path:
-    """`path`, resolved, if it lies in one of the folders that may be read; else `UserError`."""
+    """Resolve `path`. Raises `UserError` unless it is inside one of the folders `roots`."""
     shown = printable(str(path))
     try:
         resolved = Path(path).expanduser().resolve()
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{shown}: not a usable path; check its spelling.") from error
+        raise UserError(f"Path “{shown}”: it is not a valid path; check its spelling.") from error
     if not any(resolved.is_relative_to(Path(root).resolve()) for root in roots):
         allowed = ", ".join(str(root) for root in roots) or "none"
         raise UserError(
-            f"{shown}: outside the folders that may be read ({allowed}); choose a path inside "
-            "them or start the app with another root."
+            f"Path “{shown}”: it is outside the folders that may be read ({allowed}); choose a path "
+            "inside them, or start the app with another root."
         )
     return resolved
 
@@ -119,18 +128,16 @@ def _upload(content: BinaryIO | bytes | Path) -> tuple[int, Callable[[], BinaryI
 
 
 class _Rewound(io.RawIOBase):
-    """A caller's open file, read from its beginning and left open afterwards."""
+    """A caller's open file, read from its start and left open afterwards."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         file.seek(0)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        data = self._file.read(len(buffer))
-        buffer[: len(data)] = data
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._file.read(len(view))
+        view[: len(data)] = data
         return len(data)
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -138,6 +145,9 @@ class _Rewound(io.RawIOBase):
 
     def tell(self) -> int:
         return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
 
     def seekable(self) -> bool:
         return True

@@ -1,12 +1,13 @@
-"""The image store: a source is imported once, and read as an image set at training size.
+"""The image store: images are decoded once and stored at training size.
 
 store/
-  objects/…              content-addressed pixels, see objects.py and packs.py
-  sets/<id>.json         manifest: names, hashes, sizes, aliases and the intake's report
+  objects/…              content-addressed pixels, see object_store.py and pack_file.py
+  sets/<id>.json         manifest: names, hashes, sizes, aliases and the report of the intake
   sets/<id>.used         its time stamp is the last use
-  features/<id>/         features of its images, see zero_shot.py
-  hashes/<source>.json   (name, size, time stamps) -> content hash: importing again reads nothing
-  working/<random>       held by a running intake; prune.lock by a running prune
+  features/<id>/         zero-shot features of its images, see feature_cache.py
+  hashes/<source>.json   (name, size, time stamps) -> content hash, see hash_cache.py
+  working/<random>       locked by a running intake
+  prune.lock             locked by a running prune
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ueo_core.data.intake import Intake
 from ueo_core.data.intake_report import IntakeReport, Progress, SetInfo, Usage
 from ueo_core.data.intake_summary import fingerprint, summarize
 from ueo_core.data.limits import Limits
-from ueo_core.data.object_store import Objects
+from ueo_core.data.object_store import ObjectStore
 from ueo_core.data.pack_file import ROW_BYTES, pixel_bytes
 from ueo_core.data.safe_names import printable
 from ueo_core.data.source_entries import Source
@@ -35,16 +36,16 @@ from ueo_core.utils.files import TEMPORARY, exclusive, read_json, unique_name, w
 
 log = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{16}")
-_FORMAT = 2  # 1 kept a file per image
+_FORMAT = 2  # format 1 had one file per image
 _KEYS = {"id", "name", "fingerprint", "created", "short_sides", "report", "images"}
 
 
 class Store:
     """Images on disk under `root`, with a short side of at most `short_side` pixels.
 
-    366 fits training at 224 pixels (a crop of half the area never enlarges), 549 fits 336,
-    105 fits 64. Stores of several sizes share one root. Threads and processes may use it at
-    the same time, and an end at any moment leaves it readable.
+    A short side of 366 is right for training at 224 pixels (a crop of half the area is never
+    enlarged), 549 for 336 and 105 for 64. Stores of several sizes can use the same root. Threads
+    and processes may use it at the same time. It stays readable if a process is killed.
     """
 
     def __init__(self, root: Path, short_side: int = 366) -> None:
@@ -55,10 +56,10 @@ class Store:
             (self.root / "sets").mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"Image store “{self.root}”: it cannot be created ({error.strerror}); choose "
+                f"Image store {self.root}: it cannot be created there ({error.strerror}); choose "
                 "another folder."
             ) from error
-        self._objects = Objects(self.root / "objects")
+        self._objects = ObjectStore(self.root / "objects")
         self._known = KnownHashes(self.root / "hashes")
         self._manifests: dict[str, tuple[tuple[int, ...], dict]] = {}
 
@@ -72,14 +73,16 @@ class Store:
         workers: int | None = None,
         name: str | None = None,
     ) -> IntakeReport:
-        """Import a folder or a zip file; importing it again costs almost nothing.
+        """Import the images of a folder or zip file; images in the store are not decoded again.
 
-        Raises `UserError` for a missing or empty source; a bad file only adds to `skipped`.
+        progress, cancelled: called in the caller's thread, once per file. workers: threads, by
+        default one per core. Raises `UserError` for a missing or empty source; a bad file is only
+        added to `skipped`.
         """
         limits = limits or Limits.configured()
         with open_path(Path(source), limits, self.root) as opened:
             opened.name = printable(name) if name else opened.name
-            return self._take(opened, limits, progress, cancelled, workers)
+            return self._ingest(opened, limits, progress, cancelled, workers)
 
     def ingest_files(
         self,
@@ -91,29 +94,22 @@ class Store:
         workers: int | None = None,
         name: str = "upload",
     ) -> IntakeReport:
-        """Import uploads, (unsanitized name, open file | bytes | path), by the same checks."""
+        """Import uploads, (unchecked name, open file | bytes | path), in the same way."""
         limits = limits or Limits.configured()
         with open_uploads(files, printable(name), limits) as opened:
-            return self._take(opened, limits, progress, cancelled, workers)
+            return self._ingest(opened, limits, progress, cancelled, workers)
 
     def open(self, set_id: str) -> ImageSet:
-        """Raises `UserError` when there is no such set."""
-        manifest = self._manifest(set_id)
-        if manifest is None:
-            raise UserError(
-                f"Image set {printable(str(set_id), 40)}: not in the store {self.root}; import the "
-                "images again."
-            )
-        with contextlib.suppress(OSError):
-            (self.root / "sets" / f"{set_id}.used").touch()
+        """Open an image set. Raises `UserError` if there is no such set."""
+        manifest = self._used_manifest(set_id)
         return ImageSet(self._objects, self.short_side, manifest, manifest["images"])
 
     def report(self, set_id: str) -> IntakeReport:
-        """What the set's last intake said. Raises `UserError` when there is no such set."""
-        return IntakeReport.from_json(self.open(set_id).report)
+        """The report of the set's last intake. Raises `UserError` if there is no such set."""
+        return IntakeReport.from_json(self._used_manifest(set_id)["report"])
 
     def sets(self) -> list[SetInfo]:
-        """All sets, the last used first."""
+        """All sets, the most recently used first."""
         found = []
         for path in (self.root / "sets").glob("*.json"):
             if (manifest := self._manifest(path.stem)) is not None:
@@ -121,23 +117,23 @@ class Store:
         return sorted(found, key=lambda info: (-info.last_used, info.id))
 
     def delete(self, set_id: str) -> None:
-        """Delete a set; its images stay until `prune`. Raises `UserError` when unknown."""
+        """Delete a set; `prune` deletes its images. Raises `UserError` if there is no such set."""
         shutil.rmtree(self.open(set_id).features, ignore_errors=True)
         for ending in ("json", "used"):
             (self.root / "sets" / f"{set_id}.{ending}").unlink(missing_ok=True)
 
     def prune(self) -> int:
-        """Delete what no set refers to; returns the bytes freed.
+        """Delete everything that no set uses. → bytes freed
 
-        Raises `UserError` while an intake is running: its images belong to no set yet.
+        Raises `UserError` while an intake is running, as its images belong to no set yet.
         """
         with exclusive(self.root / "prune.lock", 10) as alone:
             if not alone or self._busy():
                 raise UserError(
-                    "Image store: images are being imported; clean up when that is done."
+                    "Image store: images are being imported; delete unused data after that."
                 )
             before = self._size()
-            for left_over in self.root.rglob(f"*{TEMPORARY}"):  # of processes that were killed
+            for left_over in self.root.rglob(f"*{TEMPORARY}"):  # by processes that were killed
                 with contextlib.suppress(OSError):
                     left_over.unlink()
             self._objects.prune(self._used())
@@ -145,6 +141,7 @@ class Store:
             return before - self._size()
 
     def usage(self) -> Usage:
+        """The disk usage of the store."""
         left_over = sum(_bytes(path) for path in self.root.rglob(f"*{TEMPORARY}"))
         unused = left_over + self._objects.wasted(self._used())
         return Usage(self._size(), unused, shutil.disk_usage(self.root).free)
@@ -153,13 +150,13 @@ class Store:
         return sum(_bytes(path) for path in self.root.rglob("*") if path.is_file())
 
     def _used(self) -> set[str]:
-        """The content hashes that a set refers to."""
+        """The content hashes that any set uses."""
         manifests = (self._manifest(path.stem) for path in (self.root / "sets").glob("*.json"))
         return {image["sha256"] for found in manifests if found for image in found["images"]}
 
-    # -- intake ---------------------------------------------------------------------------
+    # Intake
 
-    def _take(
+    def _ingest(
         self,
         source: Source,
         limits: Limits,
@@ -176,16 +173,16 @@ class Store:
             report, images = summarize(source, outcomes, limits, self.short_side, seconds)
             with self._writable():
                 self._known.save(source, outcomes)
-                if images:
-                    self._write_manifest(report, images)
+                if report.set_id:
+                    self._write_manifest(report.set_id, report, images)
         log.info("%s: %d usable, %d skipped", source.name, report.usable, len(report.skipped))
         return report
 
-    def _write_manifest(self, report: IntakeReport, images: list[dict]) -> None:
-        before = self._manifest(str(report.set_id)) or {}
+    def _write_manifest(self, set_id: str, report: IntakeReport, images: list[dict]) -> None:
+        before = self._manifest(set_id) or {}
         manifest = {
             "format": _FORMAT,
-            "id": report.set_id,
+            "id": set_id,
             "name": report.name,
             "fingerprint": fingerprint(images),
             "created": before.get("created", time.time()),
@@ -193,16 +190,16 @@ class Store:
             "report": report.to_json(),
             "images": images,
         }
-        write_json(self.root / "sets" / f"{report.set_id}.json", manifest)
+        write_json(self.root / "sets" / f"{set_id}.json", manifest)
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
-        """Keeps `prune` away; the mark loses its lock with its process."""
+        """Prevent `prune` by a locked file; the lock is released if the process is killed."""
         mark = self.root / "working" / unique_name()
         with contextlib.ExitStack() as held:
             with self._writable(), exclusive(self.root / "prune.lock", 600) as alone:
                 if not alone:
-                    raise UserError("Image store: it is being cleaned up; try again soon.")
+                    raise UserError("Image store: unused data is being deleted; try again soon.")
                 held.callback(mark.unlink, missing_ok=True)
                 held.enter_context(exclusive(mark, 0))
             yield
@@ -213,7 +210,7 @@ class Store:
             yield
         except OSError as error:
             raise UserError(
-                f"Image store {self.root}: cannot be written ({error.strerror}); free some space "
+                f"Image store {self.root}: it cannot be written ({error.strerror}); free disk space "
                 "or check its permissions."
             ) from error
 
@@ -225,7 +222,19 @@ class Store:
             mark.unlink(missing_ok=True)
         return False
 
-    # -- manifests ------------------------------------------------------------------------
+    # Manifests
+
+    def _used_manifest(self, set_id: str) -> dict:
+        """The manifest of a set, which counts as a use. Raises `UserError` if there is none."""
+        manifest = self._manifest(set_id)
+        if manifest is None:
+            raise UserError(
+                f"Image set {printable(str(set_id), 40)}: it is not in the store {self.root}; import "
+                "the images again."
+            )
+        with contextlib.suppress(OSError):
+            (self.root / "sets" / f"{set_id}.used").touch()
+        return manifest
 
     def _manifest(self, set_id: str) -> dict | None:
         if not _ID.fullmatch(str(set_id)):
@@ -261,6 +270,6 @@ class Store:
 
 
 def _bytes(path: Path) -> int:
-    with contextlib.suppress(OSError):  # an intake may rename it meanwhile
+    with contextlib.suppress(OSError):  # an intake may rename it in the meantime
         return path.stat().st_size
     return 0

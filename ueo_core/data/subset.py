@@ -1,4 +1,4 @@
-"""Some images of a set, as training sees images: how many, and their pixels."""
+"""Some images of a set with the interface that training uses: their number and their pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ueo_core.data.image_set import ImageSet
 
 
 class Subset:
-    """The images at `indices` of a set, in that order; no name, no label."""
+    """The images at `indices` of a set, in that order; without names and labels."""
 
     def __init__(self, images: ImageSet, indices: Sequence[int] | NDArray[np.integer]) -> None:
         self._images, self._indices = images, indices

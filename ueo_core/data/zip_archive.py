@@ -1,12 +1,12 @@
-"""The members of a zip archive, read in place: nothing is ever unpacked to disk by its name."""
+"""The files of a zip archive, read in place: nothing is ever extracted to disk by its name."""
 
 from __future__ import annotations
 
+import functools
 import io
 import stat
 import zipfile
-from functools import partial
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, relative_name
@@ -15,7 +15,7 @@ from ueo_core.utils.errors import UserError
 
 
 class _BoundedReads(io.RawIOBase):
-    """Refuses the one huge read by which zipfile loads a hostile list of contents."""
+    """Limits the single read by which zipfile loads the directory of an archive."""
 
     def __init__(self, file: BinaryIO, limit: int) -> None:
         self._file, self._limit = file, limit
@@ -24,7 +24,7 @@ class _BoundedReads(io.RawIOBase):
         data = self._file.read(min(size if size >= 0 else self._limit + 1, self._limit + 1))
         if max(size, len(data)) > self._limit:
             raise RejectedFile(
-                f"its list of contents is over the limit max_zip_directory_bytes = {self._limit:,}"
+                f"its directory is over the limit max_zip_directory_bytes = {self._limit:,}"
             )
         return data
 
@@ -50,16 +50,16 @@ def list_zip(
     prefix: str = "",
     identity: tuple[int, ...] | None = None,
 ) -> None:
-    """Add the members of the zip in `file`, which stays open as long as the source.
+    """Add the files of the zip archive in `file`, which must stay open as long as the source.
 
-    `identity` tells this archive from a changed one. Raises `UserError` for a broken archive.
+    identity: changes if the archive changes. Raises `UserError` for a broken archive.
     """
     try:
         archive = zipfile.ZipFile(_BoundedReads(file, limits.max_zip_directory_bytes))
     except RejectedFile as error:
-        raise UserError(f"{shown}: {error}; split the archive or raise the limit.") from error
-    except Exception as error:  # zipfile meets hostile bytes with many kinds of errors
-        raise UserError(f"{shown}: a broken zip file; pack it again.") from error
+        raise UserError(f"Zip file {shown}: {error}; split it or raise the limit.") from error
+    except Exception as error:  # zipfile raises many kinds of errors on malformed bytes
+        raise UserError(f"Zip file {shown}: it is broken; create it again.") from error
     source.closing.enter_context(archive)
     for info in archive.infolist():
         if info.is_dir():
@@ -76,13 +76,17 @@ def list_zip(
         member = None if identity is None else (*identity, info.CRC, info.header_offset)
         source.entries.append(
             Entry(
-                names.take(name),
-                partial(archive.open, info),
+                names.unique(name),
+                functools.partial(_open_member, archive, info),
                 info.file_size,
                 packed=info.compress_size,
                 identity=member,
             )
         )
+
+
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
+    return archive.open(info)
 
 
 def _check_member(info: zipfile.ZipInfo, name: str) -> None:
@@ -94,7 +98,9 @@ def _check_member(info: zipfile.ZipInfo, name: str) -> None:
     if kind not in (0, stat.S_IFREG):
         raise RejectedFile("not a regular file")
     if info.flag_bits & 0x1:
-        raise RejectedFile("encrypted; pack it again without a password")
-    # bzip2 and LZMA members can unpack to gigabytes in a single step of zipfile.
+        raise RejectedFile("encrypted; create the zip file again without a password")
+    # bzip2 and LZMA files can expand to gigabytes in a single step of zipfile.
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise RejectedFile("packed by a rare method; pack it again as a standard zip")
+        raise RejectedFile(
+            "an unusual compression method; create the zip file again with the standard one"
+        )

@@ -14,7 +14,7 @@ from ueo_core.utils.errors import UserError
 
 SHOWCASE_DOMAIN = "night"
 SIZE = 160  # pixels a side
-CLASSES, STRANGERS = 16, 8  # class names that the user cares about; further nouns, OOD
+CLASSES, OOD_CLASSES = 16, 8  # class names that the user cares about; further nouns, OOD
 PER_POOL_CLASS, PER_TEST_CLASS = 16, 12
 
 
@@ -80,7 +80,7 @@ def problem(shift: str = DEFAULT_SHIFT, seed: int = 0, domain: str = SHOWCASE_DO
     g = np.random.default_rng([seed, 7])
     nouns = [str(n) for n in g.permutation(list(NOUNS))]
     classes = sorted(nouns[:CLASSES])
-    ood = sorted(nouns[CLASSES : CLASSES + STRANGERS])
+    ood = sorted(nouns[CLASSES : CLASSES + OOD_CLASSES])
     kind = SHIFTS[shift]
     in_pool = classes[: kind.known] + ood[: kind.ood]
     pool = [str(n) for n in g.permutation(np.repeat(in_pool, PER_POOL_CLASS))]

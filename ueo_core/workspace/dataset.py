@@ -58,11 +58,18 @@ class Dataset:
     def is_sample(self) -> bool:
         return self.origin.get("kind") == "sample"
 
-    def images(self, part: str = "pool", short_side: int = TEACHING_SIDE) -> ImageSet:
-        """The images of `pool` or `holdout`. UserError when they were deleted."""
+    def reference(self, part: str) -> dict:
+        """The reference of `pool` or `holdout`. UserError when there is no test set."""
         named = self.pool if part == "pool" else self.holdout
         if named is None:
-            raise ValueError(f"{self.id} has no {part}")
+            raise UserError(
+                f"Dataset “{self.title}”: it has no test set; add one on the Data page."
+            )
+        return named
+
+    def images(self, part: str = "pool", short_side: int = TEACHING_SIDE) -> ImageSet:
+        """The images of `pool` or `holdout`. UserError when they were deleted."""
+        named = self.reference(part)
         return Store(Path(named["store"]), short_side).open(named["set"])
 
     def raw_labels(self) -> dict[str, list[str | None] | None]:
@@ -81,7 +88,7 @@ class Dataset:
             for part, raw in self.raw_labels().items()
         }
 
-    def in_both(self) -> int:
+    def holdout_overlap(self) -> int:
         """How many test images the run also adapts to: a score on them says little."""
         if not self.holdout:
             return 0

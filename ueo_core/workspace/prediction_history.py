@@ -57,9 +57,9 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
         not adapter_file.guarded or adapter_file.own_predictions.is_file()
     ):
         config = RunFolder(adapter_file.run).config
-        for part, words in PARTS.items():
+        for part, kind in PARTS.items():
             if config.get(part):
-                title = f"{config[part]['name']}: {words}"
+                title = f"{config[part]['name']}: {kind}"
                 found.append(ClassifiedSet(part, title, config[part], config["created"]))
     return found
 

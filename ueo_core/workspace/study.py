@@ -100,29 +100,41 @@ class Study:
 
 def measured_part(dataset: Dataset) -> str | None:
     """The part of a dataset that a protocol can measure with: the one whose images have labels."""
-    if dataset.is_sample:
-        return None  # its pool lacks classes on purpose; the Drawings stand for it
-    labels = dataset.labels()
-    found = [p for p in ("pool", "holdout") if len(set(labels[p] or ()) - {None}) > 1]
+    found = _measured(dataset)
     return found[0] if found else None
 
 
-def marks_of(dataset: Dataset) -> str:
+def _measured(dataset: Dataset) -> tuple[str, list[str | None]] | None:
+    """The part that `measured_part` names, and its labels."""
+    if dataset.is_sample:
+        return None  # its pool lacks classes on purpose; the Drawings are used instead
+    for part, labels in dataset.labels().items():
+        if labels and len(set(labels) - {None}) > 1:
+            return part, labels
+    return None
+
+
+def _require_measured(dataset: Dataset) -> tuple[str, list[str | None]]:
+    """As `_measured`. UserError for a dataset without such a part."""
+    found = _measured(dataset)
+    if found is None:
+        raise UserError(
+            f"Dataset “{dataset.title}”: a protocol measures, so it needs images with labels of two names "
+            "or more; give it labels on the Data page."
+        )
+    return found
+
+
+def dataset_fingerprint(dataset: Dataset) -> str:
     """Changes with the images, the class names and the labels of a dataset."""
-    part = measured_part(dataset) or "pool"
-    kept = [getattr(dataset, part)["fingerprint"], dataset.classes, dataset.labels()[part]]
+    part, labels = _require_measured(dataset)
+    kept = [dataset.reference(part)["fingerprint"], dataset.classes, labels]
     return sha256(json.dumps(kept).encode()).hexdigest()[:16]
 
 
 def labeled(dataset: Dataset, by_share: bool, short_side: int = TEACHING_SIDE) -> LabeledFolder:
     """The labeled images of a dataset as a protocol splits them. UserError where it cannot."""
-    part = measured_part(dataset)
-    if part is None:
-        raise UserError(
-            f"Dataset “{dataset.title}”: a protocol measures, so it needs images with labels of two names "
-            "or more; give it labels on the Data page."
-        )
-    labels = dataset.labels()[part] or []
+    part, labels = _require_measured(dataset)
     known = () if by_share else dataset.classes
     paper = recognized(sorted({n for n in labels if n})) if by_share else None
     images = dataset.images(part, short_side)
@@ -185,7 +197,7 @@ def study_seconds(study: Study, measured: "Estimate", rows: Sequence[dict]) -> f
     return total
 
 
-def probed(study: Study) -> Dataset:
+def probe_dataset(study: Study) -> Dataset:
     """The images on which the time of a step is measured: the study's, or the built-in problem's."""
     return sample_dataset() if study.drawn else open_dataset(study.data)
 
@@ -230,7 +242,7 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
 # What is kept
 
 
-def keep_study(study: Study) -> None:
+def save_study(study: Study) -> None:
     """Write the choices down, so that the study is found again."""
     try:
         write_json(study.folder / "study.json", asdict(study) | {"kept": time.time()})
@@ -280,7 +292,7 @@ def missing_rows(study: Study, rows: Sequence[dict]) -> int:
     return sum(key not in there for key in study.keys)
 
 
-def gains(rows: Sequence[dict], over: str) -> list[dict]:
+def differences_from(rows: Sequence[dict], over: str) -> list[dict]:
     """The rows as differences from one method at the same shift and seed, in points.
 
     Rows without that counterpart are left out, and so is what one of the two has not.
@@ -293,7 +305,7 @@ _FACTS = ("seed", "n_pool", "n_test", "seconds")  # numbers that are no measurem
 
 
 def _less(row: dict, base: dict) -> dict:
-    found: dict[str, Any] = {}
+    found: dict = {}
     for key, value in row.items():
         if isinstance(value, dict):
             found[key] = _less(value, base[key])

@@ -86,7 +86,7 @@ def _probe(
     image_features(model, few)
     image_seconds = (time.perf_counter() - began) / len(few)
     check()
-    views: ModelInputs
+    views: Views | CachedActivations
     if settings.mode == "quick":
         model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt, settings.mode)
         batch = Subset(pool, range(min(settings.batch_size, len(pool))))

@@ -124,7 +124,7 @@ def ingest_upload(
     with contextlib.ExitStack() as removal:
         removal.enter_context(spooled)
         pool, report = add_upload_to_store(job, spooled, short_side)
-        origin: dict[str, Any] = {"kind": "upload", "name": spooled.title}
+        origin: dict = {"kind": "upload", "name": spooled.title}
         if report.cancelled and pool and holdout_of is None:
             spooled.keep()
             removal.pop_all()
@@ -139,7 +139,7 @@ def ingest_path(
     """Import a folder or zip of this machine, inside the roots that its owner has named."""
     resolved = within_roots(path, roots())
     pool, report = add_path_to_store(job, path, short_side)
-    origin: dict[str, Any] = {"kind": "path", "path": str(resolved)}
+    origin: dict = {"kind": "path", "path": str(resolved)}
     if report.cancelled:
         origin["unfinished"] = True
     return _settle(report, pool, resolved.name, origin, str(resolved), holdout_of)

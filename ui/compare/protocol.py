@@ -16,12 +16,12 @@ from ueo_core.workspace.study import (
     MOST_STUDY_SEEDS,
     Study,
     carry_out_study,
+    dataset_fingerprint,
     delete_study,
-    keep_study,
-    marks_of,
     measured_part,
     missing_rows,
-    probed,
+    probe_dataset,
+    save_study,
     shift_sizes,
     studies,
     study_rows,
@@ -167,7 +167,7 @@ def _choices() -> Study:
             help="; ".join(f"{k}: {v}" for k, v in TEACHING.items()),
         )
     else:
-        title, marks = datasets[data].title, marks_of(datasets[data])
+        title, marks = datasets[data].title, dataset_fingerprint(datasets[data])
         by_share = right.toggle(
             "Keep part of the folders as unknown",
             key=f"protocol.share.{data}",
@@ -243,7 +243,7 @@ def _estimate(study: Study, rows: list[dict]) -> None:
             on_click=lambda: jobs().start(
                 key,
                 "The estimate",
-                lambda job: estimate_time(probed(study), study.settings, job.check),
+                lambda job: estimate_time(probe_dataset(study), study.settings, job.check),
                 again=True,
             ),
         )
@@ -267,7 +267,7 @@ def _measuring(key: str) -> None:
 def _start(study: Study) -> None:
     """A callback; while the study is running, the same click finds it."""
     try:
-        keep_study(study)
+        save_study(study)
     except UserError as error:
         st.session_state["protocol.problem"] = str(error)
         return

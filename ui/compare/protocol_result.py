@@ -6,7 +6,7 @@ import streamlit as st
 
 from ueo_core.config.methods import VARIANTS
 from ueo_core.protocol.tables import csv_text, markdown, summary
-from ueo_core.workspace.study import Study, gains
+from ueo_core.workspace.study import Study, differences_from
 from ui.common.text import escaped
 from ui.compare import protocol_bars
 
@@ -33,7 +33,7 @@ def show(study: Study, rows: Sequence[dict]) -> None:
         )
         st.space("stretch")
         _downloads(study, rows)
-    entries = summary(gains(rows, "zero-shot") if over else rows)
+    entries = summary(differences_from(rows, "zero-shot") if over else rows)
     st.html(_table(entries, metric, over))
     unit = "points over zero-shot" if over else "percent"
     st.caption(

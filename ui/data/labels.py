@@ -92,7 +92,7 @@ def test_set(dataset: Dataset) -> None:
 
 
 def _declared(dataset: Dataset) -> None:
-    n, both = dataset.holdout["n"], dataset.in_both()
+    n, both = dataset.holdout["n"], dataset.holdout_overlap()
     if both:
         st.warning(
             f"{both:,} of the {n:,} test images are also in the pool; a score on "

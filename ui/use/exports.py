@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ueo_core.export.script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script
 from ueo_core.export.sorted_folders import SortedExport, sorted_zip
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions

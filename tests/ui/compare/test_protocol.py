@@ -7,7 +7,7 @@ from tests.ui.inspect.test_page import html, plain
 from tests.workspace.test_study import drawn
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_json
-from ueo_core.workspace.study import Study, keep_study, studies, study_rows
+from ueo_core.workspace.study import Study, save_study, studies, study_rows
 
 FIGURES = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")
 
@@ -30,7 +30,7 @@ def row_of(shift: str, seed: int, method: str, value: float) -> dict:
 def kept(values: dict) -> Study:
     """A study on disk with rows by hand. values: (shift, seed, method) → every figure"""
     study = drawn(shifts=("closed", "open"), methods=("zero-shot", "ueo"), seeds=2)
-    keep_study(study)
+    save_study(study)
     for (shift, seed, method), value in values.items():
         path = study.folder / "out" / "drawings-resnet" / "rows" / f"{shift}-{seed}-{method}.json"
         write_json(path, row_of(shift, seed, method, value))

@@ -23,7 +23,7 @@ def photos(tmp_path):
         for i in range(2):
             pixels = g.integers(0, 256, (40, 50, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{i}.png")
-    (folder / "**notes**.txt").write_text("x")
+    (folder / "**notes**.txt").write_text("x", encoding="utf-8")
     return folder
 
 
@@ -41,7 +41,7 @@ def metrics(app) -> dict[str, str]:  # noqa: F811
     return {m.label: m.value for m in app.metric}
 
 
-def test_the_empty_state_has_one_button_that_draws_the_sample(app, small_sample):  # noqa: F811
+def test_the_empty_page_offers_the_sample(app, small_sample):  # noqa: F811
     at(app, "1_Data")
     button(app, "Draw the built-in sample").click().run()
     wait_for_job("intake")
@@ -52,7 +52,7 @@ def test_the_empty_state_has_one_button_that_draws_the_sample(app, small_sample)
     assert list_datasets()[0].id in app.query_params["data"]
 
 
-def test_class_names_are_checked_and_kept(app, dataset):  # noqa: F811
+def test_class_names_are_checked_and_stored(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
     assert metrics(app)["SkippedFile"] == "1"
     names = app.text_area[0]
@@ -66,13 +66,13 @@ def test_class_names_are_checked_and_kept(app, dataset):  # noqa: F811
     button(app, "Adapt CLIP to these images")
 
 
-def test_subfolders_fill_in_the_names(app, dataset):  # noqa: F811
+def test_subfolders_fill_in_the_class_names(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
     button(app, "Use the names of the 3 subfolders").click().run()
     assert clean(app).text_area[0].value.split("\n") == ["Keys", "car", "fish"]
 
 
-def test_labels_from_subfolders_and_an_accepted_look_alike(app, dataset):  # noqa: F811
+def test_labels_from_subfolders_and_an_accepted_similar_name(app, dataset):  # noqa: F811
     dataset.changed(classes=["key", "fish"])
     at(app, "1_Data", data=dataset.id)
     app.radio[0].set_value("folders").run()
@@ -108,7 +108,7 @@ def upload(app, label: str, files: list[tuple[str, bytes]]) -> None:  # noqa: F8
     given.set_value([(name, data, "image/png") for name, data in files]).run()
 
 
-def test_a_test_set_of_ones_own(app, dataset, photos):  # noqa: F811
+def test_a_test_set_is_added_and_removed(app, dataset, photos):  # noqa: F811
     dataset.changed(classes=["key", "fish"])
     at(app, "1_Data", data=dataset.id)
     held = [(f"held/{p.parent.name}/{p.name}", p.read_bytes()) for p in photos.rglob("0.png")]
@@ -133,7 +133,7 @@ def test_a_test_set_of_ones_own(app, dataset, photos):  # noqa: F811
     assert open_dataset(dataset.id).labels() == {"pool": None, "holdout": None}
 
 
-def test_a_flat_test_set_gets_its_labels_from_a_csv(app, dataset):  # noqa: F811
+def test_a_test_set_without_subfolders_gets_its_labels_from_a_csv(app, dataset):  # noqa: F811
     dataset.changed(classes=["key", "fish"])
     at(app, "1_Data", data=dataset.id)
     upload(app, "Drag a folder", [("held/a.png", png(7)), ("held/b.png", png(8))])
@@ -146,7 +146,7 @@ def test_a_flat_test_set_gets_its_labels_from_a_csv(app, dataset):  # noqa: F811
     assert open_dataset(dataset.id).labels()["holdout"] == [None, "key"]
 
 
-def test_a_stopped_intake_goes_on(app, photos, monkeypatch):  # noqa: F811
+def test_a_stopped_intake_is_resumed(app, photos, monkeypatch):  # noqa: F811
     monkeypatch.setenv(ROOTS, str(photos))
     monkeypatch.setattr("ueo_core.data.intake._BATCH_FILES", 1)
     job = Job("k", "t")
@@ -161,7 +161,7 @@ def test_a_stopped_intake_goes_on(app, photos, monkeypatch):  # noqa: F811
     assert not [b for b in app.button if b.label == "Resume the import"]
 
 
-def test_the_report_relates_subfolders_to_the_classes(app, dataset):  # noqa: F811
+def test_the_report_compares_subfolders_with_the_classes(app, dataset):  # noqa: F811
     dataset.changed(classes=["key", "fish"])
     at(app, "1_Data", data=dataset.id)
     table = next(d.value for d in app.dataframe if "Subfolder" in d.value.columns)
@@ -172,7 +172,7 @@ def test_the_report_relates_subfolders_to_the_classes(app, dataset):  # noqa: F8
     }
 
 
-def test_the_report_filters(app, dataset):  # noqa: F811
+def test_the_report_can_be_filtered(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
     table = next(d.value for d in app.dataframe if "Why" in d.value.columns)
     assert table["File"].tolist() == ["**notes**.txt"]
@@ -182,7 +182,7 @@ def test_the_report_filters(app, dataset):  # noqa: F811
     assert not left or left[0].empty
 
 
-def test_paths_are_off_until_roots_are_named(app, photos, monkeypatch):  # noqa: F811
+def test_paths_are_disabled_until_roots_are_set(app, photos, monkeypatch):  # noqa: F811
     monkeypatch.delenv(ROOTS, raising=False)
     at(app, "1_Data")
     app.segmented_control(key="data.kind").set_value("path").run()
@@ -199,7 +199,7 @@ def test_paths_are_off_until_roots_are_named(app, photos, monkeypatch):  # noqa:
     assert metrics(clean(app.run()))["Usable images"] == "6"
 
 
-def test_deleting_and_cleaning_up(app, dataset):  # noqa: F811
+def test_deleting_a_dataset_and_unused_images(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
     button(app, "Delete the dataset").click().run()
     assert list_datasets() == []
@@ -210,7 +210,7 @@ def test_deleting_and_cleaning_up(app, dataset):  # noqa: F811
     assert Store(store_root()).sets() == []
 
 
-def test_an_unused_set_can_stay(app, dataset):  # noqa: F811
+def test_an_unused_set_can_be_kept(app, dataset):  # noqa: F811
     store = Store(store_root())
     kept = store.ingest_files([("a.png", png(1)), ("b.png", png(2))], name="kept").set_id
     gone = store.ingest_files([("c.png", png(3)), ("d.png", png(4))], name="gone").set_id
@@ -223,7 +223,7 @@ def test_an_unused_set_can_stay(app, dataset):  # noqa: F811
     assert {info.id for info in store.sets()} == {dataset.pool["set"], kept}
 
 
-def test_a_dead_link_says_so(app, dataset):  # noqa: F811
+def test_a_link_to_a_deleted_dataset_shows_a_warning(app, dataset):  # noqa: F811
     at(app, "1_Data", data="gone")
     assert "no longer exists" in app.warning[0].value
     assert metrics(app)["Usable images"] == "6"

@@ -1,4 +1,4 @@
-"""Use: the answers on the page are the run's, the threshold moves them, what is taken away is theirs."""
+"""The Use page: predictions, threshold and exports of a model."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def slider(page):
     return next(s for s in page.slider if s.label.startswith("Threshold"))
 
 
-def test_the_answers_are_the_runs_at_its_own_threshold(app):  # noqa: F811
+def test_the_predictions_are_those_of_the_run_at_its_threshold(app):  # noqa: F811
     write_run("r")
     page = at(app, "6_Use", run="r")
     unknown = int(said().unknown(THRESHOLD).sum())
@@ -60,7 +60,7 @@ def test_the_answers_are_the_runs_at_its_own_threshold(app):  # noqa: F811
     assert list(table["score (MCM)"]) == list(said().score[order])
 
 
-def test_the_threshold_of_95_percent_of_the_known(app):  # noqa: F811
+def test_the_threshold_that_accepts_95_percent_of_the_known(app):  # noqa: F811
     write_run("r")
     page = at(app, "6_Use", run="r")
     button(page, "Accept 95 % of the known").click().run()
@@ -70,25 +70,25 @@ def test_the_threshold_of_95_percent_of_the_known(app):  # noqa: F811
     assert metrics(clean(page))["Unknown"] == str(int(said().unknown(expected).sum()))
 
 
-def test_without_labels_no_share_of_the_known_is_offered(app):  # noqa: F811
+def test_without_labels_there_is_no_threshold_from_labels(app):  # noqa: F811
     write_run("r", labeled=False)
     page = at(app, "6_Use", run="r")
     assert "Accept 95 % of the known" not in [b.label for b in page.button]
 
 
-def test_a_run_that_did_harm_is_said_here_too(app):  # noqa: F811
+def test_a_warning_about_a_run_that_is_worse_than_zero_shot(app):  # noqa: F811
     write_run("r", skill=(0.15, 0.03))
     page = at(app, "6_Use", run="r")
     assert any("Consider another model" in e.value for e in page.error)
 
 
-def test_without_a_model_there_are_two_ways_on(app):  # noqa: F811
+def test_without_a_model_the_page_offers_two_actions(app):  # noqa: F811
     page = at(app, "6_Use")
     assert any("no adapted model yet" in i.value for i in page.info)
     assert button(page, "Adapt a model")
 
 
-def test_a_run_without_a_result_gives_way_to_one_that_has_one(app):  # noqa: F811
+def test_a_run_without_a_result_is_replaced_by_one_with_a_result(app):  # noqa: F811
     write_run("done")
     write_run("halted", state="paused")
     page = at(app, "6_Use", run="halted")
@@ -96,18 +96,18 @@ def test_a_run_without_a_result_gives_way_to_one_that_has_one(app):  # noqa: F81
     assert metrics(page)["Images"] == "80"
 
 
-def test_names_of_strangers_stay_text(app):  # noqa: F811
+def test_class_names_are_escaped(app):  # noqa: F811
     write_run("r", classes=["cat", "dog", "<b>**sun**</b>"])
     page = at(app, "6_Use", run="r")
     assert "<b>**sun" not in html(page) and "&lt;b&gt;**sun**" in html(page)
 
 
-def test_new_images_are_asked_about_and_shown(app, tiny_files, tmp_path):  # noqa: F811
+def test_new_images_are_classified_and_shown(app, tiny_files, tmp_path):  # noqa: F811
     config, weights = map(str, tiny_files["vit"])
     write_adapter(tmp_path / "d.safetensors", config, weights)
     id = import_adapter(Job("k", "t"), (tmp_path / "d.safetensors").read_bytes())
     page = at(app, "6_Use", adapter=id)
-    assert not metrics(page)  # nothing was asked yet
+    assert not metrics(page)  # nothing was classified yet
     g, files = np.random.default_rng(0), []
     for i in range(5):
         buffer = io.BytesIO()
@@ -123,7 +123,7 @@ def test_new_images_are_asked_about_and_shown(app, tiny_files, tmp_path):  # noq
     assert classified_sets(adapter_file) == [] and not metrics(clean(page))
 
 
-def test_a_useless_upload_is_a_sentence(app):  # noqa: F811
+def test_an_upload_without_usable_images_is_an_error(app):  # noqa: F811
     write_run("r")
     page = at(app, "6_Use", run="r")
     shell.jobs().start(images.JOB, "t", _refuse, again=True)
@@ -136,7 +136,7 @@ def _refuse(job):
     raise UserError("Source “x”: it holds no usable image; choose another.")
 
 
-def test_the_zip_is_made_at_the_threshold_and_offered(app):  # noqa: F811
+def test_the_zip_is_created_at_the_threshold(app):  # noqa: F811
     write_run("r")
     page = at(app, "6_Use", run="r")
     button(page, "Make the zip").click().run()
@@ -148,7 +148,7 @@ def test_the_zip_is_made_at_the_threshold_and_offered(app):  # noqa: F811
     assert (made.images, made.unknown, made.originals, made.stored) == (80, unknown, 0, 80)
 
 
-def test_old_zips_are_cleared(own_home):
+def test_old_zips_are_deleted(own_home):
     adapter_file = adapter_of_run(write_run("r").path)
     pool = classified_sets(adapter_file)[0]
     first = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
@@ -163,7 +163,7 @@ def test_commands_name_the_model(app):  # noqa: F811
     assert any(f"predict {folder.path} FOLDER" in c and "report" in c for c in shown)
 
 
-def test_the_guards_choice_answers_until_a_person_wants_the_last_epoch(app):  # noqa: F811
+def test_the_recommended_model_is_used_until_the_last_epoch_is_chosen(app):  # noqa: F811
     folder = write_run("r")
     adapter = folder.path / "delta.safetensors"
     with safe_open(adapter, "pt") as file:

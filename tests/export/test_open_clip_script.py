@@ -1,4 +1,4 @@
-"""The script for plain open_clip, run exactly as printed in a process that cannot see this project."""
+"""The script for plain open_clip, run as exported in a process that cannot import this project."""
 
 import os
 import subprocess
@@ -10,13 +10,14 @@ from PIL import Image
 
 from tests.helpers.adapters import CLASSES, THRESHOLD, write_adapter
 from ueo_core.data.store import Store
-from ueo_core.export.script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script
 from ueo_core.inference.predict import cosines, load_model
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.paths import store_root
 
-SIZES = ((70, 90), (64, 64), (88, 61))  # below what the store reduces, so that pixels are the same
+SIZES = ((70, 90), (64, 64), (88, 61))  # the store does not reduce them, so pixels are the same
+ORIENTATION = 0x0112  # EXIF
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def photos(tmp_path):
     return folder
 
 
-def run_as_printed(folder, photos) -> list[list[str]]:
-    """The lines that the script prints; -P and the folder keep the project out of its sight."""
+def run_script(folder, photos) -> list[list[str]]:
+    """The lines that the script prints; with -P and in this folder it cannot import the project."""
     files = sorted(str(p) for p in photos.iterdir())
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -45,47 +46,68 @@ def run_as_printed(folder, photos) -> list[list[str]]:
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def check(folder, photos, backbone, pretrained=None):
+def check(folder, photos, backbone, pretrained=None) -> Predictions:
+    """Compare the predictions of the script with the studio's. → the studio's"""
     write_adapter(folder / "delta.safetensors", backbone, pretrained)
     adapter_file = adapter_of_run(folder / "delta.safetensors")
     text = open_clip_script(adapter_file)
     assert "ueo_core" not in text
-    (folder / "use_delta.py").write_text(text)
+    (folder / "use_delta.py").write_text(text, encoding="utf-8")
     model = load_model(adapter_file, "cpu")
     store = Store(store_root(), model.backbone.store_side)
     images = store.open(store.ingest(photos).set_id)
-    said = Predictions(images.names, cosines(model, images), CLASSES, model.logit_scale)
-    printed = run_as_printed(folder, photos)
+    predicted = Predictions(images.names, cosines(model, images), CLASSES, model.logit_scale)
+    printed = run_script(folder, photos)
     assert len(printed) == len(images)
-    for line, row in zip(printed, said.rows(THRESHOLD), strict=True):
+    for line, row in zip(printed, predicted.rows(THRESHOLD), strict=True):
         assert line[0].endswith(row[0]) and line[1] == row[1]
         assert float(line[2]) == pytest.approx(float(row[2]), abs=2e-4)  # times the logit scale
         assert float(line[3]) == pytest.approx(float(row[3]), abs=2e-6)
         if abs(float(row[3]) - THRESHOLD) > 1e-5:
             assert int(line[4]) == row[4]
-    assert len(set(said.score)) > 1 and 0 < said.unknown(float(np.median(said.score))).sum() < 6
+    return predicted
+
+
+def check_different_scores(predicted) -> None:
+    assert len(set(predicted.score)) > 1
+    assert 0 < predicted.unknown(float(np.median(predicted.score))).sum() < len(predicted)
 
 
 @pytest.mark.parametrize("name", ["drawings-resnet", "drawings-vit"])
 def test_of_a_teaching_model(name, tmp_path, photos):
-    check(tmp_path, photos, name)
+    check_different_scores(check(tmp_path, photos, name))
+
+
+def test_the_script_applies_exif_orientation(tmp_path, photos):
+    for path in list(photos.iterdir()):  # a copy with the tag and one without it
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        with Image.open(path) as image:
+            image.load()
+        image.save(path, exif=exif)
+        image.save(path.with_name(f"untagged {path.name}"))
+    predicted = check(tmp_path, photos, "drawings-resnet")
+    by_name = dict(zip(predicted.names, predicted.score, strict=True))
+    # The tag makes a difference, so the script had to read it.
+    assert all(abs(by_name[f"{i}.png"] - by_name[f"untagged {i}.png"]) > 2e-5 for i in range(6))
 
 
 def test_of_a_model_from_a_config_file(tmp_path, photos, tiny_files):
     config, weights = tiny_files["vit"]
     for path in (*photos.iterdir(),):  # a 32-pixel model keeps 52
         Image.open(path).resize((50, 44)).save(path)
-    check(tmp_path, photos, str(config), str(weights))
+    check_different_scores(check(tmp_path, photos, str(config), str(weights)))
 
 
 def test_of_a_named_open_clip_model(tmp_path, photos, real_checkpoint):
-    check(tmp_path, photos, "ViT-S-32-alt", str(real_checkpoint("ViT-S-32-alt")))
+    checkpoint = real_checkpoint("ViT-S-32-alt")
+    check_different_scores(check(tmp_path, photos, "ViT-S-32-alt", str(checkpoint)))
 
 
-def test_a_title_cannot_end_the_comment_it_stands_in(tmp_path, tiny_files):
+def test_a_title_cannot_end_the_docstring_of_the_script(tmp_path, tiny_files):
     config, weights = tiny_files["vit"]
     title = '"""\nimport os; os.abort()\n\\"""'
     write_adapter(tmp_path / "d.safetensors", str(config), str(weights), title=title)
     text = open_clip_script(adapter_of_run(tmp_path / "d.safetensors"), adapter='a"b\\.safetensors')
-    names = compile(text, "snippet", "exec").co_names
+    names = compile(text, "script", "exec").co_names
     assert "os" not in names and "abort" not in names and 'a"b\\\\.safetensors' in text

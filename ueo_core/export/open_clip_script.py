@@ -1,4 +1,4 @@
-"""The few lines that use a adapter in plain open_clip, without this project."""
+"""The script that uses an adapter in plain open_clip, without this project."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ tokenize = open_clip.get_tokenizer({model!r})
 
 _CONFIG = """
 with tempfile.TemporaryDirectory() as folder:  # the architecture travels in the adapter
-    Path(folder, "adapted.json").write_text(json.dumps(about["architecture"]))
+    Path(folder, "adapted.json").write_text(json.dumps(about["architecture"]), encoding="utf-8")
     open_clip.add_model_config(folder)
 model = open_clip.create_model("adapted", pretrained=WEIGHTS).eval()
 tokenize = open_clip.get_tokenizer("adapted")
