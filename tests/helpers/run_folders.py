@@ -21,14 +21,17 @@ SCALE = 20.0
 THRESHOLD = 0.345  # on MCM; between the least and the greatest of three classes' scores
 
 
-def image_set(n: int, name: str) -> dict:
-    """A reference to n distinct small images in the store of the test's home."""
+def image_set(n: int, name: str, prefix: str = "") -> dict:
+    """A reference to n distinct small images in the store of the test's home.
+
+    prefix: of every file name.
+    """
     g = np.random.default_rng(len(name) * 1000 + n)
     files = []
     for i in range(n):
         buffer = io.BytesIO()
         Image.fromarray(g.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(buffer, "PNG")
-        files.append((f"{i:03d}.png", buffer.getvalue()))
+        files.append((f"{prefix}{i:03d}.png", buffer.getvalue()))
     store = Store(store_root(), 64)
     return reference(store, store.open(store.ingest_files(files, name=name).set_id))
 
@@ -85,14 +88,18 @@ def write_run(
     title: str = "a run",
     reason: str = "",
     classes: list[str] = CLASSES,
+    prefix: str = "",
 ) -> RunFolder:
-    """A run in a state; a finished one with its result. skill: of the model before and after."""
+    """A run in a state; a finished one with its result. skill: of the model before and after.
+
+    prefix: of the images' file names.
+    """
     labels = labels_of(n)
     folder = create_run(
         runs_root() / name,
         Settings.for_backbone("drawings-resnet"),
         list(classes),
-        image_set(n, name),
+        image_set(n, name, prefix),
         labels if labeled else None,
         title=title,
     )

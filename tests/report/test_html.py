@@ -1,4 +1,4 @@
-"""The report: its numbers are the metrics', nothing is fetched, names stay names."""
+"""The report: its numbers are those of the metrics, nothing is loaded, every name is escaped."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from PIL import Image
 
 from tests.helpers.run_folders import CLASSES, SCALE, THRESHOLD, cosines_of, labels_of, write_run
@@ -17,7 +18,7 @@ from ueo_core.data.labels import folder_labels
 from ueo_core.data.store import Store
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import mcm
-from ueo_core.report.html import html_report, write_report
+from ueo_core.report.html import html_report, templates, write_report
 from ueo_core.runs.create import create_run, reference
 from ueo_core.runs.worker import execute
 from ueo_core.utils.errors import UserError
@@ -32,7 +33,7 @@ def shown(html: str) -> dict[str, list[str]]:
 
 
 class Reader(HTMLParser):
-    """Every tag with its attributes; complains where the tags do not match."""
+    """Every tag with its attributes; an end tag must match the tag that is open."""
 
     VOID = {"meta", "img", "path", "rect", "circle", "polyline"}
 
@@ -113,7 +114,7 @@ def test_it_equals_evaluate_on_a_real_run(tiny_files, tmp_path, capsys):
         assert cells[name][:2] == [f"{before:.1f} %", f"{after:.1f} %"]
 
 
-def test_nothing_is_fetched_and_nothing_can_run():
+def test_nothing_is_loaded_and_nothing_can_run():
     reader = read(html_report(write_run("r")))
     policy = [a["content"] for t, a in reader.tags if a.get("http-equiv")]
     assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
@@ -123,47 +124,74 @@ def test_nothing_is_fetched_and_nothing_can_run():
     assert not [a for _, a in reader.tags if any(k.startswith("on") for k in a)]
 
 
-def test_names_stay_names():
-    title, name = '<img src=x onerror="a()">', "</svg><script>b()</script>"
-    classes = ["cat", "dog", name]
-    html = html_report(write_run("r", title=title, classes=classes))
-    reader = read(html)
-    assert "script" not in {t for t, _ in reader.tags}
-    assert not [a for _, a in reader.tags if "onerror" in a]
-    words = " ".join(reader.words)
-    assert title in words and name in words
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>b()<|script>",
+        '"><img src=x onerror="a()">',
+        "' onerror='a()",
+        "{{7*7}}{% raw %}",
+        "<|style><b>",
+        "<|svg><|title><i>&amp;",
+    ],
+)
+def test_names_are_escaped(hostile):
+    # A class or a title may contain a slash, which in a file name separates folders.
+    name, file = hostile.replace("|", "/"), hostile.replace("|", "")
+    plain = read(html_report(write_run("plain")))
+    hostile_run = write_run("r", title=name, classes=["cat", "dog", name], prefix=file)
+    reader = read(html_report(hostile_run))
+    assert {t for t, _ in reader.tags} == {t for t, _ in plain.tags}
+    assert {k for _, a in reader.tags for k in a} == {k for _, a in plain.tags for k in a}
+    assert [a["content"] for _, a in reader.tags if a.get("http-equiv")]
+    words = [text.strip() for text in reader.words]
+    assert name in words  # the heading; and in a cell of every table of classes
+    assert words.count(name) > 3
+    files = [a["alt"] for t, a in reader.tags if t == "img"]
+    assert files and all(f.startswith(file) for f in files)
+    # The style sheet ends where it ends in a plain report.
+    assert [w for w in reader.words if ":root" in w] == [w for w in plain.words if ":root" in w]
+
+
+def test_a_template_refuses_a_name_that_it_is_not_given():
+    with pytest.raises(UndefinedError, match="policy"):
+        templates().get_template("report.html").render()
 
 
 def test_without_labels_it_claims_nothing():
     html = html_report(write_run("r", labeled=False))
     words = " ".join(read(html).words)
-    assert (
-        "No labels, so improvement cannot be measured" in words
-        and "unsupervised threshold (heuristic)" in words
-    )
+    assert "No labels, so improvement cannot be measured" in words
+    assert "unsupervised threshold (heuristic)" in words
     assert not shown(html) and "ROC" not in html and "Accuracy by class" not in html
 
 
-def test_harm_comes_first():
+def test_a_degraded_model_is_reported_first():
     html = html_report(write_run("r", skill=(0.15, 0.03)))
     assert '<div class="verdict worse">' in html
-    assert html.index("adaptation degraded the model") < html.index("<table>")
+    assert html.index("adaptation degraded the model") < html.index("<table")
 
 
-def test_deleted_images_leave_a_word():
+def test_a_deleted_image_is_reported_as_deleted():
     folder = write_run("r")
     for path in Path(folder.config["pool"]["store"]).glob("sets/*.json"):
         path.unlink()
     assert "(deleted from the store)" in html_report(folder)
 
 
-def test_it_is_small_enough_to_mail_and_written_whole(tmp_path):
+def test_it_is_small_enough_for_an_email_and_leaves_no_other_file(tmp_path):
     out = tmp_path / "new" / "report.html"
     size = write_report(out, write_run("r"))
     assert size == out.stat().st_size < 1_000_000
     assert [p.name for p in out.parent.iterdir()] == ["report.html"]
 
 
-def test_an_unfinished_run_is_a_sentence():
+def test_a_number_stays_on_a_line_with_its_unit():
+    words = " ".join(read(html_report(write_run("r"))).words)
+    sentence = re.search(r"HM increased:.*?\.\)?\s", words).group(0)
+    assert "95\xa0% interval" in sentence and "95 %" not in sentence
+
+
+def test_an_unfinished_run_is_refused():
     with pytest.raises(UserError, match="has no result yet"):
         html_report(write_run("r", state="paused"))

@@ -1,9 +1,11 @@
-"""Figures: where a value lies in the picture, and round ticks."""
+"""Figures: where a value is drawn, round ticks, escaped text."""
 
 import re
 
 import pytest
+from markupsafe import Markup
 
+from ueo_core.analysis.per_class import ClassChange
 from ueo_core.report import svg
 
 
@@ -21,7 +23,7 @@ def test_ticks_are_round_and_within(low, high, expected):
     assert svg.ticks(low, high) == pytest.approx(expected)
 
 
-def test_bars_stand_on_each_other_and_are_as_high_as_their_counts():
+def test_bars_are_stacked_and_as_high_as_their_counts():
     drawn = svg.histogram([0, 1, 2], {"known": [4, 0], "unknown": [2, 6]}, "x", 5.0, "h")
     bars = re.findall(
         r'bar (\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', drawn
@@ -43,5 +45,13 @@ def test_a_curve_goes_through_its_points():
     assert points == f"{svg.LEFT:.1f},{bottom:.1f} {svg.WIDTH - svg.RIGHT:.1f},{top:.1f}"
 
 
-def test_what_is_said_of_a_figure_is_escaped():
-    assert "<b>" not in svg.figure("", "<b>") + svg.text(0, 0, "<b>")
+def test_the_texts_of_a_figure_are_escaped():
+    row = ClassChange("<b>&", 3, 50.0, 20.0, 80.0, 60.0, 30.0, 90.0, 1, 0, 1.0)
+    drawn = svg.classes([row], "<i>")
+    assert isinstance(drawn, Markup) and "&lt;b&gt;&amp; (3)" in drawn
+    assert "<b>" not in drawn and "<i>" not in drawn and "&lt;i&gt;" in drawn
+
+
+def test_the_axes_are_named():
+    drawn = svg.lines({"loss": [(1, 0.5), (2, 0.25)]}, "step", "nats", "The loss")
+    assert ">step</text>" in drawn and ">nats</text>" in drawn

@@ -23,6 +23,7 @@ from ueo_core.report import sections
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
+from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
@@ -32,7 +33,10 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(path: Path, folder: RunFolder) -> int:
-    """Write the report of a finished run, beside and renamed. → bytes; UserError when it cannot be."""
+    """Write the report of a finished run, whole or not at all. → its size in bytes
+
+    UserError when the run has no result yet or the file cannot be written.
+    """
     data = html_report(folder).encode("utf-8")
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -45,14 +49,18 @@ def write_report(path: Path, folder: RunFolder) -> int:
 
 
 @cache
-def _templates() -> Environment:
-    return Environment(
+def templates() -> Environment:
+    """The templates of the report: everything is escaped, a name that is missing is an error."""
+    environment = Environment(
         loader=PackageLoader("ueo_core.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # A number stays on one line with its unit.
+    environment.filters["unbroken"] = lambda words: words.replace(" %", "\xa0%")
+    return environment
 
 
 def html_report(folder: RunFolder) -> str:
@@ -63,7 +71,7 @@ def html_report(folder: RunFolder) -> str:
     verdict = _verdict(folder, opened)
     limits = sections.thresholds(opened, adapter_file)
     return (
-        _templates()
+        templates()
         .get_template("report.html")
         .render(
             policy=POLICY,
@@ -75,7 +83,8 @@ def html_report(folder: RunFolder) -> str:
             separation=sections.separation(opened, part, limits, verdict),
             class_names=opened.classes,
             classes=sections.class_by_class(opened, part),
-            training=sections.training(now) if now.series else None,
+            training=sections.training(now),
+            terms=sections.TERMS,
             galleries=sections.galleries(opened, part, limits),
             facts=_facts(opened, adapter_file, now, folder),
             notes=now.notes,
@@ -84,7 +93,7 @@ def html_report(folder: RunFolder) -> str:
 
 
 def _verdict(folder: RunFolder, opened: Inspection) -> Verdict:
-    """As on Inspect: by the labels, else by those that a person gave to a sample."""
+    """As on Inspect: from the labels, else from a sample that a person labeled."""
     part = opened.parts[opened.default]
     if not part.labeled:
         by_hand = estimate_by_hand(part, load_hand_labels(folder, part), DEFAULT_SCORE)
@@ -95,11 +104,13 @@ def _verdict(folder: RunFolder, opened: Inspection) -> Verdict:
 
 def _about(opened: Inspection, adapter_file: AdapterFile) -> str:
     part, meta = opened.parts[opened.default], adapter_file.metadata
-    made = time.strftime("%d %B %Y", time.localtime(meta.get("created", time.time())))
+    made = ""
+    if "created" in meta:
+        made = time.strftime(" on %B %d, %Y", time.localtime(meta["created"])).replace(" 0", " ")
     found = (
         f"CLIP ({Path(meta['backbone']).name.removesuffix('.json')}) adapted by "
         f"{METHODS[opened.method].title} to {opened.parts['pool'].reference['n']:,} unlabeled images "
-        f"for {len(opened.classes)} classes, {made}. Scored on {SETS[part.name]}: {len(part):,} images"
+        f"for {len(opened.classes)} classes{made}. Scored on {SETS[part.name]}: {len(part):,} images"
     )
     if part.labeled:
         found += f", {part.n_id:,} of the classes (known) and {part.n_ood:,} of none (unknown)"
@@ -123,17 +134,18 @@ def _facts(
     data, versions = about.get("data", {}), about.get("versions", {})
     # A file's folder says more of its owner than a report needs to.
     weights = Path(about["pretrained"]).name
-    shown = {k: v for k, v in settings.items() if k not in ("backbone", "pretrained", "prompt")}
-    versions = {"UEO Studio": about.get("version", __version__)} | versions
+    elsewhere = ("backbone", "pretrained", "prompt")
+    shown = {k: v for k, v in settings.items() if k not in elsewhere and v not in (None, [], ())}
+    shown |= {k: "on" if v else "off" for k, v in shown.items() if isinstance(v, bool)}
     return {
         "Model": f"{Path(about['backbone']).name}, weights {weights}",
         "Fingerprint of the weights": about.get("weights", "")[:16],
         "Classes": ", ".join(opened.classes),
         "Prompt": f"{about['prompt']} {{class}}.",
         "Images": f"{data.get('name', '')}: {data.get('n', 0):,}, fingerprint {data.get('fingerprint', '')[:16]}",
-        "Steps": f"{opened.step} of {opened.steps}, {now.seconds:.0f} s of training; the last step is reported",
+        "Steps": f"{opened.step} of {opened.steps}, {clock(now.seconds)} of training; the last step is reported",
         "Safety check, without labels": opened.guard["reason"] if opened.guard else "off",
-        "Settings": ", ".join(f"{k} {v}" for k, v in shown.items()),
-        "Versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
+        "Settings": shown,
+        "Versions": {"UEO Studio": about.get("version", __version__)} | versions,
         "Run": folder.id,
     }

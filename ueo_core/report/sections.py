@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from markupsafe import Markup
 
@@ -25,7 +25,7 @@ from ueo_core.runs.snapshot import Snapshot
 from ueo_core.utils.errors import UserError
 
 SIDES = {"before": "Before (zero-shot)", "after": "After (adapted)"}
-PICTURES = 12  # of a gallery; 5 kB each
+PICTURES = 12  # of a gallery, two rows of six; 5 kB each
 SHOWN = 40  # classes in the chart; the table holds all
 MATRIX = 30  # classes up to which the confusion matrix can be read on a page
 METRICS = {
@@ -36,14 +36,8 @@ METRICS = {
     "aupr": "AUPR, precision and recall of the known",
     "ece": "ECE, calibration error of the predictions (lower is better)",
 }
-KINDS = {"better": "good", "worse": "bad", "same": ""}
-
-
-class Figure(NamedTuple):
-    """A chart as SVG, whose texts are escaped, with its caption."""
-
-    drawn: Markup
-    title: str
+KINDS = {"better": "good", "worse": "bad", "same": ""}  # CSS classes by verdict
+TERMS = {"loss": "loss", "entropy": "entropy of each image", "marginal": "entropy of the mean"}
 
 
 def thresholds(opened: Inspection, adapter_file: AdapterFile) -> dict[str, float]:
@@ -77,7 +71,7 @@ def separation(
 ) -> dict:
     """Histograms of both sides with their thresholds, the effect of these, and the ROC."""
     scores = part.scores(DEFAULT_SCORE)
-    drawn = []
+    histograms = []
     for side, title in SIDES.items():
         groups = {"images": scores[side]}
         if part.labeled:
@@ -89,7 +83,7 @@ def separation(
         about = f"{title}: histogram of the score with the threshold"
         name = SCORES[DEFAULT_SCORE].title
         chart = svg.histogram(bars.edges, bars.counts, name, limits[side], about)
-        drawn.append(Figure(Markup(chart), title))
+        histograms.append({"title": title, "chart": chart})
     effects = {
         s: threshold_effect(scores[s], t, part.prediction[s], part.truth) for s, t in limits.items()
     }
@@ -97,20 +91,18 @@ def separation(
     for side, values in scores.items():
         if (points := roc_points(values, part.truth)) is not None:
             curves[side] = points
-    roc = None
+    roc, auc = None, {}
     if len(curves) == len(SIDES):
-        auc = verdict.metrics["auc"]
-        words = "; ".join(
-            f"{name}: AUC {i.value:.1f}, 95 % interval {i.low:.1f} to {i.high:.1f}"
-            for name, i in (("before (dashed, ■)", auc.before), ("after (●)", auc.after))
-        )
         at = {s: (e.fpr or 0.0, e.tpr or 0.0) for s, e in effects.items()}
-        roc = Figure(Markup(svg.roc(curves, at, "ROC before and after")), words)
+        roc = svg.roc(curves, at, "ROC before and after")
+        compared = verdict.metrics["auc"]
+        auc = {"before": compared.before, "after": compared.after}
     return {
-        "histograms": drawn,
+        "histograms": histograms,
         "labeled": part.labeled,
         "effects": effect_rows(effects, len(part)),
         "roc": roc,
+        "auc": auc,
     }
 
 
@@ -121,11 +113,9 @@ def class_by_class(opened: Inspection, part: SetResult) -> dict | None:
     rows = class_changes(
         part.prediction["before"], part.prediction["after"], part.truth, opened.classes
     )
-    chart = svg.classes(rows[:SHOWN], "Accuracy of every class before and after")
-    caption = "■ before, ● after, with 95 % Wilson intervals; the largest decrease is on top"
     return {
         "rows": rows,
-        "chart": Figure(Markup(chart), caption),
+        "chart": svg.classes(rows[:SHOWN], "Accuracy of every class before and after"),
         "confusion": _confusion(opened, part) if len(opened.classes) <= MATRIX else None,
     }
 
@@ -143,19 +133,16 @@ def _confusion(opened: Inspection, part: SetResult) -> list[dict]:
     return rows
 
 
-def training(now: Snapshot) -> Figure:
-    """The loss and its terms over the steps."""
-    of = {
-        k: [(p["step"], p[k]) for p in decimated(now.series)]
-        for k in ("loss", "entropy", "marginal")
-    }
-    chart = svg.lines(of, "step", "The loss and its two terms over the steps")
-    words = "Loss (solid), entropy of each image (dashed), entropy of the mean (dotted); nats"
-    return Figure(Markup(chart), words)
+def training(now: Snapshot) -> Markup | None:
+    """The loss and its terms over the steps; None where no step was taken."""
+    if not now.series:
+        return None
+    curves = {k: [(p["step"], p[k]) for p in decimated(now.series)] for k in TERMS}
+    return svg.lines(curves, "step", "nats", "The loss and its two terms over the steps")
 
 
 def galleries(opened: Inspection, part: SetResult, limits: dict[str, float]) -> list[dict]:
-    """The first images of the most useful selections: of the pool, and errors where labels tell."""
+    """The first images of four selections: two of the pool, and the errors where there are labels."""
     pool = opened.parts["pool"]
     wanted = [(pool, "unknown", " in the pool"), (pool, "changed", " in the pool")]
     wanted += [(part, key, "") for key in ("became-wrong", "unknown-accepted")]

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from markupsafe import Markup
 from numpy.typing import NDArray
+
+from ueo_core.analysis.per_class import ClassChange
 
 Values = Sequence[float] | NDArray
 
@@ -76,27 +79,32 @@ def curve(frame: Frame, points: Iterable[tuple[float, float]], style: str) -> st
     return f'<polyline class="curve {style}" points="{path}"/>'
 
 
-def figure(body: str, about: str, height: int = HEIGHT, width: int = WIDTH) -> str:
-    """The <svg> around a figure; `about` is read to those who cannot see it."""
-    return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(about)}">'
+def figure(body: str, about: str, height: int = HEIGHT) -> Markup:
+    """The <svg> around the parts of a figure, whose texts `text` has escaped.
+
+    about: what a screen reader says of the figure.
+    """
+    return Markup(
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(about)}">'
         f"<title>{escape(about)}</title>{body}</svg>"
     )
 
 
-def lines(curves: Mapping[str, Sequence[tuple[float, float]]], x_name: str, about: str) -> str:
+def lines(
+    curves: Mapping[str, Sequence[tuple[float, float]]], x_name: str, y_name: str, about: str
+) -> Markup:
     """Curves over one x; the key is the CSS class."""
     xs = [x for points in curves.values() for x, _ in points]
     ys = [y for points in curves.values() for _, y in points]
     frame = Frame(min(xs), max(xs), min(0.0, *ys), max(ys))
-    body = axes(frame, x_name) + "".join(curve(frame, p, k) for k, p in curves.items())
+    body = axes(frame, x_name, y_name) + "".join(curve(frame, p, k) for k, p in curves.items())
     return figure(body, about)
 
 
 def histogram(
-    edges: Values, counts: Mapping[str, Values], x_name: str, mark: float, about: str
-) -> str:
-    """Stacked bars by group (key: CSS class) with a vertical mark where the threshold is."""
+    edges: Values, counts: Mapping[str, Values], x_name: str, threshold: float, about: str
+) -> Markup:
+    """Stacked bars by group (key: CSS class) with a vertical line at the threshold."""
     top = max((sum(bar) for bar in zip(*counts.values(), strict=True)), default=1) or 1
     frame = Frame(float(edges[0]), float(edges[-1]), 0, top * 1.05)
     parts = [axes(frame, x_name, "images")]
@@ -112,7 +120,7 @@ def histogram(
                 f'width="{max(0.5, right - x - 1):.1f}" height="{bottom - y:.1f}"/>'
             )
             base[i] += int(n)
-    at = frame.x(min(max(mark, frame.x0), frame.x1))
+    at = frame.x(min(max(threshold, frame.x0), frame.x1))
     parts.append(f'<path class="threshold" d="M{at:.1f} {TOP}V{frame.height - BOTTOM}"/>')
     return figure("".join(parts), about)
 
@@ -121,18 +129,18 @@ def roc(
     curves: Mapping[str, tuple[Values, Values]],
     points: Mapping[str, tuple[float, float]],
     about: str,
-) -> str:
+) -> Markup:
     """ROC curves in percent by side, and where each side's threshold lies on its curve."""
     frame = Frame(0, 100, 0, 100)
     parts = [axes(frame, "unknown images accepted, %", "known images accepted, %")]
-    parts.append(curve(frame, [(0, 0), (100, 100)], "coin"))
+    parts.append(curve(frame, [(0, 0), (100, 100)], "diagonal"))
     for side, (fpr, tpr) in curves.items():
         parts.append(curve(frame, zip(fpr, tpr, strict=True), side))
         parts.append(_mark(frame.x(points[side][0]), frame.y(points[side][1]), side))
     return figure("".join(parts), about)
 
 
-def classes(rows: Sequence, about: str) -> str:
+def classes(rows: Sequence[ClassChange], about: str) -> Markup:
     """Accuracy of every class before (square) and after (circle) with intervals; percent."""
     left, line = 150, 26
     frame = Frame(0, 100, 0, 1, TOP + line * len(rows) + BOTTOM, left)
