@@ -92,15 +92,15 @@ def write_run(
 ) -> RunFolder:
     """A run in a state; a finished one with its result. skill: of the model before and after.
 
-    prefix: of the images' file names.
+    classes: other names for `CLASSES`, also in the labels; prefix: of the images' file names.
     """
-    labels = labels_of(n)
+    labels, named = labels_of(n), dict(zip(CLASSES, classes, strict=False))
     folder = create_run(
         runs_root() / name,
         Settings.for_backbone("drawings-resnet"),
         list(classes),
         image_set(n, name, prefix),
-        labels if labeled else None,
+        [named.get(x, x) for x in labels] if labeled else None,
         title=title,
     )
     before, after = (cosines_of(labels, s, i) for i, s in enumerate(skill))

@@ -142,12 +142,12 @@ def roc(
 
 def classes(rows: Sequence[ClassChange], about: str) -> Markup:
     """Accuracy of every class before (square) and after (circle) with intervals; percent."""
-    left, line = 150, 26
+    left, line = 165, 26
     frame = Frame(0, 100, 0, 1, TOP + line * len(rows) + BOTTOM, left)
     parts = [axes(frame, "accuracy, %", y_ticks=False)]
     for i, row in enumerate(rows):
         y = TOP + line * (i + 0.5)
-        name = row.name if len(row.name) <= 18 else row.name[:17] + "…"
+        name = row.name if len(row.name) <= 16 else row.name[:15] + "…"
         parts.append(text(left - 8, y + 4, f"{name} ({row.n})", "end"))
         for side, dy in (("before", -4), ("after", 4)):
             low, high = getattr(row, f"{side}_low"), getattr(row, f"{side}_high")
