@@ -169,7 +169,7 @@ def test_the_same_images_with_other_labels_are_not_tested_against_each_other(thr
     assert "have different labels" in cautions([three[0], again])[0]
 
 
-def test_without_labels_only_agreement_is_left():
+def test_without_labels_there_is_only_agreement():
     found = compared_run("u", labeled=False)
     zero, ueo = table([found])
     assert ueo.figures["acc"] is None and zero.figures["hm"] is None

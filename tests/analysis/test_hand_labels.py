@@ -69,7 +69,7 @@ def test_candidates_are_the_top_predictions_of_both_models_in_the_order_of_the_c
 # The file
 
 
-def test_labels_lie_apart_survive_and_can_be_taken_back():
+def test_labels_have_a_file_of_their_own_and_can_be_undone():
     folder = write_run("r", labeled=False)
     before = {p.name: p.read_bytes() for p in folder.path.iterdir() if p.is_file()}
     part = read_inspection(folder).parts["pool"]

@@ -21,7 +21,7 @@ def test_labels_group_the_weights_and_the_densities():
     assert live_metrics.progress_signs(now, 3)["ACC"] == [(0, 50.0), (4, 54.0)]
 
 
-def test_without_labels_signs_take_their_place():
+def test_without_labels_there_are_other_indicators():
     now = read_snapshot(write_run("r", labeled=False))
     assert list(live_metrics.weight_bars(now).counts) == ["all images"]
     assert list(live_metrics.score_densities(now).density) == [

@@ -87,4 +87,4 @@ def test_only_other_runs_on_the_same_benchmark_are_tested():
 
 def test_without_labels_there_is_no_test():
     u = compared_run("u", labeled=False)
-    assert against([u], zero_shot(u)) == [] and in_words([], {}, "x") == ""
+    assert against([u], zero_shot(u)) == [] and summary_sentence([], {}, "x") == ""

@@ -16,8 +16,8 @@ def heading(page, text: str) -> None:
     page.get_by_role("heading", name=text, exact=True).wait_for(timeout=PATIENCE)
 
 
-def drawn(page) -> None:
-    """Until the triangle has been drawn: its counter stands beside it."""
+def wait_for_triangle(page) -> None:
+    """Wait until the triangle and its step counter have been drawn."""
     page.locator(".count", has_text="step").wait_for()
 
 
@@ -33,7 +33,7 @@ def fits(page) -> None:
     )
 
 
-# Pictures without a name, through every shadow root. What stands in a button or beside words is decoration.
+# Finds pictures without a name, in every shadow root. Pictures in buttons and links are decoration.
 NAMELESS = """() => {
   const found = [];
   const walk = (root) => {
@@ -51,7 +51,7 @@ NAMELESS = """() => {
 
 
 def named(page) -> None:
-    """Until every picture has its name: a script gives it as it draws."""
+    """Wait until every picture has a name: its script sets it when it draws."""
     page.wait_for_function(f"() => !({NAMELESS})().length")
 
 
@@ -69,7 +69,7 @@ def test_every_picture_of_a_view_has_a_name(page, app_url, view, pictures):
     named(page)
 
 
-def test_the_whole_story_by_keyboard_alone(page, app_url):
+def test_the_whole_story_with_the_keyboard(page, app_url):
     page.set_viewport_size({"width": 1024, "height": 768})
     page.goto(f"{app_url}/Learn?present=1")
     for i, title in enumerate(TITLES):
@@ -88,8 +88,8 @@ def test_the_whole_story_by_keyboard_alone(page, app_url):
     heading(page, TITLES[-2])
 
 
-class Line:
-    """The connection between page and server, on which the server's words can be held back."""
+class Connection:
+    """The connection between page and server; messages of the server can be delayed."""
 
     def __init__(self, page):
         self.held, self.holding, self.sent, self.page = [], False, 0, page
@@ -105,9 +105,9 @@ class Line:
         to_page.on_message(from_page)
         server.on_message(lambda m: self.held.append(m) if self.holding else to_page.send(m))
 
-    def until(self, come) -> None:
+    def until(self, condition) -> None:
         deadline = time.monotonic() + PATIENCE / 1000
-        while not come():
+        while not condition():
             assert time.monotonic() < deadline
             self.page.wait_for_timeout(10)
 
@@ -117,8 +117,8 @@ class Line:
             self.to_page.send(message)
 
 
-def turned_whole(page) -> None:
-    """Until the sixth scene is there, list, title, words and picture, with its own batch."""
+def wait_for_sixth_scene(page) -> None:
+    """Wait for the list, title, text and picture of the sixth scene, with its own batch."""
     page.locator(".panel").nth(2).wait_for()
     page.keyboard.press(".")
     page.wait_for_url("**scene=weights&step=1")
@@ -129,18 +129,20 @@ def turned_whole(page) -> None:
     )
 
 
-def test_a_word_of_the_old_scene_that_comes_late_turns_nothing_back(page, app_url):
-    line = Line(page)
+def test_a_late_message_of_the_old_scene_does_not_undo_the_change(page, app_url):
+    connection = Connection(page)
     page.goto(f"{app_url}/Learn?scene=term-two")
-    drawn(page)
-    line.holding, before = True, line.sent
+    wait_for_triangle(page)
+    connection.holding, before = True, connection.sent
     page.keyboard.press("PageDown")
-    line.until(lambda: line.held)  # Python has turned the scene, the browser does not know it yet
+    # Python has changed the scene, the browser has not received it yet.
+    connection.until(lambda: connection.held)
     page.keyboard.press("b")
-    line.until(lambda: line.sent == before + 2)  # the old picture's word, with the old address
-    line.release()
-    turned_whole(page)
-    # Only the browser's own buttons overrule the page.
+    # The message of the old picture, with the old address.
+    connection.until(lambda: connection.sent == before + 2)
+    connection.release()
+    wait_for_sixth_scene(page)
+    # Only the browser's own buttons replace the state.
     page.keyboard.press("ArrowRight")
     heading(page, TITLES[6])
     page.go_back()
@@ -150,11 +152,9 @@ def test_a_word_of_the_old_scene_that_comes_late_turns_nothing_back(page, app_ur
 
 
 @pytest.mark.parametrize("picture_first", [False, True])
-def test_a_scene_turned_in_one_breath_with_its_picture_is_turned_whole(
-    page, app_url, picture_first
-):
+def test_scene_and_picture_changed_at_the_same_time(page, app_url, picture_first):
     page.goto(f"{app_url}/Learn?scene=term-two")
-    drawn(page)
+    wait_for_triangle(page)
     page.locator(".st-key-learn-next button").wait_for()
     page.evaluate(
         """first => {
@@ -167,12 +167,12 @@ def test_a_scene_turned_in_one_breath_with_its_picture_is_turned_whole(
         }""",
         picture_first,
     )
-    turned_whole(page)
+    wait_for_sixth_scene(page)
 
 
 def test_space_plays_and_the_url_keeps_the_step(page, app_url):
     page.goto(f"{app_url}/Learn?scene=weights")
-    drawn(page)
+    wait_for_triangle(page)
     assert count(page) == "step 0 / 60"
     page.keyboard.press(".")
     page.wait_for_url("**step=1*")
@@ -183,13 +183,13 @@ def test_space_plays_and_the_url_keeps_the_step(page, app_url):
     page.wait_for_url("**step=60*")
     assert "confidence stays lower on unknown images" in page.locator(".panel").last.inner_text()
     page.reload()
-    drawn(page)
+    wait_for_triangle(page)
     assert count(page) == "step 60 / 60"
 
 
-def test_a_knob_moves_the_picture_and_keeps_its_place(page, app_url):
+def test_a_setting_changes_the_picture_and_keeps_the_focus(page, app_url):
     page.goto(f"{app_url}/Learn?view=triangle&step=60")
-    drawn(page)
+    wait_for_triangle(page)
     page.locator(".words").first.evaluate("e => { e.marked = true }")
     page.get_by_role("button", name="λ = 0").click()
     page.locator(".panel").last.locator("b.two", has_text="0.0 ×").wait_for()
@@ -202,7 +202,7 @@ def test_a_knob_moves_the_picture_and_keeps_its_place(page, app_url):
     assert page.locator(".words").first.evaluate("e => e.marked")  # the same node: no remount
 
 
-def test_the_mouse_reaches_the_views_beside_the_toolbar(page, app_url):
+def test_the_toolbar_does_not_cover_the_views(page, app_url):
     page.goto(f"{app_url}/Learn?view=exercises")
     page.get_by_role("button", name="Try it").first.wait_for()
     page.get_by_role("radio", name="Formula", exact=True).click()
@@ -210,7 +210,7 @@ def test_the_mouse_reaches_the_views_beside_the_toolbar(page, app_url):
     page.get_by_role("button", name="weight in term two").click()
     page.wait_for_url("**symbol=q*")
     page.locator(".means", has_text="weight in term two").wait_for()
-    # A symbol is chosen in the formula itself, too, and the triangle shows what it is.
+    # A symbol can also be selected in the formula itself; the triangle shows it.
     symbol = page.locator('.st-key-learn-formula [style*="rgb(0, 0, 8)"]').first.bounding_box()
     page.mouse.click(symbol["x"] + symbol["width"] / 2, symbol["y"] + symbol["height"] / 2)
     page.locator(".means", has_text="mean prediction").wait_for()
@@ -220,7 +220,7 @@ def test_the_mouse_reaches_the_views_beside_the_toolbar(page, app_url):
     heading(page, TITLES[4])
 
 
-def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
+def test_the_threshold_and_its_sentence_follow_the_mouse(page, app_url):
     page.goto(f"{app_url}/Learn?scene=hills")
     picture = page.locator("svg.picture")
     picture.locator(".handle").wait_for(state="attached")
@@ -230,7 +230,7 @@ def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
     held = words.inner_text()
-    assert held != before  # at once, while the hand still holds it
+    assert held != before  # at once, during the drag
     page.mouse.up()
     page.wait_for_url("**line=*")
     page.keyboard.press(".")
@@ -246,7 +246,7 @@ def test_the_line_follows_the_hand_and_the_sentence_the_line(page, app_url):
     assert words.inner_text() == moved
 
 
-def test_the_temperature_is_turned_without_an_answer_from_afar(page, app_url):
+def test_the_temperature_changes_without_a_message_to_the_server(page, app_url):
     page.goto(f"{app_url}/Learn?view=image")
     page.locator(".image .bars").first.wait_for()
     assert page.locator(".slide output").inner_text() == "T = 1.00"
@@ -261,12 +261,12 @@ def test_the_temperature_is_turned_without_an_answer_from_afar(page, app_url):
     assert page.locator(".image .sides").inner_text() == turned
 
 
-def test_a_dot_is_dragged_and_put_back(page, app_url):
+def test_a_dot_is_dragged_and_reset(page, app_url):
     page.goto(f"{app_url}/Learn?scene=term-one")
-    drawn(page)
+    wait_for_triangle(page)
     canvas = page.locator("canvas.simplex")
     canvas.scroll_into_view_if_needed()
-    # In widths of the canvas, for what stands above it may still move or shrink it.
+    # Relative to the width of the canvas, because elements above it may still move or resize it.
     spot = (
         "c => { const b = c.getBoundingClientRect(), [x, y] = c.places[0]; "
         "return [b.left, b.top, b.width, x / b.width, y / b.width]; }"
@@ -276,7 +276,7 @@ def test_a_dot_is_dragged_and_put_back(page, app_url):
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 30, y - 60, steps=4)
-    left, top, width = canvas.evaluate(spot)[:3]  # as it is when the dot is let go
+    left, top, width = canvas.evaluate(spot)[:3]  # at the moment of release
     page.mouse.up()
     page.wait_for_url("**moved=*")
     page.get_by_role("button", name="Reset the dots").wait_for()
@@ -284,7 +284,7 @@ def test_a_dot_is_dragged_and_put_back(page, app_url):
     assert canvas.evaluate(spot)[3:] == pytest.approx(wanted, abs=4 / width)
     page.get_by_role("button", name="Reset the dots").click()
     page.wait_for_url(lambda url: "moved" not in url)
-    back = canvas.evaluate(  # the picture hears of it after the address
+    back = canvas.evaluate(  # the picture changes after the address
         """async (c, [x, y]) => {
             const away = () => Math.hypot(c.places[0][0] / c.clientWidth - x, c.places[0][1] / c.clientWidth - y);
             for (let i = 0; i < 600 && away() > 0.002; i++) await new Promise(requestAnimationFrame);
@@ -295,7 +295,7 @@ def test_a_dot_is_dragged_and_put_back(page, app_url):
     assert back < 0.002
 
 
-def test_the_room_guesses_by_key(page, app_url):
+def test_drawings_are_marked_by_key(page, app_url):
     page.goto(f"{app_url}/Learn?scene=strangers")
     page.locator(".card").nth(7).wait_for()
     page.keyboard.press("3")
@@ -311,7 +311,7 @@ def test_the_room_guesses_by_key(page, app_url):
 def test_while_presenting_a_triangle_fits_on_the_screen(page, app_url, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(f"{app_url}/Learn?scene=weights")
-    drawn(page)
+    wait_for_triangle(page)
     page.keyboard.press("f")
     page.wait_for_url("**present=1*")
     page.locator("[data-testid=stSidebar]").wait_for(state="hidden")

@@ -1,4 +1,4 @@
-"""The story told once from beginning to end by keyboard alone, the live run trained to its last step."""
+"""The story from beginning to end with the keyboard; the live run is trained to its last step."""
 
 import re
 import time
@@ -22,8 +22,8 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ")
 
 
-class Presenter:
-    """Hands that know keys only."""
+class Keyboard:
+    """Uses the page with the keyboard only."""
 
     def __init__(self, page):
         self.page = page
@@ -44,9 +44,9 @@ class Presenter:
             "() => { const m = document.querySelector('[data-testid=stMain]'); "
             "return m.scrollHeight <= m.clientHeight && m.scrollWidth <= m.clientWidth; }"
         )
-        return self.said()
+        return self.text()
 
-    def said(self) -> str:
+    def text(self) -> str:
         return plain(self.page.locator(".learn-lead").inner_text())
 
     def until(self, css: str, text: str | re.Pattern, timeout: int = PATIENCE) -> str:
@@ -55,7 +55,7 @@ class Presenter:
         return found.inner_text()
 
     def play(self) -> list[str]:
-        """Play the triangle to its end. → what is said of each method"""
+        """Play the triangle to its end. → the sentence about each method"""
         self.page.locator("canvas.simplex").first.wait_for()
         self.press("Space")
         self.until(".toggle", "Pause")
@@ -76,87 +76,89 @@ class Presenter:
         raise AssertionError(f"the Tab key does not reach “{name}”")
 
 
-def test_presented_from_beginning_to_end_by_keyboard_alone(page, fresh_url, record_property):
+def test_the_story_from_beginning_to_end_with_the_keyboard(page, fresh_url, record_property):
     page.set_viewport_size({"width": 1024, "height": 768})
     page.goto(f"{fresh_url}/Learn")
-    hands, chosen = Presenter(page), problem()
+    keyboard, chosen = Keyboard(page), problem()
     page.locator(".card").nth(7).wait_for()
     began = time.monotonic()
-    hands.press("f")
+    keyboard.press("f")
     page.wait_for_url("**present=1*")
 
-    said = hands.scene("guess")
+    said = keyboard.scene("guess")
     assert f"{len(chosen.classes)} classes" in said
     predictions = page.locator(".card b").all_inner_texts()
     assert len(predictions) == 8 and set(predictions) <= set(chosen.classes)
-    hands.press("b")
+    keyboard.press("b")
     page.wait_for_url("**draw=1*")
 
-    hands.press("ArrowRight")
-    assert "belong to none" in hands.scene("strangers")
-    hands.press("2", "7")
+    keyboard.press("ArrowRight")
+    assert "belong to none" in keyboard.scene("strangers")
+    keyboard.press("2", "7")
     page.locator(".card[aria-pressed=true]").nth(1).wait_for()
-    hands.press("v")
+    keyboard.press("v")
     page.locator(".badge").nth(7).wait_for()
-    hands.until(".learn-lead", "Marked correctly")
+    keyboard.until(".learn-lead", "Marked correctly")
     badges = page.locator(".badge").all_inner_texts()
     ood = [b.split("unknown: ")[1] for b in badges if "unknown: " in b]
     assert len(ood) == 3 and not set(ood) & set(chosen.classes)
-    assert f"They are {', '.join(ood)}" in hands.said()
+    assert f"The unknown drawings show: {', '.join(ood)}." in keyboard.text()
 
-    hands.press("ArrowRight")
-    assert f"Each of {len(chosen.test)} drawings" in hands.scene("hills")
-    assert "accepts 95 %" in hands.said()
-    hands.press(*["."] * 45)
-    hands.until(".learn-lead", "accepts 50 %")
+    keyboard.press("ArrowRight")
+    assert f"Each of {len(chosen.test)} drawings" in keyboard.scene("hills")
+    assert "accepts 95 %" in keyboard.text()
+    keyboard.press(*["."] * 45)
+    keyboard.until(".learn-lead", "accepts 50 %")
 
-    hands.press("ArrowRight")
-    said = hands.scene("term-one")
-    (words,) = hands.play()
+    keyboard.press("ArrowRight")
+    said = keyboard.scene("term-one")
+    (words,) = keyboard.play()
     corner = re.search(r"(\d+) of 60 predictions are class ([ABC])", words)
     assert f"{corner[1]} of 60 dots end as class {corner[2]}" in said
 
-    hands.press("PageDown")
-    said = hands.scene("term-two")
+    keyboard.press("PageDown")
+    said = keyboard.scene("term-two")
     assert page.locator(".panel").count() == 2
-    infomax = re.search(r"in the corners, with a mean confidence of (\d+) %", hands.play()[1])
+    infomax = re.search(r"in the corners, with a mean confidence of (\d+) %", keyboard.play()[1])
     assert f"their mean confidence ends at {infomax[1]} %" in said
 
-    hands.press("PageDown")
-    said = hands.scene("weights")
-    ueo = re.search(r"unknown images \((\d+) %\) than on known images \((\d+) %\)", hands.play()[2])
+    keyboard.press("PageDown")
+    said = keyboard.scene("weights")
+    ueo = re.search(
+        r"unknown images \((\d+) %\) than on known images \((\d+) %\)", keyboard.play()[2]
+    )
     assert f"the diamonds ({ueo[1]} %), than on known images ({ueo[2]} %)" in said
 
-    hands.press("ArrowRight")
-    assert f"{len(chosen.pool)} drawings without labels" in hands.scene("live")
-    hands.press("a")
-    hands.until(STATUS, re.compile(r"Run paused · step 1 of"), TRAINED)
-    hands.press("s")
-    hands.until(STATUS, re.compile(r"Run paused · step 2 of"))
-    hands.press("e")
-    hands.until(STATUS, re.compile(r"Run paused · step 8 of"))
-    hands.press("g")
-    ended = hands.until(STATUS, re.compile(r"Run finished · step (\d+) of \1\b"), TRAINED)
+    keyboard.press("ArrowRight")
+    assert f"{len(chosen.pool)} drawings without labels" in keyboard.scene("live")
+    keyboard.press("a")
+    keyboard.until(STATUS, re.compile(r"Run paused · step 1 of"), TRAINED)
+    keyboard.press("s")
+    keyboard.until(STATUS, re.compile(r"Run paused · step 2 of"))
+    keyboard.press("e")
+    keyboard.until(STATUS, re.compile(r"Run paused · step 8 of"))
+    keyboard.press("g")
+    ended = keyboard.until(STATUS, re.compile(r"Run finished · step (\d+) of \1\b"), TRAINED)
     steps = re.search(r"step (\d+) of", ended)[1]
     assert re.search(r"ACC \d+ → \d+ %, AUC \d+ → \d+ %", ended)
-    hands.scene("live")
+    keyboard.scene("live")
 
-    hands.press("ArrowRight")
-    said = hands.scene("moved")
+    keyboard.press("ArrowRight")
+    said = keyboard.scene("moved")
     assert re.search(rf"at step {steps} of the live run they have changed by [\d.]+ %", said)
-    hands.until("[data-testid=stMarkdown]", f"Change of each layer at step {steps}")
+    keyboard.until("[data-testid=stMarkdown]", f"Change of each layer at step {steps}")
 
-    hands.press("ArrowRight")
-    said = hands.scene("wrong")
-    (_, _, ueo) = hands.play()
+    keyboard.press("ArrowRight")
+    said = keyboard.scene("wrong")
+    (_, _, ueo) = keyboard.play()
     confident = re.search(r"in the corners, with a mean confidence of (\d+) %", ueo)
     assert f"confidence of {confident[1]} % on unknown images" in said
-    hands.tab_to(PRESETS["absent"].title)
-    hands.press("Enter")
+    keyboard.tab_to(PRESETS["absent"].title)
+    keyboard.press("Enter")
     page.wait_for_url("**absent=1*")
-    hands.play()
-    assert hands.said() != said  # the sentences follow the setting
+    keyboard.play()
+    assert keyboard.text() != said  # the sentences follow the setting
 
-    hands.press("f")
+    keyboard.press("f")
     page.get_by_role("heading", name=f"9 · {SCENES['wrong'].title}", exact=True).wait_for()
     record_property("seconds", round(time.monotonic() - began))

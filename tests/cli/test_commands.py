@@ -154,7 +154,7 @@ def test_drawings_and_sample(run, tmp_path):
     ("changes", "message"),
     [
         ({"--classes": ""}, "name"),
-        ({"--classes": "dog"}, "one name only"),
+        ({"--classes": "dog"}, "only one name"),
         ({"--classes": "dog,cat,Dog"}, "dog"),
         ({"--classes": "dog," + "very " * 40 + "long name"}, "tokens"),
         ({"--backbone": "ViT-Z"}, "ViT-Z"),

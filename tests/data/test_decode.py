@@ -240,3 +240,209 @@ def test_heic_without_a_decoder_says_how_to_continue(monkeypatch):
     monkeypatch.setattr(module, "_heif_ready", lambda: False)
     with pytest.raises(RejectedFile, match="HEIC.*pillow-heif.*JPEG"):
         sniff(b"\0\0\0\x18ftypheic\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"GIF87a", "GIF"),
+        (b"GIF89a", "GIF"),
+        (b"RIFF\1\2\3\4WEBPVP8 ", "WEBP"),
+        (b"II*\0", "TIFF"),
+        (b"MM\0*", "TIFF"),
+        *((b"P%d\n" % n, "PPM") for n in range(1, 7)),
+        (b"BM\1\2\3\4\0\0\0\0", "BMP"),
+        (b"\0\0\0\x18ftypavif", "AVIF"),
+        (b"\0\0\0\x18ftypavis", "AVIF"),
+    ],
+)
+def test_the_first_bytes_say_the_format(head, kind):
+    assert sniff(head) == kind
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"])
+def test_every_brand_of_heif_is_recognized(brand, monkeypatch):
+    monkeypatch.setattr(module, "_heif_ready", lambda: True)
+    assert sniff(b"\0\0\0\x18ftyp" + brand) == "HEIF"
+    monkeypatch.setattr(module, "_heif_ready", lambda: False)
+    with pytest.raises(RejectedFile) as refused:
+        sniff(b"\0\0\0\x18ftyp" + brand)
+    expected = "a HEIC image, which needs the package pillow-heif; or export it as JPEG"
+    assert str(refused.value) == expected
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\xff\xd8\xfe",
+        b"\x89PNG\r\n\x1a\r",
+        b"GIF88a",
+        b"RIFF\1\2\3\4WAVE",
+        b"RIFX\1\2\3\4WEBP",
+        b"II+\0",
+        b"P7\n",
+        b"P0\n",
+        b"P6x",
+        b"BM\1\2\3\4\1\0\0\0",
+        b"BX\1\2\3\4\0\0\0\0",
+        b"\0\0\0\x18ftypisom",
+        b"\0\0\0\x18ftyqavif",
+    ],
+)
+def test_what_only_looks_like_an_image_is_none(head):
+    with pytest.raises(RejectedFile) as refused:
+        sniff(head)
+    expected = "not an image (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, AVIF)"
+    assert str(refused.value) == expected
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b"])
+def test_every_archive_is_named(head):
+    with pytest.raises(RejectedFile) as refused:
+        sniff(head)
+    assert str(refused.value) == "an archive inside the source; extract it first"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("webp", "WEBP"), ("avif", "AVIF")])
+def test_a_pillow_without_a_format_says_so(name, shown, monkeypatch):
+    monkeypatch.setattr(module.features, "check", lambda feature: feature != name)
+    heads = {"webp": b"RIFF\1\2\3\4WEBP", "avif": b"\0\0\0\x18ftypavif"}
+    with pytest.raises(RejectedFile, match=f"^a {shown} image, which needs a Pillow build with"):
+        sniff(heads.pop(name))
+    ((other, head),) = heads.items()
+    assert sniff(head) == other.upper()
+
+
+def test_a_heif_decoder_is_registered_where_it_is_installed(monkeypatch):
+    registered = []
+    fake = type("fake", (), {"register_heif_opener": staticmethod(lambda: registered.append(1))})
+    monkeypatch.setattr(
+        module.importlib.util, "find_spec", lambda n: fake if n == "pillow_heif" else None
+    )
+    monkeypatch.setattr(module.importlib, "import_module", lambda name: {"pillow_heif": fake}[name])
+    assert module._heif_ready() and registered == [1]
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    assert not module._heif_ready() and registered == [1]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError("image file is truncated (3 bytes)"), "the file is truncated"),
+        (EOFError("no more"), "the file is truncated"),
+        (struct.error("x"), "the file is damaged"),
+        (IndexError("x"), "the file is damaged"),
+        (KeyError("x"), "the file is damaged"),
+        (SyntaxError("x"), "the file is damaged"),
+        (zlib.error("x"), "the file is damaged"),
+        (OSError("bad\n  block"), "the file is damaged (bad block)"),
+        (OSError(), "the file is damaged"),
+        (OSError("a" * 101), f"the file is damaged ({'a' * 100})"),
+        (MemoryError(), "decoding it needs more memory than is available"),
+        (Image.DecompressionBombError("big"), "over the limit max_pixels = 120,000,000"),
+    ],
+)
+def test_every_error_of_a_decoder_is_one_reason(error, reason, monkeypatch):
+    def fail(*args):
+        raise error
+
+    data = encode(picture(20, 20))
+    monkeypatch.setattr(module, "_decode", fail)
+    with pytest.raises(RejectedFile) as refused:
+        decoded(data)
+    assert str(refused.value) == reason
+
+
+def test_pillows_own_limit_is_named_where_it_is_lower(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(RejectedFile) as refused:
+        decoded(encode(picture(20, 20)))
+    assert str(refused.value) == "over the limit max_pixels = 200"
+
+
+def test_a_broken_header_is_named_with_its_format():
+    with pytest.raises(RejectedFile) as refused:
+        decoded(b"\x89PNG\r\n\x1a\n" + b"\0" * 40)
+    assert "the file is damaged" in str(refused.value) or "PNG" in str(refused.value)
+    with pytest.raises(RejectedFile, match="begins like a BMP image, but its header is broken"):
+        decoded(b"BM\1\2\3\4\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "per_pixel"),
+    [
+        ("PNG", {}, 5),
+        ("BMP", {}, 5),
+        ("PPM", {}, 5),
+        ("GIF", {}, 9),
+        ("TIFF", {}, 12),
+        ("WEBP", {}, 16),
+        ("AVIF", {}, 16),
+        ("JPEG", {}, 4),
+        ("JPEG", {"progressive": True}, 10),
+    ],
+)
+def test_the_gate_is_given_the_memory_of_a_decode(kind, options, per_pixel):
+    asked = []
+    data = encode(picture(60, 40), kind, **options)
+    decode(data, 64, Limits(), lambda size: asked.append(size) or nullcontext())
+    assert asked == [per_pixel * 60 * 40]
+    limit = per_pixel * 60 * 40
+    assert decoded(data, max_decode_bytes=limit).pixels.shape == (40, 60, 3)
+    with pytest.raises(RejectedFile, match=f"the limit max_decode_bytes = {limit - 1:,}"):
+        decoded(data, max_decode_bytes=limit - 1)
+
+
+@pytest.mark.parametrize(
+    ("progressive", "expected"), [(False, 4 * 200 * 100), (True, 4 * 200 * 100 + 6 * 800 * 400)]
+)
+def test_a_large_jpeg_is_read_at_a_fraction_of_its_size(progressive, expected):
+    """The cosine transform gives a quarter; a progressive file keeps all of its coefficients."""
+    asked = []
+    data = encode(picture(800, 400), "JPEG", progressive=progressive)
+    found = decode(data, 50, Limits(), lambda size: asked.append(size) or nullcontext())
+    assert asked == [expected] and found.pixels.shape == (50, 100, 3)
+    assert (found.width, found.height, found.format) == (800, 400, "JPEG")
+
+
+def test_bands_are_invisible(monkeypatch):
+    data = encode(picture(640, 480, "RGBA"))
+    whole = decoded(data, 32).pixels
+    monkeypatch.setattr(module, "_BAND_BYTES", 1)
+    np.testing.assert_array_equal(decoded(data, 32).pixels, whole)
+    assert psnr(whole, np.asarray(picture(640, 480).resize((43, 32), Image.Resampling.BOX))) > 25
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "expected"),
+    [
+        ("I;16", [0, 65535, 32768], [0, 255, 128]),
+        ("I", [0, 255, 100], [0, 255, 100]),
+        ("I", [0, 256, 65535], [0, 1, 255]),
+        ("I", [-100, 100, 0], [0, 255, 128]),
+        ("F", [0.0, 1.0, 0.5], [0, 255, 128]),
+        ("F", [0.0, 255.0, 100.0], [0, 255, 100]),
+        ("F", [-1.0, 1.0, 0.0], [0, 255, 128]),
+        ("F", [0.25, 0.25, 0.25], [64, 64, 64]),
+    ],
+)
+def test_more_than_eight_bits_are_scaled_by_their_range(mode, values, expected):
+    kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+    image = Image.fromarray(np.array([values] * 3, kind))
+    assert image.mode == mode
+    data = encode(image, "TIFF")
+    np.testing.assert_array_equal(decoded(data).pixels[0], np.array([expected] * 3).T)
+
+
+def test_values_that_are_no_numbers_are_black():
+    data = encode(Image.fromarray(np.array([[0.0, np.nan], [1.0, 0.5]], np.float32)), "TIFF")
+    assert decoded(data).pixels[0, 1].tolist() == [0, 0, 0]
+
+
+def test_an_image_in_the_wanted_size_is_not_resampled():
+    image = picture(64, 90)
+    np.testing.assert_array_equal(decoded(encode(image)).pixels, np.asarray(image))
+    assert target_size(3, 3000, 2) == (2, 2000) and target_size(1, 3000, 2) == (1, 3000)
+    assert target_size(3000, 3, 1) == (1000, 1)

@@ -98,7 +98,7 @@ def test_confidence_above_half(demo):
         chosen = draw_eight(demo, draw)
         p = np.exp(demo.scale * demo.cosines[chosen])
         sure = int(((p / p.sum(1, keepdims=True)).max(1) > 0.5).sum())
-        assert f"above 50 % for {sure} of these" in filled("guess", n.of_eight(demo, draw))
+        assert f"above 50 % for {sure} of these 8" in filled("guess", n.of_eight(demo, draw))
 
 
 def test_unknown_among_eight(demo):
@@ -106,7 +106,7 @@ def test_unknown_among_eight(demo):
         nouns = [demo.problem.test[i] for i in draw_eight(demo, draw)]
         assert len(set(nouns)) == 8
         outside = sum(noun not in demo.problem.classes for noun in nouns)
-        assert filled("strangers", n.of_eight(demo, draw)).startswith(f"{outside} of these eight")
+        assert filled("strangers", n.of_eight(demo, draw)).startswith(f"{outside} of these 8")
 
 
 def test_reveal(demo):

@@ -146,6 +146,6 @@ def test_payload_contains_points_arrows_and_sentences():
     assert data["truth"] == run.truth.tolist()
     np.testing.assert_allclose(data["terms"], run.terms[rows], atol=1e-4)
     assert data["words"][1][STEPS].startswith("EntMin: 60 of 60 predictions are class")
-    assert data["words"][1][0] == "EntMin: zero-shot predictions, the same for all methods."
+    assert data["words"][1][0] == "EntMin: zero-shot, same for all methods."
     alone = payload(settings, ("entmin",))
-    assert alone["words"][0][0] == "EntMin: zero-shot predictions."
+    assert alone["words"][0][0] == "EntMin: zero-shot."

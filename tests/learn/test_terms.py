@@ -238,7 +238,7 @@ def test_verdict_follows_the_numbers(trajectories):
                     assert run.points[m, -1][~run.known].max(1).mean() < 0.8
                 if "unknown images are in the corners" in text:
                     assert run.points[m, -1][~run.known].max(1).mean() >= 0.8
-            assert "the same for all methods" in verdict(run, measures, 0, 0)
+            assert "same for all methods" in verdict(run, measures, 0, 0)
             assert "all" not in verdict(run, measures, 0, 0, shown=1)
 
 

@@ -8,7 +8,6 @@ import torch
 
 from tests.helpers.small_runs import adapter_of, forget, make, manager, same, store, story, wait  # noqa: F401
 from ueo_core.data.image_set import ImageSet, pixels_missing
-from ueo_core.runs import folder as on_disk
 from ueo_core.runs import scoring, worker
 from ueo_core.runs.control import Control
 from ueo_core.runs.error_messages import out_of_memory, sentence

@@ -121,7 +121,7 @@ def _sequence(X: list, short_side: int) -> Images:
 def _item(item: Any, i: int, short_side: int) -> np.ndarray:
     """One image as pixels. item: a path, a PIL image, an array, or a tuple that begins with one."""
     if isinstance(item, tuple) and item:
-        item = item[0]  # what follows may be a label, which nobody reads here
+        item = item[0]  # what follows may be a label, which is not read here
     name = f"X[{i}]"
     if isinstance(item, (str, Path)):
         name, data = f"X[{i}] ({item})", _bytes(Path(item), i)

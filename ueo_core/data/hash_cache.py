@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ueo_core.data.intake import HashesByName, Outcome
 from ueo_core.data.safe_names import printable

@@ -31,7 +31,7 @@ LIST = "predictions.csv"
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # what some file system refuses
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # Windows' devices
 _JPEG_QUALITY = 95
-_KEPT_SECONDS = 86_400  # a download that nobody fetched
+_KEPT_SECONDS = 86_400  # an unused download is removed then
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def verdict(run: "Trajectory", measures: Measures, method: int, k: int = -1, sho
     """
     title = METHODS[run.methods[method]].title
     if k == 0:
-        return f"{title}: zero-shot predictions{', the same for all methods' if shown > 1 else ''}."
+        return f"{title}: zero-shot{', same for all methods' if shown > 1 else ''}."
     name = OUTCOMES[measures.outcome[method, k]]
     known = 100 * measures.confidence_known[method, k]
     unknown = 100 * measures.confidence_unknown[method, k]

@@ -69,7 +69,7 @@ SCENES: dict[str, Scene] = {
                 "always_predicts_a_class",
             ),
             Sentence(
-                "Its confidence is above 50 % for {sure} of these eight drawings.",
+                "Its confidence is above 50 % for {sure} of these 8 drawings.",
                 "confidence_above_half",
             ),
         ),
@@ -80,7 +80,7 @@ SCENES: dict[str, Scene] = {
         "eight",
         (
             Sentence(
-                "{unknown} of these eight drawings belong to none of the {classes} classes: they are "
+                "{unknown} of these 8 drawings belong to none of the {classes} classes: they are "
                 "unknown.",
                 "unknown_among_eight",
             ),
@@ -179,7 +179,7 @@ SCENES: dict[str, Scene] = {
                 "a_step_changes_little",
             ),
         ),
-        "Start the run (A), take one step (S), then let it continue (G).",
+        "Start the run (A), take one step (S), then resume it (G).",
     ),
     "moved": Scene(
         "Trained parameters",

@@ -29,7 +29,7 @@ def of_eight(demo: Demo, draw: int, ticks: int = 0, revealed: bool = False) -> d
         guesses = count_guesses(demo, chosen, {place for place in range(8) if ticks >> place & 1})
         alarms = guesses["false_alarms"]
         reveal = (
-            f"They are {', '.join(demo.problem.test[i] for i in unknown)}. CLIP's mean confidence is "
+            f"The unknown drawings show: {', '.join(demo.problem.test[i] for i in unknown)}. CLIP's mean confidence is "
             f"{100 * demo.confidence(unknown).mean():.0f} % on them and "
             f"{100 * demo.confidence(known).mean():.0f} % on the known drawings. Marked correctly: "
             f"{guesses['correct']} of {guesses['unknown']}, with {alarms} false "

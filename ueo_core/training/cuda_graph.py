@@ -77,7 +77,7 @@ class GraphedStep:
         """Losses of a batch, stacked, still on the device; gradients are in `.grad`."""
         step = self._recorded.get(len(images)) or self._recording(images, places)
         if step is None:
-            self._forget(self.parameters)
+            self._clear(self.parameters)
             return torch.stack([v.detach() for v in self.compute(images, places)])
         step.images.copy_(images)
         step.places.copy_(places)
@@ -102,7 +102,7 @@ class GraphedStep:
 
     def _record(self, images: Tensor, places: Tensor) -> _Recorded:
         """RuntimeError where that is not possible."""
-        self._forget(self.parameters)
+        self._clear(self.parameters)
         images, places = images.clone(), places.clone()
         side = torch.cuda.Stream()
         with aliases(self.model, self.parameters) as leaves:
@@ -111,9 +111,9 @@ class GraphedStep:
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM):
-                    self._forget(leaves)
+                    self._clear(leaves)
                     self.compute(images, places)
-                self._forget(leaves)
+                self._clear(leaves)
             side.synchronize()
             needed = torch.cuda.max_memory_allocated() - held
             # What is cached belongs to other streams, and a recording cannot take it.
@@ -132,6 +132,6 @@ class GraphedStep:
         return _Recorded(graph, images, places, losses, gradients)
 
     @staticmethod
-    def _forget(leaves: Sequence[nn.Parameter]) -> None:
+    def _clear(leaves: Sequence[nn.Parameter]) -> None:
         for leaf in leaves:
             leaf.grad = None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def default_title(dataset: "Dataset", settings: Settings) -> str:
-    """What a run is called when nobody names it: method, backbone, dataset."""
+    """The default name of a run: method, backbone, dataset."""
     backbone = settings.backbone
     backbone = Path(backbone).stem if backbone.endswith(".json") else backbone
     return f"{METHODS[settings.method].title} · {backbone} · {dataset.title}"

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS, VARIANTS

@@ -11,7 +11,7 @@ import torch
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.settings import Settings
 from ueo_core.data.subset import Subset
-from ueo_core.data.transforms import ModelInputs, Views
+from ueo_core.data.transforms import Views
 from ueo_core.evaluation.guard_rule import IMAGES, draws_of, rate_hint
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP

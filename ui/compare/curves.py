@@ -18,7 +18,7 @@ from ui.common.text import escaped
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8797A8")
 DASHES = ("solid", [8, 4], [2, 3], [12, 3, 2, 3], [5, 2])
 SYMBOLS = ("circle", "triangle", "rect", "diamond", "roundRect")
-FIRST = ("Loss", "ACC", "AUC", "HM", "Same answer")  # the default selection
+FIRST = ("Loss", "ACC", "AUC", "HM", "Same prediction")  # the default selection
 
 STYLE = """<style>
 .ueo-legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1.4rem; font-size: 0.9rem; }
@@ -52,7 +52,7 @@ def show(opened: Sequence[ComparedRun]) -> None:
         for column, name in zip(st.columns(2, gap="medium"), pair, strict=False):
             with column:
                 _chart(name, found, looks, compare.labels(opened))
-    probed = any("ACC" in c or "Same answer" in c for c in found.values())
+    probed = any("ACC" in c or "Same prediction" in c for c in found.values())
     st.caption(
         "By step. Loss and entropies are of the batches"
         + (

@@ -169,8 +169,11 @@ def _status(now: Snapshot | None, job: Job | None) -> None:
 def _loss(now: Snapshot | None, size: int) -> None:
     series = decimated(now.series) if now else []
     st.markdown("**Loss and its two terms**")
+    spec = charts.loss_chart(series, now.steps if now else 1, size)
+    for curve, name in zip(spec["series"], ("loss", "term one", "term two"), strict=True):
+        curve["name"] = name  # Learn's words; shorter, so that the legend fits in one row
     st.echarts_chart(
-        charts.loss_chart(series, now.steps if now else 1, size),
+        spec,
         key="learn.live.loss",
         height=330,
         alt=f"Loss and its two terms over {len(series)} steps.",

@@ -19,20 +19,21 @@ def show(link: Link) -> None:
     """The text and the picture of the scene."""
     st.html(STYLE)
     scene = SCENES[link.scene]
-    with st.container(key="learn-title"):
-        st.markdown(f"## {ORDER.index(link.scene) + 1} · {scene.title}")
+    with st.container(key="learn-title", horizontal=True, vertical_alignment="center"):
+        st.markdown(f"## {ORDER.index(link.scene) + 1} · {scene.title}", width="content")
+        if scene.picture == "triangle" and state.is_shown(link, "all-knobs") and not link.present:
+            st.space("stretch")
+            st.button(
+                "All settings",
+                icon=":material/tune:",
+                key="learn.knobs",
+                on_click=lambda: state.change(view="triangle"),
+            )
     if scene.picture == "live":
         _write_text(link, live.text_numbers(), st.container())
         live.show(link)
         return
     state.fragment(link, _scene, "scene")
-    if scene.picture == "triangle" and state.is_shown(link, "all-knobs") and not link.present:
-        st.button(
-            "All settings",
-            icon=":material/tune:",
-            key="learn.knobs",
-            on_click=lambda: state.change(view="triangle"),
-        )
 
 
 def _scene() -> None:

@@ -190,9 +190,9 @@ def _signs(panel: Panel) -> None:
         text = "Appears with the first evaluation."
     else:
         text = (
-            f"{values}. Same answer: as at step 0. Spread of the answers over the classes: near 0 all are "
-            "one class, a collapse. Doubt: mean entropy as a share of log C. "
-            f" {_probe(now)}. The axis need not start at 0."
+            f"{values}. Same prediction: unchanged since step 0. Spread: entropy of the mean prediction; near 0 "
+            "all predictions are one class, a collapse. Uncertainty: mean entropy as a share of log C. "
+            f"{_probe(now)}. The axis may not start at 0."
         )
     st.caption(text)
 

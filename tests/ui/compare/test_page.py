@@ -132,3 +132,10 @@ def test_baselines_are_queued_once_for_two_clicks(app, three, monkeypatch):  # n
     assert shell.manager().queue() == first
     button(page, "Cancel").click().run()
     assert shell.manager().queue() == []
+
+
+def test_the_curves_shown_first_are_curves():
+    from ueo_core.analysis.compare_curves import CURVES
+    from ui.compare.curves import FIRST
+
+    assert set(FIRST) <= set(CURVES)
