@@ -1,10 +1,12 @@
 """The package: requirements that agree, a wheel that works away from the clone."""
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -43,8 +45,11 @@ def test_the_version_is_in_one_place():
 
 @pytest.mark.long
 def test_the_wheel_works_away_from_the_clone(tmp_path):
-    def run(*command, cwd=tmp_path) -> str:
-        done = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True)
+    outside = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def run(*command) -> str:
+        command = [str(c) for c in command]
+        done = subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
         return done.stdout
 
@@ -69,3 +74,9 @@ def test_the_wheel_works_away_from_the_clone(tmp_path):
     )
     assert run(scripts / "python", "-c", code).strip() == "64"
     assert (own / "ueo_core" / "py.typed").is_file()
+    # A report needs the templates, and a run that is in the tests.
+    with zipfile.ZipFile(ROOT / "tests" / "version_1_0_0" / "run.zip") as archive:
+        archive.extractall(tmp_path)
+    run(scripts / "ueo", "report", tmp_path / "run", "--out", tmp_path / "report.html")
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Before and after</h2>" in report and "prefers-color-scheme" in report
