@@ -28,7 +28,7 @@ def test_a_check_passes_up_to_its_tolerance_and_never_with_nan():
     assert not agreement.Check("x", "float32", float("nan"), 0.1).passed
 
 
-def test_a_device_agrees_with_itself_and_bfloat16_is_told_apart():
+def test_a_device_agrees_with_itself_and_bfloat16_differs():
     found = {(c.what, c.path): c for c in agreement.agreement(["drawings-vit"], CPU)}
     assert len(found) == 9 and all(c.passed for c in found.values())
     for (what, path), c in found.items():
@@ -40,14 +40,14 @@ def test_an_adaptation_improves_the_built_in_problem():
     assert found["adapted"] > found["zero_shot"] + 3
 
 
-def test_tensor_float_32_is_as_before_afterwards():
+def test_tensor_float_32_is_restored():
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     with agreement.tensor_float_32(True):
         assert torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
     assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
 
 
-def test_without_a_gpu_it_says_so(monkeypatch):
+def test_without_a_gpu_the_check_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="no CUDA device.*install a CUDA build"):
         check.gpu_check()
@@ -83,13 +83,13 @@ def test_the_report_names_failures_and_what_was_left_out():
     ]
     assert "| M | 10 | 64 | 1.2 |" in lines
     assert "Failed: peaks: RuntimeError: no" in lines
-    assert lines[-1] == "Left out for lack of time: timing of L."
+    assert lines[-1] == "Left out, no time left: timing of L."
 
 
 class TestOnAGpu:
     pytestmark = needs_cuda
 
-    def test_views_are_the_cpus_to_a_gray_level(self):
+    def test_views_differ_from_the_cpus_by_less_than_a_gray_level(self):
         backbone = agreement.loaded("drawings-vit", CPU)
         there = agreement.loaded("drawings-vit", torch.device("cuda"))
         images = Arrays(6, size=(97, 150))
@@ -114,7 +114,7 @@ class TestOnAGpu:
         for name, value in ends[0].items():
             torch.testing.assert_close(value, ends[1][name], atol=2e-4, rtol=2e-3)
 
-    def test_a_step_is_recorded_although_autograd_was_used_before(self, caplog):
+    def test_a_step_is_recorded_after_autograd_was_used(self, caplog):
         backbone = agreement.loaded("drawings-resnet", torch.device("cuda"))
         model = AdaptedCLIP(backbone, ["star", "house", "key"])
         views = Views(Arrays(21, size=(70, 80)), backbone)

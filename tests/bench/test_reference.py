@@ -1,4 +1,4 @@
-"""The yardstick is fair: its loss and gradients are those of the studio's own step."""
+"""The plain script: its loss and gradients are those of the studio's own step."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_only_the_adapted_parameters_have_gradients(stock):
     assert plain.tokens.shape == (4, 16)  # the tokenizer's full length, as the script has it
 
 
-def test_the_whole_adaptation_answers_for_every_file(stock, tmp_path):
+def test_the_whole_adaptation_predicts_every_file(stock, tmp_path):
     g = np.random.default_rng(0)
     for i in range(5):
         pixels = g.integers(0, 256, (48, 40, 3), dtype=np.uint8)

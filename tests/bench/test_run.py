@@ -87,7 +87,7 @@ def test_without_options_every_pair_is_a_task():
     [
         (["--backbone", "RN999"], "open_clip has no such model"),
         (["--classes", "1"], "choose a number from 2"),
-        (["--rounds", "0"], "give 1 or more"),
+        (["--rounds", "0"], "choose 1 or more"),
         (["--threads", "0"], "give 1 or more"),
     ],
 )

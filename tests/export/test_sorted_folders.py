@@ -48,7 +48,7 @@ def files(path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_originals_are_found_again_and_copied_byte_for_byte(source, taken, tmp_path):
+def test_originals_are_found_and_copied_byte_for_byte(source, taken, tmp_path):
     images, said = taken
     before = {p: (p.read_bytes(), p.stat().st_mtime) for p in source.rglob("*") if p.is_file()}
     seen = []
@@ -76,7 +76,7 @@ def test_originals_are_found_again_and_copied_byte_for_byte(source, taken, tmp_p
     }
 
 
-def test_without_a_word_the_store_remembers_where_they_were(source, taken):
+def test_by_default_the_store_knows_where_the_originals_were(source, taken):
     images, _ = taken
     with Originals(store_root(), images) as originals:
         assert [originals.read(i) for i in range(5)] == [
@@ -127,7 +127,7 @@ def test_originals_within_a_zip(source, tmp_path):
         assert originals.read(1) == (source / "b/x.png").read_bytes()
 
 
-def test_leaving_early_leaves_nothing(taken, tmp_path):
+def test_a_cancelled_export_leaves_nothing_on_disk(taken, tmp_path):
     images, said = taken
 
     def stop(done, total):
@@ -139,17 +139,18 @@ def test_leaving_early_leaves_nothing(taken, tmp_path):
     assert list((tmp_path / "place").iterdir()) == []
 
 
-def test_a_folder_that_is_there_is_not_written_into(taken, tmp_path):
+def test_an_existing_folder_is_refused_and_unchanged(taken, tmp_path):
     images, said = taken
     (tmp_path / "out").mkdir()
     with (
         Originals(store_root(), images) as originals,
-        pytest.raises(UserError, match="there already"),
+        pytest.raises(UserError, match="exists already"),
     ):
         export_sorted(tmp_path / "out", images, said, THRESHOLD, originals)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_folder_names_are_different_and_fit_for_every_disk():
+def test_folder_names_are_different_and_valid_on_every_disk():
     classes = ["cat", "Cat ", "a/b", "a:b", "..", "con", "nul.x", "unknown", "é" * 200, "\x07"]
     names = folder_names(classes)
     assert len({n.casefold() for n in names}) == len(classes) + 1

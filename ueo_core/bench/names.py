@@ -1,4 +1,4 @@
-"""Class names for a benchmark, of one to three words like real ones."""
+"""Class names for a benchmark: one to three words, as real class names have."""
 
 import itertools
 

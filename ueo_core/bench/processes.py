@@ -1,7 +1,7 @@
-"""The plain script and the studio, each in its own process with its own memory; steps in turn.
+"""The plain script and the studio, each in its own process with its own memory.
 
-Each side waits on its pipe while the other one steps, so that the rounds of both alternate in
-time and other load on the machine affects both equally.
+One side waits while the other computes its step, so that the rounds alternate in time and other
+load on the machine affects both equally.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ class Task:
 
 
 class SideProcess:
-    """One side's process. `step` and `whole` → (wall seconds, CPU seconds)."""
+    """The process of one side. `step` and `whole` → (wall seconds, CPU seconds)."""
 
     def __init__(self, side: str, task: Task):
         context = multiprocessing.get_context("spawn")
@@ -45,7 +45,7 @@ class SideProcess:
         self._process.start()
         theirs.close()
         try:
-            self._reply()  # it has built its model
+            self._reply()  # sent when the model is built
         except UserError:
             self.close()
             raise
@@ -78,29 +78,29 @@ class SideProcess:
 
     def _reply(self):
         try:
-            prediction = self._pipe.recv()
+            reply = self._pipe.recv()
         except EOFError:
             raise UserError(
-                f"The {self.side} side of the benchmark was ended by the system, most likely for want "
-                "of memory; take a smaller --batch-size or fewer --classes."
+                f"The {self.side} side of the benchmark was ended by the system, most likely because "
+                "memory ran out; choose a smaller --batch-size or fewer --classes."
             ) from None
-        if isinstance(prediction, UserError):
-            raise prediction
-        return prediction
+        if isinstance(reply, UserError):
+            raise reply
+        return reply
 
 
 def _serve(pipe, side: str, task: Task) -> None:
     """Build one side, then serve requests until the pipe closes."""
     try:
-        contestant = {"plain": _Plain, "ours": _Ours}[side](task)
+        measured = {"plain": _Plain, "ours": _Ours}[side](task)
         pipe.send("ready")
         while True:
             what = pipe.recv()
             if what in ("peak_memory_mb", "flops", "matrix_peak"):
-                pipe.send(getattr(contestant, what)())
+                pipe.send(getattr(measured, what)())
                 continue
             wall, cpu = time.perf_counter(), time.process_time()
-            getattr(contestant, what)()
+            getattr(measured, what)()
             pipe.send((time.perf_counter() - wall, time.process_time() - cpu))
     except EOFError:
         pass
@@ -109,7 +109,7 @@ def _serve(pipe, side: str, task: Task) -> None:
 
 
 class _Side:
-    """What the two have in common: threads, the model, the memory they report."""
+    """What both sides share: threads, the model, the memory that they report."""
 
     def __init__(self, task: Task):
         import torch
@@ -145,11 +145,11 @@ class _Side:
     @property
     def folder(self) -> Path:
         """The photos of the whole adaptation."""
-        assert self.task.photos is not None, "asked for with `whole`"
+        assert self.task.photos is not None, "`whole` needs a folder of photos"
         return Path(self.task.photos)
 
     def step(self) -> None:
-        """One training step, awaited."""
+        """One training step, until the device has finished it."""
         raise NotImplementedError
 
     def flops(self) -> int:
@@ -160,9 +160,9 @@ class _Side:
         return counted.get_total_flops()
 
     def matrix_peak(self) -> float:
-        """In the numbers that the steps compute in; the best of several products.
+        """Operations per second of the best of several products, in the precision of the steps.
 
-        On a CPU a convolution may do better: it comes from another library, and does with fewer
+        On a CPU a convolution may be faster: it comes from another library, which needs fewer
         operations than are counted.
         """
         from ueo_core.utils.precision import resolve_precision
@@ -181,13 +181,13 @@ class _Side:
         return 2 * n**3 / best
 
     def wait(self) -> None:
-        """Until the device has done what it was given."""
+        """Wait until the device has finished its work."""
         if self.device.type == "cuda":
             self.torch.cuda.synchronize()
 
 
 class _Plain(_Side):
-    """open_clip as it comes; see plain.py."""
+    """Stock open_clip; see `ueo_core.bench.reference`."""
 
     def __init__(self, task: Task):
         from PIL import Image
@@ -199,7 +199,7 @@ class _Plain(_Side):
         self.built = self.stock()
         self.clip = plain.PlainCLIP(self.built, self.names, "a photo of a", self.device)
         images = [Image.fromarray(a) for a in self.arrays()]
-        # On a CPU the cores are taken by the step itself; a GPU is fed by a process a core.
+        # On a CPU the step itself uses all cores; for a GPU, one process per core loads images.
         self.workers = 0 if self.device.type == "cpu" else os.cpu_count() or 1
         self.views = plain.PlainViews(images, self.built, training=True)
         self.weights = self.torch.ones(task.batch, device=self.device)
@@ -218,7 +218,7 @@ class _Plain(_Side):
 
 
 class _Ours(_Side):
-    """The studio's own path: the loop for a step, a run from folder to result for the whole."""
+    """The studio: its training loop for a step, a run from folder to result for the whole."""
 
     def __init__(self, task: Task):
         from ueo_core.config.settings import Settings
@@ -239,7 +239,7 @@ class _Ours(_Side):
             chunk=task.chunk,
             precision=task.precision,
         )
-        views = Views(_Held(self.arrays()), self.backbone)
+        views = Views(_Pixels(self.arrays()), self.backbone)
         self.model = AdaptedCLIP(self.backbone, self.names)
         self.memory = contextlib.ExitStack()  # for the whole process, as the worker of a run does
         self.memory.enter_context(reuse_freed_memory(self.device))
@@ -269,8 +269,8 @@ class _Ours(_Side):
                 raise UserError(state["reason"])
 
 
-class _Held:
-    """Pixels in memory."""
+class _Pixels:
+    """Decoded images in memory."""
 
     def __init__(self, arrays: list[np.ndarray]):
         self.arrays = arrays

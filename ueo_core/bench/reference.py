@@ -1,8 +1,8 @@
-"""What a plain script does: the yardstick of the benchmark, written simply and fairly.
+"""The plain script that the benchmark compares with, written simply.
 
 Stock open_clip in float32, every prompt at the tokenizer's full length, images decoded anew
 each epoch, gradients for the adapted parameters only, losses by their formula. It shares no
-code with the studio's own path, so that each checks the other (tests/test_bench_plain.py).
+code with the studio's own path, so that each checks the other (tests/bench/test_reference.py).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The rows of the benchmark: plain against ours in turn, medians and spread of several rounds."""
+"""The rows of the benchmark: plain and ours alternate; median and range of several rounds."""
 
 import os
 import statistics
@@ -26,7 +26,7 @@ def threads_here() -> int:
 def tasks(
     backbones: Iterable[str], classes: Iterable[int], common: Task, pretrained: str | None
 ) -> list[Task]:
-    """Every pair of backbone and number of classes. Weights that are not here are random ones."""
+    """Every pair of backbone and number of classes; random weights where none are on this machine."""
     from ueo_core.models.catalog import DRAWINGS, is_cached
 
     def weights(name: str) -> str | None:
@@ -42,7 +42,7 @@ def tasks(
 
 
 def step_row(task: Task, rounds: int, tell: Tell) -> dict:
-    """Seconds per training step of both sides, after one step each that warms up."""
+    """Seconds per training step of both sides; one step of each comes first and is not counted."""
     return _row(task, "step", rounds, 1, tell)
 
 
@@ -51,7 +51,7 @@ def whole_row(task: Task, rounds: int, photos: int, tell: Tell) -> dict:
     from ueo_core.bench.photos import write_photos
 
     with tempfile.TemporaryDirectory() as folder:
-        write_photos(Path(folder), photos, lambda n, of: tell(f"{n} of {of} photos made"))
+        write_photos(Path(folder), photos, lambda n, of: tell(f"{n} of {of} photos written"))
         row = _row(replace(task, photos=folder), "whole", rounds, 0, tell)
     return row | {"photos": photos, "epochs": task.epochs}
 
@@ -59,26 +59,27 @@ def whole_row(task: Task, rounds: int, photos: int, tell: Tell) -> dict:
 def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
     wall: dict[str, list[float]] = {side: [] for side in SIDES}
     cpu: dict[str, list[float]] = {side: [] for side in SIDES}
-    memory, contenders = {}, {}
+    memory: dict[str, float | None] = {}
+    processes: dict[str, SideProcess] = {}
     label = f"{task.backbone}, {task.classes} classes"
     try:
         for side in SIDES:
             tell(f"{label}: building {side}")
-            contenders[side] = SideProcess(side, task)
+            processes[side] = SideProcess(side, task)
         for number in range(warm + rounds):
             for side in SIDES:
                 tell(f"{label}: {what} {number + 1} of {warm + rounds}, {side}")
-                seconds, worked = getattr(contenders[side], what)()
+                seconds, worked = getattr(processes[side], what)()
                 if number >= warm:
                     wall[side].append(seconds)
                     cpu[side].append(worked)
-        memory = {side: contenders[side].peak_memory_mb() for side in SIDES}
+        memory = {side: processes[side].peak_memory_mb() for side in SIDES}
         if what == "step":
-            tell(f"{label}: the machine's own peak")
-            work, peak = contenders["ours"].flops(), contenders["ours"].matrix_peak()
+            tell(f"{label}: peak of the machine")
+            work, peak = processes["ours"].flops(), processes["ours"].matrix_peak()
     finally:
-        for contender in contenders.values():
-            contender.close()
+        for process in processes.values():
+            process.close()
     plain, ours = (statistics.median(wall[side]) for side in SIDES)
     row = {
         "backbone": task.backbone,
@@ -91,7 +92,7 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
         "ratio": round(plain / ours, 2),
         "plain_spread": [round(f(wall["plain"]), 4) for f in (min, max)],
         "spread": [round(f(wall["ours"]), 4) for f in (min, max)],
-        # Time on the processor: what is left of a comparison when others use the machine too.
+        # CPU time can be compared even where other programs use the machine.
         "cpu_ratio": round(
             statistics.median(cpu["plain"]) / max(statistics.median(cpu["ours"]), 1e-9), 2
         ),
@@ -103,7 +104,7 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
         "rounds": rounds,
     }
     if what == "step":
-        # Of what is computed: parts of a batch that are encoded twice count twice.
+        # Operations that are computed: parts of a batch that are encoded twice count twice.
         row |= {
             "gflop": round(work / 1e9, 2),
             "peak_gflops": round(peak / 1e9, 1),
@@ -115,7 +116,7 @@ def _row(task: Task, what: str, rounds: int, warm: int, tell: Tell) -> dict:
 def rows(todo: Iterable[Task], rounds: int, photos: int | None, tell: Tell) -> Iterator[dict]:
     """One row per task: of a step, or of the whole adaptation where a number of photos is given."""
     if rounds < 1:
-        raise UserError(f"{rounds} rounds: nothing would be measured; give 1 or more.")
+        raise UserError(f"{rounds} rounds: nothing would be measured; choose 1 or more.")
     for task in todo:
         yield whole_row(task, rounds, photos, tell) if photos else step_row(task, rounds, tell)
 

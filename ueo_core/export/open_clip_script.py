@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 from safetensors import safe_open
 from torchvision.transforms.v2 import functional as F
 
-ADAPTER = {adapter!r}  # what was learned; all the rest is the stock model
+ADAPTER = {adapter!r}  # what training changed; the rest is the stock model
 WEIGHTS = {weights!r}{where}
 
 with safe_open(ADAPTER, "pt") as file:
@@ -36,7 +36,7 @@ tokenize = open_clip.get_tokenizer({model!r})
 """
 
 _CONFIG = """
-with tempfile.TemporaryDirectory() as folder:  # the architecture travels in the adapter
+with tempfile.TemporaryDirectory() as folder:  # the adapter contains the architecture
     Path(folder, "adapted.json").write_text(json.dumps(about["architecture"]), encoding="utf-8")
     open_clip.add_model_config(folder)
 model = open_clip.create_model("adapted", pretrained=WEIGHTS).eval()
@@ -50,7 +50,7 @@ lost = model.load_state_dict(adapter, strict=False).unexpected_keys
 assert not lost, f"the adapter is not for this model: {lost}"
 
 
-# 2. The text tower: the learned vectors stand where the words of the prompt stood.
+# 2. The text tower: the learned vectors replace the words of the prompt.
 def learned(module, args, embedded):  # (C, L, W)
     words = context.to(embedded).expand(len(embedded), -1, -1)
     return torch.cat([embedded[:, :1], words, embedded[:, 1 + len(context) :]], 1)
@@ -72,7 +72,7 @@ def classify(path, threshold=about["threshold"]):
     image = F.normalize(F.center_crop(image, [size]).float() / 255, about["mean"], about["std"])
     cosines = model.encode_image(image[None], normalize=True)[0] @ text.T
     confidence, best = (about["logit_scale"] * cosines).softmax(0).max(0)
-    score = cosines.double().softmax(0).max()  # higher: more surely one of the classes
+    score = cosines.double().softmax(0).max()  # higher: more likely one of the classes
     return classes[best], float(confidence), float(score), bool(score < threshold)
 
 

@@ -28,7 +28,7 @@ from ueo_core.utils.paths import store_root, studio_home
 
 UNKNOWN = "unknown"
 LIST = "predictions.csv"
-_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # what some file system refuses
+_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # not allowed on some file systems
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # Windows' devices
 _JPEG_QUALITY = 95
 _KEPT_SECONDS = 86_400  # an unused download is removed then
@@ -42,11 +42,11 @@ class SortedExport:
     images: int
     unknown: int
     originals: int  # copies of original files, byte for byte
-    stored: int  # JPEGs of the stored image, where the original is not at hand
+    stored: int  # JPEGs of the stored image, where the original file is missing
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:
-    """A folder name for every class, then one for the unknown: all different, fit for any disk."""
+    """A folder name for every class, then one for the unknown: all different, valid on any disk."""
     taken: set[str] = set()
     found = []
     for name in [*classes, UNKNOWN]:
@@ -70,7 +70,7 @@ def _free(stem: str, ending: str, taken: set[str]) -> str:
 def sorted_files(
     images: ImageSet, predictions: Predictions, threshold: float, originals: Originals
 ) -> Iterator[tuple[str, bytes, bool]]:
-    """Every image's place, bytes, and whether they are the original's; at the end the list itself."""
+    """Path in the export, bytes, and whether these are the original's, of every image; then the list."""
     folders = folder_names(predictions.classes)
     unknown = predictions.unknown(threshold)
     taken: dict[str, set[str]] = {name: set() for name in folders}
@@ -109,11 +109,11 @@ def export_sorted(
     """Write the sorted images to `out`: an archive when it ends in .zip, else a new folder.
 
     One image is in memory at a time. `progress` may raise to stop early; nothing is left on disk then.
-    UserError when `out` is there already and not an archive of before, or cannot be written.
+    UserError when `out` exists and is not a .zip file, or cannot be written.
     """
     out = Path(out)
     if out.exists() and (out.suffix != ".zip" or out.is_dir()):
-        raise UserError(f"Folder “{out}”: it is there already; give the name of a new one.")
+        raise UserError(f"Folder “{out}”: it exists already; choose the name of a new one.")
     beside = out.with_name(f".{out.name}.{unique_name()}{TEMPORARY}")
     counts = {True: 0, False: 0}
     try:
@@ -160,7 +160,7 @@ def sorted_zip(
 
 
 class _writer:
-    """Writes files into an archive or below a folder, by their relative places."""
+    """Writes files to an archive or below a folder, by their relative paths."""
 
     def __init__(self, path: Path, archive: bool):
         self.path = path

@@ -1,1 +1,1 @@
-"""The proof on a GPU: every path against the CPU, and where a step's time goes."""
+"""The check of a GPU: its results compared with the CPU's, and the time of each part of a step."""

@@ -26,13 +26,13 @@ from ueo_core.utils.precision import tower_autocast
 # float32 sums in another order, TF32 keeps 10 bits of a product's factors, bfloat16 keeps 7.
 TOLERANCE = {"float32": 1e-4, "tf32": 5e-3, "bfloat16": 5e-2}
 GRADIENT_TOLERANCE = {"float32": 1e-3, "tf32": 3e-2, "bfloat16": 2e-1}
-POINTS = 3.0  # that HM after an adaptation may differ: more than sums in another order explain
+POINTS = 3.0  # HM after an adaptation may differ by this; summation order alone explains less
 PATHS = ("float32", "tf32", "bfloat16")
 IMAGES, CLASSES = 16, 10
 
 
 class RandomPixels:
-    """Images of the size that the store keeps of a 4 : 3 photo, smooth at random, in memory."""
+    """Smooth random images in memory, of the size that the store keeps of a 4 : 3 photo."""
 
     def __init__(self, n: int, height: int = 366, width: int = 488, seed: int = 0):
         g = np.random.default_rng(seed)
@@ -48,7 +48,7 @@ class RandomPixels:
 
 @contextlib.contextmanager
 def tensor_float_32(allowed: bool) -> Iterator[None]:
-    """Let float32 products and convolutions of a GPU use TF32, or not; as it was afterwards."""
+    """Allow or forbid TF32 in float32 products and convolutions of a GPU; restored afterwards."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
     matmul.allow_tf32 = cudnn.allow_tf32 = allowed
@@ -88,7 +88,7 @@ def features_and_gradients(name: str, device: torch.device, precision: str) -> t
     """Image features, text features, and gradients of a random projection of the cosines.
 
     Not of UEO's loss: where all images get one prediction, as with random weights, its gradient is
-    a small difference of large terms and says nothing of the towers. → three flat tensors on the CPU
+    a small difference of large terms and does not test the towers. → three flat tensors on the CPU
     """
     model = AdaptedCLIP(loaded(name, device), class_names(CLASSES))
     size = model.backbone.image_size
@@ -157,7 +157,7 @@ class _Drawn:
 def adaptation(
     name: str, device: torch.device, precision: str, images: int = 192, epochs: int = 6
 ) -> dict:
-    """The built-in problem adapted to on a device. → {"zero_shot": HM, "adapted": HM, "adapter": …}"""
+    """Adapt to the built-in problem on a device. → {"zero_shot": HM, "adapted": HM, "adapter": …}"""
     model = AdaptedCLIP(loaded(name, device), list(problem().classes))
     pool, test = _drawn("pool", images), _drawn("test", images)
     # At a quarter of the preset's rate: at the full one, sums in another order grow to points of HM.
@@ -182,7 +182,7 @@ def adaptation(
 
 
 def resumed_equal(name: str, device: torch.device) -> float:
-    """Largest difference between six steps and three, restored, and three more, deterministically."""
+    """Largest difference between six steps and three steps, a restart and three more; deterministic."""
     torch.use_deterministic_algorithms(True)
     try:
         settings = Settings.for_backbone(name, epochs=6, batch_size=16)

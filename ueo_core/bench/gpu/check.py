@@ -1,4 +1,4 @@
-"""`gpu-check`: in a few minutes, offline, does this GPU give what the CPU gives, and how fast?"""
+"""`gpu-check`: whether this GPU gives the results of the CPU, and how fast; minutes, offline."""
 
 import platform
 import time
@@ -40,7 +40,7 @@ def machine() -> dict:
 
 
 class Budget:
-    """Seconds that a check may take; what no longer fits is left out by name."""
+    """Seconds that a check may take; what does not fit is listed as left out."""
 
     def __init__(self, seconds: float):
         self.seconds, self.began = seconds, time.monotonic()
@@ -51,7 +51,7 @@ class Budget:
 
 
 def gpu_check(minutes: float = 6.0, tell: Callable[[str], None] = lambda text: None) -> dict:
-    """Everything in the order of its worth. → the result as plain data; UserError without a GPU"""
+    """All checks, the most important first. → the result as plain data; UserError without a GPU"""
     if not torch.cuda.is_available():
         raise UserError(
             "GPU check: torch sees no CUDA device here; install a CUDA build of torch, or run it on a "

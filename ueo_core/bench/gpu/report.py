@@ -41,7 +41,7 @@ def markdown(result: dict) -> list[str]:
         ]
     lines += [f"Failed: {f['section']}: {f['error']}" for f in result["failed"]]
     if result["left_out"]:
-        lines += ["", f"Left out for lack of time: {'; '.join(result['left_out'])}."]
+        lines += ["", f"Left out, no time left: {'; '.join(result['left_out'])}."]
     return lines
 
 
