@@ -106,7 +106,7 @@ def test_the_threshold_is_dragged_on_the_histogram_itself(page, own_home, url):
     assert near[0] <= int(below) <= near[-1] and int(below) != 80
     # Python has heard it: the slider and what follows from the threshold say the same.
     page.get_by_test_id("stSliderThumbValue").get_by_text(limit, exact=True).wait_for()
-    row = page.locator(".ueo-table tr", has_text="Called unknown").locator("td").last
+    row = page.locator(".ueo-table tr", has_text="Rejected as unknown").locator("td").last
     row.get_by_text(f"{below} (").wait_for()
     # And by the keyboard, from there.
     page.keyboard.press("End")
@@ -135,7 +135,7 @@ def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
         page.get_by_text(f"{n} of 40 images labeled").wait_for()
         page.keyboard.press(key)
     page.get_by_text("12 of 40 images labeled").wait_for()
-    page.get_by_text("hand-labeled images of the classes").first.wait_for()
+    page.get_by_text("hand-labeled known images").first.wait_for()
     page.keyboard.press("z")
     page.get_by_text("11 of 40 images labeled").wait_for()
     given = json.loads((folder.path / "hand_labels.json").read_text(encoding="utf-8"))["pool"][
