@@ -37,7 +37,7 @@ def test_from_an_adapter_to_sorted_folders(page, fresh_url, tmp_path, monkeypatc
     page.goto(f"{fresh_url}/Use?adapter={id}")
     page.get_by_role("radio", name="Folder").click(timeout=3 * PATIENCE)  # the server's first page
     page.get_by_text("Drag a folder here").wait_for()
-    page.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(tmp_path / "new")
+    page.locator("input[webkitdirectory]").set_input_files(tmp_path / "new")
     page.locator(".ueo-thumb img").nth(2).wait_for()
     said = predictions_of(imported_adapters()[id], classified_sets(imported_adapters()[id])[0])
     limit = imported_adapters()[id].threshold

@@ -83,7 +83,7 @@ def rewritten(path, tensors=None, drop=(), **metadata):
         ({}, ["format"], "has no metadata of UEO Studio"),
         ({}, ["classes"], "its classes cannot be read"),
         ({"classes": "[1, 2]"}, [], "its classes cannot be read"),
-        ({"classes": '["a", "A"]'}, [], "read the same"),
+        ({"classes": '["a", "A"]'}, [], "are the same name"),
         ({"threshold": "NaN"}, [], "its threshold is not a number"),
         ({"logit_scale": '"x"'}, [], "its logit_scale is not a number"),
         ({"score": '"energy"'}, [], "score 'energy'"),
