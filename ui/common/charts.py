@@ -196,7 +196,7 @@ def hill_chart(found, size: int = 13) -> dict:
                 **({"markPoint": top} if now else {}),
             )
         )
-    return frame(
+    spec = frame(
         size,
         xAxis=axis(
             "MCM score, T = 1",
@@ -216,6 +216,9 @@ def hill_chart(found, size: int = 13) -> dict:
         series=series,
         tooltip={"show": False},
     )
+    if len(series) > 2:
+        spec["grid"]["top"] = round(5.2 * size)  # the legend needs two rows
+    return spec
 
 
 def change_chart(

@@ -48,7 +48,7 @@ def header(dataset: Dataset) -> None:
         st.stop()
     cells = st.columns(5)
     cells[0].metric("Usable images", f"{report.usable:,}")
-    cells[1].metric("SkippedFile", f"{len(report.skipped):,}")
+    cells[1].metric("Skipped", f"{len(report.skipped):,}")
     cells[2].metric("Duplicates removed", f"{report.duplicates:,}")
     cells[3].metric("Class names", f"{len(dataset.classes):,}")
     held = dataset.holdout["n"] if dataset.holdout else 0

@@ -191,11 +191,8 @@ def _zero_shot_scores() -> Densities | None:
 def _scores(now: Snapshot | None, size: int) -> None:
     st.markdown("**Score distributions, now and at step 0**")
     found = score_densities(now) if now else _zero_shot_scores()
-    spec = charts.hill_chart(found, size)
-    if len(spec["series"]) > 2:
-        spec["grid"]["top"] = round(5.2 * size)  # the legend needs two rows
     st.echarts_chart(
-        spec,
+        charts.hill_chart(found, size),
         key="learn.live.hills",
         height=330,
         alt="Densities of the score of known and unknown test images, at step 0 and now.",

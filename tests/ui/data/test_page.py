@@ -54,7 +54,7 @@ def test_the_empty_page_offers_the_sample(app, small_sample):  # noqa: F811
 
 def test_class_names_are_checked_and_stored(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
-    assert metrics(app)["SkippedFile"] == "1"
+    assert metrics(app)["Skipped"] == "1"
     names = app.text_area[0]
     names.set_value("key\nkey")
     button(app, "Save class names").click().run()
