@@ -98,8 +98,8 @@ def loss_chart(series: Sequence[dict], steps: int, size: int = 13, first: int = 
         yAxis=axis("nats", size, vertical=True, scale=True),
         series=[
             line("loss", of("loss"), AFTER, width=3),
-            line("per-image entropy Σ w̃ H(p)", of("entropy"), UNKNOWN, dash="dashed"),
-            line("marginal entropy H(p̄)", of("marginal"), GREEN, dash="dotted", width=3),
+            line("entropy Σ w̃ H(p)", of("entropy"), UNKNOWN, dash="dashed"),
+            line("marginal H(p̄)", of("marginal"), GREEN, dash="dotted", width=3),
         ],
     )
 
