@@ -237,5 +237,5 @@ def test_a_finished_run_is_trained_on(run, photos, tiny_files, tmp_path):
     assert code == 0 and (made["state"], made["steps"]) == ("finished", 3 + 6)
     code, _, told = run("resume", tmp_path / "run", "--epochs", 0)
     assert code == 2 and "Further epochs: 0 is out of range" in told
-    state = json.loads((tmp_path / "run" / "state.json").read_text())
+    state = json.loads((tmp_path / "run" / "state.json").read_text(encoding="utf-8"))
     assert (state["state"], state["step"], state["extensions"]) == ("finished", 9, [[3, 2]])

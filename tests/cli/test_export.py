@@ -119,7 +119,7 @@ def test_folders_of_other_images_with_a_delta(made, call, tmp_path):
 def test_the_snippet_names_the_delta_where_it_lies(made, call, tmp_path):
     code, told, _ = call("export", made / "run", "--what", "snippet", "--to", tmp_path / "s.py")
     assert code == 0
-    text = (tmp_path / "s.py").read_text()
+    text = (tmp_path / "s.py").read_text(encoding="utf-8")
     assert repr(str((made / "run" / "delta.safetensors").resolve())) in text
     compile(text, "s.py", "exec")
 
@@ -127,7 +127,9 @@ def test_the_snippet_names_the_delta_where_it_lies(made, call, tmp_path):
 def test_the_report_is_one_file(made, call, tmp_path):
     code, told, _ = call("report", made / "run", "--out", tmp_path / "r.html")
     assert code == 0 and told["bytes"] == (tmp_path / "r.html").stat().st_size
-    assert "No labels, so improvement cannot be measured" in (tmp_path / "r.html").read_text()
+    assert "No labels, so improvement cannot be measured" in (tmp_path / "r.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,10 @@ def test_rows_for_every_shift_method_and_seed_and_files_beside(run, photos, tiny
     methods = ("zero-shot", "infomax", "transclip")
     assert keys == [(s, m, 0) for s in shifts for m in methods]
     assert {"acc", "auc", "hm", "fpr95"} <= set(data["rows"][0])
-    assert json.loads((tmp_path / "out/table.json").read_text())["rows"] == data["rows"]
+    assert (
+        json.loads((tmp_path / "out/table.json").read_text(encoding="utf-8"))["rows"]
+        == data["rows"]
+    )
     assert (tmp_path / "out/table.csv").is_file()
     # The same command again takes what is there: not even the seconds differ.
     _, again, _ = run("protocol", photos, *options(tiny_files, tmp_path / "out"), "--json")

@@ -46,7 +46,10 @@ def test_a_test_set_and_labels_are_scored_and_change_no_weight(
     assert folder.labels()["pool"].count("zebra") == 4
     assert data["metrics"].keys() == {"pool", "holdout"}
     assert data["metrics"]["holdout"]["adapted"]["per_class"].keys() == {"dog"}
-    adapters = [(tmp_path / name / "predictions.csv").read_text() for name in ("plain", "scored")]
+    adapters = [
+        (tmp_path / name / "predictions.csv").read_text(encoding="utf-8")
+        for name in ("plain", "scored")
+    ]
     assert adapters[0] == adapters[1]
     evaluated = run("evaluate", tmp_path / "scored", held, *store, "--device", "cpu", "--json")[1]
     assert evaluated["adapted"]["acc"] == pytest.approx(

@@ -70,7 +70,7 @@ def test_the_pool_is_flat_and_its_names_tell_nothing(tmp_path, monkeypatch):
     assert len(pool) == counts["pool"] == len(p.pool)
     assert all(f.suffix == ".png" and f.stem.isdigit() for f in pool)
     assert list(p.pool) != sorted(p.pool)
-    assert (tmp_path / "s" / "classes.txt").read_text().split() == list(p.classes)
+    assert (tmp_path / "s" / "classes.txt").read_text(encoding="utf-8").split() == list(p.classes)
     assert {d.name for d in (tmp_path / "s" / "test").iterdir()} == set(p.test)
     with open(tmp_path / "s" / "pool_labels.csv", encoding="utf-8") as file:
         assert [r["label"] for r in csv.DictReader(file)] == list(p.pool)

@@ -40,7 +40,7 @@ def test_real_architectures_load_from_a_file(name, real_checkpoint):
 def test_a_config_in_open_clips_hub_format_loads_too(tiny_files, tmp_path):
     config, weights = tiny_files["vit"]
     wrapped = {
-        "model_cfg": json.loads(config.read_text()),
+        "model_cfg": json.loads(config.read_text(encoding="utf-8")),
         "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]},
     }
     path = tmp_path / "open_clip_config.json"

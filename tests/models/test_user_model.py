@@ -25,7 +25,7 @@ PREPROCESS = {"size": 32, "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.25)}
 def user_model(files) -> nn.Module:
     """A model as a user would have it: in training mode, some of it frozen, channels last."""
     config, weights = files
-    model = open_clip.model.CLIP(**json.loads(config.read_text()))
+    model = open_clip.model.CLIP(**json.loads(config.read_text(encoding="utf-8")))
     open_clip.load_checkpoint(model, str(weights))
     model.visual.to(memory_format=torch.channels_last)
     for i, p in enumerate(model.parameters()):

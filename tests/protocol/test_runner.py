@@ -130,7 +130,7 @@ def test_goes_on_where_it_was_interrupted(tiny, images, tmp_path):
     assert [d for d, _, _ in seen] == sorted(d for d, _, _ in seen)
     # Nothing is left to do.
     assert same(carry_out(plan, tiny, tmp_path / "out")) == same(whole)
-    kept = json.loads((tmp_path / "out" / "table.json").read_text())
+    kept = json.loads((tmp_path / "out" / "table.json").read_text(encoding="utf-8"))
     assert same(kept["rows"]) == same(whole)
 
 

@@ -118,7 +118,7 @@ def test_in_quick_mode_real_crops_pass_the_tower_once(tiny):
 def test_a_run_stores_the_choice_and_the_recommended_model(make):  # noqa: F811
     folder = make()
     assert execute(folder)["state"] == "finished"
-    result = json.loads((folder.path / "result.json").read_text())
+    result = json.loads((folder.path / "result.json").read_text(encoding="utf-8"))
     share = result["guard"]["share"]
     last, about = read_adapter(folder.path / ADAPTER_NAME)
     assert about["guard"] == result["guard"]
@@ -153,5 +153,5 @@ def test_the_recommended_model_has_its_own_predictions(make, monkeypatch):  # no
 def test_without_the_guard_nothing_is_checked(make):  # noqa: F811
     folder = make(guard=False)
     execute(folder)
-    assert json.loads((folder.path / "result.json").read_text())["guard"] is None
+    assert json.loads((folder.path / "result.json").read_text(encoding="utf-8"))["guard"] is None
     assert not (folder.path / GUARDED).exists()
