@@ -110,8 +110,10 @@ def test_a_run_started_at_the_foot_of_adapt_is_seen_from_its_top(page, own_home)
     with serve(own_home) as (url, _):
         page.set_viewport_size({"width": 1024, "height": 500})
         page.goto(f"{url}/Adapt?data={dataset.id}")
-        page.get_by_role("button", name="Start").scroll_into_view_if_needed()
-        assert page.evaluate(TOP) > 0
+        page.get_by_role("button", name="Start").wait_for()
+        page.mouse.move(600, 300)
+        page.mouse.wheel(0, 5000)
+        page.wait_for_function(f"{TOP} > 0")
         press(page, "Start")
         page.wait_for_url("**/Live?run=*")
         until_step(page, 1)
