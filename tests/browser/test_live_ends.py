@@ -23,9 +23,9 @@ def test_killed_and_told_to_end_it_is_resumed_to_the_same_end(page, own_home):
     shutil.copytree(folder.path, whole.path)
     for found, number in (
         ("Ready\\.", signal.SIGKILL),
-        ("Interrupted: the app was closed or the computer went down", signal.SIGINT),
-        ("The app was closed: resume to go on", signal.SIGTERM),
-        ("The app was closed: resume to go on", None),
+        ("Interrupted: the app or the computer was shut down", signal.SIGINT),
+        ("The app was closed: resume to continue", signal.SIGTERM),
+        ("The app was closed: resume to continue", None),
     ):
         step = max(folder.checkpoints(), default=0)
         with serve(own_home) as (url, process):
