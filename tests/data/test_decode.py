@@ -446,3 +446,41 @@ def test_an_image_in_the_wanted_size_is_not_resampled():
     np.testing.assert_array_equal(decoded(encode(image)).pixels, np.asarray(image))
     assert target_size(3, 3000, 2) == (2, 2000) and target_size(1, 3000, 2) == (1, 3000)
     assert target_size(3000, 3, 1) == (1000, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (np.uint16, [3, 300], (0, 65535)),
+        (np.int32, [0, 255], (0, 255)),
+        (np.int32, [0, 256], (0, 65535)),
+        (np.int32, [0, 65535], (0, 65535)),
+        (np.int32, [0, 65536], (0, 65536)),
+        (np.int32, [1, 300], (0, 65535)),
+        (np.int32, [-1, 5], (-1, 5)),
+        (np.float32, [0, 1], (0, 1)),
+        (np.float32, [0, 2], (0, 255)),
+        (np.float32, [-1, 2], (-1, 2)),
+        (np.float32, [-1, np.inf], (0, 255)),
+        (np.float32, [-np.inf, 1], (0, 255)),
+    ],
+)
+def test_the_range_of_tones(kind, values, expected):
+    found = module._tone_range(Image.fromarray(np.array([values], kind)))
+    assert found == expected and all(isinstance(v, float) for v in found)
+
+
+def test_the_memory_that_a_rejected_image_would_need_is_named():
+    data = header_only_png(2000, 1000)
+    with pytest.raises(RejectedFile) as refused:
+        decoded(data, max_decode_bytes=1_000)
+    assert str(refused.value) == (
+        "decoding it takes about 10 MB, over the limit max_decode_bytes = 1,000"
+    )
+
+
+@pytest.mark.parametrize("mode", ["La", "RGBa"])
+def test_premultiplied_alpha_lies_on_white(mode):
+    clear = Image.new("RGBA", (4, 4), (10, 20, 30, 0)).convert("LA" if mode == "La" else "RGBA")
+    image = clear.convert(mode)
+    assert module._rgb_of(image)(image).getpixel((0, 0)) == (255, 255, 255)
