@@ -219,6 +219,8 @@ def _rgb_of(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "La":  # Pillow converts it to nothing else
+        image = image.convert("LA")
     rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGB", image.size, (255, 255, 255))
     white.paste(rgba, mask=rgba.getchannel("A"))
