@@ -124,11 +124,9 @@ class _Side:
         self.random = np.random.default_rng(0)
 
     def stock(self):
-        from ueo_core.models import backbones, catalog
+        from ueo_core.bench.reference import benchmark_stock
 
-        if self.task.pretrained is None and self.task.backbone not in catalog.DRAWINGS:
-            return backbones.random_stock(self.task.backbone)
-        return backbones.stock(self.task.backbone, self.task.pretrained)
+        return benchmark_stock(self.task.backbone, self.task.pretrained)
 
     def arrays(self) -> list[np.ndarray]:
         """A batch of decoded images, uint8 (H, W, 3)."""
@@ -260,7 +258,9 @@ class _Ours(_Side):
         settings = self.settings.changed(epochs=self.task.epochs)
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "store", self.backbone.store_side)
-            images = store.open(str(store.ingest(self.folder).set_id))
+            report = store.ingest(self.folder)
+            assert report.set_id is not None, "every photo is usable"
+            images = store.open(report.set_id)
             run = create_run(Path(folder) / "run", settings, self.names, reference(store, images))
             cache = ModelCache()
             cache.put(settings, self.backbone)

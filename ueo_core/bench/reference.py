@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
 
-from ueo_core.models.backbones import Stock
+from ueo_core.models.backbones import Stock, random_stock, stock
+from ueo_core.models.catalog import DRAWINGS
 
 EPSILON = 1e-5  # the released script's log(p + 1e-5)
 
@@ -74,6 +75,13 @@ class PlainCLIP:
         loss.backward()
         self.optimizer.step()
         return float(loss.detach())
+
+
+def benchmark_stock(name: str, pretrained: str | None = None) -> Stock:
+    """A teaching model or named weights as they are; another architecture without weights: random ones."""
+    if pretrained is None and name not in DRAWINGS:
+        return random_stock(name)
+    return stock(name, pretrained)
 
 
 class PlainViews(torch.utils.data.Dataset):

@@ -21,6 +21,7 @@ from ueo_core.data.limits import Limits, RejectedFile
 # Broken metadata makes Pillow warn on stderr for every file; the intake report has what matters.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+HEAD_BYTES = 32  # of a file, that its format is recognized from
 _SAMPLED = 24  # approximate number of rows and of columns that `Decoded.spread` is computed from
 # Images are reduced by decoding and box averaging to at least this multiple of the target size,
 # then by bicubic interpolation. PSNR against a full decode: a mosaic of photos has 50 dB at 2 and
@@ -118,7 +119,7 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
     wait for each other. Raises only `RejectedFile`, whatever the bytes are, so that one broken
     file never stops an intake.
     """
-    kind = sniff(data[:32])
+    kind = sniff(data[:HEAD_BYTES])
     try:
         with Image.open(io.BytesIO(data), formats=(kind,)) as image:
             limits.check_shape(*image.size)

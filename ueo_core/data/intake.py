@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ueo_core.data.decode import decode, sniff
+from ueo_core.data.decode import HEAD_BYTES, decode, sniff
 from ueo_core.data.intake_report import Progress
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.object_store import ObjectStore
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 # that needs more is decoded alone, so the limits per image bound the peak.
 _FILE_MEMORY = 256 * 10**6
 _DECODE_MEMORY = 400 * 10**6
-_HEAD = 32  # bytes that the format is recognized from
 _CHUNKS = 1 << 16, 1 << 20  # minimum and maximum bytes per read
 _DISK_STEP = 64 * 10**6  # bytes of pixels between two checks of the free disk space
 # A small photo decodes faster than a task is started, so a task gets several small files.
@@ -178,7 +177,7 @@ class Intake:
         if entry.size > limit:
             raise RejectedFile(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
         with entry.open() as file:
-            first = file.read(_HEAD)
+            first = file.read(HEAD_BYTES)
             sniff(first)  # before the rest is read: a folder may contain videos
             self._count(len(first))
             parts, total = [first], len(first)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ueo_core.data.decode import sniff
+from ueo_core.data.decode import HEAD_BYTES, sniff
 from ueo_core.data.folder_walk import list_folder
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
@@ -164,6 +164,6 @@ def _starts_as_zip(opener: Callable[[], BinaryIO]) -> bool:
 def _starts_as_image(opener: Callable[[], BinaryIO]) -> bool:
     try:
         with opener() as file:
-            return bool(sniff(file.read(32)))
+            return bool(sniff(file.read(HEAD_BYTES)))
     except (OSError, RejectedFile):
         return False

@@ -100,14 +100,14 @@ class LabeledFolder:
         """The folders that the pool is made of."""
         if self.pool_classes:
             return [f for f in self.folders if f in self.pool_classes]
-        known, strange = self.known_and_unknown(shift)
+        known, unknown = self.known_and_unknown(shift)
         share = self.protocol or PROPORTIONS
         if "partial" in shift:
             kept = share.shared if "open" in shift else share.partial
             known = known[: _part(len(known), kept, share.known)]
         if "open" not in shift:
             return known
-        return known + strange[: _part(len(strange), share.ood, share.classes - share.known)]
+        return known + unknown[: _part(len(unknown), share.ood, share.classes - share.known)]
 
     def case(self, shift: str, seed: int) -> Case:
         """Pool and test set of a shift. The seed draws which images are kept for the test.
@@ -230,8 +230,8 @@ def possible_shifts(folder: LabeledFolder, asked: str) -> tuple[list[str], list[
         )
     wanted = list(FOUR) if asked == "all" else [asked]
     why = "no folder is outside the classes, so there are no unknown images"
-    strange = folder.known_and_unknown("open")[1]
-    impossible = [s for s in wanted if "open" in s and not strange]
+    unknown = folder.known_and_unknown("open")[1]
+    impossible = [s for s in wanted if "open" in s and not unknown]
     if asked != "all" and impossible:
         raise UserError(f"Shift “{asked}”: {why}; name fewer classes or choose another shift.")
     left_out = [f"Left out {' and '.join(impossible)}: {why}."] if impossible else []

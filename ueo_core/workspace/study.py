@@ -167,14 +167,14 @@ def shift_sizes(study: Study) -> list[Sizes]:
     for shift in study.shifts:
         if study.drawn:
             drawn = problem(shift, 0, study.marks)
-            strange = sum(noun not in drawn.classes for noun in drawn.pool)
+            unknown = sum(noun not in drawn.classes for noun in drawn.pool)
             found.append(
-                Sizes(shift, len(drawn.classes), len(drawn.pool), strange, len(drawn.test))
+                Sizes(shift, len(drawn.classes), len(drawn.pool), unknown, len(drawn.test))
             )
         else:
             case = labeled(open_dataset(study.data), study.by_share).case(shift, 0)
-            strange = int((case.pool.truth == OOD).sum())
-            found.append(Sizes(shift, len(case.classes), len(case.pool), strange, len(case.test)))
+            unknown = int((case.pool.truth == OOD).sum())
+            found.append(Sizes(shift, len(case.classes), len(case.pool), unknown, len(case.test)))
     return found
 
 

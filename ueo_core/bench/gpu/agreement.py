@@ -12,12 +12,13 @@ from PIL import Image
 from torch import Tensor
 
 from ueo_core.bench.names import class_names
+from ueo_core.bench.reference import benchmark_stock
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.drawings.sample import problem
 from ueo_core.evaluation.metrics import OOD, evaluate
 from ueo_core.methods.ueo import confidence_weights
-from ueo_core.models import backbones, catalog
+from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.utils.precision import tower_autocast
@@ -74,8 +75,7 @@ class Check:
 
 def loaded(name: str, device: torch.device) -> backbones.Backbone:
     """A teaching model with its own weights, or an open_clip architecture with random ones."""
-    built = backbones.stock(name) if name in catalog.DRAWINGS else backbones.random_stock(name)
-    return backbones.prepare(built, device)
+    return backbones.prepare(benchmark_stock(name), device)
 
 
 def relative(found: Tensor, reference: Tensor) -> float:
@@ -98,9 +98,10 @@ def features_and_gradients(name: str, device: torch.device, precision: str) -> t
     parameters = model.trainable_parameters()
     with tower_autocast(precision, device):
         features, text = model.encode_image(images), model.encode_text()
-    ((features @ text.T) * probe).sum().backward()
-    gradients = torch.cat([p.grad.flatten().cpu() for p in parameters if p.grad is not None])
-    return features.detach().cpu(), text.detach().cpu(), gradients
+    # Raises where a parameter has no part in the result.
+    gradients = torch.autograd.grad(((features @ text.T) * probe).sum(), parameters)
+    flat = torch.cat([gradient.flatten().cpu() for gradient in gradients])
+    return features.detach().cpu(), text.detach().cpu(), flat
 
 
 def agreement(

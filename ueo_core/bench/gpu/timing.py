@@ -14,11 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ueo_core.bench.gpu.agreement import RandomPixels, tensor_float_32
 from ueo_core.bench.names import class_names
-from ueo_core.bench.reference import PlainCLIP
+from ueo_core.bench.reference import PlainCLIP, benchmark_stock
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.methods.ueo import ueo
-from ueo_core.models import backbones, catalog
+from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt
 from ueo_core.utils.precision import tower_autocast
@@ -70,18 +70,14 @@ def copy_bandwidth(size: int = 4 * 10**9) -> float:
     return 2 * size / seconds_of(lambda: b.copy_(a))
 
 
-def _stock(name: str) -> backbones.Stock:
-    return backbones.stock(name) if name in catalog.DRAWINGS else backbones.random_stock(name)
-
-
 @lru_cache(maxsize=1)
 def _plain_stock(name: str) -> backbones.Stock:
-    return _stock(name)
+    return benchmark_stock(name)
 
 
 @lru_cache(maxsize=1)
 def _backbone(name: str) -> backbones.Backbone:
-    return backbones.prepare(_stock(name), torch.device("cuda"))
+    return backbones.prepare(benchmark_stock(name), torch.device("cuda"))
 
 
 def plain_step(case: Case) -> Callable[[], object]:
