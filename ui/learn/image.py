@@ -27,14 +27,13 @@ def show(link: Link) -> None:
     except UserError as error:
         st.error(str(error))
         return
-    state.fragment(link, lambda: _draw(demo), "image")
+    _draw(link, demo)
 
 
-def _draw(demo: "Demo") -> None:
+def _draw(link: Link, demo: "Demo") -> None:
     """The image, and the numbers of every temperature, in which the page's script looks them up."""
     from ueo_core.learn.picture_data import image_data, temperature_index
 
-    link = state.load()
     left, right = st.columns([1, 3.4], gap="medium")
     with left:
         pixels, image = _choose(link, demo)

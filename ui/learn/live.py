@@ -1,6 +1,7 @@
 """The live run of the story in step mode, and its newest adapter for other scenes."""
 
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -9,6 +10,7 @@ from ueo_core.analysis.histograms import Densities
 from ueo_core.analysis.live_metrics import phase_sentence, score_densities
 from ueo_core.drawings import sample
 from ueo_core.learn.link import Link
+from ueo_core.learn.scenes import SCENES
 from ueo_core.runs.downsample import decimated
 from ueo_core.runs.snapshot import Snapshot
 from ueo_core.utils.background_jobs import Job
@@ -47,21 +49,15 @@ def latest_adapter() -> "tuple[int, dict[str, Tensor]] | None":
     return read(shell.manager().folder(run).path) if run else None
 
 
-def text_numbers() -> dict:
-    """The numbers of the scene's sentences."""
-    problem = sample.problem()
-    return {"classes": len(problem.classes), "pool": len(problem.pool)}
-
-
-def show(link: Link) -> None:
-    """The run, its buttons, its two charts and its batch, updated while the run is active."""
-    st.html(thumbs.STYLE)
-    job = _job()
-    run = newest_run()
+def tick(link: Link) -> float | None:
+    """Seconds after which this view is drawn again: TICK while it shows a run that is active."""
+    if (link.view, SCENES[link.scene].picture) != ("story", "live"):
+        return None
+    job, run = _job(), newest_run()
     active = bool(job and job.running) or (
         run is not None and shell.manager().snapshot(run).state in ACTIVE
     )
-    st.fragment(_tick, run_every=TICK if active else None, key="learn.live")(active)
+    return TICK if active else None
 
 
 def link_to_live_run(link: Link, what: str) -> None:
@@ -75,13 +71,17 @@ def _job() -> Job | None:
     return shell.jobs().get(f"learn-{st.session_state.get('learn.request', '')}")
 
 
-def _tick(active: bool) -> None:
-    link = state.load()
+def draw(
+    link: Link,
+    write_text: Callable[[dict], None],
+) -> None:
+    """The run, its buttons, its two charts and its batch."""
+    problem = sample.problem()
+    write_text({"classes": len(problem.classes), "pool": len(problem.pool)})
+    st.html(thumbs.STYLE)
     job, run = _job(), newest_run()
     now = shell.manager().snapshot(run) if run else None
     busy = bool(job and job.running)
-    if (busy or (now is not None and now.state in ACTIVE)) != active:
-        state.rerun_page()  # once: the page registers this fragment again, with or without its timer
     if job and job.error:
         shell.problem(job.error)
     if state.is_shown(link, "live"):

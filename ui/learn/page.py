@@ -8,7 +8,7 @@ import streamlit as st
 from ueo_core.learn.link import CONTROLS, SIZES, VIEWS, Link, parameters
 from ueo_core.learn.scenes import Look
 from ui.common.shell import ROOT
-from ui.learn import formula, image, navigation, state, story, triangle
+from ui.learn import formula, image, live, navigation, state, story, triangle
 
 _KEYS = st.components.v2.component(
     "ueo_learn_keys",
@@ -30,7 +30,9 @@ def page() -> None:
     """Draw the page for the state in the URL.
 
     All of it is a fragment: a change of the scene does not redraw the sidebar, which saves a third
-    of the time.
+    of the time. What is below the menu is a fragment in it, always the same one and always in the
+    same place: Streamlit keeps old elements on the screen if a fragment that no longer exists is
+    run again at the moment at which the fragment around it ends.
     """
     state.read_url()
     st.fragment(_page, key="learn.page")()
@@ -46,6 +48,12 @@ def _page() -> None:
     st.html(_style(link))
     _KEYS(key="learn.keys", height=1)
     _menu(link)
+    state.fragment(link, _view, live.tick)
+
+
+def _view() -> None:
+    """What is below the menu."""
+    link = state.load()
     if link.view in TITLES and not link.present:
         st.markdown(f"## {TITLES[link.view]}")
     {
@@ -156,7 +164,4 @@ def _share(link: Link) -> None:
 
 
 def _triangle(link: Link) -> None:
-    def draw() -> None:
-        triangle.show(state.load(), Look(star=True), with_settings=True, with_presets=True)
-
-    state.fragment(link, draw, "triangle")
+    triangle.show(link, Look(star=True), with_settings=True, with_presets=True)

@@ -73,20 +73,24 @@ def changed_widgets() -> dict[str, str]:
     return found
 
 
-def fragment(link: Link, draw: Callable[[], None], name: str) -> None:
+def fragment(link: Link, draw: Callable[[], None], tick: Callable[[Link], float | None]) -> None:
     """Draw a part of the page in its own fragment. link: the state for which the page is drawn
 
+    tick: seconds after which this view is drawn again, None for never
+
     If a picture and the scene change at the same time, one message reports both and runs only
-    the fragment of the picture: then the whole page must be drawn again.
+    the fragment of the picture: then the whole page must be drawn again. It also must if `tick`
+    has changed: a fragment cannot change its own timer.
     """
+    every = tick(link)
 
     def part() -> None:
         now = load()
-        if (now.view, now.scene) != (link.view, link.scene):
+        if (now.view, now.scene) != (link.view, link.scene) or tick(now) != every:
             rerun_page()
         draw()
 
-    st.fragment(part, key=f"learn.{name}")()
+    st.fragment(part, run_every=every, key="learn.part")()
 
 
 def rerun_page() -> NoReturn:

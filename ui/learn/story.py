@@ -29,22 +29,13 @@ def show(link: Link) -> None:
                 key="learn.knobs",
                 on_click=lambda: state.change(view="triangle"),
             )
-    if scene.picture == "live":
-        _write_text(link, live.text_numbers(), st.container())
-        live.show(link)
-        return
-    state.fragment(link, _scene, "scene")
-
-
-def _scene() -> None:
-    """Text and picture in their own fragment: a change in the picture redraws only these two."""
-    link = state.load()
     draw = {
         "eight": eight_drawings.draw,
         "scores": pictures.scores,
         "triangle": _triangle,
+        "live": live.draw,
         "trained": pictures.trained,
-    }[SCENES[link.scene].picture]
+    }[scene.picture]
     text = st.container()
     try:
         draw(link, lambda numbers: _write_text(link, numbers, text))

@@ -5,6 +5,7 @@ from dataclasses import fields
 from unittest.mock import create_autospec
 
 import pytest
+from streamlit.runtime.fragment import MemoryFragmentStorage
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.pages import ROOT, at, button, clean
@@ -195,3 +196,23 @@ def test_a_choice_in_a_widget_changes_the_state(learn):
     views = next(g for g in app.get("button_group") if g.key == "learn.view")
     clean(views.set_value(None).run())  # deselected
     assert state(app).view == app.session_state["learn.view"] == "triangle"
+
+
+def test_every_view_and_scene_is_drawn_by_the_same_two_fragments(learn, monkeypatch):
+    # Streamlit marks the end of a fragment's run as "early" if a fragment that was removed by it
+    # is asked for before the browser has been told, and the browser keeps the removed elements.
+    found: list[tuple[str, str]] = []
+    register = MemoryFragmentStorage.register
+
+    def noted(self, key, fragment, **options):
+        if str(options["target_key"]).startswith("learn."):
+            found.append((options["target_key"], key))
+        register(self, key, fragment, **options)
+
+    monkeypatch.setattr(MemoryFragmentStorage, "register", noted)
+    places = [{"scene": s} for s in SCENES] + [{"view": v} for v in VIEWS]
+    for place in places:
+        for present in ("0", "1"):
+            learn(**place, present=present)
+    assert {name for name, _ in found} == {"learn.page", "learn.part"}
+    assert len(set(found)) == 2
