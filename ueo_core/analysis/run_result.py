@@ -105,7 +105,7 @@ def final_step(folder: RunFolder) -> int:
     state = folder.state
     if state["state"] != "finished" or not (folder.path / "result.json").is_file():
         raise UserError(
-            f"Run “{folder.config['title']}”: it is {state['state']} and has no result yet; "
+            f"Run “{folder.config['title']}”: it has no result yet (state: {state['state']}); "
             "let it finish, or use “Stop and keep” on the Live page."
         )
     return json.loads((folder.path / "result.json").read_text(encoding="utf-8"))["step"]

@@ -30,7 +30,7 @@ def adapter_of_run(
     folder = RunFolder.open(source)
     if not (source / ADAPTER_NAME).is_file():
         raise UserError(
-            f"Run “{source}”: it is {folder.state['state']} and has no result yet; resume it first."
+            f"Run “{source}”: it has no result yet (state: {folder.state['state']}); resume it first."
         )
     guarded = guarded and (source / GUARDED).is_file()
     path = source / (GUARDED if guarded else ADAPTER_NAME)

@@ -47,7 +47,7 @@ def _unavailable(run: str) -> None:
     """Why a run of the URL cannot be shown."""
     try:
         found = entry(manager(), run)
-        text = f"“{found.title}” is {found.state} and has no result yet, so it is not shown."
+        text = f"“{found.title}” has no result yet (state: {found.state}), so it is not shown."
     except UserError as error:
         text = str(error)
     st.warning(markdown(text), icon=":material/warning:")

@@ -89,7 +89,7 @@ def test_a_cell_of_too_many_classes_for_a_matrix_is_chosen(app, monkeypatch):  #
 
 def test_an_unfinished_run_is_a_sentence(app):  # noqa: F811
     write_run("r", state="paused")
-    assert "it is paused and has no result yet" in plain(at(app, "4_Inspect", run="r").info)
+    assert "it has no result yet (state: paused)" in plain(at(app, "4_Inspect", run="r").info)
 
 
 def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
