@@ -65,7 +65,7 @@ def test_bad_input_is_one_sentence(call, pair, tmp_path):
         ((tmp_path / "none",), "there is no run in that folder"),
         ((a, "--reference", tmp_path), "it is not among the runs"),
         ((a, "--set", "holdout"), "it has no test set"),
-        ((a, paused), "it is paused and has no result yet"),
+        ((a, paused), "it has no result yet (state: paused)"),
         ((a, "--score", "luck"), "invalid choice: 'luck'"),
     ):
         code, out, err = call("compare", *words)

@@ -114,6 +114,6 @@ def test_bad_input_is_one_sentence(run, tmp_path):
     assert run("inspect", tmp_path)[2].count("\n") == 1
     folder = write_run("r", state="paused")
     code, _, said = run("inspect", folder.path)
-    assert code == 2 and "it is paused and has no result yet" in said
+    assert code == 2 and "it has no result yet (state: paused)" in said
     code, _, said = run("inspect", write_run("f").path, "--set", "holdout")
     assert code == 2 and said == "Set “holdout”: this run has none; choose pool.\n"
