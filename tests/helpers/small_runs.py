@@ -41,6 +41,11 @@ def forget(store) -> None:
 @pytest.fixture
 def make(store, tiny_files, tmp_path):
     """Makes a queued run of six steps; keyword arguments change its settings."""
+    return maker(store, tiny_files, tmp_path)
+
+
+def maker(store, tiny_files, default_root):
+    """What `make` gives, for fixtures of any scope."""
     images, sets = store
     forget(store)
     config, weights = tiny_files["vit"]
@@ -53,7 +58,7 @@ def make(store, tiny_files, tmp_path):
         "device": "cpu",
     }
 
-    def build(name="run", labels=True, root=tmp_path, **changes) -> RunFolder:
+    def build(name="run", labels=True, root=default_root, **changes) -> RunFolder:
         folder = create_run(
             root / name,
             Settings(**base | changes),

@@ -36,25 +36,20 @@ class RunEntry:
 def entry(manager: Manager, run: str) -> RunEntry:
     """A run's entry; UserError for an unknown or damaged run."""
     folder = manager.folder(run)
-    try:
-        config, state = folder.config, folder.state["state"]
-        return RunEntry(
-            run,
-            config["title"],
-            state,
-            config["settings"]["method"],
-            int(config["settings"]["seed"]),
-            float(config["created"]),
-            (
-                config["pool"]["fingerprint"],
-                config["holdout"] and config["holdout"]["fingerprint"],
-                tuple(config["classes"]),
-            ),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"Run “{run}”: its folder cannot be read ({error}); choose another run."
-        ) from error
+    config = folder.config
+    return RunEntry(
+        run,
+        config["title"],
+        folder.state["state"],
+        config["settings"]["method"],
+        config["settings"]["seed"],
+        float(config["created"]),
+        (
+            config["pool"]["fingerprint"],
+            config["holdout"] and config["holdout"]["fingerprint"],
+            tuple(config["classes"]),
+        ),
+    )
 
 
 def catalog(manager: Manager) -> list[RunEntry]:

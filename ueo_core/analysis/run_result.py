@@ -103,12 +103,19 @@ def file_of_step(folder: RunFolder, step: int, final: int) -> Path:
 def final_step(folder: RunFolder) -> int:
     """The last step of a finished run; UserError if it has no result yet."""
     state = folder.state
-    if state["state"] != "finished" or not (folder.path / "result.json").is_file():
+    title = folder.config["title"]
+    if state["state"] != "finished":
         raise UserError(
-            f"Run “{folder.config['title']}”: it has no result yet (state: {state['state']}); "
+            f"Run “{title}”: it has no result yet (state: {state['state']}); "
             "let it finish, or use “Stop and keep” on the Live page."
         )
-    return json.loads((folder.path / "result.json").read_text(encoding="utf-8"))["step"]
+    step = folder.final_step()
+    if step is None:
+        raise UserError(
+            f"Run “{title}”: its result is damaged or missing; train it longer by one epoch, which "
+            "writes the result again, or start the run again."
+        )
+    return step
 
 
 def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
@@ -129,17 +136,30 @@ def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
             metadata = {k: json.loads(v) for k, v in file.metadata().items()}
         zero_shot = file_of_step(folder, 0, final)
         tensors = {"before": _cosines(zero_shot), "after": _cosines(after)}
-    except (OSError, SafetensorError, ValueError, AttributeError) as error:
+        scale = float(metadata["logit_scale"])
+        found = {
+            name: {side: t[f"{name}_cosines"] for side, t in tensors.items()}
+            for name in PARTS
+            if config[name] is not None
+        }
+        for name, cosines in found.items():
+            wanted = (config[name]["n"], len(config["classes"]))
+            if any(c.shape != wanted for c in cosines.values()):
+                raise ValueError(f"the cosines of the {name} have another shape")
+    except (OSError, SafetensorError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UserError(
-            f"Run “{config['title']}”: its result cannot be read ({error}); start the run again."
+            f"Run “{config['title']}”: its result cannot be read ({error}); train it longer by one "
+            "epoch, which writes the result again, or start the run again."
         ) from error
-    labels, scale = folder.labels(), metadata["logit_scale"]
+    labels = folder.labels()
     parts = {}
-    for name in PARTS:
-        if config[name] is None:
-            continue
-        cosines = {side: found[f"{name}_cosines"] for side, found in tensors.items()}
+    for name, cosines in found.items():
         given = labels.get(name) or [None] * len(cosines["after"])
+        if len(given) != len(cosines["after"]):
+            raise UserError(
+                f"Run “{config['title']}”: its file labels.json has {len(given)} labels for "
+                f"{len(cosines['after'])} images; restore it from a backup, or start the run again."
+            )
         truth = truth_from_labels(given, config["classes"])
         parts[name] = SetResult(name, config[name], truth, cosines, scale)
     return Inspection(

@@ -94,7 +94,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
     if data["state"] == "finished":
-        result = json.loads((folder.path / "result.json").read_text(encoding="utf-8"))
+        result = json.loads((folder.path / "result.json").read_bytes())
         data["guard"] = result["guard"]
         lines += [f"safety check: {result['guard']['reason']}"] if result["guard"] else []
         if scoring:

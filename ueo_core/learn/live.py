@@ -53,13 +53,12 @@ def start_run(
 def newest(manager: Manager) -> str | None:
     """The latest run that this page started, for a reload or another viewer; None without one."""
     for run in manager.ids()[:50]:
-        if str(manager.folder(run).config.get("request") or "").startswith(REQUEST):
+        if manager.request_of(run).startswith(REQUEST):
             return run
     return None
 
 
 def latest_adapter(path: Path) -> "tuple[int, dict[str, Tensor]] | None":
     """Step and adapter of a run's last checkpoint; None before there is one after step 0."""
-    folder = RunFolder(path)
-    steps = folder.checkpoints()
-    return (steps[-1], folder.checkpoint(steps[-1])) if steps and steps[-1] > 0 else None
+    newest = RunFolder(path).newest_checkpoint()
+    return newest[:2] if newest and newest[0] > 0 else None

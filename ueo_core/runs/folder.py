@@ -4,7 +4,9 @@ Files are written under another name and renamed; events are appended line by li
 the last line may be incomplete, so readers skip it.
 """
 
+import hashlib
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -13,12 +15,18 @@ from typing import TYPE_CHECKING
 
 from ueo_core.config.settings import Settings
 from ueo_core.runs.states import next_state
+from ueo_core.runs.stored import DamagedRun, check_config, check_labels, check_state, usable_event
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes, write_json
 
 if TYPE_CHECKING:  # pages list runs without loading torch
     from torch import Tensor
 
+log = logging.getLogger(__name__)
+REBUILT = (
+    "The file state.json was damaged, and the state was rebuilt from what else is there: resume to "
+    "continue from the last checkpoint."
+)
 # A click and the worker may change the state of a run at the same time.
 _CHANGING = threading.RLock()
 
@@ -68,7 +76,14 @@ class RunFolder:
 
     @property
     def config(self) -> dict:
-        return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        """What the run was created with; DamagedRun if it cannot be read."""
+        return self._checked("config.json", check_config)
+
+    def _checked(self, name: str, check) -> dict:
+        try:
+            return check(json.loads((self.path / name).read_bytes()))
+        except (OSError, ValueError, RecursionError) as error:
+            raise DamagedRun(self.path, name, error) from error
 
     @property
     def settings(self) -> Settings:
@@ -78,22 +93,59 @@ class RunFolder:
 
     def labels(self) -> dict:
         """Label names for scoring only: {"pool": [...] | None, "holdout": [...] | None}."""
-        return json.loads((self.path / "labels.json").read_text(encoding="utf-8"))
+        return self._checked("labels.json", check_labels)
 
     # State
 
     @property
     def state(self) -> dict:
-        """{"state", "phase", "reason", "step", "steps", "updated", …} as last written."""
-        return json.loads((self.path / "state.json").read_text(encoding="utf-8"))
+        """{"state", "phase", "reason", "step", "steps", "updated", …} as last written.
+
+        A damaged or missing file is replaced by what result, events and checkpoints say.
+        """
+        try:
+            return self._checked("state.json", check_state)
+        except DamagedRun as error:
+            if (self.path / "config.json").is_file():
+                log.warning("run %s: its state was rebuilt: %s", self.id, error.__cause__)
+            return self._rebuilt_state()
+
+    def _rebuilt_state(self) -> dict:
+        step, created = self.final_step(), self._created()
+        done = step is not None
+        steps = next((e["steps"] for e in self.events() if e["kind"] == "start"), None)
+        return {
+            "state": "finished" if done else "paused",
+            "phase": "",
+            "reason": "" if done else REBUILT,
+            "step": step if step is not None else max(self.checkpoints(), default=0),
+            "steps": steps,
+            "created": created,
+            "updated": created,
+        }
+
+    def _created(self) -> float:
+        """When the run was created; of a folder that is no run yet: now."""
+        try:
+            return (self.path / "config.json").stat().st_mtime
+        except OSError:
+            return time.time()
+
+    def final_step(self) -> int | None:
+        """The step that the result belongs to; None without a readable result."""
+        try:
+            step = json.loads((self.path / "result.json").read_bytes())["step"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        readable = isinstance(step, int) and (self.path / "adapted.safetensors").is_file()
+        return step if readable else None
 
     def set_state(self, state: str, **details) -> dict:
         """Set the state and these details without a check; other details are kept. → the whole state"""
         with _CHANGING:
-            try:
-                old = self.state
-            except (OSError, ValueError):
-                old = {"step": 0, "steps": None, "phase": "", "reason": "", "created": time.time()}
+            old = self.state
+            if not (self.path / "config.json").is_file():  # a new run
+                old |= {"step": 0, "steps": None, "reason": ""}
             new = {**old, **details, "state": state, "updated": time.time()}
             write_json(self.path / "state.json", new, indent=1)
         return new
@@ -116,14 +168,13 @@ class RunFolder:
             file.write(json.dumps(event, ensure_ascii=False) + "\n")
 
     def events(self) -> Iterator[dict]:
-        """All events in order; stops at an incomplete line."""
+        """All events in order, without lines that are incomplete or damaged."""
         try:
-            with open(self.path / "events.jsonl", encoding="utf-8") as file:
+            with open(self.path / "events.jsonl", "rb") as file:
                 for line in file:
-                    try:
-                        yield json.loads(line)
-                    except ValueError:
-                        return
+                    event = usable_event(line)
+                    if event is not None:
+                        yield event
         except FileNotFoundError:
             return
 
@@ -139,17 +190,41 @@ class RunFolder:
         """Write the adapter of a step; about 200 kB."""
         from ueo_core.models.adapted_clip import save_adapter
 
-        save_adapter(self.path / "checkpoints" / f"{step:06d}.safetensors", adapter, {"step": step})
+        about = {"step": step, "digest": _digest(adapter)}
+        save_adapter(self._checkpoint_path(step), adapter, about)
+
+    def _checkpoint_path(self, step: int) -> Path:
+        return self.path / "checkpoints" / f"{step:06d}.safetensors"
 
     def checkpoints(self) -> list[int]:
-        """The steps that have a checkpoint, ascending."""
-        return sorted(int(p.stem) for p in (self.path / "checkpoints").glob("*.safetensors"))
+        """The steps that have a checkpoint, ascending. Files of other names are not checkpoints."""
+        found = (p.stem for p in (self.path / "checkpoints").glob("*.safetensors"))
+        return sorted(int(stem) for stem in found if stem.isascii() and stem.isdigit())
 
     def checkpoint(self, step: int) -> dict[str, "Tensor"]:
-        """The adapter of a step that `checkpoints` lists."""
+        """The adapter of a step that `checkpoints` lists; UserError if it is damaged."""
         from ueo_core.models.adapted_clip import read_adapter
 
-        return read_adapter(self.path / "checkpoints" / f"{step:06d}.safetensors")[0]
+        path = self._checkpoint_path(step)
+        adapter, about = read_adapter(path)
+        # Runs of earlier versions have no digest.
+        if about.get("digest", wanted := _digest(adapter)) != wanted:
+            raise UserError(f"Checkpoint “{path}”: its content has changed; use an earlier one.")
+        return adapter
+
+    def newest_checkpoint(self) -> "tuple[int, dict[str, Tensor], list[int]] | None":
+        """The newest readable checkpoint: step, adapter, and later steps that are damaged.
+
+        None if no checkpoint can be read.
+        """
+        damaged: list[int] = []
+        for step in reversed(self.checkpoints()):
+            try:
+                return step, self.checkpoint(step), damaged
+            except UserError as error:
+                log.warning("%s", error)
+                damaged.append(step)
+        return None
 
     def save_tensors(self, name: str, tensors: dict[str, "Tensor"]) -> None:
         """Write `name`.safetensors, completely or not at all."""
@@ -159,8 +234,22 @@ class RunFolder:
         write_bytes(self.path / f"{name}.safetensors", data)
 
     def tensors(self, name: str) -> "dict[str, Tensor] | None":
-        """Read `name`.safetensors, or None if there is none yet."""
+        """Read `name`.safetensors; None if there is none yet, or a damaged one."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         path = self.path / f"{name}.safetensors"
-        return load_file(path) if path.is_file() else None
+        try:
+            return load_file(path) if path.is_file() else None
+        except (OSError, SafetensorError, ValueError) as error:
+            log.warning("%s cannot be read: %s", path, error)
+            return None
+
+
+def _digest(adapter: dict[str, "Tensor"]) -> str:
+    """A hash of an adapter's values: safetensors itself has no check of them."""
+    found = hashlib.sha256()
+    for name in sorted(adapter):
+        found.update(name.encode())
+        found.update(adapter[name].detach().float().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -75,9 +75,14 @@ class Manager:
 
     def by_request(self, request: str) -> str | None:
         """The run that an earlier click with the same request id created, or None."""
-        return next(
-            (r for r in self.ids()[:50] if self.folder(r).config.get("request") == request), None
-        )
+        return next((r for r in self.ids()[:50] if self.request_of(r) == request), None)
+
+    def request_of(self, run: str) -> str:
+        """The id of the click that created a run; empty if there was none, or the run is damaged."""
+        try:
+            return str(self.folder(run).config.get("request") or "")
+        except UserError:
+            return ""
 
     def snapshot(self, run: str) -> Snapshot:
         """The run as it is now: from memory if this process executes it, else from disk."""
@@ -222,8 +227,8 @@ class Manager:
             state = folder.state["state"]
             if state in ("queued", "running", "stopping") and not run_locked(folder.path):
                 folder.move("interrupt", phase="", reason=INTERRUPTED)
-        except (OSError, ValueError, KeyError):  # a damaged run must not hide the others
-            log.warning("run %s: its state cannot be read", folder.id)
+        except OSError as error:  # a run that cannot be written must not hide the others
+            log.warning("run %s: its state cannot be written: %s", folder.id, error)
 
     def _forget(self, run: str) -> None:
         """Drop the snapshot of a run that has ended, unless its state could not be written."""

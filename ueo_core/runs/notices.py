@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.manager import Manager
+from ueo_core.utils.errors import UserError
 
 RECENT = 30  # newest runs that are considered
 
@@ -43,10 +44,10 @@ def notices(manager: Manager) -> list[Notice]:
     """The recent runs, newest first. Reads two small files per run."""
     found = []
     for run in manager.ids()[:RECENT]:
-        folder = manager.folder(run)
         try:
+            folder = manager.folder(run)
             state, title = folder.state, folder.config["title"]
-        except (OSError, ValueError, KeyError):  # deleted in the meantime, or damaged
+        except UserError:  # deleted in the meantime, or damaged
             continue
         found.append(
             Notice(

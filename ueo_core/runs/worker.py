@@ -3,12 +3,12 @@
 The command line calls `execute` directly, the manager from its thread; both hold the run's lock.
 """
 
+import errno
 import logging
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -110,16 +110,21 @@ class Worker:
 
     def _begin(self) -> None:
         """Write what precedes the first step, as far as missing: a kill may come at any point."""
-        checkpoints = self.folder.checkpoints()
-        self.folder.rewind(checkpoints[-1] if checkpoints else 0)
+        newest = self.folder.newest_checkpoint()
+        self.folder.rewind(newest[0] if newest else 0)
         kinds = {e["kind"] for e in self.folder.events()}
         if "start" not in kinds:
             steps = steps_in_all(len(self.pool), self.settings)
             self.record(self.scorer.start_event(steps))
         if "evaluation" not in kinds:
             self.record(self.scorer.evaluation(0))
-        if not checkpoints:
+        if newest is None:
             self.folder.save_checkpoint(0, self.model.adapter())
+        elif newest[2]:
+            self.done = newest[0]
+            self._note(
+                f"The checkpoint of step {newest[2][0]} is damaged: continuing from step {newest[0]}."
+            )
 
     # The loop
 
@@ -149,9 +154,12 @@ class Worker:
                 settings = self._halve_chunk(settings)
 
     def _restore_checkpoint(self) -> None:
-        """Restore parameters, events and snapshots of the last checkpoint."""
-        self.done = self.folder.checkpoints()[-1]
-        self.model.load_adapter(self.folder.checkpoint(self.done))
+        """Restore parameters, events and snapshots of the newest readable checkpoint."""
+        newest = self.folder.newest_checkpoint()
+        if newest is None:
+            raise OSError(errno.EIO, "no checkpoint can be read", str(self.folder.path))
+        self.done, adapter, _ = newest
+        self.model.load_adapter(adapter)
         self.folder.rewind(self.done)
         self.elapsed = max(
             (e["elapsed"] for e in self.folder.events() if e["kind"] == "step"), default=0.0
@@ -295,9 +303,8 @@ def _execute(folder: RunFolder, control: Control, emit: Emit, cache: ModelCache)
 
 
 def _fail(folder: RunFolder, emit: Emit, reason: str) -> dict:
-    state: dict[str, Any] = {"step": 0, "steps": None}
+    state = folder.state
     try:
-        state = folder.state
         state = folder.move("fail", phase="", reason=reason)
     except (OSError, ValueError):
         # The disk is full: only viewers see this state; the next start marks the run as interrupted.

@@ -30,11 +30,31 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file = open(beside, "wb")  # noqa: SIM115
         with file:
             write(file)
+            # Without this, a power cut can leave the new name with none of the content.
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(beside, path)
+        sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last through a power cut, where the system can."""
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(opened)
+    except OSError as error:  # some network file systems have no such call for folders
+        log.debug("%s cannot be synced: %s", folder, error)
+    finally:
+        os.close(opened)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
