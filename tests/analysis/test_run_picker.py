@@ -37,9 +37,9 @@ def test_without_a_finished_run_none_is_selected(manager):
 def test_an_unknown_and_a_damaged_run_are_clear_errors(manager):
     with pytest.raises(UserError, match="there is no run with this name"):
         entry(manager, "../x")
-    with pytest.raises(UserError, match="there is no run in that folder"):
+    with pytest.raises(UserError, match="“nowhere”: there is no run with this name"):
         entry(manager, "nowhere")
     (runs_root() / "broken").mkdir(parents=True)
     (runs_root() / "broken" / "config.json").write_text("{", encoding="utf-8")
-    with pytest.raises(UserError, match="“broken”: its folder cannot be read"):
+    with pytest.raises(UserError, match=r"“broken”: its file config\.json is damaged"):
         entry(manager, "broken")

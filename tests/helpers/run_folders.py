@@ -92,7 +92,7 @@ def write_run(
 ) -> RunFolder:
     """A run in a state; a finished one with its result. skill: of the model before and after.
 
-    classes: other names for `CLASSES`, also in the labels; prefix: of the images' file names.
+    classes: other names for `CLASSES`, also in the labels, and further ones; prefix: of the images' file names.
     """
     labels, named = labels_of(n), dict(zip(CLASSES, classes, strict=False))
     folder = create_run(
@@ -104,6 +104,8 @@ def write_run(
         title=title,
     )
     before, after = (cosines_of(labels, s, i) for i, s in enumerate(skill))
+    more = np.full((n, len(classes) - len(CLASSES)), -1, np.float32)  # never predicted
+    before, after = (np.hstack([c, more]) for c in (before, after))
     shown = labels if labeled else None
     ood = [x not in CLASSES for x in labels] if labeled else []
     weights = np.linspace(0.4, 0.9, n).tolist()

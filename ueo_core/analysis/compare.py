@@ -1,5 +1,6 @@
 """Runs side by side: their results on the same images, their differences, means over seeds."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.evaluation.metrics import UNLABELED, evaluate
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.stored import DamagedRun
 from ueo_core.utils.errors import UserError
 
 ZERO_SHOT = "zero-shot"  # in place of a run's id: the model before adaptation
@@ -93,8 +95,14 @@ def _model(settings: Settings) -> tuple:
 
 
 def parts_of(folders: Iterable[RunFolder]) -> list[str]:
-    """The sets that all of these runs have; the default for a comparison comes first."""
-    configs = [(f.config, f.labels()) for f in folders]
+    """The sets that all of these runs have; the default for a comparison comes first.
+
+    Damaged runs are left out.
+    """
+    configs = []
+    for folder in folders:
+        with contextlib.suppress(DamagedRun):
+            configs.append((folder.config, folder.labels()))
     if not configs or any(c["holdout"] is None for c, _ in configs):
         return ["pool"]
     tested = all(labels.get("holdout") for _, labels in configs)

@@ -62,10 +62,13 @@ class Manager:
         return [p.name for p in sorted(found, key=lambda p: p.stat().st_ctime, reverse=True)]
 
     def folder(self, run: str) -> RunFolder:
-        """A run's folder; UserError for an unknown id, or one that is not a folder name."""
-        if not run or Path(run).name != run:
+        """A run's folder; UserError for an unknown id, or one that is not a folder name.
+
+        The message names no path: pages may be open to a network.
+        """
+        if not run or Path(run).name != run or not (self.root / run / "config.json").is_file():
             raise UserError(f"Run “{run}”: there is no run with this name; open one from the list.")
-        return RunFolder.open(self.root / run)
+        return RunFolder(self.root / run)
 
     def new_path(self) -> Path:
         """A new folder name: the time, and a number within the same second."""

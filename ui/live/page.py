@@ -8,6 +8,7 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.runs.notices import mark_seen
 from ueo_core.runs.snapshot import Snapshot
 from ueo_core.utils.durations import clock
+from ueo_core.utils.errors import UserError
 from ui.common import thumbs
 from ui.common.shell import dark, manager, viewer
 from ui.common.text import markdown
@@ -124,7 +125,11 @@ def _message(now: Snapshot, facts: panels.Facts) -> None:
     elif now.state == "finished":
         if now.reason:
             st.caption(f":material/info: {markdown(now.reason)}")
-        opened = inspection(now.run)
+        try:
+            opened = inspection(now.run)
+        except UserError as error:  # the curves can be shown without the result
+            st.warning(markdown(str(error)), icon=":material/warning:")
+            return
         show_verdict(judged(opened, opened.default, DEFAULT_SCORE))
         show_guard(opened)
         st.page_link(

@@ -20,6 +20,7 @@ from ueo_core.config.settings import Settings
 from ueo_core.runs.downsample import decimated
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import Snapshot
+from ueo_core.runs.stored import DamagedRun
 from ui.common import charts, thumbs
 from ui.common.learn_link import titled
 from ui.common.text import escaped
@@ -79,11 +80,15 @@ class Panel:
 
 @lru_cache(maxsize=8)
 def facts(path: str) -> Facts:
-    """A run's settings, image sets and labels, read once."""
+    """A run's settings, image sets and labels, read once; no labels where they are damaged."""
     folder = RunFolder(path)
     config = folder.config
     references = {name: config[name] for name in SETS if config[name]}
-    return Facts(tuple(config["classes"]), folder.settings, references, folder.labels())
+    try:
+        labels = folder.labels()
+    except DamagedRun:  # here they only color points
+        labels = {}
+    return Facts(tuple(config["classes"]), folder.settings, references, labels)
 
 
 def draw(now: Snapshot, about: Facts, view: View, theme: str) -> None:

@@ -111,7 +111,8 @@ def test_an_unknown_run_and_an_unfinished_one_are_warnings(app, three):  # noqa:
     write_run("p", state="paused", title="halted")
     page = at(app, "5_Compare", runs="a,nowhere,p")
     warnings = plain(page.warning)
-    assert "there is no run in that folder" in warnings and "“halted” is paused" in warnings
+    assert "“nowhere”: there is no run with this name" in warnings
+    assert "“halted” has no result yet (state: paused)" in warnings
     assert page.multiselect(key="compare.runs").value == ["a"]
 
 
