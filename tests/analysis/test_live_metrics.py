@@ -39,7 +39,7 @@ def test_change_is_in_percent_and_borderline_images_have_their_changed_predictio
     assert steps == [0, 4] and layers == ["context", "bn1"]
     np.testing.assert_allclose(values, [[0, 4], [0, 0.4]])
     (image,) = live_metrics.borderline_images(now)
-    assert (image.before, image.now, image.flipped_at, image.flipped) == (
+    assert (image.before, image.now, image.changed_at, image.changed) == (
         "cat",
         "dog",
         (4,),

@@ -34,10 +34,10 @@ class BorderlineImage:
     before: str
     now: str
     confidence: float  # max softmax at the logit scale, now
-    flipped_at: tuple[int, ...]  # steps at which the prediction changed
+    changed_at: tuple[int, ...]  # steps at which the prediction changed
 
     @property
-    def flipped(self) -> bool:
+    def changed(self) -> bool:
         return self.now != self.before
 
 

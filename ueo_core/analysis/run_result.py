@@ -18,7 +18,8 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 
 SCORED = "scored"  # subfolder of a run: checkpoints scored on request
-PARTS = ("holdout", "pool")  # the labeled test set first
+# The image sets of a run, the labeled test set first.
+PARTS = {"holdout": "its test set", "pool": "the pool it was adapted to"}
 
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it

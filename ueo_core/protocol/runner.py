@@ -89,10 +89,6 @@ class Plan:
         return passes * planned.pool + planned.pool + planned.test
 
 
-def _same(case: Case) -> Case:
-    return case
-
-
 Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
 
 
@@ -109,9 +105,11 @@ def folder_plan(
     for shift in shifts:
         for seed in seeds:
             case = folder.case(shift, seed)
-            cases.append(
-                PlannedCase(shift, seed, partial(_same, case), len(case.pool), len(case.test))
-            )
+
+            def make(case: Case = case) -> Case:
+                return case
+
+            cases.append(PlannedCase(shift, seed, make, len(case.pool), len(case.test)))
     labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
     data = {
         "images": folder.images.fingerprint,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from ueo_core.analysis.run_result import PARTS
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
 from ueo_core.data.sources import within_roots
@@ -19,8 +20,6 @@ from ueo_core.utils.errors import UserError
 from ueo_core.workspace import prediction_cache
 from ueo_core.workspace.upload import Spooled, add_path_to_store, add_upload_to_store, roots
 
-# Which images a run itself scored.
-PARTS = {"pool": "the pool it was adapted to", "holdout": "its test set"}
 # short side in pixels → the image set's reference, None without a usable image; the report
 Take = Callable[[int], tuple[dict | None, IntakeReport]]
 
@@ -57,7 +56,7 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
         not adapter_file.guarded or adapter_file.own_predictions.is_file()
     ):
         config = RunFolder(adapter_file.run).config
-        for part, kind in PARTS.items():
+        for part, kind in reversed(PARTS.items()):
             if config.get(part):
                 title = f"{config[part]['name']}: {kind}"
                 found.append(ClassifiedSet(part, title, config[part], config["created"]))
