@@ -5,6 +5,7 @@ import torch
 
 from ueo_core.models import prompt_learner
 from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.models.text_encoder import TextEncoder
 from ueo_core.utils.memory import saved_bytes
 
 # Of one to six words, so that there are several lengths, and not sorted by them.
@@ -20,10 +21,10 @@ def features_and_gradient(model, encode) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def plain(model):
-    """The tower at full length with open_clip's own modules."""
+    """The tower at full length with open_clip's own code."""
     own = model._prompts
-    tower = own._tower[0]
-    return lambda context: own._whole(context) @ tower.text_projection
+    tokens = model.backbone.tokenizer([f"a photo of a {n.replace('_', ' ')}." for n in CLASSES])
+    return lambda context: TextEncoder(model.backbone.model, own.span)(context, tokens)
 
 
 def test_sharing_is_exact_in_features_and_gradient(tiny):

@@ -14,6 +14,7 @@ from open_clip.modified_resnet import AttentionPool2d
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
+from ueo_core.models.equality import equal_features
 from ueo_core.models.fast_attention import is_plain, use_fast_attention
 
 QUICK = 1.702  # quick-GELU(x) = x · sigmoid(1.702 x) = silu(1.702 x) / 1.702
@@ -30,6 +31,29 @@ def make_fast(model: Any) -> None:
     if reads_class_token_only(model.visual):
         last = model.visual.transformer.resblocks[-1]
         last.forward = types.MethodType(_last_block, last)
+
+
+@torch.no_grad()
+def make_fast_where_equal(model: Any, image: Tensor, tokens: Tensor) -> None:
+    """`make_fast`, undone in a tower whose own features it does not give.
+
+    image: (1, 3, H, W), tokens: (n, L), with which both are compared.
+    """
+    own = {id(module): set(vars(module)) for module in model.modules()}
+    images = list(model.visual.modules())
+    texts = [module for module in model.modules() if module not in set(images)]
+
+    def encode() -> list[Tensor]:
+        features = model.encode_image(image), model.encode_text(tokens)
+        return [f[0] if isinstance(f, tuple) else f for f in features]
+
+    expected = encode()
+    make_fast(model)
+    for modules, ours, theirs in zip((images, texts), encode(), expected, strict=True):
+        if not equal_features(ours, theirs):
+            for module in modules:
+                for name in {"forward", "attention"} & (set(vars(module)) - own[id(module)]):
+                    delattr(module, name)
 
 
 def reads_class_token_only(visual: Any) -> bool:
