@@ -1,5 +1,7 @@
 """Text features of many prompts: those of the plain tower, within bounded memory."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -79,3 +81,35 @@ def test_a_tower_without_a_causal_mask_is_computed_in_full(tiny):
     tokens = tiny.tokenizer([f"a photo of a {n.replace('_', ' ')}." for n in CLASSES])
     expected = tiny.model.encode_text(tokens, normalize=True)
     torch.testing.assert_close(model.encode_text().detach(), expected, atol=3e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+def test_parts_of_whole_prompts_change_nothing(tiny, monkeypatch, rows):
+    tiny.model.attn_mask = None
+    model = AdaptedCLIP(tiny, CLASSES)
+    expected, gradient = features_and_gradient(model, model._prompts)
+    monkeypatch.setattr(prompt_learner, "ROWS_AT_ONCE", rows)
+    split = AdaptedCLIP(tiny, CLASSES)
+    ours, own_gradient = features_and_gradient(split, split._prompts)
+    torch.testing.assert_close(ours, expected, atol=3e-6, rtol=1e-5)
+    torch.testing.assert_close(own_gradient, gradient, atol=2e-5, rtol=1e-4)
+
+
+def test_the_path_is_found_by_equality(tiny):
+    assert tiny.text_path == "shared"
+    plain = tiny.model.encode_text
+    # A tower with something of its own at the end: what is shared does not have it.
+    tiny.model.encode_text = lambda *args, **more: plain(*args, **more).flip(-1)
+    assert prompt_learner.find_text_path(tiny.model, tiny.tokenizer) == "full"
+
+
+def test_encoders_in_several_threads_do_not_disturb_each_other(tiny):
+    tiny.model.attn_mask = None
+    prompts = AdaptedCLIP(tiny, CLASSES)._prompts
+    contexts = [torch.full_like(prompts.first_context, i / 8) for i in range(8)]
+    with torch.no_grad():
+        expected = [prompts(c) for c in contexts]
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(torch.no_grad()(prompts), contexts * 4))
+    for ours, own in zip(found, expected * 4, strict=True):
+        torch.testing.assert_close(ours, own)

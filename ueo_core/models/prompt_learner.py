@@ -57,7 +57,8 @@ def find_text_path(model: Any, tokenizer: Tokenizer) -> TextPath:
             continue  # nothing is cut off, so nothing would be tested
         try:
             prompts = Prompts(model, tokens, span, path, length)
-            if equal_features(prompts(prompts.first_context), expected):
+            exact = equal_features(prompts(prompts.first_context), expected)
+            if exact and prompts.shares == (path == "shared"):
                 return path
         except (RuntimeError, ValueError, IndexError):  # of a tower that needs its full length
             continue

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import open_clip
+import torch
 from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
 from torch import Tensor
 
@@ -23,6 +24,8 @@ FILES = (
     "vocab.txt",
     "vocab.json",
 )
+# As class names they have no beginning in common, with each other or with any list of classes.
+OTHER_NAMES = ("x", "0", "wolf")
 
 
 class Tokenizer(Protocol):
@@ -130,15 +133,17 @@ def context_span(tokenizer: Tokenizer, prompt: str, tokens: Tensor) -> Span:
     tokens: (C, L) of "{prompt} {class}." for every class.
 
     A tokenizer need not cut where the prompt ends: one that merges pieces may join its last word
-    with the first of a class, or write the prompt differently when a name follows. So the context
-    is the longest beginning that the tokens of all classes and of the prompt alone have in common,
-    without the start tokens that an empty text has as well. With the embeddings of these tokens as
-    context vectors, all prompts are exactly as tokenized. For CLIP's own tokenizer, which cuts
-    between words, they are the tokens of the prompt.
+    with the first of a class. So the context is the longest beginning that the tokens of all classes
+    and of some other names have in common, without the start tokens that an empty text has as
+    well. With the embeddings of these tokens as context vectors, all prompts are exactly as
+    tokenized, and what is left of the prompt stays with the classes. For a tokenizer that cuts
+    between words, as CLIP's own does, they are the tokens of the prompt.
     """
-    alone, empty = tokenizer([prompt, ""])[:, : tokens.shape[1]].to(tokens.device)
-    common = _leading((tokens == alone).all(0))
-    start = min(common, _leading(alone == empty))
+    others = tokenizer([f"{prompt} {name}." for name in OTHER_NAMES] + [""])
+    others = others[:, : tokens.shape[1]].to(tokens.device)
+    every = torch.cat([tokens, others[:-1]])
+    common = _leading((every == every[0]).all(0))
+    start = min(common, _leading(every[0] == others[-1]))
     if common == start and prompt.strip():
         raise UserError(
             f"Prompt “{prompt}”: with these class names, the tokenizer writes no part of it in the same "
