@@ -9,6 +9,7 @@ texts and images are encoded as open_clip encodes them is tried on the same arch
 
 import copy
 import json
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,13 @@ from unittest.mock import patch
 import open_clip
 import torch
 
-from tests.helpers.model_families import encoder_of, shrink_timm, shrunk, write_model
+from tests.helpers.model_families import (
+    encoder_of,
+    shrink_timm,
+    shrunk,
+    tokenizer_kind,
+    write_model,
+)
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, norm_affine, prompt_text
 from ueo_core.models.backbones import _isolated
@@ -75,13 +82,22 @@ def _row(name: str, paths: dict[str, str]) -> Row:
     try:
         layers, affine, width = _trained(name)
         cfg = shrunk(name)
-        key = json.dumps(cfg)
+        key = _architecture(cfg)
         if key not in paths:
             paths[key] = _text_path(cfg)
     except Exception as error:  # the table says why
         return Row(name, reason=f"{type(error).__name__}: {str(error).splitlines()[0][:120]}")
     own = not cfg["text_cfg"].get("hf_tokenizer_name")
     return Row(name, layers, affine, f"{4 if own else 'M'} × {width}", paths[key])
+
+
+def _architecture(cfg: dict) -> str:
+    """Equal for shrunk configs that differ in the names of sizes and tokenizers alone."""
+    kind = tokenizer_kind(cfg["text_cfg"])
+    timm_name = re.sub(r"_\d{3}$", "", cfg["vision_cfg"].get("timm_model_name", ""))
+    text = cfg["text_cfg"] | {"hf_tokenizer_name": kind}
+    vision = cfg["vision_cfg"] | {"timm_model_name": timm_name}
+    return json.dumps(cfg | {"text_cfg": text, "vision_cfg": vision})
 
 
 def _trained(name: str) -> tuple[int, int, int]:

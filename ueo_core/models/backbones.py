@@ -133,14 +133,14 @@ def random_stock(name: str, seed: int = 0) -> Stock:
 def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
     """Freeze a model in place and move it to a device.
 
-    fast: also replace parts of it by faster forms, which give the same numbers to rounding.
+    fast: also replace parts of it by faster forms, where these give the same numbers to rounding.
     """
     model = built.model
     _check_text_tower(built.name, model)
     model.eval().requires_grad_(False)
     fingerprint = weights_fingerprint(model)  # of the weights as they came
-    tokens = built.tokenizer(list(PROBE[1]))[:, : text_limit(model, built.tokenizer)]
     if fast:
+        tokens = built.tokenizer(list(PROBE[1]))[:, : text_limit(model, built.tokenizer)]
         image = random_image(model.visual, built.preprocess["size"])
         make_fast_where_equal(model, image, tokens.to(image.device))
         if hasattr(model.visual, "layer1"):
