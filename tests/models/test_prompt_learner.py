@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import open_clip
 import pytest
 import torch
 
 from ueo_core.models import prompt_learner
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.text_encoder import TextEncoder
+from ueo_core.utils.errors import UserError
 from ueo_core.utils.memory import saved_bytes
 
 # Of one to six words, so that there are several lengths, and not sorted by them.
@@ -95,12 +97,24 @@ def test_parts_of_whole_prompts_change_nothing(tiny, monkeypatch, rows):
     torch.testing.assert_close(own_gradient, gradient, atol=2e-5, rtol=1e-4)
 
 
+class Backwards(open_clip.CLIP):
+    """With something of its own at the end, which what is shared does not have."""
+
+    def encode_text(self, text, normalize: bool = False):
+        return super().encode_text(text, normalize).flip(-1)
+
+
 def test_the_path_is_found_by_equality(tiny):
     assert tiny.text_path == "shared"
-    plain = tiny.model.encode_text
-    # A tower with something of its own at the end: what is shared does not have it.
-    tiny.model.encode_text = lambda *args, **more: plain(*args, **more).flip(-1)
+    tiny.model.__class__ = Backwards
     assert prompt_learner.find_text_path(tiny.model, tiny.tokenizer) == "full"
+
+
+def test_texts_that_no_context_reaches_are_refused(tiny):
+    whole = tiny.model.encode_text
+    tiny.model.encode_text = lambda *args, **more: whole(*args, **more).flip(-1)  # of this object
+    with pytest.raises(UserError, match="takes no context vectors"):
+        prompt_learner.find_text_path(tiny.model, tiny.tokenizer)
 
 
 def test_encoders_in_several_threads_do_not_disturb_each_other(tiny):

@@ -139,17 +139,18 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
     _check_text_tower(built.name, model)
     model.eval().requires_grad_(False)
     fingerprint = weights_fingerprint(model)  # of the weights as they came
+    model.to(device)
     if fast:
         tokens = built.tokenizer(list(PROBE[1]))[:, : text_limit(model, built.tokenizer)]
         image = random_image(model.visual, built.preprocess["size"])
-        make_fast_where_equal(model, image, tokens.to(image.device))
+        make_fast_where_equal(model, image, tokens.to(device))
         if hasattr(model.visual, "layer1"):
             # Convolutional towers run a little faster with channels last in memory.
             model.visual.to(memory_format=torch.channels_last)
     return Backbone(
         name=built.name,
         pretrained=built.pretrained,
-        model=model.to(device),
+        model=model,
         tokenizer=built.tokenizer,
         image_size=_square_side(built),
         mean=tuple(built.preprocess["mean"]),

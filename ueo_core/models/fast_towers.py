@@ -40,20 +40,27 @@ def make_fast_where_equal(model: Any, image: Tensor, tokens: Tensor) -> None:
     image: (1, 3, H, W), tokens: (n, L), with which both are compared.
     """
     own = {id(module): set(vars(module)) for module in model.modules()}
-    images = list(model.visual.modules())
-    texts = [module for module in model.modules() if module not in set(images)]
-
-    def encode() -> list[Tensor]:
-        features = model.encode_image(image), model.encode_text(tokens)
-        return [f[0] if isinstance(f, tuple) else f for f in features]
-
-    expected = encode()
+    images = set(model.visual.modules())
+    texts = set(model.modules()) - images
     make_fast(model)
-    for modules, ours, theirs in zip((images, texts), encode(), expected, strict=True):
-        if not equal_features(ours, theirs):
-            for module in modules:
-                for name in {"forward", "attention"} & (set(vars(module)) - own[id(module)]):
-                    delattr(module, name)
+    towers = (
+        (images, lambda: model.encode_image(image)),
+        (texts, lambda: model.encode_text(tokens)),
+    )
+    for modules, encode in towers:
+        forms = [
+            (vars(module), name, vars(module)[name])
+            for module in modules
+            for name in {"forward", "attention"} & (set(vars(module)) - own[id(module)])
+        ]
+        if not forms:
+            continue
+        ours = encode()
+        for attributes, name, _ in forms:
+            del attributes[name]
+        if equal_features(ours, encode()):
+            for attributes, name, form in forms:
+                attributes[name] = form
 
 
 def reads_class_token_only(visual: Any) -> bool:
