@@ -15,6 +15,11 @@ def equal_features(ours: Tensor, own: Tensor) -> bool:
     return bool((ours - own).abs().max() <= tolerance * own.abs().max())
 
 
+def pooled(features: Any) -> Tensor:
+    """The features alone, of a tower that gives its tokens as well."""
+    return features[0] if isinstance(features, tuple) else features
+
+
 def random_image(visual: Any, size: int | tuple[int, int] | None = None) -> Tensor:
     """An image of noise in the size that a tower takes, where it is. → (1, 3, H, W)
 

@@ -14,7 +14,7 @@ from open_clip.modified_resnet import AttentionPool2d
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
-from ueo_core.models.equality import equal_features
+from ueo_core.models.equality import equal_features, pooled
 from ueo_core.models.fast_attention import is_plain, use_fast_attention
 
 QUICK = 1.702  # quick-GELU(x) = x · sigmoid(1.702 x) = silu(1.702 x) / 1.702
@@ -55,10 +55,10 @@ def make_fast_where_equal(model: Any, image: Tensor, tokens: Tensor) -> None:
         ]
         if not forms:
             continue
-        ours = encode()
+        ours = pooled(encode())
         for attributes, name, _ in forms:
             del attributes[name]
-        if equal_features(ours, encode()):
+        if equal_features(ours, pooled(encode())):
             for attributes, name, form in forms:
                 attributes[name] = form
 

@@ -22,7 +22,7 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ueo_core.models.equality import equal_features
+from ueo_core.models.equality import equal_features, pooled
 from ueo_core.models.fast_attention import is_plain
 from ueo_core.models.text_encoder import TextEncoder, text_limit, text_tower, token_embedding
 from ueo_core.models.tokenizers import Span, Tokenizer, context_span, shortest_length
@@ -50,8 +50,7 @@ def find_text_path(model: Any, tokenizer: Tokenizer) -> TextPath:
     device = next(model.parameters()).device
     tokens = tokenizer(list(texts))[:, : text_limit(model, tokenizer)].to(device)
     span = context_span(tokenizer, prompt, tokens)
-    expected = model.encode_text(tokens, normalize=False)
-    expected = expected[0] if isinstance(expected, tuple) else expected
+    expected = pooled(model.encode_text(tokens, normalize=False))
     length = shortest_length(tokenizer, tokens)
     paths: tuple[TextPath, ...] = ("shared", "trimmed")
     for path in paths:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ueo_core.models.equality import pooled
 from ueo_core.models.shared_copy import shared_copy
 from ueo_core.models.tokenizers import Span
 
@@ -58,21 +59,19 @@ class TextEncoder:
         assert embedding is not None  # a backbone without one is refused
         embedding.register_forward_hook(self._insert)
 
-    def __call__(self, context: Tensor | None, tokens: Tensor) -> Tensor:
-        """(M, W), or None for the tokens' own embeddings; (C, L) → (C, D), not normalized"""
+    def __call__(self, context: Tensor, tokens: Tensor) -> Tensor:
+        """(M, W), (C, L) → (C, D), not normalized"""
         before = _CONTEXT.set(context)
         try:
             # CoCa alone normalizes unless it is told not to.
-            features = self._model.encode_text(tokens, normalize=False)
+            return pooled(self._model.encode_text(tokens, normalize=False))
         finally:
             _CONTEXT.reset(before)
-        return features[0] if isinstance(features, tuple) else features
 
     def _insert(self, module: nn.Module, args: Any, embedded: Tensor) -> Tensor:
         """The hook of the token embedding. (C, L, W) → (C, L, W)"""
         context = _CONTEXT.get()
-        if context is None:
-            return embedded
+        assert context is not None  # this copy is only run by `__call__`
         start, m = self._span
         words = context.to(embedded.dtype).expand(len(embedded), -1, -1)
         return torch.cat([embedded[:, :start], words, embedded[:, start + m :]], 1)
