@@ -1,14 +1,17 @@
 """The script for plain open_clip, run as exported in a process that cannot import this project."""
 
+import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.helpers.adapters import CLASSES, THRESHOLD, write_adapter
+from tests.helpers.model_families import shrunk, write_model
 from ueo_core.data.store import Store
 from ueo_core.export.open_clip_script import open_clip_script
 from ueo_core.inference.predict import cosines, load_model
@@ -92,10 +95,35 @@ def test_the_script_applies_exif_orientation(tmp_path, photos):
     assert all(abs(by_name[f"{i}.png"] - by_name[f"untagged {i}.png"]) > 2e-5 for i in range(6))
 
 
+def reduce(photos) -> None:
+    """To what the store keeps for a 32-pixel model: 52 pixels."""
+    for path in (*photos.iterdir(),):
+        Image.open(path).resize((50, 44)).save(path)
+
+
 def test_of_a_model_from_a_config_file(tmp_path, photos, tiny_files):
     config, weights = tiny_files["vit"]
-    for path in (*photos.iterdir(),):  # a 32-pixel model keeps 52
-        Image.open(path).resize((50, 44)).save(path)
+    reduce(photos)
+    check_different_scores(check(tmp_path, photos, str(config), str(weights)))
+
+
+def test_of_a_captioning_model(tmp_path, photos):
+    """Its features are normalized unless told not to be, and its texts end with a class token."""
+    config, weights = write_model(tmp_path / "model", shrunk("coca_ViT-B-32"))
+    reduce(photos)
+    check_different_scores(check(tmp_path, photos, str(config), str(weights)))
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+@pytest.mark.parametrize("name", ["mt5-base-ViT-B-32", "roberta-ViT-B-32"])
+def test_of_an_encoder_of_hugging_face(name, tmp_path, photos):
+    cfg = shrunk(name)
+    config, weights = write_model(tmp_path / "model", cfg)
+    # The script reads the files where the config says that they are.
+    cfg["text_cfg"] |= {"hf_tokenizer_name": str(tmp_path / "model")}
+    cfg["text_cfg"] |= {"hf_model_name": str(tmp_path / "model" / "text")}
+    config.write_text(json.dumps(cfg), encoding="utf-8")
+    reduce(photos)
     check_different_scores(check(tmp_path, photos, str(config), str(weights)))
 
 

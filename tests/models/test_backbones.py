@@ -1,12 +1,13 @@
 """Loading by name, tag, file and config, and an error for everything that does not load."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from ueo_core.models import backbones
+from ueo_core.models import backbones, tokenizers
 from ueo_core.utils.errors import UserError
 
 
@@ -113,12 +114,33 @@ def test_a_config_without_weights(tiny_files):
         backbones.load(str(tiny_files["vit"][0]))
 
 
-@pytest.mark.parametrize("name", ["coca_ViT-B-32", "ViT-B-16-SigLIP", "roberta-ViT-B-32"])
-def test_text_towers_without_context_vectors_are_refused(name, tmp_path):
+@pytest.mark.parametrize("name", ["ViT-B-16-SigLIP", "roberta-ViT-B-32"])
+def test_texts_that_need_transformers_where_it_is_not_installed(name, tmp_path, monkeypatch):
     path = tmp_path / "w.safetensors"
     save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match="choose a CLIP model"):
+    monkeypatch.setattr(tokenizers.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=f"“{name}”.*pip install transformers"):
         backbones.load(name, str(path))
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+def test_tokenizer_files_that_are_not_here(tmp_path, monkeypatch):
+    path = tmp_path / "w.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    monkeypatch.setattr(tokenizers, "HUB", "host.invalid")
+    with pytest.raises(UserError, match=r"“timm/ViT-B-16-SigLIP” are not.*folder of the check"):
+        backbones.load("ViT-B-16-SigLIP", str(path))
+    (tmp_path / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=f"“{tmp_path}” are not on this machine or not readable"):
+        backbones.load("ViT-B-16-SigLIP", str(path))
+
+
+def test_a_model_without_a_token_embedding_is_refused(tiny_files):
+    config, weights = tiny_files["vit"]
+    stock = backbones.stock(str(config), str(weights))
+    del stock.model.token_embedding
+    with pytest.raises(UserError, match="takes no context vectors"):
+        backbones.prepare(stock, torch.device("cpu"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")

@@ -70,3 +70,25 @@ def test_towers_that_read_more_than_the_class_token_keep_their_last_block(tiny_f
     visual.pool_type = "avg"
     assert not fast_towers.reads_class_token_only(visual)
     assert not fast_towers.reads_class_token_only(nn.Identity())
+
+
+def test_a_faster_form_that_is_not_equal_is_undone(tiny_files, monkeypatch):
+    """In that tower alone: the other keeps its own."""
+    config, weights = tiny_files["vit"]
+    stock = backbones.stock(str(config), str(weights))
+    model = stock.model.eval().requires_grad_(False)
+    image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    tokens = stock.tokenizer(["a photo of a dog.", "a photo of a cat."])
+    with torch.no_grad():
+        expected = model.encode_image(image)
+    # An image tower that reads all tokens, of which the shortcut computes one.
+    pool = lambda self, x: (x.mean(1), x)  # noqa: E731
+    monkeypatch.setattr(type(model.visual), "_global_pool", pool)
+    with torch.no_grad():
+        own = model.encode_image(image)
+    assert not torch.allclose(own, expected)
+    fast_towers.make_fast_where_equal(model, image, tokens)
+    with torch.no_grad():
+        assert torch.equal(model.encode_image(image), own)
+    assert not any("attention" in vars(m) for m in model.visual.modules())
+    assert "attention" in vars(model.transformer.resblocks[0])

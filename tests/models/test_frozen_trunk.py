@@ -6,7 +6,7 @@ from torch import nn
 
 from tests.training.test_loop import adapter_after, ready, settings
 from ueo_core.models import backbones
-from ueo_core.models.frozen_trunk import Tail, tail_of
+from ueo_core.models.frozen_trunk import ClassTokenTail, Tail, tail_of
 from ueo_core.utils.errors import UserError
 
 
@@ -28,6 +28,13 @@ def test_tail_of_head_is_the_tower(backbone):
         moved = backbone.model.visual(images)
         torch.testing.assert_close(tail(tail.head(images)), moved)
     assert not torch.allclose(moved, expected)
+
+
+def test_a_split_that_does_not_give_the_features_is_not_used(tiny_files, monkeypatch):
+    visual = backbones.stock(*map(str, tiny_files["vit"])).model.visual.eval()
+    assert type(tail_of(visual)) is ClassTokenTail
+    monkeypatch.setattr(type(visual), "_global_pool", lambda self, x: (x.mean(1), x))
+    assert type(tail_of(visual)) is Tail
 
 
 def test_a_tower_that_cannot_be_split_trains_the_prompt_alone(tiny):

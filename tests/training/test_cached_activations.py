@@ -88,7 +88,8 @@ def test_a_whole_quick_run_passes_each_image_once_and_predicts_as_the_whole_mode
     )
     run = create_run(runs_root() / "r", chosen, ["key", "fish"], pool, holdout=test)
     assert execute(run)["state"] == "finished"
-    assert passed == [6, 2, 6]  # pool, test set, and the crops of the safety check
+    # An image of noise that tries the split, pool, test set, and the crops of the safety check.
+    assert passed == [1, 6, 2, 6]
     adapter, _ = read_adapter(run.path / "delta.safetensors")
     whole = AdaptedCLIP(backbones.load(config, weights, "cpu"), ["key", "fish"])
     assert any(not torch.equal(v, adapter[k]) for k, v in whole.adapter().items())

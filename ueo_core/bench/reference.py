@@ -16,6 +16,7 @@ from torchvision import transforms
 
 from ueo_core.models.backbones import Stock, random_stock, stock
 from ueo_core.models.catalog import DRAWINGS
+from ueo_core.models.tokenizers import prompt_length
 
 EPSILON = 1e-5  # the released script's log(p + 1e-5)
 
@@ -39,7 +40,7 @@ class PlainCLIP:
         self.device = device
         texts = [f"{prompt} {name.replace('_', ' ')}." for name in classes]
         self.tokens = built.tokenizer(texts).to(device)  # (C, 77)
-        m = len(built.tokenizer.encode(prompt))
+        m = prompt_length(built.tokenizer, prompt) - 2  # without start and end
         with torch.no_grad():
             embedded = tower.token_embedding(self.tokens)
         self.first, self.rest = embedded[:, :1], embedded[:, 1 + m :]

@@ -51,16 +51,22 @@ assert not lost, f"the adapter is not for this model: {lost}"
 
 
 # 2. The text tower: the learned vectors replace the words of the prompt.
+classes, size = about["classes"], about["image_size"]
+tokens = tokenize([f"{about['prompt']} {name.replace('_', ' ')}." for name in classes])  # (C, L)
+start = int((tokens[0] == tokenize([""])[0]).int().cumprod(0).sum())  # what no words come before
+
+
 def learned(module, args, embedded):  # (C, L, W)
     words = context.to(embedded).expand(len(embedded), -1, -1)
-    return torch.cat([embedded[:, :1], words, embedded[:, 1 + len(context) :]], 1)
+    return torch.cat([embedded[:, :start], words, embedded[:, start + len(context) :]], 1)
 
 
-classes, size = about["classes"], about["image_size"]
-prompts = [f"{about['prompt']} {name.replace('_', ' ')}." for name in classes]
-hook = getattr(model, "text", model).token_embedding.register_forward_hook(learned)
+tower = getattr(model, "text", model)
+own = hasattr(tower, "token_embedding")  # else an encoder of Hugging Face
+embedding = tower.token_embedding if own else tower.transformer.get_input_embeddings()
+hook = embedding.register_forward_hook(learned)
 with torch.no_grad():
-    text = model.encode_text(tokenize(prompts), normalize=True)  # (C, D)
+    text = model.encode_text(tokens, normalize=True)  # (C, D)
 hook.remove()
 
 

@@ -7,19 +7,32 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from timm.layers import RmsNorm, RmsNorm2d, SimpleNorm, SimpleNorm2d
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ueo_core.models.backbones import Backbone, text_tower
+from ueo_core.models.backbones import Backbone
 from ueo_core.models.frozen_trunk import tail_of
 from ueo_core.models.prompt_learner import Prompts
 from ueo_core.models.shared_copy import shared_copy
+from ueo_core.models.text_encoder import text_limit
+from ueo_core.models.tokenizers import context_span, prompt_length, shortest_length
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
 CONTEXT = "context"  # name of the context vectors in an adapter
 
-NORMALIZATION = (nn.LayerNorm, _BatchNorm, nn.GroupNorm)
+# With what is derived from them, as timm's norms for images and those with an activation are.
+NORMALIZATION = (
+    nn.LayerNorm,
+    _BatchNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+    RmsNorm,
+    RmsNorm2d,
+    SimpleNorm,
+    SimpleNorm2d,
+)
 
 
 def prompt_text(prompt: str, name: str) -> str:
@@ -29,9 +42,9 @@ def prompt_text(prompt: str, name: str) -> str:
 
 def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
     """Raise a UserError for a name whose prompt open_clip would silently truncate."""
-    limit = text_tower(backbone.model).positional_embedding.shape[0]
+    limit = text_limit(backbone.model, backbone.tokenizer)
     for name in classes:
-        length = len(backbone.tokenizer.encode(prompt_text(prompt, name))) + 2  # start, end
+        length = prompt_length(backbone.tokenizer, prompt_text(prompt, name))
         if length > limit:
             raise UserError(
                 f"Class name “{name[:60]}”: its prompt has {length} tokens and {backbone.name} "
@@ -45,8 +58,8 @@ def norm_affine(visual: nn.Module) -> dict[str, nn.Parameter]:
         f"visual.{path}.{kind}" if path else f"visual.{kind}": value
         for path, module in visual.named_modules()
         if isinstance(module, NORMALIZATION)
-        for kind, value in (("weight", module.weight), ("bias", module.bias))
-        if value is not None
+        for kind in ("weight", "bias")
+        if (value := getattr(module, kind, None)) is not None
     }
 
 
@@ -58,7 +71,7 @@ class AdaptedCLIP(nn.Module):
 
     Parameters that train (float32, everything else frozen, the network in eval mode):
     `context` (M, W), shared by all classes and initialized with the embeddings of the
-    prompt's M tokens, and the weight and bias of every normalization layer of the image
+    prompt's M tokens (those of `tokenizers.context_span`), and the weight and bias of every normalization layer of the image
     tower, found by type. Source: UEO's paper, Sec. 3; CoOp for the context vectors.
 
     In quick mode only the affine parameters after the tower's last frozen point train, and
@@ -81,12 +94,16 @@ class AdaptedCLIP(nn.Module):
         self.logit_scale = backbone.logit_scale
         visual = backbone.model.visual
         self.visual = shared_copy(visual, own=norm_affine(visual).values()).eval()
-        texts = [prompt_text(prompt, n) for n in classes]
+        if getattr(self.visual, "output_tokens", False):
+            self.visual.output_tokens = False  # what CoCa's decoder reads; here, features alone
+        limit = text_limit(backbone.model, backbone.tokenizer)
+        tokens = backbone.tokenizer([prompt_text(prompt, n) for n in classes])[:, :limit]
         self._prompts = Prompts(
-            text_tower(backbone.model),
-            backbone.tokenizer(texts).to(self.device),
-            [len(backbone.tokenizer.encode(text)) + 2 for text in texts],
-            len(backbone.tokenizer.encode(prompt)),
+            backbone.model,
+            tokens.to(self.device),
+            context_span(backbone.tokenizer, prompt, tokens),
+            backbone.text_path,
+            shortest_length(backbone.tokenizer, tokens),
         )
         self.context = nn.Parameter(self._prompts.first_context)  # (M, W), a float32 master
         self._affine = norm_affine(self.visual)

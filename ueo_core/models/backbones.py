@@ -3,35 +3,28 @@
 import contextlib
 import json
 import logging
-import socket
 import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import open_clip
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ueo_core.models.catalog import DRAWINGS, HUB, SUGGESTED_TAG, is_cached
-from ueo_core.models.fast_towers import make_fast
+from ueo_core.models.equality import random_image
+from ueo_core.models.fast_towers import make_fast_where_equal
+from ueo_core.models.prompt_learner import PROBE, TextPath, find_text_path
+from ueo_core.models.text_encoder import text_limit, token_embedding
+from ueo_core.models.tokenizers import Tokenizer, check_transformers, is_reachable, load_tokenizer
 from ueo_core.models.weights_fingerprint import weights_fingerprint
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import ASSETS
 
 log = logging.getLogger(__name__)
-
-
-class Tokenizer(Protocol):
-    """The part of open_clip's tokenizer that is used."""
-
-    def __call__(self, texts: list[str]) -> Tensor:
-        """Token indices with start and end token, padded. → (n, L) int64"""
-
-    def encode(self, text: str) -> list[int]:
-        """Token indices of a text, without start and end token."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +44,7 @@ class Backbone:
     logit_scale: float  # s in z = s · cos
     fingerprint: str  # identifies the weights, see weights_fingerprint
     architecture: dict | None  # open_clip's config of a model that open_clip does not list
+    text_path: TextPath  # how its prompts are encoded, see prompt_learner
 
     @property
     def device(self) -> torch.device:
@@ -127,32 +121,36 @@ def random_stock(name: str, seed: int = 0) -> Stock:
     """A named open_clip architecture with random weights, for timing without a download."""
     if name not in open_clip.list_models():
         raise _unknown_model(name)
-    _check_config(name, open_clip.get_model_config(name))
+    cfg = open_clip.get_model_config(name)
+    _check_config(name, cfg)
     with _isolated():
+        tokenizer = load_tokenizer(name, cfg["text_cfg"])
         torch.manual_seed(seed)
-        model = open_clip.create_model(name, load_weights=False)
-        tokenizer = open_clip.get_tokenizer(name)
+        model = open_clip.create_model(name, load_weights=False, pretrained_text=False)
     return Stock(name, "random", model, tokenizer, open_clip.get_model_preprocess_cfg(model))
 
 
 def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
     """Freeze a model in place and move it to a device.
 
-    fast: also replace parts of it by faster forms, which give the same numbers to rounding.
+    fast: also replace parts of it by faster forms, where these give the same numbers to rounding.
     """
     model = built.model
     _check_text_tower(built.name, model)
     model.eval().requires_grad_(False)
     fingerprint = weights_fingerprint(model)  # of the weights as they came
+    model.to(device)
     if fast:
-        make_fast(model)
+        tokens = built.tokenizer(list(PROBE[1]))[:, : text_limit(model, built.tokenizer)]
+        image = random_image(model.visual, built.preprocess["size"])
+        make_fast_where_equal(model, image, tokens.to(device))
         if hasattr(model.visual, "layer1"):
             # Convolutional towers run a little faster with channels last in memory.
             model.visual.to(memory_format=torch.channels_last)
     return Backbone(
         name=built.name,
         pretrained=built.pretrained,
-        model=model.to(device),
+        model=model,
         tokenizer=built.tokenizer,
         image_size=_square_side(built),
         mean=tuple(built.preprocess["mean"]),
@@ -160,6 +158,7 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
         logit_scale=float(model.logit_scale.exp()),
         fingerprint=fingerprint,
         architecture=built.architecture,
+        text_path=find_text_path(model, built.tokenizer),
     )
 
 
@@ -201,13 +200,11 @@ def _isolated() -> Iterator[None]:
 
 def _check_reachable(name: str, tag: str) -> None:
     """Raise a UserError at once if a download cannot work; the Hub's client would retry for a minute."""
-    try:
-        socket.create_connection((HUB, 443), timeout=5).close()
-    except OSError:
+    if not is_reachable(HUB):
         raise UserError(
             f"Weights “{tag}” of {name}: they are not on this machine, and {HUB} cannot be reached to "
             "download them; connect to the network and try again, or give a checkpoint file."
-        ) from None
+        )
 
 
 def _from_config(name: str, pretrained: str, config: Path, weights: Path) -> Stock:
@@ -229,13 +226,15 @@ def _from_config(name: str, pretrained: str, config: Path, weights: Path) -> Sto
             f"Backbone config “{config}”: it has no embed_dim, vision_cfg or text_cfg; give an open_clip model config."
         )
     _check_config(name, cfg)
+    with _isolated():
+        tokenizer = load_tokenizer(name, cfg["text_cfg"], (config.parent, weights.parent))
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "open_clip_config.json").write_text(json.dumps(full), encoding="utf-8")
+        placed = full | {"model_cfg": _with_local_encoder(cfg, config.parent)}
+        Path(folder, "open_clip_config.json").write_text(json.dumps(placed), encoding="utf-8")
         where = f"local-dir:{folder}"
         try:
             with _isolated():
-                model = open_clip.create_model(where, load_weights=False)
-                tokenizer = open_clip.get_tokenizer(where)
+                model = open_clip.create_model(where, load_weights=False, pretrained_text=False)
         except Exception as error:  # open_clip raises whatever its constructors do
             raise UserError(
                 f"Backbone config “{config}”: open_clip cannot build it ({_brief(error)}); check its values."
@@ -277,10 +276,14 @@ def _from_open_clip(name: str, pretrained: str | None) -> Stock:
             log.warning("the weights %s need quick-GELU; using %s", pretrained, name)
         if not is_cached(name, pretrained):
             _check_reachable(name, pretrained)
+    with _isolated():
+        folders = () if from_tag else (Path(pretrained).parent,)
+        tokenizer = load_tokenizer(name, cfg["text_cfg"], folders)
     try:
         with _isolated():
-            model = open_clip.create_model(name, pretrained=pretrained if from_tag else None)
-            tokenizer = open_clip.get_tokenizer(name)
+            model = open_clip.create_model(
+                name, pretrained=pretrained if from_tag else None, pretrained_text=False
+            )
     except Exception as error:
         raise UserError(
             f"Weights “{pretrained}” of {name}: they could not be loaded or downloaded "
@@ -306,29 +309,25 @@ def _load_checkpoint(name: str, model: nn.Module, path: Path) -> None:
 
 
 def _check_config(name: str, cfg: dict) -> None:
-    """Raise a UserError for architectures whose text tower takes no context vectors."""
+    """Raise a UserError for an architecture that cannot be built here."""
     text = cfg["text_cfg"]
-    if "multimodal_cfg" in cfg or text.get("embed_cls"):
-        raise UserError(
-            f"Backbone “{name}”: a captioning model (CoCa) is not supported; choose a CLIP model."
-        )
     if text.get("hf_model_name") or text.get("hf_tokenizer_name"):
-        raise UserError(
-            f"Backbone “{name}”: its text tower is not CLIP's own and takes no context vectors; choose a CLIP model."
-        )
+        check_transformers(name)
+
+
+def _with_local_encoder(cfg: dict, folder: Path) -> dict:
+    """A model config whose Hugging Face text encoder is read from a folder beside it, if it is there."""
+    local = folder / str(cfg["text_cfg"].get("hf_model_name") or "")
+    if not (local / "config.json").is_file():
+        return cfg
+    return cfg | {"text_cfg": cfg["text_cfg"] | {"hf_model_name": str(local.resolve())}}
 
 
 def _check_text_tower(name: str, model: nn.Module) -> None:
-    tower = text_tower(model)
-    if not hasattr(tower, "token_embedding") or not hasattr(tower, "transformer"):
+    if token_embedding(model) is None or not callable(getattr(model, "encode_text", None)):
         raise UserError(
             f"Backbone “{name}”: its text tower takes no context vectors; choose a CLIP model."
         )
-
-
-def text_tower(model: Any) -> Any:
-    """The module with token embedding, transformer and projection for texts."""
-    return getattr(model, "text", model)
 
 
 def _brief(error: Exception) -> str:

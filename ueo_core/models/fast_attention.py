@@ -27,6 +27,8 @@ def _attention(
     q, k, v = qkv.view(b, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)  # (B, heads, L, d)
     if attn_mask is not None:
         attn_mask = attn_mask.to(q.dtype)
+        if attn_mask.dim() == 3:  # (B · heads, L, L), as CoCa's text tower makes it
+            attn_mask = attn_mask.view(b, attn.num_heads, *attn_mask.shape[1:])
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
     out = out.transpose(1, 2).reshape(b * length, width)
     return F.linear(out, attn.out_proj.weight, attn.out_proj.bias).view(b, length, width)

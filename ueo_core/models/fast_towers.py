@@ -14,6 +14,7 @@ from open_clip.modified_resnet import AttentionPool2d
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
+from ueo_core.models.equality import equal_features, pooled
 from ueo_core.models.fast_attention import is_plain, use_fast_attention
 
 QUICK = 1.702  # quick-GELU(x) = x · sigmoid(1.702 x) = silu(1.702 x) / 1.702
@@ -30,6 +31,36 @@ def make_fast(model: Any) -> None:
     if reads_class_token_only(model.visual):
         last = model.visual.transformer.resblocks[-1]
         last.forward = types.MethodType(_last_block, last)
+
+
+@torch.no_grad()
+def make_fast_where_equal(model: Any, image: Tensor, tokens: Tensor) -> None:
+    """`make_fast`, undone in a tower whose own features it does not give.
+
+    image: (1, 3, H, W), tokens: (n, L), with which both are compared.
+    """
+    own = {id(module): set(vars(module)) for module in model.modules()}
+    images = set(model.visual.modules())
+    texts = set(model.modules()) - images
+    make_fast(model)
+    towers = (
+        (images, lambda: model.encode_image(image)),
+        (texts, lambda: model.encode_text(tokens)),
+    )
+    for modules, encode in towers:
+        forms = [
+            (vars(module), name, vars(module)[name])
+            for module in modules
+            for name in {"forward", "attention"} & (set(vars(module)) - own[id(module)])
+        ]
+        if not forms:
+            continue
+        ours = pooled(encode())
+        for attributes, name, _ in forms:
+            del attributes[name]
+        if equal_features(ours, pooled(encode())):
+            for attributes, name, form in forms:
+                attributes[name] = form
 
 
 def reads_class_token_only(visual: Any) -> bool:

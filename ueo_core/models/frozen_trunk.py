@@ -1,7 +1,8 @@
 """Quick mode: the image tower split into a frozen part and a short trainable tail.
 
 A tower is split so that the tail costs next to nothing: CLIP's ViT after the attention of its last
-block, for the class token alone; its ResNet before the last batch norm. The frozen part (`head`) is
+block, for the class token alone; its ResNet before the last batch norm. Any other tower, and one
+whose own features the split does not give, is frozen as a whole. The frozen part (`head`) is
 computed once for every image, without augmentation; the tail is what trains. tail(head(images)) is
 the tower itself, so an adapter trained in quick mode works in the whole model.
 """
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
+from ueo_core.models.equality import equal_features, random_image
 from ueo_core.models.fast_towers import reads_class_token_only
 
 
@@ -82,10 +84,15 @@ class BatchNormTail(Tail):
 def tail_of(visual: nn.Module) -> Tail:
     """The shortest tail with normalization layers to train; other towers are frozen as a whole."""
     if reads_class_token_only(visual):
-        return ClassTokenTail(visual)
-    if isinstance(visual, ModifiedResNet):
-        return BatchNormTail(visual)
-    return Tail(visual)
+        tail: Tail = ClassTokenTail(visual)
+    elif isinstance(visual, ModifiedResNet):
+        tail = BatchNormTail(visual)
+    else:
+        return Tail(visual)
+    image = random_image(visual)
+    with torch.no_grad():
+        exact = equal_features(tail(tail.head(image)), visual(image))
+    return tail if exact else Tail(visual)
 
 
 @contextlib.contextmanager

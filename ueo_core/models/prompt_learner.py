@@ -1,20 +1,32 @@
 """Text features of many prompts with a common beginning: exact, without redundant computation.
 
-Every prompt is start token + shared context vectors + the tokens of a class name. The attention
-mask is causal, so the states of the common beginning are equal for all classes and are computed
-once; nothing after a prompt's end token is computed; in the last block only the end token is.
+Every prompt is start token + shared context vectors + the tokens of a class name. There are three
+ways to encode them; which of them a model takes is found at load, by their equality with its own
+`encode_text`:
+
+- shared: where the attention mask is causal, the states of the common beginning are equal for all
+  classes and are computed once; nothing after a prompt's end token is computed; in the last block
+  only the end token is. CLIP's own text tower.
+- trimmed: the tower as it is, on tokens without the padding that all prompts have. Encoders of
+  Hugging Face, which mask it.
+- full: the tower as it is, on all tokens. Every other tower: SigLIP's, CoCa's.
 """
 
 from collections import defaultdict
-from typing import Any, NamedTuple, cast
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import ResidualAttentionBlock, text_global_pool
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ueo_core.models.equality import equal_features, pooled
 from ueo_core.models.fast_attention import is_plain
+from ueo_core.models.text_encoder import TextEncoder, text_limit, text_tower, token_embedding
+from ueo_core.models.tokenizers import Span, Tokenizer, context_span, shortest_length
+from ueo_core.utils.errors import UserError
 from ueo_core.utils.memory import memory_of
 
 # Token rows whose activations are held at once on a CPU, and at least elsewhere: 2,048 of CLIP's
@@ -22,65 +34,119 @@ from ueo_core.utils.memory import memory_of
 ROWS_AT_ONCE, ROWS_SHARE = 2048, 0.15
 
 
+TextPath = Literal["shared", "trimmed", "full"]
+
+# Prompts of several lengths, with which a model's text path is found.
+PROBE = "a photo of a", ("a photo of a dog.", "a photo of a grand piano.")
+
+
+@torch.no_grad()
+def find_text_path(model: Any, tokenizer: Tokenizer) -> TextPath:
+    """The fastest way to encode prompts that gives this model's own features, to rounding.
+
+    UserError for a model whose texts do not depend on its token embedding, which must be a module.
+    """
+    prompt, texts = PROBE
+    device = next(model.parameters()).device
+    tokens = tokenizer(list(texts))[:, : text_limit(model, tokenizer)].to(device)
+    span = context_span(tokenizer, prompt, tokens)
+    expected = pooled(model.encode_text(tokens, normalize=False))
+    length = shortest_length(tokenizer, tokens)
+    paths: tuple[TextPath, ...] = ("shared", "trimmed")
+    for path in paths:
+        if path == "trimmed" and length == tokens.shape[1]:
+            continue  # nothing is cut off, so nothing would be tested
+        prompts = Prompts(model, tokens, span, path, length)
+        try:
+            exact = equal_features(prompts(prompts.first_context), expected)
+        except (RuntimeError, ValueError, IndexError):  # of a tower that needs its full length
+            continue
+        if exact and prompts.shares == (path == "shared"):
+            return path
+    context = Prompts(model, tokens, span, "full", length).first_context
+    if equal_features(TextEncoder(model, span)(torch.zeros_like(context), tokens), expected):
+        raise UserError(
+            f"Text tower {type(text_tower(model)).__name__}: its features do not change with its token "
+            "embeddings, so it takes no context vectors; choose a CLIP model."
+        )
+    return "full"
+
+
 class Prompts(nn.Module):
     """Text features of context vectors followed by each of C class names, from a frozen text tower.
 
-    tokens: (C, L) of the prompts; lengths: of each prompt, with start and end token; m: number of
-    tokens after the start token that the context vectors replace.
+    tokens: (C, L) of the prompts; span: the tokens that the context vectors replace; path: how
+    the prompts are encoded; length: tokens up to the end of the longest prompt. P = start + M tokens
+    are the beginning that all prompts share.
     """
 
     tokens: Tensor
     _first: Tensor
     _rest: Tensor
 
-    def __init__(self, tower: Any, tokens: Tensor, lengths: list[int], m: int):
+    def __init__(self, model: Any, tokens: Tensor, span: Span, path: TextPath, length: int):
         super().__init__()
+        tower = text_tower(model)
         self._tower = (tower,)  # in a tuple, so that the frozen tower is no submodule
-        self.m = m
-        longest = max(lengths) if tower.attn_mask is not None else tokens.shape[1]
+        self._model = (model,)
+        self.span = span
+        self.past = sum(span)  # P
+        ends = _ends(tower, tokens) if path == "shared" else None
+        self.shares = ends is not None
+        lengths = [end + 1 for end in ends or ()]
+        longest = max(lengths) if lengths else length if path == "trimmed" else tokens.shape[1]
         self.register_buffer("tokens", tokens[:, :longest], persistent=False)  # (C, L)
+        embedding = token_embedding(model)
+        assert embedding is not None  # a backbone without one is refused
         with torch.no_grad():
-            embedded = tower.token_embedding(self.tokens).float()  # (C, L, W)
-        self.first_context = embedded[0, 1 : 1 + m].clone()  # initial context vectors (M, W)
-        self.register_buffer("_first", embedded[:1, :1].clone(), persistent=False)
-        self.register_buffer("_rest", embedded[:, 1 + m :].clone(), persistent=False)
-        self.pool_type = getattr(tower, "text_pool_type", None) or tower.pool_type
-        self.end = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
-        pooled = self.tokens.eq(cast(int, self.end)) if self.pool_type == "eos" else self.tokens
-        ends = pooled.int().argmax(1).tolist()
-        self.shares = (
-            tower.attn_mask is not None
-            and self.pool_type in ("argmax", "eos")
-            and ends == [n - 1 for n in lengths]  # the pooled token is the last of each prompt
-            and all(is_plain(b) for b in tower.transformer.resblocks)
-        )
-        self._rows_at_once = _rows_at_once(tower, tokens.device)
+            first = embedding(self.tokens[:1]).float()  # (1, L, W)
+            self.first_context = first[0, span.start : self.past].clone()  # initial (M, W)
+        self._rows_at_once = _rows_at_once(tower, first.shape[2], tokens.device)
+        if not self.shares:
+            return
+        with torch.no_grad():
+            embedded = embedding(self.tokens).float()  # (C, L, W)
+        self.register_buffer("_first", embedded[:1, : span.start].clone(), persistent=False)
+        self.register_buffer("_rest", embedded[:, self.past :].clone(), persistent=False)
         groups = defaultdict(list)
-        for i, length in enumerate(lengths):
-            groups[longest if pads_prompts(tokens.device) else length].append(i)
+        for i, n in enumerate(lengths):
+            groups[longest if pads_prompts(tokens.device) else n].append(i)
+        past = self.past
         self._parts = [
-            _Part.of(part, length - 1 - m, [lengths[i] - 2 - m for i in part], tokens.device)
-            for length, members in sorted(groups.items())
-            for part in _split(members, max(1, self._rows_at_once // (length - 1 - m)))
+            _Part.of(part, n - past, [lengths[i] - 1 - past for i in part], tokens.device)
+            for n, members in sorted(groups.items())
+            for part in _split(members, max(1, self._rows_at_once // (n - past)))
         ]
 
     def forward(self, context: Tensor) -> Tensor:
         """(M, W) → (C, D), not normalized"""
-        x = self._shared(context) if self.shares else self._whole(context)
+        if not self.shares:
+            return self.whole(context)
+        x = self._shared(context)
         projection = self._tower[0].text_projection
         if isinstance(projection, nn.Linear):
             return projection(x)
         return x if projection is None else x @ projection
 
-    def _whole(self, context: Tensor) -> Tensor:
-        """Every prompt at full length, for text towers unlike CLIP's. → (C, W)"""
-        tower = self._tower[0]
+    @cached_property
+    def _encoder(self) -> TextEncoder:
+        return TextEncoder(self._model[0], self.span)
+
+    def whole(self, context: Tensor) -> Tensor:
+        """Every prompt by the tower's own code. (M, W) → (C, D), not normalized"""
         c, length = self.tokens.shape
-        beginning = torch.cat([self._first, context[None]], 1).expand(c, -1, -1)
-        x = torch.cat([beginning, self._rest], 1) + tower.positional_embedding[:length]
-        mask = None if tower.attn_mask is None else tower.attn_mask[:length, :length]
-        x = tower.ln_final(tower.transformer(x, attn_mask=mask))
-        return text_global_pool(x, self.tokens, self.pool_type, eos_token_id=self.end)
+        parts = self.tokens.split(max(1, self._rows_at_once // length))
+        if len(parts) == 1 or not torch.is_grad_enabled():
+            return torch.cat([self._encoder(context, part) for part in parts])
+        # Only one part's activations at a time, see `_shared`.
+        return torch.cat(
+            [
+                checkpoint(
+                    self._encoder, context, part, use_reentrant=False, preserve_rng_state=False
+                )
+                for part in parts
+            ]
+        )
 
     def _shared(self, context: Tensor) -> Tensor:
         """The common beginning once, then each group of prompts after it. → (C, W)"""
@@ -91,7 +157,7 @@ class Prompts(nn.Module):
         many = len(self._parts) > 1 and total > self._rows_at_once
         for part in self._parts:
             own = self._rest[part.indices, : part.rows]
-            own = own + tower.positional_embedding[1 + self.m :][: part.rows]
+            own = own + tower.positional_embedding[self.past :][: part.rows]
             if many and torch.is_grad_enabled():
                 # Only one part's activations at a time; the rest is computed again (exact). Nothing
                 # in a frozen tower is random, so no state of a generator has to be kept.
@@ -111,10 +177,10 @@ class Prompts(nn.Module):
         return tower.ln_final(torch.cat(found))[order]
 
     def _beginning(self, context: Tensor) -> list[Tensor]:
-        """Keys and values (1, heads, 1 + M, d) of start token and context, for each block in turn."""
+        """Keys and values (1, heads, P, d) of start token and context, for each block in turn."""
         tower = self._tower[0]
         x = torch.cat([self._first, context[None]], 1)
-        x = x + tower.positional_embedding[: 1 + self.m]  # (1, 1 + M, W)
+        x = x + tower.positional_embedding[: self.past]  # (1, P, W)
         found = []
         for block in tower.transformer.resblocks:
             q, k, v = _project(block, block.ln_1(x))
@@ -132,8 +198,8 @@ class Prompts(nn.Module):
         tower = self._tower[0]
         blocks = tower.transformer.resblocks
         n, rows, _ = x.shape
-        past = 1 + self.m
-        mask = tower.attn_mask[past : past + rows, : past + rows]  # (R, 1 + M + R)
+        past = self.past
+        mask = tower.attn_mask[past : past + rows, : past + rows]  # (R, P + R)
         for i, block in enumerate(blocks):
             q, k, v = _project(block, block.ln_1(x))
             k = torch.cat([keys_values[2 * i].expand(n, -1, -1, -1), k], 2)
@@ -144,7 +210,7 @@ class Prompts(nn.Module):
                 else:
                     each = torch.arange(n, device=x.device)
                     x, q = x[each, ends][:, None], q[each, :, ends][:, :, None]
-                    mask = mask[ends][:, None, None]  # (n, 1, 1, 1 + M + R)
+                    mask = mask[ends][:, None, None]  # (n, 1, 1, P + R)
             allowed = None if mask is None else mask.to(q.dtype)
             x = _finish(block, x, F.scaled_dot_product_attention(q, k, v, attn_mask=allowed))
         return x[:, 0]
@@ -176,14 +242,34 @@ class _Part(NamedTuple):
         )
 
 
-def _rows_at_once(tower: Any, device: torch.device) -> int:
+def _ends(tower: Any, tokens: Tensor) -> list[int] | None:
+    """The pooled token of each prompt, which is its last; None for a tower unlike CLIP's."""
+    blocks = getattr(getattr(tower, "transformer", None), "resblocks", ())
+    pool_type = getattr(tower, "text_pool_type", None) or getattr(tower, "pool_type", None)
+    like_clip = (
+        isinstance(getattr(tower, "attn_mask", None), Tensor)
+        and pool_type in ("argmax", "eos")
+        and all(hasattr(tower, part) for part in ("positional_embedding", "ln_final"))
+        and hasattr(tower, "text_projection")
+        and len(blocks) > 0
+        and all(is_plain(b) for b in blocks)
+    )
+    if not like_clip:
+        return None
+    end = getattr(tower, "text_eos_id", getattr(tower, "eos_id", None))
+    pooled = tokens.eq(cast(int, end)) if pool_type == "eos" else tokens
+    return pooled.int().argmax(1).tolist()
+
+
+def _rows_at_once(tower: Any, width: int, device: torch.device) -> int:
     """Token rows whose activations may be held at once.
 
     A row takes about 14 · width · layers floats: 0.35 MB for CLIP's 512 × 12.
     """
     if device.type != "cuda":
         return ROWS_AT_ONCE
-    width, layers = tower.positional_embedding.shape[1], len(tower.transformer.resblocks)
+    blocks = getattr(tower.transformer, "resblocks", None)
+    layers = len(blocks) if blocks is not None else tower.config.num_hidden_layers
     room = int(ROWS_SHARE * (memory_of(device) or 0)) // (14 * 4 * width * layers)
     return max(ROWS_AT_ONCE, room)
 

@@ -6,8 +6,9 @@ import torch
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from ueo_core.models.backbones import Backbone, Stock, Tokenizer, prepare
+from ueo_core.models.backbones import Backbone, Stock, prepare
 from ueo_core.models.shared_copy import shared_copy
+from ueo_core.models.tokenizers import Tokenizer, is_usable
 from ueo_core.utils.errors import UserError
 
 NORMALIZE = (transforms.Normalize, v2.Normalize)
@@ -45,10 +46,10 @@ def backbone_from(
             f"Model “{name}”: {type(model).__name__} has no `visual` and `logit_scale`; "
             "give a CLIP model made by open_clip."
         )
-    if not callable(getattr(tokenizer, "encode", None)):
+    if not is_usable(tokenizer):
         raise UserError(
-            f"Tokenizer of “{name}”: {type(tokenizer).__name__} has no method `encode`; "
-            "give the one that open_clip.get_tokenizer returns for a CLIP model."
+            f"Tokenizer of “{name}”: {type(tokenizer).__name__} is none of open_clip's; "
+            "give the one that open_clip.get_tokenizer returns for this model."
         )
     config = preprocess if isinstance(preprocess, dict) else _read_transform(preprocess)
     _check_preprocess(config)
