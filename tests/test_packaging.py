@@ -70,7 +70,7 @@ def test_the_wheel_works_away_from_the_clone(tmp_path):
         "assert str(ASSETS).startswith(sys.prefix), ASSETS\n"
         "model = ueo.load_backbone('drawings-vit')\n"
         "assert 'streamlit' not in sys.modules and 'plotly' not in sys.modules\n"
-        "print(model.image_size)\n"
+        "print(model.preprocessing.size[0])\n"
     )
     assert run(scripts / "python", "-c", code).strip() == "64"
     assert (own / "ueo_core" / "py.typed").is_file()

@@ -32,8 +32,8 @@ def test_a_loop_by_hand_is_exact_and_leaves_the_users_model_alone(tiny_files):
     before = {k: v.clone() for k, v in clip.state_dict().items()}
     preprocess = {
         "size": 32,
-        "mean": fitted.model_.backbone.mean,
-        "std": fitted.model_.backbone.std,
+        "mean": fitted.model_.backbone.preprocessing.mean,
+        "std": fitted.model_.backbone.preprocessing.std,
     }
     adapted = ueo.adapt_clip(
         clip, open_clip.SimpleTokenizer(context_length=16), preprocess, CLASSES

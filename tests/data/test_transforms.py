@@ -12,7 +12,9 @@ from ueo_core.data.transforms import Views, crop_box
 def test_evaluation_view_is_open_clips(tiny):
     images = Arrays(3, size=(70, 90))
     views = Views(images, tiny)
-    own = image_transform(32, is_train=False, mean=tiny.mean, std=tiny.std)
+    own = image_transform(
+        32, is_train=False, mean=tiny.preprocessing.mean, std=tiny.preprocessing.std
+    )
     expected = torch.stack([own(Image.fromarray(a)) for a in images.arrays])
     # Pillow and torch round the resized uint8 pixel differently at most by one: 1/255/σ = 0.015.
     assert (views.evaluation(range(3)) - expected).abs().max() < 0.016

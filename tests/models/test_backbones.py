@@ -18,7 +18,7 @@ def test_the_teaching_models_load(name, norm):
     backbone = backbones.load(name, device="cpu")
     kinds = {type(m).__name__ for m in backbone.model.visual.modules()}
     assert norm in kinds
-    assert backbone.image_size == 64 and backbone.store_side == 105
+    assert backbone.preprocessing.size == (64, 64) and backbone.store_side == 105
     assert 1 < backbone.logit_scale <= 100
     assert not any(p.requires_grad for p in backbone.model.parameters())
     assert not backbone.model.training
@@ -34,7 +34,7 @@ def test_assets_stay_small():
 @pytest.mark.parametrize("name", ["RN50-quickgelu", "ViT-B-16-quickgelu"])
 def test_real_architectures_load_from_a_file(name, real_checkpoint):
     backbone = backbones.load(name, str(real_checkpoint(name)), "cpu")
-    assert backbone.image_size == 224 and backbone.store_side == 366
+    assert backbone.preprocessing.size == (224, 224) and backbone.store_side == 366
     assert {type(m).__name__ for m in backbone.model.modules()} & {"QuickGELU"}
 
 
@@ -46,7 +46,7 @@ def test_a_config_in_open_clips_hub_format_loads_too(tiny_files, tmp_path):
     }
     path = tmp_path / "open_clip_config.json"
     path.write_text(json.dumps(wrapped))
-    assert backbones.load(str(path), str(weights), "cpu").mean == (0.5, 0.5, 0.5)
+    assert backbones.load(str(path), str(weights), "cpu").preprocessing.mean == (0.5, 0.5, 0.5)
 
 
 def test_an_unknown_name_is_an_error_that_says_where_names_are_listed():

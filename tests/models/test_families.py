@@ -66,7 +66,7 @@ def test_a_family(name, path, tmp_path, monkeypatch):
     model = AdaptedCLIP(backbone, CLASSES)
     assert backbone.text_path == path
     g = torch.Generator().manual_seed(1)
-    images = torch.randn(3, 3, backbone.image_size, backbone.image_size, generator=g)
+    images = torch.randn(3, 3, *backbone.preprocessing.size, generator=g)
     texts = backbone.tokenizer([prompt_text("a photo of a", n) for n in CLASSES])
     with torch.no_grad():
         image = torch.nn.functional.normalize(plain.encode_image(images, normalize=False), dim=-1)

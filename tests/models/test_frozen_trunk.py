@@ -17,8 +17,8 @@ def backbone(request, tiny):
 
 def test_tail_of_head_is_the_tower(backbone):
     tail = tail_of(backbone.model.visual)
-    side = backbone.image_size
-    images = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(0))
+    size = backbone.preprocessing.size
+    images = torch.randn(3, 3, *size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = backbone.model.visual(images)
         # With changed norms: the split must not depend on their old values.

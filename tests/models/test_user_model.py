@@ -113,7 +113,7 @@ def test_it_is_the_backbone_that_load_makes_of_the_same_file(files):
     stock = backbones.stock(str(config), str(weights))
     made = backbone_from(stock.model, stock.tokenizer, stock.preprocess, name="x", fast=True)
     assert made.fingerprint == loaded.fingerprint
-    assert (made.image_size, made.mean, made.std) == (loaded.image_size, loaded.mean, loaded.std)
+    assert made.preprocessing == loaded.preprocessing
     images = Arrays(3)
     ours, own = (image_features(AdaptedCLIP(b, CLASSES), Views(images, b)) for b in (made, loaded))
     assert torch.equal(ours, own)
@@ -162,19 +162,28 @@ TO_TENSOR = [transforms.ToTensor(), transforms.Normalize((0.5, 0.4, 0.3), (0.2, 
 )
 def test_preprocessing_is_read_from_a_config_or_a_transform(tiny_files, tokenizer, preprocess):
     backbone = backbone_from(user_model(tiny_files["vit"]), tokenizer, preprocess, name="mine")
-    assert backbone.image_size == 32
-    assert backbone.mean == (0.5, 0.4, 0.3) and backbone.std == (0.2, 0.3, 0.25)
+    assert backbone.preprocessing.size == (32, 32)
+    own = backbone.preprocessing
+    assert own.mean == (0.5, 0.4, 0.3) and own.std == (0.2, 0.3, 0.25)
 
 
 @pytest.mark.parametrize(
     ("preprocess", "message"),
     [
-        (None, "size and mean and std cannot be read"),
-        (lambda image: image, "size and mean and std cannot be read"),
-        (transforms.Compose([transforms.Resize(32)]), "mean and std cannot be read"),
-        (transforms.Compose(TO_TENSOR), "size cannot be read"),
+        (None, "it does not tell size and mean and std"),
+        (lambda image: image, "it does not tell size and mean and std"),
+        (transforms.Compose([transforms.Resize(32)]), "it does not tell mean and std"),
+        (transforms.Compose(TO_TENSOR), "it does not tell size"),
         (PREPROCESS | {"mean": 0.5}, "its mean is 0.5; give three numbers"),
-        (PREPROCESS | {"size": (32, 48)}, "32 × 48 pixels is not square"),
+        (
+            PREPROCESS | {"size": (32, 48)},
+            "32 × 48 pixels are not the 32 × 32 that its image tower",
+        ),
+        (PREPROCESS | {"size": "32"}, "its size is '32'; give a side in pixels"),
+        (PREPROCESS | {"size": (32, 32, 3)}, "give a side in pixels, or height and width"),
+        (PREPROCESS | {"resize_mode": "stretch"}, "its resize mode 'stretch' is not known"),
+        (PREPROCESS | {"interpolation": "nearest"}, "its interpolation 'nearest' is not supported"),
+        (PREPROCESS | {"fill_color": 300}, "its fill color is 300; give a gray value"),
     ],
 )
 def test_preprocessing_that_cannot_be_read_is_an_error(tiny_files, tokenizer, preprocess, message):

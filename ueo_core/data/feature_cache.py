@@ -2,6 +2,8 @@
 
 store/features/<set>/<images>-<weights>-<side>-<device>.safetensors   (N, D) and the time to compute it
 
+The name also tells how a model fits its images, where it does not do so as CLIP.
+
 Features depend only on the images and the original weights, not on class names or settings.
 """
 
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from ueo_core.data.image_set import ImageSet
 from ueo_core.models.backbones import Backbone
+from ueo_core.models.preprocessing import Preprocessing
 from ueo_core.utils.files import write_bytes
 
 FEATURES = "features"
@@ -49,5 +52,14 @@ def _file(images: ImageSet, backbone: Backbone) -> Path:
         backbone.fingerprint[:16],
         str(images.short_side),
         backbone.device.type,
+        *_fitting(backbone.preprocessing),
     )
     return images.features / f"{'-'.join(parts)}.safetensors"
+
+
+def _fitting(own: Preprocessing) -> tuple[str, ...]:
+    """How images are fitted, for a file's name; empty for CLIP's own way."""
+    if own.is_clips:
+        return ()
+    height, width = own.size
+    return f"{height}x{width}", own.resize_mode, own.filter, str(own.fill)

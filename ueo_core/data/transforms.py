@@ -5,15 +5,16 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from ueo_core.data.resample import Crop, resample
 from ueo_core.models.backbones import Backbone
+from ueo_core.models.preprocessing import Preprocessing
 from ueo_core.utils.memory import memory_of
 
-BICUBIC = InterpolationMode.BICUBIC
 PIXEL_SHARE = 0.25  # of a device's memory that the pixels of one image set may take
 
 
@@ -57,9 +58,9 @@ class ModelInputs(Protocol):
 
 
 class Views:
-    """Normalized model inputs of a set of images.
+    """Normalized model inputs of a set of images, fitted as the model's own preprocessing does.
 
-    Views are made from uint8 pixels with torchvision's antialiased bicubic resize. On a CUDA device
+    Views are made from uint8 pixels with torchvision's antialiased resize. On a CUDA device
     the pixels are copied there once, as far as they fit, and are cropped and resized there: a CPU
     makes some hundred views per second, and the GPU needs thousands.
     """
@@ -68,8 +69,7 @@ class Views:
         self, images: Pixels, backbone: Backbone, crop_scale: float = 0.5, flip: bool = True
     ):
         self.images = images
-        self.size = backbone.image_size
-        self.mean, self.std = list(backbone.mean), list(backbone.std)
+        self.own = backbone.preprocessing
         self.device = backbone.device
         self.crop_scale = crop_scale
         self.flip = flip
@@ -98,17 +98,45 @@ class Views:
     def _finish(self, batch: Tensor) -> Tensor:
         """Values 0 to 255 to normalized model inputs, on the model's device."""
         batch = batch.to(self.device).float().div_(255)
-        return tv.normalize(batch, self.mean, self.std)
+        return tv.normalize(batch, list(self.own.mean), list(self.own.std))
+
+    def _seen(self, images: list[Tensor], crops: list[Crop]) -> Tensor:
+        """One crop of each image. → (n, 3, H, W), values 0 to 255"""
+        own = self.own
+        if self.made_on.type == "cuda":
+            return resample(images, crops, own.size, own.filter, own.fill)
+        how = InterpolationMode(own.filter)
+        views = []
+        for image, crop in zip(images, crops, strict=True):
+            box = tv.crop(image, crop.top, crop.left, crop.height, crop.width)
+            view = tv.resize(box, [crop.rows, crop.columns], how)
+            view = window(view, crop.y, crop.x, own.size, own.fill)
+            views.append(view.flip(-1) if crop.mirrored else view)
+        return torch.stack(views)
 
     def evaluation(self, indices: Iterable[int]) -> Tensor:
-        """Resize of the short side and center crop, CLIP's own view. → (n, 3, S, S) float32"""
+        """The model's own evaluation view, see `fitted`. → (n, 3, H, W) float32"""
+        if self.own.resize_mode == "squash" and self.made_on.type == "cpu":
+            return self._finish(self._squashed(indices))
         images = [self._pixels(int(i)) for i in indices]
-        square = [self.size, self.size]
-        if self.made_on.type == "cuda":
-            crops = [centered(i.shape[1], i.shape[2], self.size) for i in images]
-            return self._finish(resample(images, crops, (self.size, self.size)))
-        resized = (tv.resize(image, [self.size], BICUBIC) for image in images)
-        return self._finish(torch.stack([tv.center_crop(image, square) for image in resized]))
+        crops = [fitted(i.shape[1], i.shape[2], self.own) for i in images]
+        return self._finish(self._seen(images, crops))
+
+    def _squashed(self, indices: Iterable[int]) -> Tensor:
+        """Whole images, resized on both sides. → (n, 3, H, W), values 0 to 255
+
+        By Pillow, as in open_clip's transform: it and torch round to whole gray values between the
+        two directions, and where one side shrinks much more than the other, Pillow resizes that
+        one first and torch does not.
+        """
+        (height, width), how = self.own.size, Image.Resampling[self.own.filter.upper()]
+        views = [
+            np.array(
+                Image.fromarray(np.asarray(self.images.pixels(int(i)))).resize((width, height), how)
+            )
+            for i in indices
+        ]
+        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
 
     def batches(
         self, batch_size: int | None = None, indices: Indices | None = None
@@ -120,52 +148,83 @@ class Views:
             yield self.evaluation(indices[start : start + batch_size])
 
     def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
-        """RandomResizedCrop(scale crop_scale–1, bicubic) and horizontal flip, drawn from g. → (n, 3, S, S)"""
+        """RandomResizedCrop(scale crop_scale–1) and horizontal flip, drawn from g. → (n, 3, H, W)
+
+        A crop is stretched by up to 4 : 3 against the evaluation view, and is never of its padding.
+        """
         images, crops = [self._pixels(int(i)) for i in indices], []
         for image in images:
-            box = crop_box(image.shape[1], image.shape[2], self.crop_scale, g)
+            height, width = image.shape[1:]
+            box = crop_box(
+                height, width, self.crop_scale, g, natural_aspect(height, width, self.own)
+            )
             mirror = g.random() < 0.5
-            crops.append(Crop(*box, self.size, self.size, mirrored=mirror and self.flip))
-        if self.made_on.type == "cuda":
-            return self._finish(resample(images, crops, (self.size, self.size)))
-        views = []
-        for image, crop in zip(images, crops, strict=True):
-            view = tv.resized_crop(image, *crop[:4], [self.size, self.size], BICUBIC)
-            views.append(view.flip(-1) if crop.mirrored else view)
-        return self._finish(torch.stack(views))
+            crops.append(Crop(*box, *self.own.size, mirrored=mirror and self.flip))
+        return self._finish(self._seen(images, crops))
 
     def crops(self, indices: Indices, key: tuple[int, ...]) -> Tensor:
         """Training views that depend on `key` only. → (n, 3, S, S)"""
         return self.training(indices, np.random.default_rng(key))
 
 
-def centered(height: int, width: int, size: int) -> Crop:
-    """torchvision's resize of the short side to `size` and center crop, as one crop."""
-    short = min(height, width)
-    rows, columns = (int(size * side / short) for side in (height, width))
-    y, x = (round((side - size) / 2) for side in (rows, columns))
+def fitted(height: int, width: int, own: Preprocessing) -> Crop:
+    """An image as the model's own evaluation transform places it, as one crop.
+
+    The sizes and the rounding are those of open_clip's `image_transform` (torchvision's Resize and
+    CenterCrop for square inputs; ResizeKeepRatio and CenterCropOrPad else). A window that begins
+    before the first row or column is padded there.
+    """
+    if own.resize_mode == "squash":
+        rows, columns = own.size
+    elif own.resize_mode == "shortest" and own.is_square:
+        side, short = own.size[0], min(height, width)
+        rows, columns = (int(side * length / short) for length in (height, width))
+    else:
+        among = max if own.resize_mode == "longest" else min
+        ratio = among(height / own.size[0], width / own.size[1])
+        rows, columns = round(height / ratio), round(width / ratio)
+    y, x = (
+        round((length - seen) / 2) if length >= seen else -((seen - length) // 2)
+        for length, seen in zip((rows, columns), own.size, strict=True)
+    )
     return Crop(0, 0, height, width, rows, columns, y, x)
 
 
+def window(view: Tensor, y: int, x: int, size: tuple[int, int], fill: int) -> Tensor:
+    """A part of a view from (y, x) on; what is outside the view has the gray value `fill`."""
+    height, width = view.shape[1:]
+    if y < 0 or x < 0 or y + size[0] > height or x + size[1] > width:
+        around = (-min(x, 0), -min(y, 0), size[1] - width + min(x, 0), size[0] - height + min(y, 0))
+        view = tv.pad(view, [max(0, n) for n in around], fill=fill)
+        y, x = max(y, 0), max(x, 0)
+    return view[:, y : y + size[0], x : x + size[1]]
+
+
+def natural_aspect(height: int, width: int, own: Preprocessing) -> float:
+    """Width : height of a part of an image that the model sees without other distortion than always."""
+    return width / height if own.resize_mode == "squash" else own.size[1] / own.size[0]
+
+
 def crop_box(
-    height: int, width: int, smallest: float, g: np.random.Generator
+    height: int, width: int, smallest: float, g: np.random.Generator, natural: float = 1.0
 ) -> tuple[int, int, int, int]:
     """torchvision's RandomResizedCrop box from a NumPy generator. → top, left, height, width
 
-    Area share uniform in [smallest, 1], aspect log-uniform in [3/4, 4/3]; after ten
-    misses the largest centered box of an allowed aspect.
+    Area share uniform in [smallest, 1], aspect log-uniform in [3/4, 4/3] times `natural`; after
+    ten misses the largest centered box of an allowed aspect.
     """
+    narrow, wide = 3 / 4 * natural, 4 / 3 * natural
     for _ in range(10):
         area = height * width * g.uniform(smallest, 1)
-        aspect = np.exp(g.uniform(np.log(3 / 4), np.log(4 / 3)))
+        aspect = np.exp(g.uniform(np.log(3 / 4), np.log(4 / 3))) * natural
         w, h = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
         if 0 < w <= width and 0 < h <= height:
             return int(g.integers(0, height - h + 1)), int(g.integers(0, width - w + 1)), h, w
     ratio = width / height
-    if ratio < 3 / 4:
-        w, h = width, min(height, round(width / (3 / 4)))
-    elif ratio > 4 / 3:
-        w, h = min(width, round(height * 4 / 3)), height
+    if ratio < narrow:
+        w, h = width, min(height, round(width / narrow))
+    elif ratio > wide:
+        w, h = min(width, round(height * wide)), height
     else:
         w, h = width, height
     return (height - h) // 2, (width - w) // 2, h, w

@@ -51,7 +51,7 @@ assert not lost, f"the adapter is not for this model: {lost}"
 
 
 # 2. The text tower: the learned vectors replace the words of the prompt.
-classes, size = about["classes"], about["image_size"]
+classes = about["classes"]
 tokens = tokenize([f"{about['prompt']} {name.replace('_', ' ')}." for name in classes])  # (C, L)
 start = int((tokens[0] == tokenize([""])[0]).int().cumprod(0).sum())  # what no words come before
 
@@ -70,12 +70,29 @@ with torch.no_grad():
 hook.remove()
 
 
-# 3. An image: the nearest class, unless its score is below the threshold.
+# 3. An image, fitted to the model's input: (3, H, W) uint8 → (3, rows, columns) uint8
+def fit(image):
+    size, mode = about["image_size"], about.get("resize_mode", "shortest")
+    how = F.InterpolationMode(about.get("interpolation", "bicubic"))
+    rows, columns = [size, size] if isinstance(size, int) else size
+    if mode == "squash":
+        return F.resize(image, [rows, columns], how)
+    height, width = image.shape[1:]
+    if mode == "shortest" and rows == columns:
+        image = F.resize(image, [rows], how)
+    else:
+        ratio = (max if mode == "longest" else min)(height / rows, width / columns)
+        image = F.resize(image, [round(height / ratio), round(width / ratio)], how)
+    down, across = (max(0, n) for n in (rows - image.shape[1], columns - image.shape[2]))
+    around = [across // 2, down // 2, (across + 1) // 2, (down + 1) // 2]
+    return F.center_crop(F.pad(image, around, fill=about.get("fill_color", 0)), [rows, columns])
+
+
+# 4. The nearest class, unless the image's score is below the threshold.
 @torch.no_grad()
 def classify(path, threshold=about["threshold"]):
     image = F.pil_to_tensor(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-    image = F.resize(image, [size], F.InterpolationMode.BICUBIC)
-    image = F.normalize(F.center_crop(image, [size]).float() / 255, about["mean"], about["std"])
+    image = F.normalize(fit(image).float() / 255, about["mean"], about["std"])
     cosines = model.encode_image(image[None], normalize=True)[0] @ text.T
     confidence, best = (about["logit_scale"] * cosines).softmax(0).max(0)
     score = cosines.double().softmax(0).max()  # higher: more likely one of the classes

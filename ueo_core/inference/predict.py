@@ -1,6 +1,7 @@
 """Prediction: load an adapted model from its file, and compute cosines of new images."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
             f"({backbone.pretrained}), so its predictions would be meaningless; give the right ones with "
             "--pretrained."
         )
+    made = backbone.preprocessing.as_adapted(adapter_file.metadata)
+    backbone = replace(backbone, preprocessing=made)
     model = AdaptedCLIP(backbone, adapter_file.classes, adapter_file.settings.prompt)
     adapter, _ = read_adapter(adapter_file.path)
     broken = [name for name, value in adapter.items() if not bool(torch.isfinite(value).all())]

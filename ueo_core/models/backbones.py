@@ -17,6 +17,7 @@ from torch import nn
 from ueo_core.models.catalog import DRAWINGS, HUB, SUGGESTED_TAG, is_cached
 from ueo_core.models.equality import random_image
 from ueo_core.models.fast_towers import make_fast_where_equal
+from ueo_core.models.preprocessing import Preprocessing
 from ueo_core.models.prompt_learner import PROBE, TextPath, find_text_path
 from ueo_core.models.text_encoder import text_limit, token_embedding
 from ueo_core.models.tokenizers import Tokenizer, check_transformers, is_reachable, load_tokenizer
@@ -38,9 +39,7 @@ class Backbone:
     pretrained: str  # tag, file, or "assets"
     model: Any  # open_clip's CLIP or CustomTextCLIP
     tokenizer: Tokenizer
-    image_size: int  # side of the square input in pixels
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    preprocessing: Preprocessing
     logit_scale: float  # s in z = s · cos
     fingerprint: str  # identifies the weights, see weights_fingerprint
     architecture: dict | None  # open_clip's config of a model that open_clip does not list
@@ -57,12 +56,12 @@ class Backbone:
         A crop has at least half of the area at an aspect ratio of up to 4 : 3, so its short side
         is at least √(½ · ¾) = 0.61 of the image's: 366 px for 224.
         """
-        return store_side(self.image_size)
+        return store_side(max(self.preprocessing.size))
 
 
-def store_side(image_size: int) -> int:
-    """Short side of stored images in pixels, for a model with this input size."""
-    return round(image_size / (0.5 * 0.75) ** 0.5)
+def store_side(side: int) -> int:
+    """Short side of stored images in pixels, for a model whose input has this longer side."""
+    return round(side / (0.5 * 0.75) ** 0.5)
 
 
 def pick_device(name: str) -> torch.device:
@@ -136,13 +135,15 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
     fast: also replace parts of it by faster forms, where these give the same numbers to rounding.
     """
     model = built.model
+    preprocessing = Preprocessing.from_config(built.name, built.preprocess)
     _check_text_tower(built.name, model)
+    _check_size(built.name, model, preprocessing)
     model.eval().requires_grad_(False)
     fingerprint = weights_fingerprint(model)  # of the weights as they came
     model.to(device)
     if fast:
         tokens = built.tokenizer(list(PROBE[1]))[:, : text_limit(model, built.tokenizer)]
-        image = random_image(model.visual, built.preprocess["size"])
+        image = random_image(model.visual, preprocessing.size)
         make_fast_where_equal(model, image, tokens.to(device))
         if hasattr(model.visual, "layer1"):
             # Convolutional towers run a little faster with channels last in memory.
@@ -152,9 +153,7 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
         pretrained=built.pretrained,
         model=model,
         tokenizer=built.tokenizer,
-        image_size=_square_side(built),
-        mean=tuple(built.preprocess["mean"]),
-        std=tuple(built.preprocess["std"]),
+        preprocessing=preprocessing,
         logit_scale=float(model.logit_scale.exp()),
         fingerprint=fingerprint,
         architecture=built.architecture,
@@ -162,15 +161,16 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
     )
 
 
-def _square_side(built: Stock) -> int:
-    size = built.preprocess["size"]
-    sides = {size} if isinstance(size, int) else set(size)
-    if len(sides) != 1:
+def _check_size(name: str, model: nn.Module, own: Preprocessing) -> None:
+    """Raise a UserError where the preprocessing makes images that the tower does not take."""
+    takes = getattr(model.visual, "image_size", None)
+    takes = (takes, takes) if isinstance(takes, int) else takes
+    if takes and tuple(takes) != own.size:
+        given, wanted = (" × ".join(map(str, size)) for size in (own.size, takes))
         raise UserError(
-            f"Backbone “{built.name}”: its input of {' × '.join(map(str, size))} pixels is not square, "
-            "which is not supported; choose another model."
+            f"Preprocessing of “{name}”: {given} pixels are not the {wanted} that its image tower "
+            "takes; give the model's own preprocessing."
         )
-    return sides.pop()
 
 
 def _unknown_model(name: str) -> UserError:

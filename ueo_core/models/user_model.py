@@ -3,21 +3,20 @@
 from typing import Any
 
 import torch
+from open_clip.transform import CenterCropOrPad, ResizeKeepRatio
 from torchvision import transforms
 from torchvision.transforms import v2
 
 from ueo_core.models.backbones import Backbone, Stock, prepare
+from ueo_core.models.preprocessing import Preprocessing
 from ueo_core.models.shared_copy import shared_copy
 from ueo_core.models.tokenizers import Tokenizer, is_usable
 from ueo_core.utils.errors import UserError
 
 NORMALIZE = (transforms.Normalize, v2.Normalize)
-# In the order in which they decide: a crop sets the size that a resize before it does not.
-SIZED = (
-    (transforms.CenterCrop, v2.CenterCrop),
-    (transforms.RandomResizedCrop, v2.RandomResizedCrop),
-    (transforms.Resize, v2.Resize),
-)
+CROP = (transforms.CenterCrop, v2.CenterCrop)
+RANDOM_CROP = (transforms.RandomResizedCrop, v2.RandomResizedCrop)
+RESIZE = (transforms.Resize, v2.Resize)
 
 
 def backbone_from(
@@ -38,8 +37,8 @@ def backbone_from(
 
     The model itself is not changed: the backbone is a frozen copy in eval mode that shares its
     weights. A model in half precision is converted, which needs memory for float32 weights.
-    Images are always resized at the short side (bicubic) and center-cropped. UserError for a
-    model, tokenizer or preprocessing that cannot be used.
+    Images are fitted as `preprocess` does it: size, resize mode, interpolation, fill, mean and std
+    are read from it. UserError for a model, tokenizer or preprocessing that cannot be used.
     """
     if not all(hasattr(model, part) for part in ("visual", "logit_scale")):
         raise UserError(
@@ -52,7 +51,7 @@ def backbone_from(
             "give the one that open_clip.get_tokenizer returns for this model."
         )
     config = preprocess if isinstance(preprocess, dict) else _read_transform(preprocess)
-    _check_preprocess(config)
+    Preprocessing.from_config(name, config)  # refused before the model is copied
     copied = shared_copy(model)
     if any(p.dtype != torch.float32 for p in copied.parameters()):
         copied.float()
@@ -61,29 +60,34 @@ def backbone_from(
 
 
 def _read_transform(transform: Any) -> dict:
-    """Size, mean and std of a torchvision transform; what it does not tell is left out."""
-    steps = getattr(transform, "transforms", [transform])
+    """What a transform of torchvision or open_clip does, as an open_clip preprocess config.
+
+    What it does not tell is left out.
+    """
     found: dict[str, Any] = {}
-    for step in steps:
+    for step in getattr(transform, "transforms", [transform]):
         if isinstance(step, NORMALIZE):
-            found |= {"mean": tuple(map(float, step.mean)), "std": tuple(map(float, step.std))}
-    sized = (step for kinds in SIZED for step in steps if isinstance(step, kinds))
-    if (step := next(sized, None)) is not None:
-        size = step.size
-        found["size"] = size if isinstance(size, int) or len(size) > 1 else size[0]
+            found |= {"mean": step.mean, "std": step.std}
+        elif isinstance(step, CenterCropOrPad):
+            found |= {"size": _sides(step.size), "fill_color": step.fill}
+        elif isinstance(step, CROP):
+            # After a resize to two sides there is nothing to crop.
+            found |= {"size": _sides(step.size), "resize_mode": "shortest"}
+        elif isinstance(step, ResizeKeepRatio):
+            mode = "longest" if step.longest else "shortest"
+            found |= {"size": _sides(step.size), "resize_mode": mode}
+            found["interpolation"] = _interpolation(step)
+        elif isinstance(step, (*RESIZE, *RANDOM_CROP)):
+            sides = _sides(step.size)
+            squashed = isinstance(step, RESIZE) and not isinstance(sides, int)
+            found |= {"size": sides, "resize_mode": "squash" if squashed else "shortest"}
+            found["interpolation"] = _interpolation(step)
     return found
 
 
-def _check_preprocess(config: dict) -> None:
-    """Raise a UserError for missing values or wrong shapes."""
-    missing = [key for key in ("size", "mean", "std") if config.get(key) is None]
-    if missing:
-        raise UserError(
-            f"Preprocessing: {' and '.join(missing)} cannot be read from it; give the transform that "
-            "open_clip.create_model_and_transforms returns, or a dict with size, mean and std."
-        )
-    for key in ("mean", "std"):
-        if not hasattr(config[key], "__len__") or len(config[key]) != 3:
-            raise UserError(
-                f"Preprocessing: its {key} is {config[key]!r}; give three numbers, one per color channel."
-            )
+def _sides(size: Any) -> Any:
+    return size if isinstance(size, int) or len(size) > 1 else size[0]
+
+
+def _interpolation(step: Any) -> str:
+    return getattr(step.interpolation, "value", str(step.interpolation))

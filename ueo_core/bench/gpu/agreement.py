@@ -91,8 +91,8 @@ def features_and_gradients(name: str, device: torch.device, precision: str) -> t
     a small difference of large terms and does not test the towers. → three flat tensors on the CPU
     """
     model = AdaptedCLIP(loaded(name, device), class_names(CLASSES))
-    size = model.backbone.image_size
-    views = Views(RandomPixels(IMAGES, size, size), model.backbone)  # of the model's own size
+    height, width = model.backbone.preprocessing.size
+    views = Views(RandomPixels(IMAGES, height, width), model.backbone)  # of the model's own size
     images = views.evaluation(range(IMAGES))
     probe = torch.randn(IMAGES, CLASSES, generator=torch.Generator().manual_seed(0)).to(device)
     parameters = model.trainable_parameters()
@@ -190,8 +190,8 @@ def resumed_equal(name: str, device: torch.device) -> float:
         ends = []
         for cut in (None, 3):
             model = AdaptedCLIP(loaded(name, device), class_names(CLASSES))
-            size = model.backbone.image_size
-            views = Views(RandomPixels(16, 2 * size, 2 * size), model.backbone)
+            height, width = model.backbone.preprocessing.size
+            views = Views(RandomPixels(16, 2 * height, 2 * width), model.backbone)
             confidence = torch.linspace(0.2, 0.9, 16)
             for step in adapt(model, views, confidence, settings):
                 if step.step == cut:

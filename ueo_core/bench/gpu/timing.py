@@ -108,7 +108,7 @@ def step_flops(case: Case) -> int:
     backbone = _backbone(case.backbone)
     model = AdaptedCLIP(backbone, class_names(case.classes))
     model.trainable_parameters()
-    images = torch.randn(case.batch, 3, backbone.image_size, backbone.image_size, device="cuda")
+    images = torch.randn(case.batch, 3, *backbone.preprocessing.size, device="cuda")
     with FlopCounterMode(display=False) as counter, tower_autocast("bfloat16", model.device):
         model(images).sum().backward()
     return counter.get_total_flops()
