@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import open_clip
 import pytest
 import torch
 
@@ -99,3 +100,22 @@ def test_a_family(name, path, tmp_path, monkeypatch):
         quick = AdaptedCLIP(backbone, CLASSES, mode="quick")
         found = torch.nn.functional.normalize(quick.tower(quick.tail.head(images)), dim=-1)
         torch.testing.assert_close(found, image, atol=1e-5, rtol=0)
+
+
+@needs_transformers
+def test_a_listed_model_from_a_local_folder(tmp_path, monkeypatch):
+    """Weights, tokenizer and the config of the text encoder lie in one folder; nothing is asked of a hub."""
+    cfg = shrunk("roberta-ViT-B-32")
+    config, weights = write_model(tmp_path / "model", cfg)
+    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", {"listed": cfg})
+    backbone = backbones.load("listed", str(weights), "cpu")
+    expected = backbones.load(str(config), str(weights), "cpu")
+    assert backbone.architecture is None and backbone.fingerprint == expected.fingerprint
+    ours, own = (AdaptedCLIP(b, CLASSES).encode_text() for b in (backbone, expected))
+    assert torch.equal(ours, own)
+
+
+def test_a_config_of_transformers_beside_a_clip_is_not_its_text_encoder(tmp_path):
+    config, weights = write_model(tmp_path, shrunk("ViT-B-16-quickgelu"))
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    assert backbones.load(str(config), str(weights), "cpu").text_path == "shared"

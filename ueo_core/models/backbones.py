@@ -226,15 +226,16 @@ def _from_config(name: str, pretrained: str, config: Path, weights: Path) -> Sto
             f"Backbone config “{config}”: it has no embed_dim, vision_cfg or text_cfg; give an open_clip model config."
         )
     _check_config(name, cfg)
-    with _isolated():
-        tokenizer = load_tokenizer(name, cfg["text_cfg"], (config.parent, weights.parent))
     with tempfile.TemporaryDirectory() as folder:
         placed = full | {"model_cfg": _with_local_encoder(cfg, config.parent)}
         Path(folder, "open_clip_config.json").write_text(json.dumps(placed), encoding="utf-8")
         where = f"local-dir:{folder}"
         try:
             with _isolated():
+                tokenizer = load_tokenizer(name, cfg["text_cfg"], (config.parent, weights.parent))
                 model = open_clip.create_model(where, load_weights=False, pretrained_text=False)
+        except UserError:
+            raise
         except Exception as error:  # open_clip raises whatever its constructors do
             raise UserError(
                 f"Backbone config “{config}”: open_clip cannot build it ({_brief(error)}); check its values."
@@ -276,14 +277,18 @@ def _from_open_clip(name: str, pretrained: str | None) -> Stock:
             log.warning("the weights %s need quick-GELU; using %s", pretrained, name)
         if not is_cached(name, pretrained):
             _check_reachable(name, pretrained)
-    with _isolated():
-        folders = () if from_tag else (Path(pretrained).parent,)
-        tokenizer = load_tokenizer(name, cfg["text_cfg"], folders)
+    folders = () if from_tag else (Path(pretrained).parent,)
+    local = {}
+    if folders and (placed := _with_local_encoder(cfg, folders[0])) is not cfg:
+        local = {"text_cfg": placed["text_cfg"] | {"hf_model_pretrained": False}}
     try:
         with _isolated():
+            tokenizer = load_tokenizer(name, cfg["text_cfg"], folders)
             model = open_clip.create_model(
-                name, pretrained=pretrained if from_tag else None, pretrained_text=False
+                name, pretrained=pretrained if from_tag else None, pretrained_text=False, **local
             )
+    except UserError:
+        raise
     except Exception as error:
         raise UserError(
             f"Weights “{pretrained}” of {name}: they could not be loaded or downloaded "
@@ -317,8 +322,8 @@ def _check_config(name: str, cfg: dict) -> None:
 
 def _with_local_encoder(cfg: dict, folder: Path) -> dict:
     """A model config whose Hugging Face text encoder is read from a folder beside it, if it is there."""
-    local = folder / str(cfg["text_cfg"].get("hf_model_name") or "")
-    if not (local / "config.json").is_file():
+    name = cfg["text_cfg"].get("hf_model_name")
+    if not name or not (local := folder / name).joinpath("config.json").is_file():
         return cfg
     return cfg | {"text_cfg": cfg["text_cfg"] | {"hf_model_name": str(local.resolve())}}
 
