@@ -15,6 +15,7 @@ from ueo_core.utils.errors import UserError
 MODULES = {
     "bench": "bench",
     "compare": "compare",
+    "evidence": "evidence",
     "export": "export",
     "gpu-check": "gpu_check",
     "ingest": "sources",

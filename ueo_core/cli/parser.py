@@ -290,6 +290,17 @@ def build() -> Parser:
     add_settings(p, (name for name in COMPARED if name not in ("backbone", "pretrained")))
 
     p = commands.add_parser(
+        "evidence", parents=[common], help="how well criteria without labels order models"
+    )
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="continued if it exists")
+    p.add_argument("--backbones", default=",".join(DRAWINGS_PRESETS), help="teaching models")
+    p.add_argument("--domain", default="all", help="drawing style, or all")
+    p.add_argument("--shift", choices=("all", *SHIFTS), default="all")
+    p.add_argument("--first-seed", type=int, default=600, help="each world has the next one")
+    p.add_argument("--epochs", type=int, default=6)
+    p.add_argument("--rates", default="0.0625,0.25,0.5,1,2", help="shares of the preset's rate")
+
+    p = commands.add_parser(
         "bench", parents=[common], help="time the studio against a plain script"
     )
     p.add_argument("--backbone", help="default: both Drawings models, RN50 and ViT-B/16")

@@ -2,6 +2,9 @@
 
 import sys
 import time
+from collections.abc import Callable
+
+from ueo_core.utils.durations import clock
 
 
 class Ticker:
@@ -30,3 +33,14 @@ class Ticker:
         if self.open:
             print(file=sys.stderr)
             self.open = False
+
+
+def with_time_left(tick: Ticker) -> Callable[[int, int, str], None]:
+    """Progress as a line with the time left, estimated from what this call has done so far."""
+    began = time.monotonic()
+
+    def tell(done: int, total: int, what: str) -> None:
+        left = (time.monotonic() - began) / done * (total - done) if done else None
+        tick(f"{100 * done / total if total else 100:3.0f} %  {what}  {clock(left)} left")
+
+    return tell

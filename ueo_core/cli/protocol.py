@@ -1,16 +1,14 @@
 """`protocol` and `table`: methods side by side on the same images, over shifts and seeds."""
 
 import argparse
-import time
 
 from ueo_core.cli.parser import chosen_settings
-from ueo_core.cli.progress import Ticker
+from ueo_core.cli.progress import Ticker, with_time_left
 from ueo_core.cli.sources import take_in
 from ueo_core.config.methods import VARIANTS
 from ueo_core.config.presets import preset
 from ueo_core.data.class_names import read_class_names
 from ueo_core.data.store import Store
-from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 
 
@@ -34,7 +32,7 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     shifts, notes = possible_shifts(folder, args.shift)
     plan = folder_plan(folder, shifts, seeds, variants, settings, frozenset(chosen))
     notes += folder.notes(shifts)
-    rows = carry_out(plan, backbone, args.out, _ticking(tick))
+    rows = carry_out(plan, backbone, args.out, with_time_left(tick))
     data = {"rows": rows, "out": str(args.out), "notes": notes, "skipped": len(report.skipped)}
     return [*markdown(rows), "", *notes, f"Tables in {args.out}"], data
 
@@ -52,7 +50,7 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         check_variants(_names(args.methods)),
         args.out,
         chosen_settings(args),
-        _ticking(tick),
+        with_time_left(tick),
     )
     return [*markdown(rows), "", f"Tables in {args.out}"], {"rows": rows, "out": str(args.out)}
 
@@ -80,14 +78,3 @@ def _seeds(args: argparse.Namespace) -> range:
             f"{args.seeds} seeds from {args.first_seed}: out of range; take 1 to 1000 seeds from 0 on."
         )
     return range(args.first_seed, args.first_seed + args.seeds)
-
-
-def _ticking(tick: Ticker):
-    """Progress as a line with the time left, estimated from what this call has done so far."""
-    began = time.monotonic()
-
-    def tell(done: int, total: int, what: str) -> None:
-        left = (time.monotonic() - began) / done * (total - done) if done else None
-        tick(f"{100 * done / total if total else 100:3.0f} %  {what}  {clock(left)} left")
-
-    return tell

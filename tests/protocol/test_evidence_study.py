@@ -1,0 +1,80 @@
+"""The study of evidence: it continues where it was interrupted, and its figures are what they say."""
+
+import json
+
+import pytest
+
+from ueo_core.cli.main import main
+from ueo_core.drawings import sample
+from ueo_core.evaluation.evidence import CRITERIA
+from ueo_core.protocol import evidence_study
+from ueo_core.protocol.evidence_study import World, markdown, study, summarize, worlds
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(sample, "PER_POOL_CLASS", 2)
+    monkeypatch.setattr(sample, "PER_TEST_CLASS", 1)
+
+
+def candidate(hm: float, value: float) -> dict:
+    return {"hm": hm, "criteria": dict.fromkeys(CRITERIA, value)}
+
+
+def test_regret_gain_and_correlation_on_a_computed_example():
+    found = {
+        "a": [candidate(50, 1.0), candidate(60, 2.0), candidate(70, 3.0)],  # the best is chosen
+        "b": [candidate(80, 1.0), candidate(90, 0.5), candidate(70, 2.0)],  # the worst is
+    }
+    summary = summarize(found)
+    row = summary["rows"][0]
+    assert (summary["worlds"], summary["best"]) == (2, 15.0)
+    assert (row["regret"], row["worst_regret"]) == (10.0, 20.0)
+    assert (row["gain"], row["worst"], row["harmed"]) == (5.0, -10.0, 0.5)
+    assert row["rho"] == pytest.approx((1 - 1) / 2)  # +1 and −1
+    text = "\n".join(markdown(summary))
+    assert "+5.00 | -10.0 | 50 %" in text and "+15.00 points over zero-shot" in text
+    assert markdown(summarize({})) == ["No world is finished yet."]
+
+
+def test_every_world_has_a_seed_of_its_own():
+    found = worlds(["drawings-resnet", "drawings-vit"], ["noisy", "night"], ["open"], 600)
+    assert [w.seed for w in found] == [600, 601, 602, 603]
+    assert found[3] == World("drawings-vit", "night", "open", 603)
+
+
+def test_an_interrupted_study_is_continued(small, tmp_path, monkeypatch):
+    world = World("drawings-resnet", "noisy", "open-partial", 601)
+    whole = study([world], [0.25, 1], 1, tmp_path / "whole")
+    assert whole["worlds"] == 1 and len(whole["rows"]) == len(CRITERIA)
+
+    taken = []
+    rows = evidence_study._rows
+
+    def interrupted(world, rates, epochs, out):
+        for rate, row in rows(world, rates, epochs, out):
+            taken.append(rate)
+            yield rate, row
+            if len(taken) == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(evidence_study, "_rows", interrupted)
+    out = tmp_path / "broken"
+    with pytest.raises(KeyboardInterrupt):
+        study([world], [0.25, 1], 1, out)
+    assert study([world], [0.25, 1], 1, out) == whole and taken == [0.25, 1]
+    assert study([world], [0.25, 1], 1, out) == whole and taken == [0.25, 1]  # nothing is left
+    row = json.loads((out / "rows" / f"{world.name}-1-1.json").read_text(encoding="utf-8"))
+    assert [c["epoch"] for c in row["candidates"]] == [0, 1]
+    assert row["candidates"][0]["change"] == 0 < row["candidates"][1]["change"]
+    assert row["candidates"][0]["criteria"]["kept"] == 1
+
+
+def test_the_command(small, tmp_path, capsys):
+    words = ["evidence", "--out", str(tmp_path / "out"), "--backbones", "drawings-resnet"]
+    words += ["--domain", "noisy", "--shift", "open", "--epochs", "1", "--rates", "1"]
+    assert main(words) == 0
+    assert "| evidence: the sum of the first three |" in capsys.readouterr().out
+    assert (tmp_path / "out" / "evidence.md").is_file()
+    assert main([*words[:-1], "0,1"]) == 2
+    assert "these are no shares of the preset's learning rate" in capsys.readouterr().err
