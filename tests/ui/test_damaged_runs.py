@@ -29,7 +29,7 @@ FILES = (
     "checkpoints/000006.safetensors",
     "predictions.csv",
 )
-HOW = ("empty", "cut", "object", "removed")
+HOW = ("cut", "object", *(pytest.param(h, marks=pytest.mark.long) for h in ("empty", "removed")))
 
 
 @pytest.fixture(scope="module")

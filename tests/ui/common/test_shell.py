@@ -144,7 +144,7 @@ def test_a_damaged_run_hides_no_other():
     manager = shell.manager()
     good = create_run(manager.root / "good", Settings(), ["a", "b"], POOL)
     bad = create_run(manager.root / "bad", Settings(), ["a", "b"], POOL)
-    (bad.path / "state.json").write_text("{")
+    (bad.path / "config.json").write_text("{")
     assert [n.run for n in notices(manager)] == [good.id]
     assert RECENT > 1
 
