@@ -183,11 +183,11 @@ def cautions(compared_runs: Sequence[ComparedRun]) -> list[str]:
     """What cannot be compared, and why, in sentences; empty if everything can be compared."""
     if not compared_runs:
         return []
-    first, said = compared_runs[0], []
+    first, sentences = compared_runs[0], []
     by_images = _split(compared_runs, lambda c: c.reference["fingerprint"])
     if len(by_images) > 1:
         sets = "; ".join(f"{g[0].reference['name']}: {_names(g)}" for g in by_images)
-        said.append(
+        sentences.append(
             f"These runs are scored on {len(by_images)} different sets of images ({sets}). Differences of "
             "their metrics may come from the images alone; tests and different predictions are shown only "
             "for runs on the same images."
@@ -201,29 +201,29 @@ def cautions(compared_runs: Sequence[ComparedRun]) -> list[str]:
             for g in by_classes
             for only in [sorted(set(g[0].classes) - common)]
         )
-        said.append(
+        sentences.append(
             f"These runs have different class names ({apart}). An image that is known for one may be "
             "unknown for the other, so neither ACC nor AUC can be compared between them."
         )
     pools = _split(compared_runs, lambda c: c.pool["fingerprint"])
     if len(pools) > 1 and len(by_images) == 1:
-        said.append(
+        sentences.append(
             f"These runs were adapted on {len(pools)} different pools and are scored on the same images "
             f"({first.reference['name']}); a difference may come from the pool."
         )
     labels = _split([c for c in compared_runs if c.images == first.images], lambda c: c.benchmark)
     if len(labels) > 1:
-        said.append(
+        sentences.append(
             "The same images have different labels in "
             + " and ".join(_names(g) for g in labels)
             + "; only runs with the same labels are tested against each other."
         )
     repeated = [c for g in groups(compared_runs) for c in g[len(one_per_seed(g)) :]]
     if repeated:
-        said.append(
+        sentences.append(
             f"{_names(repeated)}: the same settings and seed as another selected run; counted once."
         )
-    return said
+    return sentences
 
 
 def _split(compared_runs: Iterable[ComparedRun], key) -> list[list[ComparedRun]]:

@@ -110,7 +110,7 @@ def summary_sentence(tests: Sequence[Paired], names: dict[str, str], reference: 
     lead = next((m for m in ("hm", "acc", "auc") if m in tests[0].metrics), None)
     if lead is None:
         return "These labels allow no test: no image is labeled with one of the classes."
-    said = []
+    parts = []
     for kind, words in (
         ("worse", "worse than {}"),
         ("better", "better than {}"),
@@ -121,5 +121,5 @@ def summary_sentence(tests: Sequence[Paired], names: dict[str, str], reference: 
             runs = ", ".join(
                 f"{names[t.run]} ({t.metrics[lead].difference.value:+.1f})" for t in mine
             )
-            said.append(f"{words.format(reference.replace('Zero', 'zero', 1))}: {runs}")
-    return f"By {TITLES[lead]} on the same images: {'; '.join(said)}."
+            parts.append(f"{words.format(reference.replace('Zero', 'zero', 1))}: {runs}")
+    return f"By {TITLES[lead]} on the same images: {'; '.join(parts)}."

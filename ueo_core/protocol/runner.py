@@ -47,7 +47,7 @@ SMALL = 40  # images' worth of time of a method on cached features
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """A case that is made when its turn comes, and its sizes, by which time is estimated."""
+    """A case by its sizes, which estimate its time; `make` returns the case when its turn comes."""
 
     shift: str
     seed: int
@@ -89,10 +89,6 @@ class Plan:
         return passes * planned.pool + planned.pool + planned.test
 
 
-def _same(case: Case) -> Case:
-    return case
-
-
 Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
 
 
@@ -108,10 +104,12 @@ def folder_plan(
     cases = []
     for shift in shifts:
         for seed in seeds:
-            case = folder.case(shift, seed)
-            cases.append(
-                PlannedCase(shift, seed, partial(_same, case), len(case.pool), len(case.test))
-            )
+            case = folder.case(shift, seed)  # indices only; its sizes are needed now
+
+            def make(case: Case = case) -> Case:
+                return case
+
+            cases.append(PlannedCase(shift, seed, make, len(case.pool), len(case.test)))
     labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
     data = {
         "images": folder.images.fingerprint,

@@ -20,14 +20,13 @@ from ueo_core.config.methods import METHODS
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.report import sections
-from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
-SETS = {"holdout": "the labeled test set", "pool": "the pool that it was adapted to"}
 # Nothing may be fetched and nothing may run, whatever a file name or a class name holds.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -110,7 +109,7 @@ def _about(opened: Inspection, adapter_file: AdapterFile) -> str:
     found = (
         f"CLIP ({Path(meta['backbone']).name.removesuffix('.json')}) adapted by "
         f"{METHODS[opened.method].title} to {opened.parts['pool'].reference['n']:,} unlabeled images "
-        f"for {len(opened.classes)} classes{made}. Scored on {SETS[part.name]}: {len(part):,} images"
+        f"for {len(opened.classes)} classes{made}. Scored on {IMAGE_SETS[part.name]}: {len(part):,} images"
     )
     if part.labeled:
         found += f", {part.n_id:,} of the classes (known) and {part.n_ood:,} of none (unknown)"

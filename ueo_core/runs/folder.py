@@ -19,6 +19,8 @@ from ueo_core.utils.files import write_bytes, write_json
 if TYPE_CHECKING:  # pages list runs without loading torch
     from torch import Tensor
 
+# The image sets of a run by their key in its config, as sentences name them.
+IMAGE_SETS = {"pool": "the pool it was adapted to", "holdout": "the labeled test set"}
 # A click and the worker may change the state of a run at the same time.
 _CHANGING = threading.RLock()
 

@@ -2,7 +2,7 @@
 
 
 class UserError(ValueError):
-    """Bad input or a missing precondition, said in one plain sentence.
+    """Bad input or a missing precondition, as one plain sentence.
 
     The message names the thing, the reason and the way out. Pages show it as it
     stands; the command line prints it on stderr and exits with code 2.

@@ -14,7 +14,7 @@ STYLE = """<style>
   border: 2px solid color-mix(in srgb, currentColor 18%, transparent); overflow-wrap: anywhere; }
 .ueo-thumb img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 0.3rem; display: block;
   margin-bottom: 0.3rem; background: color-mix(in srgb, currentColor 6%, transparent); }
-.ueo-thumb.flipped { border: 2px dashed #D55E00; }
+.ueo-thumb.changed { border: 2px dashed #D55E00; }
 .ueo-thumb .was { opacity: 0.7; }
 .ueo-thumb .tag { font-weight: 650; }
 .ueo-thumb .good::before { content: "✓ "; color: #009E73; font-weight: 700; }
@@ -60,11 +60,11 @@ def names(reference: dict) -> list[str]:
         return []
 
 
-def card(reference: dict, index: int, lines: list[str], flipped: bool = False) -> str:
+def card(reference: dict, index: int, lines: list[str], changed: bool = False) -> str:
     """One thumbnail with lines of HTML below it; a dashed frame marks a changed prediction."""
     alt = name(reference, index) or "image"
     return (
-        f'<div class="ueo-thumb{" flipped" if flipped else ""}" title="{escaped(alt)}">'
+        f'<div class="ueo-thumb{" changed" if changed else ""}" title="{escaped(alt)}">'
         f"{picture(reference, index, alt)}{''.join(f'<div>{text}</div>' for text in lines)}</div>"
     )
 

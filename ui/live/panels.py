@@ -264,8 +264,8 @@ def _weight_lines(now: Snapshot, index: int, weighted: bool) -> list[str]:
 
 def _borderline_images(now: Snapshot, about: Facts) -> None:
     found = borderline_images(now)
-    flipped = sum(c.flipped for c in found)
-    count = f": {flipped} of {len(found)} predictions changed" if found else ""
+    changed = sum(image.changed for image in found)
+    count = f": {changed} of {len(found)} predictions changed" if found else ""
     _head(f"Borderline images{count}")
     if not found:
         st.html("<p>Appear after the measurement.</p>")
@@ -276,12 +276,12 @@ def _borderline_images(now: Snapshot, about: Facts) -> None:
     for image in found:
         label = labels[image.image] if labels else None
         lines = [_prediction(image.now, label, about, f" {100 * image.confidence:.0f} %")]
-        if image.flipped:
+        if image.changed:
             lines.append(f'<span class="was">was {escaped(image.before)}</span>')
         if label is not None and image.now != label:
             truth = label if label in about.classes else f"{label} (unknown)"
             lines.append(f'<span class="was">is {escaped(truth)}</span>')
-        cards.append(thumbs.card(about.references[where], image.image, lines, image.flipped))
+        cards.append(thumbs.card(about.references[where], image.image, lines, image.changed))
     st.html(thumbs.strip(cards))
     st.caption(
         "A fixed sample of images whose prediction was uncertain at step 0, each with its current "
