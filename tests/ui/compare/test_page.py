@@ -69,7 +69,7 @@ def test_without_an_address_the_newest_runs_on_the_same_data_are_chosen(app, thr
     assert "Select a second run" in plain(clean(page).caption)
     page.multiselect(key="compare.runs").set_value([]).run()
     assert "Choose the runs" in plain(clean(page).info)
-    button(page, "Select the latest on the same data").click().run()
+    button(page, "Select the latest runs on the same data").click().run()
     assert page.multiselect(key="compare.runs").value == ["a", "b", "c"]
 
 
@@ -82,7 +82,7 @@ def test_different_data_is_a_sentence_and_nothing_is_tested_across(app, three): 
     write_run("elsewhere", n=40, title="elsewhere")
     page = at(app, "5_Compare", runs="a,elsewhere")
     assert "2 different sets of images" in plain(page.warning)
-    assert "Not tested, as images" in plain(page.caption)
+    assert "Not tested, because images" in plain(page.caption)
     assert "★" not in html(page)
 
 
@@ -136,6 +136,6 @@ def test_baselines_are_queued_once_for_two_clicks(app, three, monkeypatch):  # n
 
 def test_the_curves_shown_first_are_curves():
     from ueo_core.analysis.compare_curves import CURVES
-    from ui.compare.curves import FIRST
+    from ui.compare.curves import SHOWN_FIRST
 
-    assert set(FIRST) <= set(CURVES)
+    assert set(SHOWN_FIRST) <= set(CURVES)
