@@ -47,7 +47,9 @@ def dataset() -> Dataset:
         if st.button("Add class names", type="primary", icon=":material/edit:"):
             st.switch_page("pages/1_Data.py", query_params={"data": id})
         st.stop()
-    tests = f", and {chosen.holdout['n']:,} labeled test images for scoring" if chosen.holdout else ""
+    tests = (
+        f", and {chosen.holdout['n']:,} labeled test images for scoring" if chosen.holdout else ""
+    )
     st.caption(
         f"{chosen.pool['n']:,} unlabeled images, {len(chosen.classes)} classes "
         f"({markdown(_first_names(chosen.classes))}){tests}."

@@ -1,4 +1,4 @@
-"""The Protocol tab: choices, the table of the rows there are, downloads, going on."""
+"""The Protocol tab: choices, the table of results so far, downloads, continuing."""
 
 import re
 
@@ -28,7 +28,7 @@ def row_of(shift: str, seed: int, method: str, value: float) -> dict:
 
 
 def kept(values: dict) -> Study:
-    """A study on disk with rows by hand. values: (shift, seed, method) → every figure"""
+    """A study on disk with rows made by hand. values: (shift, seed, method) → every figure"""
     study = drawn(shifts=("closed", "open"), methods=("zero-shot", "ueo"), seeds=2)
     save_study(study)
     for (shift, seed, method), value in values.items():
