@@ -37,7 +37,7 @@ def free_port() -> int:
 def serve(
     home: Path, port: int | None = None, **env: str
 ) -> Iterator[tuple[str, subprocess.Popen]]:
-    """The app as a process: (address, process). Ended in order when the block is left."""
+    """The app as a process: (address, process). It is ended cleanly when the block is left."""
     port = port or free_port()
     log = open(home / "server.log", "ab")  # noqa: SIM115 - closed below, after the process
     process = subprocess.Popen(

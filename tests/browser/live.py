@@ -1,4 +1,4 @@
-"""What the browser tests of the Live page share: a run to steer, and how to wait for what it shows."""
+"""Shared by the browser tests of the Live page: a run to control, and functions that wait for it."""
 
 from ueo_core.config.settings import Settings
 from ueo_core.data.store import Store
@@ -14,7 +14,7 @@ CHARTS = "[...document.querySelectorAll('[class*=st-key-live] canvas')]"
 
 
 def paused_run(epochs: int = 2000) -> RunFolder:
-    """A small problem of the built-in kind, ready to be resumed; by default it does not end by itself."""
+    """A paused run on a small built-in problem; by default it does not finish within a test."""
     problem = sample.problem(seed=11)
     store, files = Store(store_root(), 105), {"pool": [], "test": []}
     for part, name, png in problem.files():
@@ -22,14 +22,14 @@ def paused_run(epochs: int = 2000) -> RunFolder:
             files[part].append((name, png))
     sets = {k: store.open(store.ingest_files(v, name=k).set_id) for k, v in files.items()}
     folder = create_run(
-        runs_root() / "night",
+        runs_root() / "run",
         Settings.for_backbone("drawings-resnet", epochs=epochs, batch_size=30, device="cpu"),
         list(problem.classes),
         reference(store, sets["pool"]),
         holdout=reference(store, sets["test"]),
         holdout_labels=[name.split("/")[0] for name in sets["test"].names],
     )
-    # One thread, so that the server and a command line on any machine come to the same end.
+    # One thread, so that the server and the command line give the same result on any machine.
     folder.set_state("paused", reason="Ready.", threads=1)
     return folder
 
@@ -61,7 +61,7 @@ def charts_kept(page) -> bool:
 
 
 def until_ticks(page, count: int) -> None:
-    """Wait until the counter has been seen to move so many times: as often, charts were drawn anew."""
+    """Wait until the step counter has changed so many times; each time, the charts were drawn again."""
     page.evaluate(
         f"""() => {{
           window.moves = 0; window.last = ({STEP})(); clearInterval(window.counting);

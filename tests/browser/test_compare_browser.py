@@ -1,4 +1,4 @@
-"""Compare in a real browser: rivals queued and joined, a link that reproduces the view."""
+"""Compare in a real browser: baselines are queued and added, and a link reproduces the view."""
 
 import re
 
@@ -22,7 +22,7 @@ def fits(page) -> bool:
     return page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth")
 
 
-def test_baselines_join_the_comparison_and_the_url_keeps_it(page, own_home):
+def test_queued_baselines_are_added_to_the_comparison_and_the_url_keeps_them(page, own_home):
     few = {"epochs": 1, "batch_size": 20}
     a = compared_run("a", settings=few, n=40, classes=["cat", "fish", "sun"])
     compared_run("b", run_of(a), few | {"method": "entmin"}, n=40, classes=["cat", "fish", "sun"])
@@ -33,7 +33,7 @@ def test_baselines_join_the_comparison_and_the_url_keeps_it(page, own_home):
         page.get_by_role("button", name="Queue 1 run").dblclick()
         page.keyboard.press("Escape")
         page.wait_for_url(re.compile(r"runs=.*%2C.*%2C|runs=.*,.*,"))
-        # A true run on 40 tiny images: it appears under way, and joins by itself when it is done.
+        # A real run on 40 tiny images: it is shown in progress and added without a click when finished.
         until_text(page, "InfoMax · seed 0|InfoMax\\s+0", 4 * PATIENCE)
         made = [f for f in runs_root().iterdir() if f.name not in ("a", "b")]
         assert len(made) == 1

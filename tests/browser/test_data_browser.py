@@ -8,7 +8,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.browser
 
-MANY = 300  # more than the uploader is given one by one
+MANY = 300  # more than are given to the uploader one by one
 
 
 def folder_of(path, n: int) -> None:
@@ -25,7 +25,7 @@ def choose_folder(page, url: str) -> None:
     page.goto(f"{url}/Data")
     page.get_by_test_id("stButtonGroup").get_by_role("radio", name="Folder").click()
     page.get_by_text("Drag a folder here").wait_for()
-    page.wait_for_function("() => window.ueoPack?.listening")  # drawn is not yet listening
+    page.wait_for_function("() => window.ueoPack?.listening")  # it may be drawn before it listens
 
 
 def dataset(home) -> tuple[dict, list[str]]:

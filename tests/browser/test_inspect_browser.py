@@ -1,4 +1,4 @@
-"""Inspect in a real browser: brushing both ways, labelling by keyboard alone, a checkpoint on request."""
+"""Inspect in a real browser: brushing both ways, labeling by keyboard alone, a checkpoint on request."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def test_a_brush_shows_its_images_and_an_image_shows_its_point(page, own_home, u
     page.locator(".ueo-thumb").nth(len(expected) - 1).wait_for()
     titles = page.locator(".ueo-thumb").evaluate_all("cards => cards.map(c => c.title)")
     assert set(titles) == {names[i] for i in expected}
-    # And back: the image that is clicked is ringed, and no other.
+    # In the other direction: a ring marks the image that is clicked, and no other.
     image = sorted(expected)[-1]
     page.locator(f'.ueo-thumb[title="{names[image]}"]').click()
     page.wait_for_function(f"() => ({RING})() === {image}")
@@ -88,7 +88,7 @@ def test_a_brush_shows_its_images_and_an_image_shows_its_point(page, own_home, u
     page.wait_for_function(f"() => ({RING})() === {other}")
 
 
-def test_the_threshold_is_dragged_on_the_histogram_itself(page, own_home, url):
+def test_the_threshold_is_dragged_on_the_histogram(page, own_home, url):
     folder = write_run("r")
     scores = read_inspection(folder).parts["pool"].scores(DEFAULT_SCORE)["after"]
     page.goto(f"{url}/Inspect?run=r")
@@ -99,12 +99,12 @@ def test_the_threshold_is_dragged_on_the_histogram_itself(page, own_home, url):
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(plot["x"] + 0.75 * plot["width"], y, steps=5)
-    said = after.locator(".label").text_content()  # while it is held
+    label = after.locator(".label").text_content()  # while it is held
     page.mouse.up()
-    limit, below = re.fullmatch(r"threshold ([\d.]+) · (\d+) of 80 below", said).groups()
+    limit, below = re.fullmatch(r"threshold ([\d.]+) · (\d+) of 80 below", label).groups()
     near = sorted(int((scores < float(limit) + d).sum()) for d in (-1e-5, 0, 1e-5))  # as rounded
     assert near[0] <= int(below) <= near[-1] and int(below) != 80
-    # Python has heard it: the slider and what follows from the threshold say the same.
+    # Python has received it: the slider and the table have the same threshold.
     page.get_by_test_id("stSliderThumbValue").get_by_text(limit, exact=True).wait_for()
     row = page.locator(".ueo-table tr", has_text="Rejected as unknown").locator("td").last
     row.get_by_text(f"{below} (").wait_for()
@@ -113,7 +113,7 @@ def test_the_threshold_is_dragged_on_the_histogram_itself(page, own_home, url):
     row.get_by_text("80 (100.0 %)").wait_for()
 
 
-def test_an_image_of_the_gallery_leads_to_its_place_on_the_map(page, own_home, url):
+def test_an_image_of_the_gallery_is_shown_on_the_map(page, own_home, url):
     folder = write_run("r")
     names = Store(store_root()).open(folder.config["pool"]["set"]).names
     page.goto(f"{url}/Inspect?run=r")
@@ -156,7 +156,7 @@ def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url
     page.get_by_text("2: final").first.wait_for()
     page.get_by_role("slider").first.press("ArrowLeft")
     page.get_by_role("button", name="Score this checkpoint").click()
-    # The server loads the model for it, which takes its time on a busy machine.
+    # The server loads the model first, which is slow on a busy machine.
     page.get_by_text("the model after step 1, not the final one").wait_for(timeout=3 * PATIENCE)
     assert (folder.path / "scored" / "000001.safetensors").exists()
     page.get_by_role("tab", name="Map").click()

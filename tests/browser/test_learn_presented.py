@@ -85,8 +85,8 @@ def test_the_story_from_beginning_to_end_with_the_keyboard(page, fresh_url, reco
     keyboard.press("f")
     page.wait_for_url("**present=1*")
 
-    said = keyboard.scene("guess")
-    assert f"{len(chosen.classes)} classes" in said
+    sentences = keyboard.scene("guess")
+    assert f"{len(chosen.classes)} classes" in sentences
     predictions = page.locator(".card b").all_inner_texts()
     assert len(predictions) == 8 and set(predictions) <= set(chosen.classes)
     keyboard.press("b")
@@ -111,23 +111,23 @@ def test_the_story_from_beginning_to_end_with_the_keyboard(page, fresh_url, reco
     keyboard.until(".learn-lead", "accepts 50 %")
 
     keyboard.press("ArrowRight")
-    said = keyboard.scene("term-one")
+    sentences = keyboard.scene("term-one")
     (words,) = keyboard.play()
     corner = re.search(r"(\d+) of 60 predictions are class ([ABC])", words)
-    assert f"{corner[1]} of 60 dots end as class {corner[2]}" in said
+    assert f"{corner[1]} of 60 dots end as class {corner[2]}" in sentences
 
     keyboard.press("PageDown")
-    said = keyboard.scene("term-two")
+    sentences = keyboard.scene("term-two")
     assert page.locator(".panel").count() == 2
     infomax = re.search(r"in the corners, with a mean confidence of (\d+) %", keyboard.play()[1])
-    assert f"their mean confidence ends at {infomax[1]} %" in said
+    assert f"their mean confidence ends at {infomax[1]} %" in sentences
 
     keyboard.press("PageDown")
-    said = keyboard.scene("weights")
+    sentences = keyboard.scene("weights")
     ueo = re.search(
         r"unknown images \((\d+) %\) than on known images \((\d+) %\)", keyboard.play()[2]
     )
-    assert f"the diamonds ({ueo[1]} %), than on known images ({ueo[2]} %)" in said
+    assert f"the diamonds ({ueo[1]} %), than on known images ({ueo[2]} %)" in sentences
 
     keyboard.press("ArrowRight")
     assert f"{len(chosen.pool)} drawings without labels" in keyboard.scene("live")
@@ -144,20 +144,20 @@ def test_the_story_from_beginning_to_end_with_the_keyboard(page, fresh_url, reco
     keyboard.scene("live")
 
     keyboard.press("ArrowRight")
-    said = keyboard.scene("moved")
-    assert re.search(rf"at step {steps} of the live run they have changed by [\d.]+ %", said)
+    sentences = keyboard.scene("moved")
+    assert re.search(rf"at step {steps} of the live run they have changed by [\d.]+ %", sentences)
     keyboard.until("[data-testid=stMarkdown]", f"Change of each layer at step {steps}")
 
     keyboard.press("ArrowRight")
-    said = keyboard.scene("wrong")
+    sentences = keyboard.scene("wrong")
     (_, _, ueo) = keyboard.play()
     confident = re.search(r"in the corners, with a mean confidence of (\d+) %", ueo)
-    assert f"confidence of {confident[1]} % on unknown images" in said
+    assert f"confidence of {confident[1]} % on unknown images" in sentences
     keyboard.tab_to(PRESETS["absent"].title)
     keyboard.press("Enter")
     page.wait_for_url("**absent=1*")
     keyboard.play()
-    assert keyboard.text() != said  # the sentences follow the setting
+    assert keyboard.text() != sentences  # the sentences follow the setting
 
     keyboard.press("f")
     page.get_by_role("heading", name=f"9 · {SCENES['wrong'].title}", exact=True).wait_for()

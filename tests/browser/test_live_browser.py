@@ -1,4 +1,4 @@
-"""Live and Inspect in a real browser: steering by keyboard, charts that stay, a cell that opens."""
+"""Live and Inspect in a real browser: controls by keyboard, charts that are kept, a cell that opens."""
 
 import re
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 TOP = "document.querySelector('[data-testid=stMain]').scrollTop"
 
 
-def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
+def test_a_run_is_controlled_watched_in_two_windows_and_inspected(page, own_home):
     run = paused_run().id
     with serve(own_home) as (url, _):
         page.set_viewport_size({"width": 1920, "height": 1080})
@@ -31,7 +31,7 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
         press(page, "Resume")
         first = until_step(page, 5)
         keep_charts(page)
-        # What was zoomed into, and the open box in which it was done, stay while the run moves on.
+        # The chosen steps and the open popover are kept while the run continues.
         page.get_by_role("button", name="View").click()
         end = page.get_by_role("slider").last
         end.focus()
@@ -51,7 +51,7 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
         assert until_step(second, first) >= first
         second.close()
         until_step(page, first)
-        # A pause freezes the counter, a step moves it by one: by keyboard, on the projector too.
+        # By keyboard, also in the presentation: P stops the counter, S moves it by one step.
         page.goto(f"{url}/Live?run={run}&present=1")
         until_step(page, first)
         page.get_by_role("button", name="Pause").and_(page.locator(":enabled")).wait_for()
@@ -60,7 +60,9 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
         page.get_by_role("button", name="Step", exact=False).and_(
             page.locator(":enabled")
         ).first.wait_for()
-        page.wait_for_timeout(1500)  # the tick that said so may still be drawing the counter
+        page.wait_for_timeout(
+            1500
+        )  # the tick that shows “Paused.” may still be drawing the counter
         halted = page.evaluate(STEP)
         page.wait_for_timeout(3000)
         assert page.evaluate(STEP) == halted
@@ -79,7 +81,7 @@ def test_a_run_is_steered_watched_twice_and_inspected(page, own_home):
             assert page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth"), width
 
 
-def test_of_two_browsers_one_steers_until_it_hands_over(page, own_home):
+def test_of_two_browsers_one_has_the_controls_until_it_releases_them(page, own_home):
     run = paused_run().id
     with serve(own_home) as (url, _):
         page.goto(f"{url}/Live?run={run}")
@@ -103,7 +105,7 @@ def test_of_two_browsers_one_steers_until_it_hands_over(page, own_home):
         others.close()
 
 
-def test_a_run_started_at_the_foot_of_adapt_is_seen_from_its_top(page, own_home):
+def test_live_is_scrolled_to_the_top_after_a_start_at_the_bottom_of_adapt(page, own_home):
     folder = paused_run()
     config = folder.config
     dataset = create_dataset("mine", config["pool"], classes=config["classes"])
@@ -118,7 +120,7 @@ def test_a_run_started_at_the_foot_of_adapt_is_seen_from_its_top(page, own_home)
         page.wait_for_url("**/Live?run=*")
         until_step(page, 1)
         assert page.evaluate(TOP) == 0
-        # Meanwhile the sidebar speaks of the other run, and the way there begins at the top as well.
+        # The sidebar shows the other run, and its page is scrolled to the top as well.
         page.get_by_text("Run paused").wait_for()
         page.mouse.move(600, 300)
         page.mouse.wheel(0, 700)
@@ -129,7 +131,7 @@ def test_a_run_started_at_the_foot_of_adapt_is_seen_from_its_top(page, own_home)
 
 
 def open_a_cell(page) -> None:
-    """Click about until a cell of the confusion before adaptation answers with its images."""
+    """Click at several places until a cell of the confusion matrix before adaptation shows its images."""
     chart = page.locator("[class*=st-key-inspect-confusion][class*=before] canvas").first
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -139,4 +141,4 @@ def open_a_cell(page) -> None:
             page.wait_for_timeout(400)
             if re.search(r"\d+ images of “.+”, predicted", page.inner_text("body")):
                 return
-    raise AssertionError("no cell answered a click")
+    raise AssertionError("no click opened a cell")

@@ -1,4 +1,4 @@
-"""A server that is killed or told to end, in a real browser: the run says so, goes on, and ends alike."""
+"""A server that is killed or ended, in a real browser: the run shows it, resumes, and ends with the same result."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 @pytest.mark.timeout(900)
-def test_killed_and_told_to_end_it_is_resumed_to_the_same_end(page, own_home):
+def test_a_run_resumed_after_a_kill_and_two_signals_has_the_same_result(page, own_home):
     folder = paused_run(epochs=30)
     whole = type(folder)(own_home / "whole")
     shutil.copytree(folder.path, whole.path)

@@ -1,4 +1,4 @@
-"""A long watch leaves the memory of server and tab as it was. UEO_SOAK_SECONDS=600 for ten minutes."""
+"""Watching a run for long does not increase the memory of server and tab. UEO_SOAK_SECONDS=600: ten minutes."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def memory(chrome, server: int) -> tuple[float, float, float]:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system tells no memory here")
 @pytest.mark.timeout(1800)
-def test_a_long_watch_leaves_memory_flat(page, own_home):
+def test_memory_does_not_grow_while_a_run_is_watched(page, own_home):
     seconds = float(os.environ.get("UEO_SOAK_SECONDS", "45"))
     run = paused_run(epochs=20_000 // 4)
     with serve(own_home) as (url, process):
@@ -41,7 +41,7 @@ def test_a_long_watch_leaves_memory_flat(page, own_home):
             print(f"{i * seconds / (SAMPLES - 1):5.0f} s, server, tab, nodes:", *found[-1])
         assert charts_kept(page)
     server, tab, nodes = zip(*found, strict=True)
-    # The curves fill up to their cap in the first minutes; thereafter nothing may grow.
+    # The curves reach their largest number of points in the first minutes; then nothing may grow.
     minutes = seconds / 60
     assert server[-1] - server[0] < 40 + 4 * minutes
     assert tab[-1] - tab[0] < 10 + 0.5 * minutes

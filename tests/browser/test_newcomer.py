@@ -30,7 +30,7 @@ def test_a_double_click_starts_one_live_run_and_sigterm_leaves_it_resumable(page
         page.goto(url)
         page.get_by_role("button", name="Watch it work now").dblclick()
         page.wait_for_url("**/Live?run=*")
-        # Under way for sure: a run that ends while its model still loads has nothing to go on from.
+        # Certainly running: a run that ends while its model is loading has no checkpoint to resume from.
         page.get_by_text(re.compile(r"step [1-9]\d* of")).first.wait_for()
         found = runs(tmp_path)
         assert len(found) == 1
@@ -89,7 +89,7 @@ def test_a_folder_becomes_a_dataset_with_a_report(page, fresh_url, tmp_path):
     assert not alerts
 
 
-def test_the_keyboard_alone_starts_it(page, fresh_url):
+def test_the_keyboard_alone_starts_a_run(page, fresh_url):
     page.goto(fresh_url)
     button = page.get_by_role("button", name="Watch it work now")
     button.wait_for()

@@ -39,10 +39,10 @@ def test_from_an_adapter_to_sorted_folders(page, fresh_url, tmp_path, monkeypatc
     page.get_by_text("Drag a folder here").wait_for()
     page.locator("input[webkitdirectory]").set_input_files(tmp_path / "new")
     page.locator(".ueo-thumb img").nth(2).wait_for()
-    said = predictions_of(imported_adapters()[id], classified_sets(imported_adapters()[id])[0])
+    predicted = predictions_of(imported_adapters()[id], classified_sets(imported_adapters()[id])[0])
     limit = imported_adapters()[id].threshold
     rows = list(csv.reader(io.StringIO(download(page, "Download the CSV").decode(), newline="")))
-    assert [tuple(r) for r in rows[1:]] == [tuple(map(str, r)) for r in said.rows(limit)]
+    assert [tuple(r) for r in rows[1:]] == [tuple(map(str, r)) for r in predicted.rows(limit)]
     assert download(page, "Download the adapter") == adapter
     script = download(page, "Download the script").decode()
     assert "open_clip.create_model" in script and "ueo_core" not in script

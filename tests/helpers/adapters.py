@@ -29,7 +29,7 @@ def write_adapter(
         "title": "a run",
         "versions": {"torch": torch.__version__},
         "settings": settings.to_json(),
-        "pool": {"name": "pile", "fingerprint": "f" * 64, "n": 10, "set": "s", "store": "s"},
+        "pool": {"name": "photos", "fingerprint": "f" * 64, "n": 10, "set": "s", "store": "s"},
     }
     result = {"step": 4, "score": "mcm", "threshold": THRESHOLD, "metrics": {}}
     path.parent.mkdir(parents=True, exist_ok=True)

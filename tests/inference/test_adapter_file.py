@@ -29,7 +29,7 @@ def test_the_metadata_is_complete(made):
     about = adapter_of_run(path).metadata
     assert about["classes"] == CLASSES and about["prompt"] == "a photo of a"
     assert about["version"] == __version__ and about["versions"]["torch"] == torch.__version__
-    assert about["data"] == {"name": "pile", "fingerprint": "f" * 64, "n": 10}
+    assert about["data"] == {"name": "photos", "fingerprint": "f" * 64, "n": 10}
     assert about["weights"] == model.backbone.fingerprint and len(about["weights"]) == 64
     assert about["architecture"]["embed_dim"] == 16 and about["image_size"] == 32
     assert {

@@ -34,10 +34,10 @@ class BorderlineImage:
     before: str
     now: str
     confidence: float  # max softmax at the logit scale, now
-    changed_at: tuple[int, ...]  # steps at which the prediction changed
 
     @property
     def changed(self) -> bool:
+        """Whether the prediction now differs from step 0."""
         return self.now != self.before
 
 
@@ -120,17 +120,8 @@ def borderline_images(snapshot: Snapshot) -> list[BorderlineImage]:
     events = snapshot.evaluations
     found = []
     for place, now in enumerate(events[-1]["canaries"]):
-        predictions = [(e["step"], e["canaries"][place]["answer"]) for e in events]
-        flips = tuple(
-            step
-            for (_, old), (step, new) in zip(predictions, predictions[1:], strict=False)
-            if new != old
-        )
-        found.append(
-            BorderlineImage(
-                now["image"], predictions[0][1], now["answer"], now["confidence"], flips
-            )
-        )
+        before = events[0]["canaries"][place]["answer"]
+        found.append(BorderlineImage(now["image"], before, now["answer"], now["confidence"]))
     return found
 
 

@@ -18,8 +18,7 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 
 SCORED = "scored"  # subfolder of a run: checkpoints scored on request
-# The image sets of a run, the labeled test set first.
-PARTS = {"holdout": "its test set", "pool": "the pool it was adapted to"}
+PARTS = ("holdout", "pool")  # the labeled test set first
 
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it

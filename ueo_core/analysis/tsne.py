@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ueo_core.analysis.pca_map import Map, near_anchors
 from ueo_core.analysis.run_result import SCORED, Inspection, read_features
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_bytes
 
 ITERATIONS = 1000
 FEWEST = 4  # so many images or fewer cannot be embedded
@@ -64,11 +65,7 @@ def compute_tsne(
             progress(before + done, total)
 
         points = _in_child(read_features(folder, part, s), _kept(folder, part, 0), tell, check)
-        path = _path(folder, part, s)
-        path.parent.mkdir(exist_ok=True)
-        beside = path.with_name(path.name + ".part")
-        save_file({"points": points}, beside)
-        os.replace(beside, path)
+        write_bytes(_path(folder, part, s), save({"points": points}))
 
 
 def _path(folder: RunFolder, part: str, step: int) -> Path:

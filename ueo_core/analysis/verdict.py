@@ -153,8 +153,8 @@ def paired(
 
 def judge(part: SetResult, score: str, classes, seed: int = 0) -> Verdict:
     """The verdict on one set of a run."""
-    different = int((part.prediction["before"] != part.prediction["after"]).sum())
-    changed = f"{different:,} of {len(part):,} predictions changed."
+    n_changed = int((part.prediction["before"] != part.prediction["after"]).sum())
+    changed = f"{n_changed:,} of {len(part):,} predictions changed."
     collapse = _collapse(part)
     if not part.labeled:
         return Verdict(

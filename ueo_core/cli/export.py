@@ -40,10 +40,10 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
             "bytes": out.stat().st_size
         }
     threshold = threshold_of(args, adapter_file)
-    images, found = _predictions(args, adapter_file, tick)
+    images, predictions = _images_and_predictions(args, adapter_file, tick)
     data |= {"images": len(images), "threshold": threshold}
     if args.what == "csv":
-        unknown = found.write_csv(out, threshold)
+        unknown = predictions.write_csv(out, threshold)
         return [f"{len(images)} images, {unknown} of them unknown, in {out}"], data | {
             "unknown": unknown
         }
@@ -51,7 +51,7 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         made = export_sorted(
             out,
             images,
-            found,
+            predictions,
             threshold,
             originals,
             lambda done, total: tick(f"{done} of {total} images written"),
@@ -89,10 +89,10 @@ def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> No
         ) from None
 
 
-def _predictions(
+def _images_and_predictions(
     args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker
 ) -> tuple[ImageSet, Predictions]:
-    """The images to export and what the model says of them: a source's, else the run's pool."""
+    """The images to export and their predictions: of a source, else of the run's pool."""
     if args.source:
         images, _, found = ask(args, adapter_file, tick)
         return images, Predictions(

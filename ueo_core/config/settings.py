@@ -237,9 +237,9 @@ DEVICES, MODES, PRECISIONS, TRAINED_PARTS, WEIGHT_TEMPERATURES = (
     for name in ("device", "mode", "precision", "trained", "weight_temperature")
 )
 
-# The teaching models are small, so they need far larger rates than CLIP; layer norms move less at
-# a given rate than batch norms. Chosen on seeds below 505 of the built-in problem's default: at a
-# third of these rates InfoMax is level with UEO, at twice the rates UEO itself breaks now and then.
+# The teaching models are small, so they need far larger rates than CLIP; layer normalization changes
+# less at a given rate than batch normalization. Chosen on seeds below 505 of the default built-in
+# problem: at a third of these rates InfoMax equals UEO, at twice the rates UEO sometimes fails.
 DRAWINGS_PRESETS = {
     "drawings-resnet": {"epochs": 10, "lr": 0.6},
     "drawings-vit": {"epochs": 14, "lr": 3.0},

@@ -7,7 +7,10 @@ from pathlib import Path
 from ueo_core.utils.paths import ASSETS
 
 # Small teaching models for drawings, shipped with the package.
-DRAWINGS = {"drawings-resnet": "ResNet, batch norms", "drawings-vit": "ViT, layer norms"}
+DRAWINGS = {
+    "drawings-resnet": "ResNet, batch normalization",
+    "drawings-vit": "ViT, layer normalization",
+}
 SUGGESTED_TAG = "openai"
 # Listed first; every other open_clip name works as well. What open_clip says of their weights is
 # repeated here, because it can only be asked with torch, which takes seconds.

@@ -47,7 +47,7 @@ SMALL = 40  # images' worth of time of a method on cached features
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """A case that is made when its turn comes, and its sizes, by which time is estimated."""
+    """A case by its sizes, which estimate its time; `make` returns the case when its turn comes."""
 
     shift: str
     seed: int
@@ -104,7 +104,7 @@ def folder_plan(
     cases = []
     for shift in shifts:
         for seed in seeds:
-            case = folder.case(shift, seed)
+            case = folder.case(shift, seed)  # indices only; its sizes are needed now
 
             def make(case: Case = case) -> Case:
                 return case

@@ -14,13 +14,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ueo_core import __version__
 from ueo_core.analysis.hand_estimates import estimate_by_hand, judge_by_hand
 from ueo_core.analysis.hand_labels import load_hand_labels
-from ueo_core.analysis.run_result import PARTS, Inspection, read_inspection
+from ueo_core.analysis.run_result import Inspection, read_inspection
 from ueo_core.analysis.verdict import Verdict, judge
 from ueo_core.config.methods import METHODS
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.report import sections
-from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.utils.durations import clock
@@ -109,7 +109,7 @@ def _about(opened: Inspection, adapter_file: AdapterFile) -> str:
     found = (
         f"CLIP ({Path(meta['backbone']).name.removesuffix('.json')}) adapted by "
         f"{METHODS[opened.method].title} to {opened.parts['pool'].reference['n']:,} unlabeled images "
-        f"for {len(opened.classes)} classes{made}. Scored on {PARTS[part.name]}: {len(part):,} images"
+        f"for {len(opened.classes)} classes{made}. Scored on {IMAGE_SETS[part.name]}: {len(part):,} images"
     )
     if part.labeled:
         found += f", {part.n_id:,} of the classes (known) and {part.n_ood:,} of none (unknown)"

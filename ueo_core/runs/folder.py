@@ -27,6 +27,8 @@ REBUILT = (
     "The file state.json was damaged, and the state was rebuilt from what else is there: resume to "
     "continue from the last checkpoint."
 )
+# The image sets of a run by their key in its config, as sentences name them.
+IMAGE_SETS = {"pool": "the pool it was adapted to", "holdout": "the labeled test set"}
 # A click and the worker may change the state of a run at the same time.
 _CHANGING = threading.RLock()
 

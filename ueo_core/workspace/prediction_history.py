@@ -7,14 +7,13 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ueo_core.analysis.run_result import PARTS
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
 from ueo_core.data.sources import within_roots
 from ueo_core.data.store import Store
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.inference.predictions import Predictions
-from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace import prediction_cache
@@ -56,7 +55,7 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
         not adapter_file.guarded or adapter_file.own_predictions.is_file()
     ):
         config = RunFolder(adapter_file.run).config
-        for part, kind in reversed(PARTS.items()):
+        for part, kind in IMAGE_SETS.items():
             if config.get(part):
                 title = f"{config[part]['name']}: {kind}"
                 found.append(ClassifiedSet(part, title, config[part], config["created"]))
@@ -66,7 +65,7 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
 def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Predictions:
     """The predictions for one of `classified_sets`. UserError when images or predictions are gone."""
     names = what.images().names
-    own = what.id in PARTS
+    own = what.id in IMAGE_SETS
     folder = adapter_file.path.parent
     path = adapter_file.own_predictions if own else prediction_cache.path(folder, what.id)
     try:
@@ -147,5 +146,5 @@ def _keep(
 
 def delete_predictions(adapter_file: AdapterFile, what: ClassifiedSet) -> None:
     """Delete the predictions for a newly classified set; its images stay in the store until a clean-up."""
-    if what.id not in PARTS:
+    if what.id not in IMAGE_SETS:
         prediction_cache.path(adapter_file.path.parent, what.id).unlink(missing_ok=True)

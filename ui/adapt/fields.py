@@ -8,13 +8,13 @@ from ueo_core.config.setting_fields import Setting
 from ueo_core.config.settings import SETTINGS
 from ui.common.learn_link import why
 
-# Every setting but backbone, weights and method, which have their own places.
+# Every setting but backbone, weights and method, which have widgets of their own.
 FIELDS = {name: about for name, about in SETTINGS.items() if about.on_page}
-WHY = {
+LEARN_TOPICS = {  # setting → its topic on Learn
     "trade": "trade",
     "weight_temperature": "temperature",
     "trained": "trained",
-}  # topics of Learn
+}
 
 
 def key(field: str) -> str:
@@ -28,8 +28,8 @@ def draw() -> dict[str, Any]:
     for number, (field, about) in enumerate(FIELDS.items()):
         with columns[number % 3]:
             values[field] = _widget(field, about)
-            if field in WHY:
-                why(WHY[field])
+            if field in LEARN_TOPICS:
+                why(LEARN_TOPICS[field])
     return values
 
 

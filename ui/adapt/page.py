@@ -15,25 +15,25 @@ from ui.common.learn_link import why
 from ui.common.text import markdown
 
 TEACHING = {
-    "drawings-resnet": "teaching model, ResNet with batch norms",
-    "drawings-vit": "teaching model, ViT with layer norms",
+    "drawings-resnet": "teaching model, ResNet with batch normalization",
+    "drawings-vit": "teaching model, ViT with layer normalization",
 }
-# Offered at once; all other open_clip models join them when torch has been loaded.
+# Listed at once; the other open_clip models are listed once torch has been loaded.
 SUGGESTED = (("RN50-quickgelu", "openai"), ("ViT-B-16-quickgelu", "openai"))
-KEPT = "ueo.adapt"  # survives leaving the page, as its widgets do not
+KEPT = "ueo.adapt"  # the choices; the state of widgets is lost when the page is left
 
 
 def dataset() -> Dataset:
-    """The dataset to adapt to; stops the page with one button where there is none."""
-    there = list_datasets()
-    if not there:
+    """The dataset to adapt to; if none is ready, a button to the Data page, and the page stops."""
+    datasets = list_datasets()
+    if not datasets:
         st.info("There are no images yet. Add your own, or draw the built-in sample.")
         if st.button("Add images", type="primary", icon=":material/photo_library:"):
             st.switch_page("pages/1_Data.py")
         st.stop()
-    titles = {d.id: d.title for d in there}
+    titles = {d.id: d.title for d in datasets}
     wanted = shell.parameter("data")
-    st.session_state["adapt.data"] = wanted if wanted in titles else there[0].id
+    st.session_state["adapt.data"] = wanted if wanted in titles else datasets[0].id
     id = st.selectbox(
         "Dataset",
         list(titles),
@@ -47,15 +47,17 @@ def dataset() -> Dataset:
         if st.button("Add class names", type="primary", icon=":material/edit:"):
             st.switch_page("pages/1_Data.py", query_params={"data": id})
         st.stop()
-    held = f", and {chosen.holdout['n']:,} labeled test images to score" if chosen.holdout else ""
+    tests = (
+        f", and {chosen.holdout['n']:,} labeled test images for scoring" if chosen.holdout else ""
+    )
     st.caption(
         f"{chosen.pool['n']:,} unlabeled images, {len(chosen.classes)} classes "
-        f"({markdown(_some(chosen.classes))}){held}."
+        f"({markdown(_first_names(chosen.classes))}){tests}."
     )
     return chosen
 
 
-def _some(names: tuple[str, ...], shown: int = 8) -> str:
+def _first_names(names: tuple[str, ...], shown: int = 8) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
 
@@ -65,13 +67,13 @@ def _some(names: tuple[str, ...], shown: int = 8) -> str:
 
 def backbone() -> tuple[str, str | None]:
     """→ name and weights (tag, file, or None for a teaching model's own)."""
-    rows = _known()
+    rows = _open_clip_models()
     names = list(dict.fromkeys([*TEACHING, *(name for name, _ in SUGGESTED), *rows]))
     kept = st.session_state.get(KEPT, {})
-    asked = st.query_params.get("backbone")
-    if asked:  # a link asks for it once; from then on the list below decides
+    linked = st.query_params.get("backbone")
+    if linked:  # from a link: applied once, then the list below decides
         del st.query_params["backbone"]
-        st.session_state["adapt.backbone"] = asked
+        st.session_state["adapt.backbone"] = linked
         st.session_state.pop("adapt.preset", None)
     st.session_state.setdefault("adapt.backbone", kept.get("backbone") or names[0])
     if st.session_state["adapt.backbone"] not in names:
@@ -87,13 +89,13 @@ def backbone() -> tuple[str, str | None]:
         help="Any open_clip model, or the path of an open_clip config file (.json).",
     )
     if name in TEACHING:
-        right.selectbox("Weights", ["shipped with the studio"], disabled=True, key="adapt.shipped")
+        right.selectbox("Weights", ["included with the studio"], disabled=True, key="adapt.shipped")
         return name, None
     return name, _weights(right, name, rows.get(name, {}))
 
 
-def _weights(place, name: str, here: dict[str, bool]) -> str | None:
-    tags = list(here) or [tag for n, tag in SUGGESTED if n == name]
+def _weights(place, name: str, available: dict[str, bool]) -> str | None:
+    tags = list(available) or [tag for n, tag in SUGGESTED if n == name]
     kept = st.session_state.get(KEPT, {})
     first = kept.get("pretrained") if kept.get("backbone") == name else None
     key = f"adapt.pretrained.{name}"
@@ -105,11 +107,11 @@ def _weights(place, name: str, here: dict[str, bool]) -> str | None:
         tags,
         key=key,
         accept_new_options=shell.local(),
-        format_func=lambda t: f"{t}{_where(here.get(t))}",
+        format_func=lambda t: f"{t}{_availability(available.get(t))}",
         placeholder="A tag, or a checkpoint file",
         help="An open_clip tag, or the path of a checkpoint file (safetensors).",
     )
-    if tag in here and not here[tag]:
+    if tag in available and not available[tag]:
         st.caption(
             f"These weights are not on this machine; the run starts by downloading them "
             f"({markdown(tag)} for {markdown(name)})."
@@ -117,12 +119,12 @@ def _weights(place, name: str, here: dict[str, bool]) -> str | None:
     return tag
 
 
-def _where(available: bool | None) -> str:
-    return {True: " · on this machine", False: " · to download", None: ""}[available]
+def _availability(available: bool | None) -> str:
+    return {True: " · on this machine", False: " · not downloaded yet", None: ""}[available]
 
 
-def _known() -> dict[str, dict[str, bool]]:
-    """open_clip's models: name → tag → on this machine; empty until torch has been loaded."""
+def _open_clip_models() -> dict[str, dict[str, bool]]:
+    """open_clip's models: name → tag → whether it is on this machine; empty until torch has been loaded."""
     from ueo_core.models.hardware import this_machine
 
     job = shell.jobs().start("machine", "This machine", lambda job: this_machine())
@@ -136,10 +138,12 @@ def _known() -> dict[str, dict[str, bool]]:
 
 
 def _backbone_changed() -> None:
-    _fill(presets.preset(st.session_state.get("adapt.preset") or DEFAULT_PRESET, _name()))
+    _fill(
+        presets.preset(st.session_state.get("adapt.preset") or DEFAULT_PRESET, _chosen_backbone())
+    )
 
 
-def _name() -> str:
+def _chosen_backbone() -> str:
     return st.session_state["adapt.backbone"] or next(iter(TEACHING))
 
 
@@ -147,7 +151,7 @@ def _name() -> str:
 
 
 def settings(backbone: str, pretrained: str | None) -> Settings:
-    """The chosen settings; stops the page with a sentence where they are invalid."""
+    """The chosen settings; if they are invalid, an error, and the page stops."""
     _restore(backbone)
     left, right = st.columns(2)
     with left:
@@ -189,7 +193,7 @@ def settings(backbone: str, pretrained: str | None) -> Settings:
 
 
 def _restore(backbone: str) -> None:
-    """Fill the widgets on the first visit, from what was chosen before or from the preset."""
+    """Fill the widgets on the first visit, from earlier choices or from the preset."""
     if "adapt.preset" in st.session_state:
         return
     kept = st.session_state.get(KEPT, {})
@@ -201,7 +205,7 @@ def _restore(backbone: str) -> None:
 
 
 def _preset_changed() -> None:
-    _fill(presets.preset(st.session_state["adapt.preset"], _name()))
+    _fill(presets.preset(st.session_state["adapt.preset"], _chosen_backbone()))
 
 
 def _fill(chosen: Settings) -> None:

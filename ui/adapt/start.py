@@ -17,8 +17,8 @@ from ueo_core.workspace.start_run import default_title, start_run
 from ui.common import shell
 from ui.common.job_progress import poll
 
-# What a step's time depends on; passes, rates and seeds only multiply it or leave it.
-_COSTS = (
+# The settings that the time of a step depends on. Epochs multiply it; rates and seeds do not matter.
+_STEP_SETTINGS = (
     "backbone",
     "pretrained",
     "batch_size",
@@ -32,7 +32,7 @@ _COSTS = (
 
 
 def draw(dataset: Dataset, settings: Settings) -> None:
-    """The three parts, the button first."""
+    """Draw the start button, the time estimate and the command-line equivalent."""
     if run := st.session_state.pop("adapt.started", None):
         st.session_state["adapt.request"] = uuid.uuid4().hex
         shell.go_to_run(run)
@@ -45,7 +45,7 @@ def draw(dataset: Dataset, settings: Settings) -> None:
         st.code(command_line(dataset, settings), language="bash", wrap_lines=True)
         if not dataset.is_sample and "path" not in dataset.origin:
             st.caption(
-                "FOLDER is the place of these images on your disk; the page only has copies."
+                "Replace FOLDER with the location of these images on your disk; the studio has only copies."
             )
 
 
@@ -71,7 +71,7 @@ def _button(dataset: Dataset, settings: Settings) -> None:
 
 
 def _start(id: str, settings: Settings, request: str, title: str | None) -> None:
-    """A callback, so that a second click of the same button finds the first one's run."""
+    """A callback, so that a second click of the same button finds the run of the first."""
     try:
         dataset = open_dataset(id)
         run = start_run(shell.manager(), dataset, settings, request, title)
@@ -84,7 +84,7 @@ def _start(id: str, settings: Settings, request: str, title: str | None) -> None
 def _estimate(dataset: Dataset, settings: Settings) -> None:
     from ueo_core.workspace.time_estimate import estimate_time
 
-    values = {name: getattr(settings, name) for name in _COSTS}
+    values = {name: getattr(settings, name) for name in _STEP_SETTINGS}
     text = json.dumps([dataset.pool["set"], dataset.classes, values], sort_keys=True)
     key = f"estimate-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     busy = shell.manager().active() is not None
@@ -97,7 +97,8 @@ def _estimate(dataset: Dataset, settings: Settings) -> None:
             again=True,
         )
 
-    # A teaching model is probed in a second or two; a real one would be loaded, so it is asked for.
+    # A teaching model is measured in a second or two; any other takes longer to load, so only a
+    # click measures it.
     if shell.jobs().get(key) is None and settings.backbone.startswith("drawings-") and not busy:
         begin()
     job = shell.jobs().get(key)
@@ -106,7 +107,7 @@ def _estimate(dataset: Dataset, settings: Settings) -> None:
             "Measure how long it will take",
             icon=":material/timer:",
             on_click=begin,
-            help="Loads the model and takes a few real steps, which are discarded."
+            help="Loads the model and takes a few training steps, which are discarded."
             + (" A run is in progress, so both will be slower." if busy else ""),
         )
     else:
@@ -122,8 +123,8 @@ def _measured(job: Job, dataset: Dataset, settings: Settings) -> None:
         seconds = job.result.run_seconds(dataset, settings)
         st.markdown(
             f":material/timer: **About {duration(seconds)}** on {job.result.device.upper()}, plus loading the "
-            f"model: {job.result.step_seconds:.2g} s per step, measured on {job.result.measured_steps} "
-            "real steps."
+            f"model. Measured: {job.result.step_seconds:.2g} s per step, over "
+            f"{job.result.measured_steps} steps."
         )
         if hint := job.result.rate_hint(dataset, settings):
             st.warning(hint, icon=":material/speed:")

@@ -1,4 +1,4 @@
-"""Compare: which runs, the baselines to add, and the runs still in progress."""
+"""Compare: the choice of runs, baselines to queue, and runs in progress."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,11 @@ from ui.common.text import markdown
 
 KEY = "compare.runs"
 TICK = 1.0  # seconds
-BASELINES = ("infomax", "entmin")  # UEO without its weights, and also without H(p̄)
+BASELINES = ("infomax", "entmin")  # UEO without weights; without weights and H(p̄)
 
 
 def choose(entries: Sequence[RunEntry]) -> list[str]:
-    """The selection of runs, kept in `?runs=a,b,c`. → the chosen runs"""
+    """Draw the selection of runs, kept in `?runs=a,b,c`. → the chosen runs"""
     labels = entry_labels(entries)
     wanted = parameter("runs")
     if wanted is None:
@@ -28,7 +28,7 @@ def choose(entries: Sequence[RunEntry]) -> list[str]:
     else:
         runs = list(dict.fromkeys(r for r in wanted.split(",") if r))
         for run in [r for r in runs if r not in labels]:
-            _unavailable(run)
+            _warn_unavailable(run)
         runs = [r for r in runs if r in labels][:MOST]
     st.session_state[KEY] = runs
     st.multiselect(
@@ -43,8 +43,8 @@ def choose(entries: Sequence[RunEntry]) -> list[str]:
     return runs
 
 
-def _unavailable(run: str) -> None:
-    """Why a run of the URL cannot be shown."""
+def _warn_unavailable(run: str) -> None:
+    """Show why a run of the URL cannot be shown."""
     try:
         found = entry(manager(), run)
         text = f"“{found.title}” has no result yet (state: {found.state}), so it is not shown."
@@ -59,14 +59,14 @@ def baselines(entries: Sequence[RunEntry], chosen: list[str]) -> None:
         problem(text)
     finished = {e.run: e for e in entries if e.finished}
     with st.container(horizontal=True, vertical_alignment="center"):
-        usual = latest_together(entries)
-        if usual and chosen != usual:
+        latest = latest_together(entries)
+        if latest and chosen != latest:
             st.button(
-                "Select the latest on the same data",
+                "Select the latest runs on the same data",
                 icon=":material/history:",
                 on_click=_select,
-                args=(usual,),
-                help="The newest finished runs that share the data of the newest one.",
+                args=(latest,),
+                help="The newest finished runs on the same data as the newest one.",
             )
         bases = [r for r in chosen if r in finished] or list(finished)
         if bases:
@@ -109,7 +109,7 @@ def _baselines(bases: list[str], labels: dict[str, str]) -> None:
             f"the selected run took {duration(seconds)}."
         )
     else:
-        st.markdown("All of these runs exist or are in progress.")
+        st.markdown("All of these runs already exist or are in progress.")
     st.button(
         f"Queue {new} run{'s' * (new != 1)}" if new else "Show these runs",
         type="primary",
@@ -138,19 +138,19 @@ def _select(runs: list[str]) -> None:
 def in_progress(entries: Sequence[RunEntry]) -> None:
     """Chosen runs without a result yet, with their progress."""
     if entries:
-        runs = tuple(e.run for e in reversed(entries))  # first in, first out
+        runs = tuple(e.run for e in reversed(entries))  # as they were queued
         st.fragment(_tick, run_every=TICK, key="compare.live")(runs)
 
 
 def _tick(runs: tuple[str, ...]) -> None:
-    now = [manager().snapshot(run) for run in runs]
-    if any(s.state not in ("queued", "running", "stopping") for s in now):
+    snapshots = [manager().snapshot(run) for run in runs]
+    if any(s.state not in ("queued", "running", "stopping") for s in snapshots):
         st.rerun()
     with st.container(border=True, key="compare-in-progress"):
         st.markdown(
-            f"**{len(now)} run{'s' * (len(now) != 1)} in progress**; added to the comparison when finished."
+            f"**{len(snapshots)} run{'s' * (len(snapshots) != 1)} in progress**; added to the comparison when finished."
         )
-        for s in now:
+        for s in snapshots:
             left, right = st.columns([4, 1], vertical_alignment="center")
             words = [markdown(s.title), phase_sentence(s)]
             if s.steps:

@@ -14,11 +14,11 @@ from ui.common import charts
 from ui.common.shell import manager
 from ui.common.text import escaped
 
-# Okabe and Ito's colors; a dash and a symbol repeat each of them.
+# Okabe and Ito's colors; a dash and a symbol tell the lines apart without color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8797A8")
 DASHES = ("solid", [8, 4], [2, 3], [12, 3, 2, 3], [5, 2])
 SYMBOLS = ("circle", "triangle", "rect", "diamond", "roundRect")
-FIRST = ("Loss", "ACC", "AUC", "HM", "Same prediction")  # the default selection
+SHOWN_FIRST = ("Loss", "ACC", "AUC", "HM", "Same prediction")  # the default selection
 
 STYLE = """<style>
 .ueo-legend { display: flex; flex-wrap: wrap; gap: 0.3rem 1.4rem; font-size: 0.9rem; }
@@ -28,42 +28,42 @@ STYLE = """<style>
 
 
 def show(opened: Sequence[ComparedRun]) -> None:
-    """A chart per curve, a line per run; seeds of one group share their style."""
+    """A chart per metric, a line per run; the seeds of a group share a style."""
     st.subheader("Curves")
     found = {
         c.run: _curves(str(manager().folder(c.run).path), c.step, len(c.classes)) for c in opened
     }
-    there = [k for k in CURVES if any(k in curves for curves in found.values())]
-    if not there:
+    available = [k for k in CURVES if any(k in curves for curves in found.values())]
+    if not available:
         st.caption("These runs have no recorded events, so there are no curves.")
         return
-    default = [k for k in FIRST if k in there][:4]
+    default = [k for k in SHOWN_FIRST if k in available][:4]
     chosen = st.pills(
         "Show",
-        there,
+        available,
         selection_mode="multi",
         default=default,
-        key=f"compare.curves.{'ACC' in there}",
+        key=f"compare.curves.{'ACC' in available}",
     )
-    looks = _looks(opened)
+    styles = _styles(opened)
     names = compare.names(opened)
-    st.html(f'{STYLE}<div class="ueo-legend">{_legend(opened, names, looks)}</div>')
+    st.html(f'{STYLE}<div class="ueo-legend">{_legend(opened, names, styles)}</div>')
     for pair in (chosen[i : i + 2] for i in range(0, len(chosen), 2)):
         for column, name in zip(st.columns(2, gap="medium"), pair, strict=False):
             with column:
-                _chart(name, found, looks, compare.labels(opened))
+                _chart(name, found, styles, compare.labels(opened))
     probed = any("ACC" in c or "Same prediction" in c for c in found.values())
     st.caption(
-        "By step. Loss and entropies are of the batches"
+        "Horizontal axis: training step. Loss and entropies are those of each batch"
         + (
-            ", the others of a fixed sample of up to 256 images, measured after every epoch."
+            "; the others are measured after every epoch on a fixed sample of up to 256 images."
             if probed
             else "."
         )
     )
 
 
-def _chart(name: str, found: dict, looks: dict, labels: dict[str, str]) -> None:
+def _chart(name: str, found: dict, styles: dict, labels: dict[str, str]) -> None:
     unit, about = CURVES[name]
     lines = [
         charts.line(
@@ -77,7 +77,7 @@ def _chart(name: str, found: dict, looks: dict, labels: dict[str, str]) -> None:
         )
         for run, curves in found.items()
         if name in curves
-        for color, dash, symbol in [looks[run]]
+        for color, dash, symbol in [styles[run]]
     ]
     st.markdown(f"**{name}**: {about}")
     st.echarts_chart(
@@ -95,7 +95,7 @@ def _chart(name: str, found: dict, looks: dict, labels: dict[str, str]) -> None:
     )
 
 
-def _looks(opened: Sequence[ComparedRun]) -> dict[str, tuple]:
+def _styles(opened: Sequence[ComparedRun]) -> dict[str, tuple]:
     """Color, dash and symbol of every run; the same for the seeds of one group."""
     return {
         c.run: (COLORS[i % len(COLORS)], DASHES[i % len(DASHES)], SYMBOLS[i % len(SYMBOLS)])
@@ -104,10 +104,10 @@ def _looks(opened: Sequence[ComparedRun]) -> dict[str, tuple]:
     }
 
 
-def _legend(opened: Sequence[ComparedRun], names: dict[str, str], looks: dict) -> str:
+def _legend(opened: Sequence[ComparedRun], names: dict[str, str], styles: dict) -> str:
     found = []
     for group in groups(opened):
-        color, dash, _ = looks[group[0].run]
+        color, dash, _ = styles[group[0].run]
         seeds = f" ({len(group)} runs)" if len(group) > 1 else ""
         found.append(
             f'<span><i style="background: {_pattern(color, dash)}"></i>'
@@ -128,6 +128,6 @@ def _pattern(color: str, dash: str | list[int]) -> str:
     return f"repeating-linear-gradient(90deg, {', '.join(stops)})"
 
 
-@lru_cache(maxsize=32)  # step: a run that was trained longer has other curves
+@lru_cache(maxsize=32)  # step: after training longer, the curves are new
 def _curves(path: str, step: int, classes: int) -> dict:
     return compare_curves.curves(read_snapshot(RunFolder(path)), classes)

@@ -1,4 +1,4 @@
-"""Compare: the images for which two models differ, page by page."""
+"""Compare: the images for which the predictions of two models differ."""
 
 from collections.abc import Sequence
 
@@ -20,29 +20,29 @@ def show(opened: Sequence[ComparedRun]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         a = _choose("A", list(models), models)
-    of_a, predictions_a = models[a].compared_run, models[a].predictions
+    run_a, predictions_a = models[a].compared_run, models[a].predictions
     # Only models on the same images with the same class names can be compared.
-    others = [k for k, m in models.items() if k != a and m.compared_run.images == of_a.images]
+    others = [k for k, m in models.items() if k != a and m.compared_run.images == run_a.images]
     with right:
         b = _choose("B", others, models)
     predictions_b = models[b].predictions
-    allowed = pair_views(of_a.labeled)
+    allowed = pair_views(run_a.labeled)
     view = st.segmented_control(
         "Show",
         list(allowed),
         format_func=lambda k: allowed[k].title,
         default="differ",
         required=True,
-        key=f"compare.view.{of_a.labeled}",
+        key=f"compare.view.{run_a.labeled}",
         wrap=True,
     )
-    found = differing(view, predictions_a, predictions_b, of_a.truth)
+    found = differing(view, predictions_a, predictions_b, run_a.truth)
     total = len(found)
-    found, filtered = _filtered(found, of_a, predictions_a, predictions_b)
-    n = len(of_a.truth)
-    of = f"{len(found):,} of these {total:,}" if filtered else f"{total:,} of {n:,}"
-    st.caption(f"{of} images. {allowed[view].about} The most confident predictions come first.")
-    _grid(found, of_a, predictions_a, predictions_b, f"{a}.{b}.{view}")
+    found, filtered = _filtered(found, run_a, predictions_a, predictions_b)
+    n = len(run_a.truth)
+    count = f"{len(found):,} of these {total:,}" if filtered else f"{total:,} of {n:,}"
+    st.caption(f"{count} images. {allowed[view].about} The most confident predictions come first.")
+    _grid(found, run_a, predictions_a, predictions_b, f"{a}.{b}.{view}")
 
 
 def _choose(letter: str, options: list[str], models: dict[str, Model]) -> str:
@@ -85,7 +85,7 @@ def _filtered(found, run: ComparedRun, predictions_a, predictions_b):
 
 def _grid(found, run: ComparedRun, predictions_a, predictions_b, key: str) -> None:
     if not len(found):
-        st.caption("No image is like that.")
+        st.caption("No image matches.")
         return
     shown = page_indices(len(found), key=f"compare.page.{key}")
     cards = [_card(int(found[i]), run, predictions_a, predictions_b) for i in shown]

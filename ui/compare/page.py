@@ -30,7 +30,7 @@ NARROW = """<style>
 
 
 def show() -> None:
-    """Draw the page; `?view=` keeps which half is shown."""
+    """Draw the page; `?view=` holds the chosen view."""
     st.html(thumbs.STYLE + STYLE + NARROW)
     st.title("Compare")
     wanted = st.query_params.get("view")
@@ -67,17 +67,17 @@ def _runs() -> None:
 
 
 def _compare(runs: list[str]) -> None:
-    opened, part, score = _opened(runs)
+    opened = _opened(runs)
     if not opened:
         return
     for sentence in cautions(opened):
         st.warning(markdown(sentence), icon=":material/warning:")
-    table.show(opened, part, score)
+    table.show(opened)
     curves.show(opened)
     images.show(opened)
 
 
-def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
+def _opened(runs: list[str]) -> tuple[ComparedRun, ...]:
     """The runs on the chosen images with the chosen score; a warning for each that cannot be read."""
     folders = [manager().folder(run) for run in runs]
     parts, scores = parts_of(folders), SCORES
@@ -120,7 +120,7 @@ def _opened(runs: list[str]) -> tuple[tuple[ComparedRun, ...], str, str]:
                     f", {n_known:,} known (of {len(first.classes)} classes), {n_unknown:,} unknown"
                 )
         about.caption(text)
-    return tuple(found), part, score
+    return tuple(found)
 
 
 def _stamp(folder: RunFolder) -> int:
@@ -129,6 +129,6 @@ def _stamp(folder: RunFolder) -> int:
     return result.stat().st_mtime_ns if result.is_file() else 0
 
 
-@lru_cache(maxsize=64)  # 10,000 images are half a megabyte
+@lru_cache(maxsize=64)  # a run on 10,000 images takes half a megabyte
 def _compared_run(path: str, stamp: int, part: str, score: str) -> ComparedRun:
     return open_compared_run(RunFolder(path), part, score)

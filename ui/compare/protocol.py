@@ -35,22 +35,22 @@ from ui.common.text import markdown
 from ui.compare import protocol_result
 
 TICK = 1.0  # seconds
-FIRST = ("zero-shot", "ueo", "infomax", "entmin")  # what UEO is made of
-SOME = 2  # seeds, until a person chooses
+SHOWN_FIRST = ("zero-shot", "ueo", "infomax", "entmin")  # UEO and the baselines it extends
+DEFAULT_SEEDS = 2
 
 
 def show() -> None:
     """Choose, run and show; `?protocol=` keeps which one is shown."""
     st.markdown(
-        "Does UEO help on images like yours? A protocol adapts with several methods, in several category "
-        "shifts (which classes the pool really contains), over several seeds, and scores all of them on the "
-        "same test images. It needs labels; only the scoring reads them."
+        "Does UEO help on images like yours? A protocol adapts with several methods and seeds in several "
+        "category shifts (which classes the pool contains) and scores every result on the same test "
+        "images. It needs labels, which are used for scoring only."
     )
     kept = {study.id: study for study in studies()}
     wanted = parameter("protocol")
     if wanted and wanted not in kept:
         st.warning(
-            f"Protocol “{markdown(wanted)}”: there is none of that name; open one from the list."
+            f"Protocol “{markdown(wanted)}”: there is none of that name; open another, or configure a new one below."
         )
     chosen = kept.get(wanted)
     if kept:
@@ -68,20 +68,20 @@ def show() -> None:
     if text := st.session_state.pop("protocol.problem", None):
         problem(text)
     if chosen:
-        _shown(chosen)
+        _show_study(chosen)
     with st.expander(
         "New protocol, or more results of an existing one",
         icon=":material/add_chart:",
         expanded=chosen is None,
         key=f"protocol.new.{chosen is None}",
     ):
-        _new()
+        _new_protocol()
 
 
-# What is compared on what
+# A new protocol
 
 
-def _new() -> None:
+def _new_protocol() -> None:
     try:
         study = _choices()
     except UserError as error:
@@ -105,22 +105,24 @@ def _new() -> None:
         key="protocol-sizes",
     )
     rows = study_rows(study)
-    left = missing_rows(study, rows)
-    done = f", of which {len(study.keys) - left} are finished" if left < len(study.keys) else ""
+    missing = missing_rows(study, rows)
+    done = (
+        f", of which {len(study.keys) - missing} are finished" if missing < len(study.keys) else ""
+    )
     st.markdown(
         f"**{len(study.keys)} results** ({len(study.methods)} methods × {len(study.shifts)} category shifts × "
         f"{study.seeds} seeds){done}."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Run the protocol" if left else "Show the results",
+            "Run the protocol" if missing else "Show the results",
             type="primary",
             key="protocol.run",
-            icon=":material/play_arrow:" if left else ":material/visibility:",
+            icon=":material/play_arrow:" if missing else ":material/visibility:",
             on_click=_start,
             args=(study,),
         )
-        if left:
+        if missing:
             _estimate(study, rows)
     _command(study)
 
@@ -130,15 +132,15 @@ def _command(study: Study) -> None:
         st.code(study_commands(study), language="bash", wrap_lines=True)
         if not study.drawn:
             st.caption(
-                "FOLDER or TEST is the place of these images on your disk, one subfolder per class: the "
-                "command reads labels only from the folders."
+                "Replace FOLDER or TEST with the location of these images on your disk, with one subfolder "
+                "per class: the command reads labels from folder names only."
             )
 
 
 def _choices() -> Study:
-    """The study as the widgets have it; UserError where the images allow none."""
+    """The study chosen in the widgets; UserError if these images allow none."""
     datasets = {d.id: d for d in list_datasets() if measured_part(d)}
-    sources = {DRAWINGS: "Drawings, made on this machine"} | {
+    sources = {DRAWINGS: "Drawings, generated on this machine"} | {
         d.id: f"{d.title} ({d.pool['n']:,} images)" for d in datasets.values()
     }
     left, right = st.columns(2)
@@ -157,7 +159,7 @@ def _choices() -> Study:
             key="protocol.domain",
             index=list(DOMAINS).index(SHOWCASE_DOMAIN),
         )
-        title, marks = f"Drawings, {domain}", domain
+        title, fingerprint = f"Drawings, {domain}", domain
         name = st.segmented_control(
             "Backbone",
             list(TEACHING),
@@ -167,9 +169,9 @@ def _choices() -> Study:
             help="; ".join(f"{k}: {v}" for k, v in TEACHING.items()),
         )
     else:
-        title, marks = datasets[data].title, dataset_fingerprint(datasets[data])
+        title, fingerprint = datasets[data].title, dataset_fingerprint(datasets[data])
         by_share = right.toggle(
-            "Keep part of the folders as unknown",
+            "Treat part of the labels as unknown",
             key=f"protocol.share.{data}",
             value=not datasets[data].classes,
             help="As in the paper: the first 10 of every 13 labels, in alphabetical order, are the known "
@@ -191,18 +193,18 @@ def _choices() -> Study:
         "Methods",
         list(VARIANTS),
         selection_mode="multi",
-        default=list(FIRST),
+        default=list(SHOWN_FIRST),
         format_func=lambda m: VARIANTS[m].title,
         key="protocol.methods",
     )
     one, two, three, _ = st.columns(4)
-    usual = Settings.for_backbone(name)
-    seeds = one.number_input("Seeds", 1, MOST_STUDY_SEEDS, SOME, key="protocol.seeds")
+    defaults = Settings.for_backbone(name)
+    seeds = one.number_input("Seeds", 1, MOST_STUDY_SEEDS, DEFAULT_SEEDS, key="protocol.seeds")
     epochs = two.number_input(
         "Epochs",
         1,
         1000,
-        usual.epochs,
+        defaults.epochs,
         key=f"protocol.epochs.{name}",
         help="Passes over the pool. A changed number applies to every method that trains.",
     )
@@ -210,7 +212,7 @@ def _choices() -> Study:
         "Learning rate",
         0.0,
         100.0,
-        usual.lr,
+        defaults.lr,
         1e-4,
         "%.6f",
         key=f"protocol.lr.{name}",
@@ -219,7 +221,7 @@ def _choices() -> Study:
     return Study(
         data,
         title,
-        marks,
+        fingerprint,
         by_share,
         name,
         weights,
@@ -227,12 +229,12 @@ def _choices() -> Study:
         tuple(m for m in VARIANTS if m in methods),
         int(seeds),
         int(epochs),
-        None if lr == usual.lr else lr,
+        None if lr == defaults.lr else lr,
     )
 
 
 def _estimate(study: Study, rows: list[dict]) -> None:
-    """How long it will take: measured on request, since it loads the model and takes a few real steps."""
+    """The time estimate, measured on request: it loads the model and takes a few training steps."""
     key = f"protocol-estimate-{study.id}"
     job = jobs().get(key)
     if job is None:
@@ -261,11 +263,11 @@ def _measuring(key: str) -> None:
     job = jobs().get(key)
     if job is None or not job.running:
         st.rerun()
-    st.caption(":material/timer: Measuring: a few real steps …")
+    st.caption(":material/timer: Measuring a few training steps …")
 
 
 def _start(study: Study) -> None:
-    """A callback; while the study is running, the same click finds it."""
+    """A callback; while the study is running, a second click starts nothing."""
     try:
         save_study(study)
     except UserError as error:
@@ -290,16 +292,16 @@ def _delete(study: Study) -> None:
 # One study
 
 
-def _shown(study: Study) -> None:
+def _show_study(study: Study) -> None:
     job = jobs().get(f"protocol-{study.id}")
     rows = study_rows(study)
-    left = missing_rows(study, rows)
+    missing = missing_rows(study, rows)
     st.subheader(markdown(study.title))
     if job and job.running:
         st.fragment(_progress, run_every=TICK, key="protocol.live")(study, len(rows))
     elif job and job.error:
         problem(job.error)
-    if left and not (job and job.running):
+    if missing and not (job and job.running):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 "Continue",
@@ -310,7 +312,7 @@ def _shown(study: Study) -> None:
                 args=(study,),
             )
             st.caption(
-                f"{len(study.keys) - left} of {len(study.keys)} results are finished; it continues from them."
+                f"{len(study.keys) - missing} of {len(study.keys)} results are finished and will be kept."
             )
     if rows:
         protocol_result.show(study, rows)
@@ -318,7 +320,11 @@ def _shown(study: Study) -> None:
         with st.popover("Delete this protocol", icon=":material/delete:"):
             st.markdown(f"Delete the protocol and its {len(rows)} results? The images are kept.")
             st.button(
-                "Delete it", type="primary", key="protocol.delete", on_click=_delete, args=(study,)
+                "Delete protocol",
+                type="primary",
+                key="protocol.delete",
+                on_click=_delete,
+                args=(study,),
             )
 
 
@@ -326,7 +332,7 @@ def _progress(study: Study, known: int) -> None:
     job = jobs().get(f"protocol-{study.id}")
     rows = study_rows(study)
     if job is None or not job.running or len(rows) != known:
-        st.rerun()  # another row joins the table, or the last one has
+        st.rerun()  # to add a new result to the table, or because the job has ended
     words = [job.what or "Loading the model"]
     if job.seconds_left is not None:
         words.append(f"about {duration(job.seconds_left)} left")

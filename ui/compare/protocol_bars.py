@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from plotly.graph_objects import Bar, Figure
 from plotly.subplots import make_subplots
 
-# Okabe and Ito's colors, zero-shot gray; the pattern is the second channel.
+# Okabe and Ito's colors, zero-shot gray; patterns tell the bars apart without color.
 COLORS = ("#8797A8", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 PATTERNS = ("", "", "/", "\\", "x", ".", "-", "|", "+")
-PANEL = 190  # pixels
+PANEL_HEIGHT = 190  # pixels
 
 
 def bars(entries: Sequence[dict], metrics: Sequence[str], gain: bool) -> Figure:
-    """entries: as `protocol_table.summary` gives them. Whiskers: the deviation over the seeds."""
+    """entries: as `protocol.tables.summary` gives them. Error bars: sample standard deviation over the seeds."""
     figure = make_subplots(
         rows=len(metrics),
         cols=1,
@@ -23,7 +23,7 @@ def bars(entries: Sequence[dict], metrics: Sequence[str], gain: bool) -> Figure:
     shifts = list(dict.fromkeys(e["shift"] for e in entries))
     cells = {(e["method"], e["shift"]): e for e in entries}
     methods = {e["method"]: e["title"] for e in entries}
-    for place, metric in enumerate(metrics, start=1):
+    for row, metric in enumerate(metrics, start=1):
         for i, (method, title) in enumerate(methods.items()):
             found = [cells.get((method, shift)) for shift in shifts]
             figure.add_trace(
@@ -36,7 +36,7 @@ def bars(entries: Sequence[dict], metrics: Sequence[str], gain: bool) -> Figure:
                         "thickness": 1.2,
                     },
                     legendgroup=method,
-                    showlegend=place == 1,
+                    showlegend=row == 1,
                     marker={
                         "color": COLORS[i % len(COLORS)],
                         "pattern": {
@@ -49,14 +49,14 @@ def bars(entries: Sequence[dict], metrics: Sequence[str], gain: bool) -> Figure:
                     },
                     hovertemplate=f"{title}, %{{x}}: %{{y:.1f}}<extra>{metric.upper()}</extra>",
                 ),
-                row=place,
+                row=row,
                 col=1,
             )
     figure.update_yaxes(range=None if gain else [0, 100], ticksuffix="" if gain else " %")
     figure.update_layout(
         barmode="group",
         bargap=0.18,
-        height=110 + PANEL * len(metrics),
+        height=110 + PANEL_HEIGHT * len(metrics),
         margin={"l": 10, "r": 30, "t": 10, "b": 10},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
     )

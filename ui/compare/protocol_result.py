@@ -12,39 +12,39 @@ from ui.compare import protocol_bars
 
 METRICS = {"hm": "HM", "acc": "ACC", "auc": "AUC", "fpr95": "FPR95", "pool_hm": "HM on the pool"}
 BARS = ("acc", "auc", "hm")
-LESS_IS_BETTER = ("fpr95",)
+LOWER_IS_BETTER = ("fpr95",)
 
 
 def show(study: Study, rows: Sequence[dict]) -> None:
     """The results so far."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric = st.segmented_control(
-            "Figure",
+            "Metric",
             list(METRICS),
             format_func=METRICS.get,
             default="hm",
             required=True,
             key="protocol.metric",
         )
-        over = any(r["method"] == "zero-shot" for r in rows) and st.toggle(
+        gain = any(r["method"] == "zero-shot" for r in rows) and st.toggle(
             "Show the gain over zero-shot",
             key="protocol.gain",
             help="The difference at the same category shift and seed, in points.",
         )
         st.space("stretch")
         _downloads(study, rows)
-    entries = summary(differences_from(rows, "zero-shot") if over else rows)
-    st.html(_table(entries, metric, over))
-    unit = "points over zero-shot" if over else "percent"
+    entries = summary(differences_from(rows, "zero-shot") if gain else rows)
+    st.html(_table(entries, metric, gain))
+    unit = "percentage points above zero-shot" if gain else "percent"
     st.caption(
-        f"{METRICS[metric]} in {unit}, mean ± sample deviation over the seeds, last epoch. AUC by MCM "
-        "(unscaled cosines, T = 1); HM is the harmonic mean of ACC and AUC. ★: the best of a category shift, "
-        "without the oracle, which reads labels."
+        f"{METRICS[metric]} in {unit}, mean ± sample standard deviation over the seeds, last epoch. AUC by MCM "
+        "(unscaled cosines, T = 1); HM is the harmonic mean of ACC and AUC. ★: best of a category "
+        "shift, except the oracle, which uses labels."
     )
     with_bars = [m for m in BARS if any(e["mean"][m] is not None for e in entries)]
     st.plotly_chart(
-        protocol_bars.bars(entries, with_bars, over),
-        key=f"protocol-bars-{over}",
+        protocol_bars.bars(entries, with_bars, gain),
+        key=f"protocol-bars-{gain}",
         alt="Accuracy, AUC and HM of every method in every category shift.",
     )
     for row in rows:
@@ -54,7 +54,7 @@ def show(study: Study, rows: Sequence[dict]) -> None:
             )
 
 
-def _table(entries: Sequence[dict], metric: str, over: bool) -> str:
+def _table(entries: Sequence[dict], metric: str, gain: bool) -> str:
     shifts = list(dict.fromkeys(e["shift"] for e in entries))
     methods = {e["method"]: e["title"] for e in sorted(entries, key=_order)}
     cells = {(e["method"], e["shift"]): e for e in entries}
@@ -62,16 +62,16 @@ def _table(entries: Sequence[dict], metric: str, over: bool) -> str:
     body = ""
     for method, title in methods.items():
         found = [cells.get((method, shift)) for shift in shifts]
-        row = "".join(_cell(e, metric, over, best) for e in found)
+        row = "".join(_cell(e, metric, gain, best) for e in found)
         values = [e["mean"][metric] for e in found if e]
-        whole = len(values) == len(shifts) and None not in values
-        mean = f"{sum(values) / len(values):{'+' if over else ''}.1f}" if whole else "–"
+        complete = len(values) == len(shifts) and None not in values
+        mean = f"{sum(values) / len(values):{'+' if gain else ''}.1f}" if complete else "–"
         seeds = sorted({e["seeds"] for e in found if e})
         counts = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}"
         body += f"<tr><th>{escaped(title)}</th><td>{counts}</td>{row}<td>{mean}</td></tr>"
     head = "".join(f"<th>{escaped(shift)}</th>" for shift in shifts)
     return (
-        f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}<th>Mean of the shifts</th>'
+        f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}<th>Mean over shifts</th>'
         f"</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -88,14 +88,14 @@ def _best(entries: Sequence[dict], shift: str, metric: str) -> float | None:
         and e["mean"][metric] is not None
         and not VARIANTS[e["method"]].oracle
     ]
-    return (min if metric in LESS_IS_BETTER else max)(found) if len(found) > 1 else None
+    return (min if metric in LOWER_IS_BETTER else max)(found) if len(found) > 1 else None
 
 
-def _cell(entry: dict | None, metric: str, over: bool, best: dict) -> str:
+def _cell(entry: dict | None, metric: str, gain: bool, best: dict) -> str:
     if entry is None or entry["mean"][metric] is None:
         return "<td>–</td>"
     mean, deviation = entry["mean"][metric], entry["deviation"][metric]
-    text = f"{mean:{'+' if over else ''}.1f}" + ("" if deviation is None else f" ± {deviation:.1f}")
+    text = f"{mean:{'+' if gain else ''}.1f}" + ("" if deviation is None else f" ± {deviation:.1f}")
     wins = mean == best[entry["shift"]] and not VARIANTS[entry["method"]].oracle
     return f"<td><b>★ {text}</b></td>" if wins else f"<td>{text}</td>"
 
@@ -117,5 +117,5 @@ def _downloads(study: Study, rows: Sequence[dict]) -> None:
         "text/markdown",
         icon=":material/download:",
         key="protocol.md",
-        help="Means and deviations over the seeds.",
+        help="Means and sample standard deviations over the seeds.",
     )

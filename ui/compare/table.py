@@ -16,7 +16,7 @@ from ueo_core.analysis.paired_tests import (
 from ui.common.job_progress import DelayedProgress
 from ui.common.text import escaped, markdown
 
-HEADS = {  # figure → (title, unit, whether lower is better; None: neither)
+HEADS = {  # metric → (title, unit, whether lower is better; None: neither is)
     "acc": ("ACC", "%", False),
     "auc": ("AUC", "%", False),
     "hm": ("HM", "%", False),
@@ -26,15 +26,15 @@ HEADS = {  # figure → (title, unit, whether lower is better; None: neither)
 }
 
 
-def show(opened: Sequence[ComparedRun], part: str, score: str) -> None:
-    """All three sections."""
+def show(opened: Sequence[ComparedRun]) -> None:
+    """Draw the means, the tests and the differences in settings."""
     _means(opened)
     if any(c.labeled for c in opened):
         _tests(opened)
     else:
         st.info(
-            "No labels, so the runs cannot be ranked. Shown are how much each differs from zero-shot, and "
-            "where their predictions differ.",
+            "No labels, so the runs cannot be ranked. The table shows how many predictions of each are the "
+            "same as zero-shot's; the images with different predictions are below.",
             icon=":material/help:",
         )
     _every_run(opened)
@@ -56,7 +56,7 @@ def _means(opened: Sequence[ComparedRun]) -> None:
     )
     note = (
         "Runs that differ only in their seed share a row: mean ± sample standard deviation. "
-        "Time: training, with evaluations. "
+        "Time: training, including evaluations. "
     )
     if "acc" in shown:
         note += (
@@ -93,7 +93,7 @@ def _tests(opened: Sequence[ComparedRun]) -> None:
     progress = DelayedProgress("Running the tests")
     tests = against(opened, models[wanted], progress=progress)
     progress.clear()
-    apart = [names[c.run] for c in opened if c.benchmark != start.benchmark]
+    untested = [names[c.run] for c in opened if c.benchmark != start.benchmark]
     if not tests:
         st.info("No other run on the same images is selected. Select one above, or run baselines.")
     else:
@@ -105,14 +105,14 @@ def _tests(opened: Sequence[ComparedRun]) -> None:
         first = tests[0]
         correction = f" corrected for {len(tests)} tests at once (Holm)" if len(tests) > 1 else ""
         st.caption(
-            f"Against {markdown(reference)}. ↑, ↓: of n = {first.n_known:,} known images those that became "
+            f"Compared with {markdown(reference)}. ↑, ↓: how many of n = {first.n_known:,} known images became "
             f"right or wrong; p: {ACCURACY_TEST}, of ↑ against ↓{correction}. Intervals: 95 %, "
-            f"{INTERVAL}, n = {first.n_known + first.n_unknown:,}, seed 0. They cover the choice of images, "
-            "not of seeds."
+            f"{INTERVAL}, n = {first.n_known + first.n_unknown:,}, seed 0. They reflect the "
+            "sampling of images, not of seeds."
         )
-    if apart:
+    if untested:
         st.caption(
-            f":material/block: Not tested, as images, class names or labels differ: {markdown(', '.join(apart))}."
+            f":material/block: Not tested, because images, class names or labels differ: {markdown(', '.join(untested))}."
         )
 
 
@@ -144,26 +144,26 @@ def _p(value: float) -> str:
 def _every_run(opened: Sequence[ComparedRun]) -> None:
     """A row per run with the settings that differ, and a link to its Inspect page."""
     st.subheader("Differences in settings")
-    apart = differences(opened)
+    different = differences(opened)
     if len(opened) == 1:
         st.caption("Select a second run to see differences, or run baselines.")
-    elif not apart:
+    elif not different:
         st.caption("None: these runs have the same settings, images and class names.")
     rows = []
     for c in opened:
-        row = {"run": c.title, "look": f"Inspect?run={c.run}"}
+        row = {"run": c.title, "inspect": f"Inspect?run={c.run}"}
         for key in ("acc", "auc", "hm"):
             if (value := c.predictions["after"].metrics[key]) is not None:
                 row[HEADS[key][0]] = round(value, 1)
-        rows.append(row | {d.name: d.values[c.run] for d in apart})
+        rows.append(row | {d.name: d.values[c.run] for d in different})
     st.dataframe(
         rows,
         hide_index=True,
         column_config={
             "run": st.column_config.TextColumn(width=260),
-            "look": st.column_config.LinkColumn("", display_text="Inspect", width=70),
+            "inspect": st.column_config.LinkColumn("", display_text="Inspect", width=70),
         },
         key="compare-runs-table",
     )
-    if len(opened) > 1 and apart:
+    if len(opened) > 1 and different:
         st.caption("Settings that are the same for all runs are not listed.")

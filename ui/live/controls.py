@@ -70,7 +70,7 @@ def _act(run: str, action: str) -> None:
 
 
 def _try(click) -> None:
-    """Do what was clicked; show a refusal as a toast."""
+    """Do what was clicked; show an error as a toast."""
     try:
         click()
     except UserError as error:  # the run has changed since the page was drawn

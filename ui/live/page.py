@@ -74,7 +74,7 @@ def _watch(run: str, every: float | None, in_control: bool) -> None:
 def _tick(run: str, every: float | None) -> None:
     now = manager().snapshot(run)
     if pace(now) != every or st.session_state.pop("live.whole", False):
-        st.rerun()  # once: the page registers this fragment again, with or without a clock
+        st.rerun()  # once: the page registers this fragment again, with or without a timer
     facts = panels.facts(str(manager().folder(run).path))
     view = view_options.current()
     in_control = manager().viewers.watch(viewer()).steers
@@ -101,9 +101,7 @@ def _header(now: Snapshot, view: view_options.View) -> None:
         st.markdown(f"## {markdown(now.title)}", width="content")
         st.badge(title, icon=icon, color=color)
         st.space("stretch")
-        with st.container(
-            horizontal=True, width="content"
-        ):  # so that a narrow page wraps both or neither
+        with st.container(horizontal=True, width="content"):  # a narrow page wraps both or neither
             view_options.choices(view, now)
             view_options.present_button(view)
 
@@ -145,7 +143,7 @@ def _progress(now: Snapshot, view: view_options.View) -> None:
     if now.steps:
         words.append(f"step {now.step:,} of {now.steps:,}, epoch {now.epoch:,}")
     st.progress(share_done(now), text=" · ".join(words) or "Not started yet")
-    if view.present:  # the bar is enough for an audience
+    if view.present:  # an audience needs only the bar
         return
     speed, left, memory = now.images_per_second, now.seconds_left, now.peak_memory_mb
     with st.container(horizontal=True, key="live-figures"):

@@ -60,7 +60,7 @@ class Panel:
     """The data of a panel."""
 
     now: Snapshot
-    shown: Snapshot  # the same, with just the chosen steps in the curves
+    shown: Snapshot  # `now` with only the chosen steps in the curves
     about: Facts
     view: View
     size: int  # of the text, pixels
@@ -104,7 +104,7 @@ def draw(now: Snapshot, about: Facts, view: View, theme: str) -> None:
     _borderline_images(now, about)
 
 
-def _head(title: str, topic: str | None = None) -> None:
+def _heading(title: str, topic: str | None = None) -> None:
     """A panel's title. topic: of its "why?" link."""
     titled(f"**{title}**", topic) if topic else st.markdown(f"**{title}**")
 
@@ -119,7 +119,7 @@ def _chart(panel: Panel, name: str, spec: dict, alt: str) -> None:
 def _loss(panel: Panel) -> None:
     about, size = panel.about, panel.size
     first, last = panel.steps
-    _head("Loss and its two terms", "loss")
+    _heading("Loss and its two terms", "loss")
     _chart(
         panel,
         "loss",
@@ -143,11 +143,11 @@ def _loss(panel: Panel) -> None:
     st.caption(text)
 
 
-def _hills(panel: Panel) -> None:
+def _score_distributions(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
-    _head("Score distributions, now and at step 0", "scores")
+    _heading("Score distributions, now and at step 0", "scores")
     found = score_densities(now)
-    floor = 1 / len(about.classes)
+    lowest = 1 / len(about.classes)
     _chart(
         panel,
         "hills",
@@ -160,22 +160,22 @@ def _hills(panel: Panel) -> None:
         text = (
             f"The blue curve (●, known) should move right, away from the orange one (▲, unknown). "
             f"{_probe(now)}; MCM: largest softmax of the unscaled cosines, T = 1; "
-            f"with {len(about.classes)} classes it is never below {floor:.4f}."
+            f"with {len(about.classes)} classes it is never below {lowest:.4f}."
         )
     else:
         text = (
             f"Two peaks suggest that the pool contains unknown images. {_probe(now)}; MCM: largest "
             f"softmax of the unscaled cosines, T = 1; with {len(about.classes)} classes it is never "
-            f"below {floor:.4f}."
+            f"below {lowest:.4f}."
         )
     st.caption(text)
 
 
-def _signs(panel: Panel) -> None:
+def _metrics_by_epoch(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
     labeled = has_labels(now)
     unscored = not now.evaluations
-    _head("Metrics by epoch" if labeled or unscored else "Indicators without labels, by epoch")
+    _heading("Metrics by epoch" if labeled or unscored else "Indicators without labels, by epoch")
     signs = progress_signs(panel.shown, len(about.classes)) if panel.shown.evaluations else {}
     first, last = panel.steps
     _chart(
@@ -195,8 +195,8 @@ def _signs(panel: Panel) -> None:
         text = "Appears with the first evaluation."
     else:
         text = (
-            f"{values}. Same prediction: unchanged since step 0. Spread: entropy of the mean prediction; near 0 "
-            "all predictions are one class, a collapse. Uncertainty: mean entropy as a share of log C. "
+            f"{values}. Same prediction: unchanged since step 0. Spread: entropy of the mean prediction; near 0, "
+            "all predictions are one class (collapse). Uncertainty: mean entropy as a share of log C. "
             f"{_probe(now)}. The axis may not start at 0."
         )
     st.caption(text)
@@ -204,7 +204,7 @@ def _signs(panel: Panel) -> None:
 
 def _weights(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
-    _head("Image weights, fixed before step 1", "weights")
+    _heading("Image weights, fixed before step 1", "weights")
     found = weight_bars(now)
     if found is None:
         spec, text = (
@@ -218,7 +218,7 @@ def _weights(panel: Panel) -> None:
         scaled = about.settings.weight_temperature == "scaled"
         text = (
             f"Range of the data: {low:.{digits}f} to {high:.{digits}f}. w(x) is the largest "
-            f"softmax of the zero-shot model, {'at its logit scale' if scaled else 'of unscaled cosines, T = 1'}."
+            f"softmax of the zero-shot model, {'at its logit scale' if scaled else 'on unscaled cosines, T = 1'}."
         )
         if not METHODS[about.settings.method].weighted:
             text += f" {METHODS[about.settings.method].title} does not use them: every image has the same weight."
@@ -228,7 +228,7 @@ def _weights(panel: Panel) -> None:
 
 def _change(panel: Panel) -> None:
     size = panel.size
-    _head("Change by layer", "trained")
+    _heading("Change by layer", "trained")
     steps, layers, values = change_by_layer(panel.shown)
     _chart(
         panel,
@@ -248,7 +248,7 @@ def _batch(panel: Panel) -> None:
 
 def last_batch(now: Snapshot, about: Facts) -> None:
     """The images of a run's last batch with the highest and the lowest weight; Learn shows them, too."""
-    _head("Last batch: highest and lowest weights")
+    _heading("Last batch: highest and lowest weights")
     rows = []
     weighted = METHODS[about.settings.method].weighted
     for title, key in (("Highest weight", "most"), ("Lowest weight", "least")):
@@ -269,9 +269,9 @@ def _weight_lines(now: Snapshot, index: int, weighted: bool) -> list[str]:
 
 def _borderline_images(now: Snapshot, about: Facts) -> None:
     found = borderline_images(now)
-    changed = sum(c.changed for c in found)
+    changed = sum(image.changed for image in found)
     count = f": {changed} of {len(found)} predictions changed" if found else ""
-    _head(f"Borderline images{count}")
+    _heading(f"Borderline images{count}")
     if not found:
         st.html("<p>Appear after the measurement.</p>")
         return
@@ -285,7 +285,7 @@ def _borderline_images(now: Snapshot, about: Facts) -> None:
             lines.append(f'<span class="was">was {escaped(image.before)}</span>')
         if label is not None and image.now != label:
             truth = label if label in about.classes else f"{label} (unknown)"
-            lines.append(f'<span class="was">is {escaped(truth)}</span>')
+            lines.append(f'<span class="was">true class: {escaped(truth)}</span>')
         cards.append(thumbs.card(about.references[where], image.image, lines, image.changed))
     st.html(thumbs.strip(cards))
     st.caption(
@@ -308,8 +308,8 @@ def _probe(now: Snapshot) -> str:
 
 PANELS = {
     "loss": _loss,
-    "hills": _hills,
-    "signs": _signs,
+    "hills": _score_distributions,
+    "signs": _metrics_by_epoch,
     "weights": _weights,
     "change": _change,
     "batch": _batch,

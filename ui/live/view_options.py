@@ -1,4 +1,4 @@
-"""What of a run is shown and how; all of it is in the URL, so that a link reproduces the view."""
+"""What is shown of a run, and how; the URL holds all of it, so a link reproduces the view."""
 
 import re
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def current() -> View:
     return View(st.query_params.get("present") == "1", panels or PRESENTED, first, last)
 
 
-def _put(name: str, value: str | None) -> None:
+def _set_parameter(name: str, value: str | None) -> None:
     if value is None:
         st.query_params.pop(name, None)
     else:
@@ -61,7 +61,7 @@ def present_button(view: View) -> None:
 
 
 def _present(on: bool) -> None:
-    _put("present", "1" if on else None)
+    _set_parameter("present", "1" if on else None)
     st.session_state["live.whole"] = True  # rerun the page, not only the fragment
 
 
@@ -90,14 +90,14 @@ def choices(view: View, now: Snapshot) -> None:
                 key="live.span",
                 on_change=_zoom,
                 args=(now.steps,),
-                help="Applies to the curves and the layers. The URL keeps it, also while the run continues.",
+                help="Applies to the curves and the chart of layers. The URL keeps it, also while the run continues.",
             )
             st.button(
                 "Show all steps",
                 icon=":material/zoom_out_map:",
                 key="live.unzoom",
                 disabled=not zoomed,
-                on_click=_put,
+                on_click=_set_parameter,
                 args=("steps", None),
             )
         else:
@@ -106,10 +106,10 @@ def choices(view: View, now: Snapshot) -> None:
 
 def _choose_panels() -> None:
     chosen = st.session_state["live.panels"]
-    _put("panels", ",".join(chosen) if chosen and tuple(chosen) != PRESENTED else None)
+    _set_parameter("panels", ",".join(chosen) if chosen and tuple(chosen) != PRESENTED else None)
 
 
 def _zoom(steps: int) -> None:
     first, last = st.session_state["live.span"]
     whole = (first, last) == (0, steps) or first == last
-    _put("steps", None if whole else f"{first}-{last}")
+    _set_parameter("steps", None if whole else f"{first}-{last}")

@@ -16,19 +16,19 @@ _BROWSER_MB = 500  # a download is held in the server's memory; larger ones are 
 
 
 def images(
-    adapter_file: AdapterFile, what: ClassifiedSet, results: Predictions, threshold: float
+    adapter_file: AdapterFile, what: ClassifiedSet, predicted: Predictions, threshold: float
 ) -> None:
     """Downloads of the images shown, at the threshold chosen."""
     st.subheader("Export predictions")
     left, right = st.columns(2, border=True)
     with left:
         st.markdown(
-            f"**Predictions as a table.** {len(results):,} rows: image, prediction, confidence, score, and "
+            f"**Predictions as a table.** {len(predicted):,} rows: image, prediction, confidence, score, and "
             "whether it is unknown at the threshold above."
         )
         st.download_button(
             "Download the CSV",
-            data=lambda: results.csv(threshold),
+            data=lambda: predicted.csv(threshold),
             file_name="predictions.csv",
             mime="text/csv",
             icon=":material/table_view:",
@@ -36,10 +36,10 @@ def images(
             on_click="ignore",
         )
     with right:
-        _folders(what, results, threshold)
+        _folders(what, predicted, threshold)
 
 
-def _folders(what: ClassifiedSet, results: Predictions, threshold: float) -> None:
+def _folders(what: ClassifiedSet, predicted: Predictions, threshold: float) -> None:
     st.markdown(
         "**Images sorted into class folders**, with one for the unknown, as a zip of copies. Original "
         "files are used if they are still at the import location, otherwise the stored images, at "
@@ -52,7 +52,7 @@ def _folders(what: ClassifiedSet, results: Predictions, threshold: float) -> Non
         icon=":material/folder_zip:",
         key="use.zip.make",
         on_click=_begin,
-        args=(what, results, threshold),
+        args=(what, predicted, threshold),
     )
     made = st.session_state.get("use.made")
     if made is None or not made.path.is_file():
@@ -78,11 +78,11 @@ def _folders(what: ClassifiedSet, results: Predictions, threshold: float) -> Non
         st.code(str(made.path), language=None)
 
 
-def _begin(what: ClassifiedSet, results: Predictions, threshold: float) -> None:
+def _begin(what: ClassifiedSet, predicted: Predictions, threshold: float) -> None:
     start_job(
         JOB,
         "Sorting the images",
-        lambda job: sorted_zip(job, what.images(), results, threshold),
+        lambda job: sorted_zip(job, what.images(), predicted, threshold),
     )
     st.session_state.pop("use.made", None)
 

@@ -5,9 +5,9 @@ import uuid
 import streamlit as st
 
 from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.runs.folder import IMAGE_SETS
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import (
-    PARTS,
     ClassifiedSet,
     classified_sets,
     classify_path,
@@ -57,7 +57,7 @@ def chosen(adapter_file: AdapterFile) -> ClassifiedSet | None:
                 format_func=lambda id: f"{there[id].title} · {there[id].reference['n']:,} images",
             )
         ]
-        if what.id not in PARTS:
+        if what.id not in IMAGE_SETS:
             with st.popover("Delete", icon=":material/delete:"):
                 st.markdown(
                     "Delete these predictions? The images stay in the store until you clean it up."

@@ -18,7 +18,7 @@ JOB = "use.adapter"
 
 
 def chosen() -> AdapterFile | None:
-    """The model to use, to change by a list; None, said with one button, where there is none."""
+    """The model to use, to change by a list; None, and one button shown, where there is none."""
     if show_job(JOB, on_result=_imported):
         return None
     runs = [e for e in catalog(shell.manager()) if e.finished]

@@ -26,12 +26,12 @@ def show() -> None:
         if what is None:
             exports.model(adapter_file)
             return
-        results = predictions_of(adapter_file, what)
+        predicted = predictions_of(adapter_file, what)
     except UserError as error:
         shell.problem(error)
         exports.model(adapter_file)
         return
-    threshold = predictions.threshold(adapter_file, what, results)
-    predictions.predictions(what, results, threshold)
-    exports.images(adapter_file, what, results, threshold)
+    threshold = predictions.threshold(adapter_file, what, predicted)
+    predictions.predictions(what, predicted, threshold)
+    exports.images(adapter_file, what, predicted, threshold)
     exports.model(adapter_file)

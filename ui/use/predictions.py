@@ -20,15 +20,15 @@ ROWS = 10_000  # shown in the table; the CSV has all
 ORDERS = {"doubt": "lowest score first", "sure": "highest score first", "name": "by name"}
 
 
-def threshold(adapter_file: AdapterFile, what: ClassifiedSet, results: Predictions) -> float:
+def threshold(adapter_file: AdapterFile, what: ClassifiedSet, predicted: Predictions) -> float:
     """Draw the scores and a slider over them. → the threshold"""
     st.subheader("What counts as unknown")
-    limits = data_range(np.append(results.score, adapter_file.threshold))
+    limits = data_range(np.append(predicted.score, adapter_file.threshold))
     key = f"use.threshold.{adapter_file.digest[:12]}.{what.id}"
     left, right = st.columns([3, 2], gap="large")
     with left:
         chosen = threshold_chart(
-            {"images": results.score},
+            {"images": predicted.score},
             limits,
             st.session_state.get(key, adapter_file.threshold),
             key,
@@ -55,10 +55,10 @@ def threshold(adapter_file: AdapterFile, what: ClassifiedSet, results: Predictio
                     args=(key, at),
                     help="Measured on the labeled images of the run.",
                 )
-        unknown = int(results.unknown(chosen).sum())
+        unknown = int(predicted.unknown(chosen).sum())
         with st.container(horizontal=True):
-            st.metric("Images", f"{len(results):,}")
-            st.metric("Known", f"{len(results) - unknown:,}")
+            st.metric("Images", f"{len(predicted):,}")
+            st.metric("Known", f"{len(predicted) - unknown:,}")
             st.metric("Unknown", f"{unknown:,}")
         if chosen == float(adapter_file.threshold):
             st.caption(
@@ -89,10 +89,10 @@ def _accepting_known(adapter_file: AdapterFile) -> float | None:
         return None
 
 
-def predictions(what: ClassifiedSet, results: Predictions, limit: float) -> None:
+def predictions(what: ClassifiedSet, predicted: Predictions, limit: float) -> None:
     """The images with their predictions, page by page."""
     st.subheader("Predictions")
-    unknown = results.unknown(limit)
+    unknown = predicted.unknown(limit)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
             "As",
@@ -115,37 +115,37 @@ def predictions(what: ClassifiedSet, results: Predictions, limit: float) -> None
         )
         name = st.selectbox(
             "Predicted class",
-            range(-1, len(results.classes)),
+            range(-1, len(predicted.classes)),
             key="use.class",
             width=220,
-            format_func=lambda i: "all classes" if i < 0 else results.classes[i],
+            format_func=lambda i: "all classes" if i < 0 else predicted.classes[i],
         )
         order = st.selectbox(
             "Order", list(ORDERS), format_func=ORDERS.get, key="use.order", width=200
         )
-    keep = {"all": np.ones(len(results), bool), "known": ~unknown, "unknown": unknown}[which]
+    keep = {"all": np.ones(len(predicted), bool), "known": ~unknown, "unknown": unknown}[which]
     if name >= 0:
-        keep = keep & (results.prediction == name)
+        keep = keep & (predicted.prediction == name)
     found = np.flatnonzero(keep)
     if order != "name":
         found = found[
-            np.argsort(results.score[found] * (1 if order == "doubt" else -1), kind="stable")
+            np.argsort(predicted.score[found] * (1 if order == "doubt" else -1), kind="stable")
         ]
-    st.caption(f"{len(found):,} of {len(results):,} images")
+    st.caption(f"{len(found):,} of {len(predicted):,} images")
     if not len(found):
         st.info("No image matches at this threshold.", icon=":material/info:")
     elif view == "table":
-        _table(results, unknown, found)
+        _table(predicted, unknown, found)
     else:
         shown = page_indices(len(found), f"use.page.{what.id}.{which}.{name}.{order}")
-        cards = [_card(what, results, unknown, int(found[k])) for k in shown]
+        cards = [_card(what, predicted, unknown, int(found[k])) for k in shown]
         st.html(thumbs.strip(cards))
 
 
-def _card(what: ClassifiedSet, results: Predictions, unknown, i: int) -> str:
+def _card(what: ClassifiedSet, predicted: Predictions, unknown, i: int) -> str:
     prediction, sure = (
-        escaped(results.classes[results.prediction[i]]),
-        f"{100 * results.confidence[i]:.0f}&nbsp;%",
+        escaped(predicted.classes[predicted.prediction[i]]),
+        f"{100 * predicted.confidence[i]:.0f}&nbsp;%",
     )
     lines = [f'<span class="tag">{prediction}</span> {sure}']
     if unknown[i]:
@@ -154,20 +154,20 @@ def _card(what: ClassifiedSet, results: Predictions, unknown, i: int) -> str:
             f'<span class="was">closest: {prediction} {sure}</span>',
         ]
     return thumbs.card(
-        what.reference, i, [*lines, f'<span class="was">{escaped(results.names[i])}</span>']
+        what.reference, i, [*lines, f'<span class="was">{escaped(predicted.names[i])}</span>']
     )
 
 
-def _table(results: Predictions, unknown, found) -> None:
+def _table(predicted: Predictions, unknown, found) -> None:
     found = found[:ROWS]
-    digits = histograms.digits(*data_range(results.score))
+    digits = histograms.digits(*data_range(predicted.score))
     st.dataframe(
         {
-            "image": [results.names[i] for i in found],
-            "prediction": [results.classes[results.prediction[i]] for i in found],
+            "image": [predicted.names[i] for i in found],
+            "prediction": [predicted.classes[predicted.prediction[i]] for i in found],
             "unknown": unknown[found],
-            "confidence": 100 * results.confidence[found],
-            "score (MCM)": results.score[found],
+            "confidence": 100 * predicted.confidence[found],
+            "score (MCM)": predicted.score[found],
         },
         hide_index=True,
         height=460,
@@ -178,5 +178,5 @@ def _table(results: Predictions, unknown, found) -> None:
             "score (MCM)": st.column_config.NumberColumn(format=f"%.{digits}f"),
         },
     )
-    if len(results) > ROWS:
+    if len(predicted) > ROWS:
         st.caption(f"At most {ROWS:,} rows are shown; the CSV below has all.")

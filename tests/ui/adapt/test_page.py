@@ -1,4 +1,4 @@
-"""Adapt: choices to settings to one queued run."""
+"""Adapt: the choices become settings, and one run is queued."""
 
 from dataclasses import fields
 
@@ -18,7 +18,7 @@ from ui.common import shell
 
 @pytest.fixture
 def submitted(monkeypatch):
-    """Runs are made and not carried out; no probe, no look at the machine."""
+    """Runs are created but not executed; nothing is measured and the hardware is not read."""
     found = []
     monkeypatch.setattr(Manager, "submit", lambda self, f: found.append(f.id) or f.id)
     monkeypatch.setattr("ueo_core.workspace.time_estimate.estimate_time", lambda *a: None)
@@ -31,7 +31,7 @@ def settings_of(run: str) -> Settings:
 
 
 def test_every_setting_has_its_widget():
-    own = {"backbone", "pretrained", "method", "extensions"}  # further legs come later
+    own = {"backbone", "pretrained", "method", "extensions"}  # extensions are made on Live
     assert set(adapt_fields.FIELDS) | own == {f.name for f in fields(Settings)}
 
 
@@ -47,7 +47,7 @@ def test_without_class_names_there_is_one_button(app, submitted, small_sample): 
     assert [b.label for b in app.button] == ["Add class names"]
 
 
-def test_the_defaults_are_the_backbones_own(app, submitted, small_sample):  # noqa: F811
+def test_the_defaults_are_those_of_the_backbone(app, submitted, small_sample):  # noqa: F811
     sample = sample_dataset()
     at(app, "2_Adapt")
     button(app, "Start").click().run()
@@ -76,7 +76,7 @@ def test_choices_reach_the_run(app, submitted, small_sample):  # noqa: F811
     assert shell.manager().folder(submitted[0]).config["title"] == "My **run**"
 
 
-def test_another_backbone_brings_its_own_rates(app, submitted, small_sample):  # noqa: F811
+def test_another_backbone_has_other_learning_rates(app, submitted, small_sample):  # noqa: F811
     sample_dataset()
     at(app, "2_Adapt", backbone="RN50-quickgelu")
     assert app.selectbox(key="adapt.backbone").value == "RN50-quickgelu"
@@ -100,7 +100,7 @@ def test_a_second_click_finds_the_first_ones_run(app, submitted, small_sample): 
     assert submitted == [again]
 
 
-def test_images_that_are_gone_are_a_sentence(app, submitted, small_sample):  # noqa: F811
+def test_deleted_images_are_an_error(app, submitted, small_sample):  # noqa: F811
     sample = sample_dataset()
     at(app, "2_Adapt")
     Store(store_root()).delete(sample.pool["set"])

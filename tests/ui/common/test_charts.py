@@ -18,7 +18,7 @@ def test_known_and_unknown_differ_by_color_and_by_symbol_at_the_peak():
         assert (x, y) == (round(found.x[peak], 6), round(found.density[name][peak], 6))
 
 
-def test_step_0_is_dashed_and_hollow_beside_now():
+def test_step_0_is_dashed_and_hollow():
     values = np.array([0.1, 0.2, 0.3])
     then, now = charts.hill_chart(
         densities({"step 0 · all images": values, "now · all images": values + 0.1})
@@ -27,5 +27,5 @@ def test_step_0_is_dashed_and_hollow_beside_now():
     assert "areaStyle" in now and "areaStyle" not in then and "markPoint" not in then
 
 
-def test_nothing_is_drawn_of_no_hills():
+def test_without_densities_nothing_is_drawn():
     assert charts.hill_chart(None)["series"] == []

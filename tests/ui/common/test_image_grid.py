@@ -1,4 +1,4 @@
-"""Grids of thumbnails: pages, and captions that stay text."""
+"""Grids of thumbnails: pages, and captions that are escaped."""
 
 from streamlit.testing.v1 import AppTest
 

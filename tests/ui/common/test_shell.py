@@ -53,7 +53,7 @@ def test_another_home_has_another_manager(monkeypatch, tmp_path):
 
 
 def _succeeds(code: str) -> None:
-    """Run code in an interpreter of its own."""
+    """Run code in a new interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -64,7 +64,7 @@ def _succeeds(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_way_to_the_first_paint_imports_no_torch():
+def test_the_first_paint_imports_no_torch():
     """Every module of Start and the shell, as the page imports and uses them."""
     code = (
         "import sys\n"
@@ -98,7 +98,7 @@ def test_pages_load_without_torch_and_scikit_learn(modules):
     _succeeds(code)
 
 
-def test_notices_tell_state_progress_and_whether_it_was_seen():
+def test_notices_have_state_progress_and_whether_they_were_seen():
     manager = shell.manager()
     folder = create_run(manager.new_path(), Settings(), ["a", "b"], POOL, title="T")
     folder.set_state("finished", step=5, steps=10)
@@ -109,13 +109,15 @@ def test_notices_tell_state_progress_and_whether_it_was_seen():
     mark_seen(folder)
     assert notices(manager)[0].seen
     time.sleep(0.02)
-    folder.set_state("queued")  # a new state is news again
+    folder.set_state("queued")  # a new state has not been seen yet
     assert not notices(manager)[0].seen and notices(manager)[0].under_way
 
 
-def test_the_sidebar_tells_of_the_most_urgent_run_but_not_of_the_one_shown(monkeypatch):
+def test_the_sidebar_shows_the_most_urgent_run_but_not_the_one_on_the_page(monkeypatch):
     drawn = []
-    monkeypatch.setattr(type(shell.manager()), "_work", lambda self: None)  # no worker takes them
+    monkeypatch.setattr(
+        type(shell.manager()), "_work", lambda self: None
+    )  # no worker executes them
     for name, state in (("a", "paused"), ("b", "finished"), ("c", "failed"), ("d", "finished")):
         write_run(name, state=state)
     mark_seen(shell.manager().folder("d"))
@@ -128,7 +130,7 @@ def test_the_sidebar_tells_of_the_most_urgent_run_but_not_of_the_one_shown(monke
     assert set(shell._STATES) == set(STATES)
 
 
-def test_a_browser_is_known_again_under_every_mask_of_its_cookie():
+def test_a_browser_is_recognized_under_every_mask_of_its_cookie():
     first, again, other = (
         "2|af09120f|225cb247ff988339791f061094827b5b|1795549917",
         "2|5ff65a28|d2a3fa600f67cb1e89e04e37647d337c|1795549917",
@@ -149,9 +151,9 @@ def test_a_damaged_run_hides_no_other():
     assert RECENT > 1
 
 
-def test_untrusted_markdown_stays_text():
+def test_untrusted_markdown_is_escaped():
     name = "![x](http://evil.example/a.png) **b** <img src=x> `c` [l](d) # e :smile: $f$ ~g~ 1. | -"
     shown = markdown(name)
-    bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", shown)  # without what a backslash makes literal
+    bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", shown)  # without the escaped characters
     assert not set(bare) & set("![]()*<>`#:$~|_-"), bare
     assert re.sub(r"\\(.)", r"\1", shown) == name

@@ -61,7 +61,7 @@ def test_the_tests_are_those_of_the_core_against_zero_shot_and_against_a_run(app
     assert "n = 60" in plain(page.caption) and "exact McNemar" in plain(page.caption)
 
 
-def test_without_an_address_the_newest_runs_on_the_same_data_are_chosen(app, three):  # noqa: F811
+def test_without_runs_in_the_url_the_newest_runs_on_the_same_data_are_chosen(app, three):  # noqa: F811
     page = at(app, "5_Compare")
     assert page.multiselect(key="compare.runs").value == ["a", "b", "c"]
     page.multiselect(key="compare.runs").set_value(["a"]).run()
@@ -69,20 +69,20 @@ def test_without_an_address_the_newest_runs_on_the_same_data_are_chosen(app, thr
     assert "Select a second run" in plain(clean(page).caption)
     page.multiselect(key="compare.runs").set_value([]).run()
     assert "Choose the runs" in plain(clean(page).info)
-    button(page, "Select the latest on the same data").click().run()
+    button(page, "Select the latest runs on the same data").click().run()
     assert page.multiselect(key="compare.runs").value == ["a", "b", "c"]
 
 
-def test_names_of_runs_stay_text(app, three):  # noqa: F811
+def test_names_of_runs_are_escaped(app, three):  # noqa: F811
     page = at(app, "5_Compare", runs="a,c")
     assert "<b>★" in html(page) and "InfoMax · <b>" not in html(page)
 
 
-def test_different_data_is_a_sentence_and_nothing_is_tested_across(app, three):  # noqa: F811
+def test_runs_on_different_data_have_a_warning_and_are_not_tested(app, three):  # noqa: F811
     write_run("elsewhere", n=40, title="elsewhere")
     page = at(app, "5_Compare", runs="a,elsewhere")
     assert "2 different sets of images" in plain(page.warning)
-    assert "Not tested, as images" in plain(page.caption)
+    assert "Not tested, because images" in plain(page.caption)
     assert "★" not in html(page)
 
 
@@ -121,9 +121,9 @@ def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
 
 
 def test_baselines_are_queued_once_for_two_clicks(app, three, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(Manager, "_work", lambda self: None)  # they wait
+    monkeypatch.setattr(Manager, "_work", lambda self: None)  # they stay queued
     page = at(app, "5_Compare", runs="a")
-    assert "1 new run" in plain(page.markdown)  # InfoMax at the same seed is there already
+    assert "1 new run" in plain(page.markdown)  # InfoMax at the same seed exists already
     button(page, "Queue 1 run").click().run()
     first = shell.manager().queue()
     assert len(first) == 1 and shell.manager().folder(first[0]).settings.method == "entmin"
@@ -137,6 +137,6 @@ def test_baselines_are_queued_once_for_two_clicks(app, three, monkeypatch):  # n
 
 def test_the_curves_shown_first_are_curves():
     from ueo_core.analysis.compare_curves import CURVES
-    from ui.compare.curves import FIRST
+    from ui.compare.curves import SHOWN_FIRST
 
-    assert set(FIRST) <= set(CURVES)
+    assert set(SHOWN_FIRST) <= set(CURVES)

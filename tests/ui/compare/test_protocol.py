@@ -1,4 +1,4 @@
-"""The Protocol tab: choices, the table of the rows there are, downloads, going on."""
+"""The Protocol tab: choices, the table of results so far, downloads, continuing."""
 
 import re
 
@@ -28,7 +28,7 @@ def row_of(shift: str, seed: int, method: str, value: float) -> dict:
 
 
 def kept(values: dict) -> Study:
-    """A study on disk with rows by hand. values: (shift, seed, method) → every figure"""
+    """A study on disk with rows made by hand. values: (shift, seed, method) → every figure"""
     study = drawn(shifts=("closed", "open"), methods=("zero-shot", "ueo"), seeds=2)
     save_study(study)
     for (shift, seed, method), value in values.items():
@@ -58,7 +58,7 @@ def test_the_table_has_means_deviations_and_the_best_and_gains_are_paired(app): 
     study = kept(VALUES)
     page = at(app, "5_Compare", view="protocol", protocol=study.id)
     assert cells(page) == [
-        ["", "Seeds", "closed", "open", "Mean of the shifts"],
+        ["", "Seeds", "closed", "open", "Mean over shifts"],
         ["Zero-shot", "1–2", "52.0 ± 2.8", "★ 40.0", "46.0"],
         ["UEO", "1–2", "★ 63.0 ± 4.2", "39.0", "51.0"],
     ]
@@ -106,7 +106,7 @@ def test_the_command_line_follows_the_choices(app):  # noqa: F811
     )
 
 
-def test_an_unknown_protocol_is_said_and_a_failed_job_is_a_sentence(app, monkeypatch):  # noqa: F811
+def test_an_unknown_protocol_is_a_warning_and_a_failed_job_is_a_sentence(app, monkeypatch):  # noqa: F811
     page = at(app, "5_Compare", view="protocol", protocol="nowhere")
     assert "there is none of that name" in plain(page.warning)
     study = kept({})

@@ -87,7 +87,7 @@ def test_a_cell_of_too_many_classes_for_a_matrix_is_chosen(app, monkeypatch):  #
         )
 
 
-def test_an_unfinished_run_is_a_sentence(app):  # noqa: F811
+def test_an_unfinished_run_is_a_message(app):  # noqa: F811
     write_run("r", state="paused")
     assert "it has no result yet (state: paused)" in plain(at(app, "4_Inspect", run="r").info)
 
@@ -97,7 +97,7 @@ def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
 
 
 def section(page, name: str):
-    """The page with another of its tabs open."""
+    """The page with this tab open."""
     page.session_state["inspect.go"] = name
     return clean(page.run())
 
@@ -123,7 +123,7 @@ def test_a_checkpoint_that_has_been_scored_takes_the_place_of_the_final_model(ap
         float(f"{found[k]:.1f}") for k in ("acc", "auc", "hm", "fpr95", "ece")
     ]
     assert "the model after step 2, not the final one" in plain(page.caption)
-    # One that has not: a way to it, and nothing that looks like its numbers.
+    # One that has not been scored: a button for it, and none of its numbers.
     clean(page.select_slider(key="inspect.r.step").set_value(3).run())
     assert "after step 3 has not been scored yet" in plain(page.markdown)
     assert "<table" not in html(page) and not page.tabs

@@ -19,7 +19,7 @@ from ui.learn import live
 
 @pytest.fixture(scope="module")
 def learn(tmp_path_factory):
-    """The app at its Learn page, with a home of its own for the whole module."""
+    """The app at its Learn page, with one home folder for the whole module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UEO_STUDIO_HOME", str(tmp_path_factory.mktemp("home")))
         yield lambda **query: at(
@@ -140,8 +140,8 @@ def test_a_link_sets_the_threshold_and_its_sentence(learn):
     words = "".join(h.proto.body for h in app.get("html") if "learn-lead" in h.proto.body)
     data = sent(app, "ueo_learn_scores")
     assert data["place"] == 50 and data["movable"] and len(data["thresholds"]) == 101
-    said = data["thresholds"][50]["words"].replace(" %", "\u00a0%")
-    assert f'<span data-check="threshold">{said}</span>' in words
+    sentence = data["thresholds"][50]["words"].replace(" %", "\u00a0%")
+    assert f'<span data-check="threshold">{sentence}</span>' in words
 
 
 def test_a_link_sets_the_temperature_of_the_image(learn):

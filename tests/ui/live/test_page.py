@@ -1,4 +1,4 @@
-"""Live: every state has its sentence and the buttons of the state table."""
+"""Live: every state has its message and the buttons of the state table."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ LABELS = {action: controls.BUTTONS[action][0] for action in ACTIONS}
 
 @pytest.fixture(autouse=True)
 def one_viewer(monkeypatch):
-    """AppTest has no cookies to tell a browser by."""
+    """AppTest has no cookies to recognize a browser by."""
     for module in (live, controls):
         monkeypatch.setattr(module, "viewer", lambda: "me")
 
@@ -59,14 +59,14 @@ def test_a_button_acts_through_the_manager(app, monkeypatch):  # noqa: F811
     assert arguments == ("r", "step") and options == {"amount": 7, "viewer": "me"}
 
 
-def test_presentation_is_in_the_address_and_has_three_panels(app):  # noqa: F811
+def test_presentation_is_in_the_url_and_has_three_panels(app):  # noqa: F811
     write_run("r")
     page = at(app, "3_Live", run="r", present="1")
     assert len(page.get("echarts_chart")) == 3
     assert button(page, "Exit presentation")
 
 
-def test_an_unknown_run_is_one_sentence_and_names_are_not_markdown(app):  # noqa: F811
+def test_an_unknown_run_is_an_error_and_names_are_not_markdown(app):  # noqa: F811
     page = at(app, "3_Live", run="../../etc")
     assert "there is no run with this name" in page.error[0].value.replace("\\", "")
     write_run("r", title="**<img src=x>** $x$")
@@ -74,7 +74,7 @@ def test_an_unknown_run_is_one_sentence_and_names_are_not_markdown(app):  # noqa
     assert any(m.value == r"## \*\*\<img src\=x\>\*\* \$x\$" for m in page.markdown)
 
 
-def test_the_address_chooses_panels_and_steps(app):  # noqa: F811
+def test_the_url_chooses_panels_and_steps(app):  # noqa: F811
     write_run("r")
     page = at(app, "3_Live", run="r", present="1", panels="weights,loss,nonsense", steps="2-4")
     specs = {c.proto.alt.split(" ")[0]: json.loads(c.proto.spec) for c in page.get("echarts_chart")}
@@ -104,7 +104,7 @@ def test_while_another_browser_has_the_controls_all_buttons_are_disabled(app):  
 
 def test_queued_runs_are_listed_and_moved(app, monkeypatch):  # noqa: F811
     manager = shell.manager()
-    monkeypatch.setattr(type(manager), "_work", lambda self: None)  # no worker takes them
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)  # no worker executes them
     for name in ("a", "b"):
         manager.submit(write_run(name, state="queued", title=f"Run {name}"))
     page = at(app, "3_Live", run="b")
@@ -116,7 +116,7 @@ def test_queued_runs_are_listed_and_moved(app, monkeypatch):  # noqa: F811
     assert manager.queue() == ["b"] and manager.snapshot("a").state == "paused"
 
 
-def test_the_sidebar_tells_of_the_other_runs(app, monkeypatch):  # noqa: F811
+def test_the_sidebar_shows_the_other_runs(app, monkeypatch):  # noqa: F811
     manager = shell.manager()
     monkeypatch.setattr(type(manager), "_work", lambda self: None)
     for name, state in (("a", "paused"), ("b", "failed"), ("c", "finished")):

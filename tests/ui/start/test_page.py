@@ -11,7 +11,7 @@ from ueo_core.utils.paths import runs_root
 from ui.common import shell
 
 
-def test_start_paints_and_offers_one_click(app):  # noqa: F811
+def test_start_is_drawn_with_its_button(app):  # noqa: F811
     clean(app.run())
     assert button(app, "Watch it work now").proto.type == "primary"
     assert not app.header or app.header[0].value != "Your runs"
@@ -25,19 +25,19 @@ def test_a_double_click_makes_one_run_and_leads_to_live(app, small_sample, monke
     button(app, "Watch it work now").click().run()
     from ui.start import page
 
-    page._begin(request)  # what a second click's callback does
+    page._begin(request)  # what the callback of a second click does
     wait_for_job(f"watch-{request}")
     clean(app.run())
     assert len(submitted) == 1
     assert app.session_state["ueo.watch"] != request
     config = shell.manager().folder(submitted[0]).config
     assert config["request"] == request and config["settings"]["backbone"] == "drawings-resnet"
-    # Labels are kept apart from what a run is configured with.
+    # Labels are in a file of their own, not in the run's configuration.
     assert set(config["classes"]) <= set(NOUNS)
     assert "labels" not in config
 
 
-def test_a_failure_is_one_sentence_and_the_button_is_back(app, monkeypatch):  # noqa: F811
+def test_a_failure_is_an_error_and_the_button_is_enabled_again(app, monkeypatch):  # noqa: F811
     def refuse(*_, **__):
         raise UserError("sample: <b>no</b> *disk*; free some space.")
 
@@ -66,11 +66,11 @@ def test_a_fresh_session_is_taken_to_the_one_active_run(app, monkeypatch):  # no
     pool = {"n": 4, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
     taken = []
     monkeypatch.setattr(shell, "go_to_run", taken.append)
-    shell.manager()  # adopts what other processes left; this run is its own
+    shell.manager()  # takes over runs left by other processes; this run is its own
     folder = create_run(runs_root() / "r", Settings(), ["a", "b"], pool)
     assert folder.state["state"] == "queued"
-    with RunLock(folder.path):  # as the process does that has it in its queue
+    with RunLock(folder.path):  # as held by the process that has it in its queue
         clean(app.run())
         assert taken == ["r"]
         clean(app.run())
-        assert taken == ["r"]  # once: Start stays reachable
+        assert taken == ["r"]  # only once, so Start can still be opened

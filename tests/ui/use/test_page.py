@@ -26,7 +26,7 @@ from ui.common import shell
 from ui.use import images
 
 
-def said() -> Predictions:
+def predicted() -> Predictions:
     return Predictions(
         [f"{i:03d}.png" for i in range(80)], cosines_of(labels_of(80), 0.12, 1), CLASSES, SCALE
     )
@@ -47,7 +47,7 @@ def slider(page):
 def test_the_predictions_are_those_of_the_run_at_its_threshold(app):  # noqa: F811
     write_run("r")
     page = at(app, "6_Use", run="r")
-    unknown = int(said().unknown(THRESHOLD).sum())
+    unknown = int(predicted().unknown(THRESHOLD).sum())
     assert 0 < unknown < 80
     assert metrics(page) == {"Images": "80", "Known": str(80 - unknown), "Unknown": str(unknown)}
     assert any("unsupervised threshold (heuristic)" in c.value for c in page.caption)
@@ -55,9 +55,9 @@ def test_the_predictions_are_those_of_the_run_at_its_threshold(app):  # noqa: F8
     assert html(page).count('<span class="unknown">') == min(48, unknown)
     page.segmented_control(key="use.view").set_value("table").run()
     table = page.dataframe[0].value
-    order = np.argsort(said().score, kind="stable")[:unknown]
+    order = np.argsort(predicted().score, kind="stable")[:unknown]
     assert list(table["image"]) == [f"{i:03d}.png" for i in order]
-    assert list(table["score (MCM)"]) == list(said().score[order])
+    assert list(table["score (MCM)"]) == list(predicted().score[order])
 
 
 def test_the_threshold_that_accepts_95_percent_of_the_known(app):  # noqa: F811
@@ -65,9 +65,9 @@ def test_the_threshold_that_accepts_95_percent_of_the_known(app):  # noqa: F811
     page = at(app, "6_Use", run="r")
     button(page, "Accept 95 % of the known").click().run()
     truth = truth_from_labels(labels_of(80), CLASSES)
-    expected = threshold_at_tpr(said().score, truth)
+    expected = threshold_at_tpr(predicted().score, truth)
     assert slider(page).value == expected
-    assert metrics(clean(page))["Unknown"] == str(int(said().unknown(expected).sum()))
+    assert metrics(clean(page))["Unknown"] == str(int(predicted().unknown(expected).sum()))
 
 
 def test_without_labels_there_is_no_threshold_from_labels(app):  # noqa: F811
@@ -142,7 +142,7 @@ def test_the_zip_is_created_at_the_threshold(app):  # noqa: F811
     button(page, "Make the zip").click().run()
     wait_for_job("use.zip")
     page = clean(page.run())
-    unknown = int(said().unknown(THRESHOLD).sum())
+    unknown = int(predicted().unknown(THRESHOLD).sum())
     assert any(f"80 images, {unknown} of them unknown" in c.value for c in page.caption)
     made = page.session_state["use.made"]
     assert (made.images, made.unknown, made.originals, made.stored) == (80, unknown, 0, 80)
@@ -151,9 +151,9 @@ def test_the_zip_is_created_at_the_threshold(app):  # noqa: F811
 def test_old_zips_are_deleted(own_home):
     adapter_file = adapter_of_run(write_run("r").path)
     pool = classified_sets(adapter_file)[0]
-    first = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
+    first = sorted_zip(Job("k", "t"), pool.images(), predicted(), THRESHOLD)
     os.utime(first.path, (0, 0))
-    second = sorted_zip(Job("k", "t"), pool.images(), said(), THRESHOLD)
+    second = sorted_zip(Job("k", "t"), pool.images(), predicted(), THRESHOLD)
     assert list((own_home / "exports").iterdir()) == [second.path]
 
 
