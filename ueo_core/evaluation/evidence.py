@@ -135,7 +135,7 @@ def kept_predictions(m: Measured) -> float:
 def evidence(m: Measured) -> float:
     """The evidence by which models are ordered: crops, neighbors and confident images together. ≤ 3
 
-    The plain sum: weights that were fitted to the development worlds gained nothing that lasted.
+    The plain sum, without fitted weights.
     """
     return crop_consistency(m) + neighbor_consistency(m) + confident_consistency(m)
 
