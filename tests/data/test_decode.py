@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, JpegImagePlugin
 
 from ueo_core.data import decode as module
 from ueo_core.data.decode import decode, sniff, target_size
@@ -484,3 +484,73 @@ def test_premultiplied_alpha_lies_on_white(mode):
     clear = Image.new("RGBA", (4, 4), (10, 20, 30, 0)).convert("LA" if mode == "La" else "RGBA")
     image = clear.convert(mode)
     assert module._rgb_of(image)(image).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "factor"),
+    [
+        ((400, 300), (40, 30), 5),  # 10 / REDUCING_GAP
+        ((403, 301), (40, 30), 5),  # the last row and column of blocks are not whole
+        ((400, 300), (100, 75), 2),
+        ((400, 300), (101, 76), 1),  # less than twice the gap: in one step
+        ((400, 1200), (40, 100), 5),  # the side that is reduced less decides
+        ((1200, 400), (100, 40), 5),
+    ],
+)
+def test_a_reduction_averages_whole_blocks_and_then_resizes(size, wanted, factor):
+    g = np.random.default_rng(0)
+    image = Image.fromarray(g.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    if factor == 1:
+        expected = image.resize(wanted, Image.Resampling.BICUBIC)
+    else:
+        box = (0, 0, size[0] / factor, size[1] / factor)
+        expected = image.reduce(factor).resize(wanted, Image.Resampling.BICUBIC, box=box)
+    found = module._shrink(image, wanted)
+    assert found.mode == "RGB" and found.size == wanted
+    assert np.array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_the_bands_of_a_reduction_hold_so_many_bytes(monkeypatch):
+    heights = []
+    crop = Image.Image.crop
+    monkeypatch.setattr(module, "_BAND_BYTES", 4 * 400 * 5 * 7 + 3)
+    monkeypatch.setattr(
+        Image.Image, "crop", lambda self, box: heights.append(box[3] - box[1]) or crop(self, box)
+    )
+    module._shrink(Image.new("RGB", (400, 300)), (40, 30))
+    assert heights == [35] * 8 + [20]  # 7 rows of blocks of 5
+    heights.clear()
+    monkeypatch.setattr(module, "_BAND_BYTES", 1)
+    module._shrink(Image.new("RGB", (400, 20)), (40, 2))
+    assert heights == [5] * 4  # never less than one row of blocks
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_with_an_orientation_has_its_upright_size(orientation):
+    data = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    g = np.random.default_rng(0)
+    pixels = g.integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(data, "TIFF", exif=exif)
+    found = decoded(data.getvalue(), 30)
+    sideways = orientation >= 5
+    assert (found.width, found.height) == ((60, 90) if sideways else (90, 60))
+    assert found.pixels.shape == ((45, 30, 3) if sideways else (30, 45, 3))
+    assert found.format == "TIFF"
+
+
+def test_a_jpeg_is_drafted_at_no_less_than_twice_the_wanted_size(monkeypatch):
+    asked = []
+    draft = JpegImagePlugin.JpegImageFile.draft
+    monkeypatch.setattr(
+        JpegImagePlugin.JpegImageFile,
+        "draft",
+        lambda self, mode, size: asked.append((mode, size)) or draft(self, mode, size),
+    )
+    data = io.BytesIO()
+    Image.new("RGB", (401, 303)).save(data, "JPEG")
+    decoded(data.getvalue(), 33)
+    width, height = module.target_size(401, 303, 33)
+    gap = module.REDUCING_GAP
+    assert asked == [("RGB", (int(np.ceil(width * gap)), int(np.ceil(height * gap))))]
