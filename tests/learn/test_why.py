@@ -30,7 +30,7 @@ def test_the_pages_use_every_topic_and_no_other():
     for text in sources.values():
         if "ui.common.learn_link import" in text:
             used |= set(re.findall(r'why\("(\w+)"', text))
-            used |= set(re.findall(r'(?:titled|_head)\(.*, "(\w+)"\)', text))
-    from ui.adapt.fields import WHY as of_settings
+            used |= set(re.findall(r'(?:titled|_heading)\(.*, "(\w+)"\)', text))
+    from ui.adapt.fields import LEARN_TOPICS as of_settings
 
     assert used | set(of_settings.values()) == set(WHY)
