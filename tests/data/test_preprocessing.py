@@ -204,7 +204,7 @@ def test_features_of_another_fitting_are_other_features(tiny, tmp_path):
     found += [_file(images, b) for b in (tiny, replace(tiny, preprocessing=other))]
     assert len(set(found)) == 5
     # The name for the preprocessing of the original CLIP is what it was.
-    assert [path.name.count("-") for path in found] == [6, 6, 6, 3, 6]
+    assert [path.name.count("-") for path in found] == [7, 7, 7, 3, 7]
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ class Preprocessing:
         """For the metadata of an adapter; a square size is one number, as it always was."""
         return {
             "image_size": self.size[0] if self.is_square else list(self.size),
-            "mean": self.mean,
-            "std": self.std,
+            "mean": list(self.mean),
+            "std": list(self.std),
             "resize_mode": self.resize_mode,
             "interpolation": self.filter,
             "fill_color": self.fill,
