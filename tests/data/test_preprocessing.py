@@ -1,5 +1,6 @@
 """Every way to fit an image to a model's input, held to open_clip's own transform."""
 
+import json
 import shutil
 from dataclasses import replace
 from itertools import product
@@ -95,6 +96,35 @@ def test_a_gpu_makes_the_same_views(own):
         assert (view - one_by_one(image, crop, own)).abs().max() <= 1
 
 
+@pytest.mark.parametrize("mode", RESIZE_MODES)
+@pytest.mark.parametrize("shape", [(2, 900), (900, 2)])
+def test_an_image_that_is_very_long_keeps_one_row(tiny, mode, shape):
+    views = views_of(Arrays(2, size=shape), tiny, preprocessing(mode=mode))
+    assert views.evaluation(range(2)).shape == (2, 3, 32, 32)
+    assert min(fitted(*shape, preprocessing(mode=mode))[4:6]) >= 1
+
+
+@pytest.mark.parametrize("shape", [(52, 70), (70, 52), (33, 32), (20, 33), (32, 32), (400, 53)])
+def test_views_of_clips_own_fitting_are_what_they_were(tiny, shape):
+    """To the last bit, as torchvision makes them: resize and center crop; resized crop and flip."""
+    views = Views(images := Arrays(3, size=shape), tiny)
+    own = views.own
+    before = [torch.from_numpy(a).permute(2, 0, 1) for a in images.arrays]
+    bicubic = tv.InterpolationMode.BICUBIC
+
+    def normalized(made):
+        return tv.normalize(torch.stack(made).float().div_(255), list(own.mean), list(own.std))
+
+    whole = [tv.center_crop(tv.resize(i, [32], bicubic), [32, 32]) for i in before]
+    assert torch.equal(views.evaluation(range(3)), normalized(whole))
+    g, crops = np.random.default_rng(1), []
+    for image in before:
+        box = crop_box(*shape, 0.5, g)
+        view = tv.resized_crop(image, *box, [32, 32], bicubic)
+        crops.append(view.flip(-1) if g.random() < 0.5 else view)
+    assert torch.equal(views.training(range(3), np.random.default_rng(1)), normalized(crops))
+
+
 @every
 def test_crops_show_the_picture_without_its_padding(tiny, own):
     views = views_of(Arrays(3, size=(60, 180)), tiny, own)
@@ -150,9 +180,12 @@ def test_a_transform_of_open_clip_is_read_as_what_it_does(own):
 def test_an_adapter_tells_how_its_images_were_fitted():
     own = preprocessing((32, 40), "longest", "bilinear")
     assert own.as_adapted(own.to_json()) == own
+    # Its own values, where the model's configuration on this machine has others.
+    other = replace(own, size=(48, 48), mean=(0, 0, 0), std=(1, 1, 1), resize_mode="squash")
+    assert other.as_adapted(json.loads(json.dumps(own.to_json()))) == own
     # One of an earlier version: CLIP's own way, whatever the model's is.
     old = {"image_size": 32, "mean": own.mean, "std": own.std}
-    assert own.as_adapted(old) == preprocessing((32, 40), "shortest", "bicubic", 0)
+    assert own.as_adapted(old) == preprocessing((32, 32), "shortest", "bicubic", 0)
     with pytest.raises(UserError, match="its resize mode 5 is not known"):
         own.as_adapted({"resize_mode": 5})
 
@@ -166,9 +199,12 @@ def test_features_of_another_fitting_are_other_features(tiny, tmp_path):
     found = [
         _file(images, replace(tiny, preprocessing=preprocessing(mode=m))) for m in RESIZE_MODES
     ]
-    assert len(set(found)) == 3
-    # The names for CLIP's own fitting are what they were.
-    assert _file(images, tiny).name.count("-") == found[0].name.count("-") == 3
+    # Weights that were loaded with a tag have its mean and std; the same as a file do not.
+    other = replace(tiny.preprocessing, mean=(0.0, 0.0, 0.0))
+    found += [_file(images, b) for b in (tiny, replace(tiny, preprocessing=other))]
+    assert len(set(found)) == 5
+    # The name for the preprocessing of the original CLIP is what it was.
+    assert [path.name.count("-") for path in found] == [7, 7, 7, 3, 7]
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,14 @@ def score_checkpoints(
     # torch takes seconds to import; a page that only reads results must not wait for it.
     from ueo_core.models import backbones
     from ueo_core.models.adapted_clip import AdaptedCLIP
+    from ueo_core.runs.model_cache import as_begun
     from ueo_core.runs.scoring import Scorer
     from ueo_core.runs.worker import open_image_set
     from ueo_core.utils.memory import reuse_freed_memory
 
     settings, config, final = folder.settings, folder.config, final_step(folder)
-    backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
+    loaded = backbones.load(settings.backbone, settings.pretrained, settings.device)
+    backbone = as_begun(folder, loaded)
     model = AdaptedCLIP(backbone, config["classes"], settings.prompt)
     pool = open_image_set(config["pool"], backbone.store_side)
     held = config["holdout"]

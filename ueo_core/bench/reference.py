@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
 from torchvision import transforms
@@ -89,24 +90,25 @@ class PlainViews(torch.utils.data.Dataset):
     """Images, from files decoded at every access or PIL images in memory, as training views."""
 
     def __init__(self, images: Sequence[Path | Image.Image], built: Stock, training: bool):
-        size = built.preprocess["size"]
-        size = size if isinstance(size, int) else size[0]
-        bicubic = transforms.InterpolationMode.BICUBIC
-        if training:
-            place = [
-                transforms.RandomResizedCrop(size, scale=(0.5, 1.0), interpolation=bicubic),
-                transforms.RandomHorizontalFlip(),
-            ]
-        else:
-            place = [
-                transforms.Resize(size, interpolation=bicubic),
-                transforms.CenterCrop(size),
-            ]
-        mean, std = built.preprocess["mean"], built.preprocess["std"]
         self.images = images
-        self.transform = transforms.Compose(
-            [*place, transforms.ToTensor(), transforms.Normalize(mean, std)]
-        )
+        cfg = PreprocessCfg(**built.preprocess)
+        self.transform = image_transform_v2(cfg, is_train=False)
+        if training:
+            bilinear = cfg.interpolation == "bilinear"
+            self.transform = transforms.Compose(
+                [
+                    transforms.RandomResizedCrop(
+                        cfg.size,
+                        scale=(0.5, 1.0),
+                        interpolation=transforms.InterpolationMode(
+                            "bilinear" if bilinear else "bicubic"
+                        ),
+                    ),
+                    transforms.RandomHorizontalFlip(),
+                    transforms.ToTensor(),
+                    transforms.Normalize(cfg.mean, cfg.std),
+                ]
+            )
 
     def __len__(self) -> int:
         return len(self.images)

@@ -2,12 +2,15 @@
 
 store/features/<set>/<images>-<weights>-<side>-<device>.safetensors   (N, D) and the time to compute it
 
-The name also tells how a model fits its images, where it does not do so as CLIP.
+The name also tells a model's preprocessing, where it is not that of the original CLIP.
 
-Features depend only on the images and the original weights, not on class names or settings.
+Features depend only on the images, the original weights and the preprocessing, not on class names
+or settings.
 """
 
 import contextlib
+import hashlib
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,14 +55,15 @@ def _file(images: ImageSet, backbone: Backbone) -> Path:
         backbone.fingerprint[:16],
         str(images.short_side),
         backbone.device.type,
-        *_fitting(backbone.preprocessing),
+        *_preprocessing(backbone.preprocessing),
     )
     return images.features / f"{'-'.join(parts)}.safetensors"
 
 
-def _fitting(own: Preprocessing) -> tuple[str, ...]:
-    """How images are fitted, for a file's name; empty for CLIP's own way."""
+def _preprocessing(own: Preprocessing) -> tuple[str, ...]:
+    """A model's preprocessing, for a file's name; empty for that of the original CLIP."""
     if own.is_clips:
         return ()
     height, width = own.size
-    return f"{height}x{width}", own.resize_mode, own.filter, str(own.fill)
+    described = hashlib.sha256(json.dumps(own.to_json()).encode()).hexdigest()
+    return f"{height}x{width}", own.resize_mode, own.filter, described[:8]

@@ -182,7 +182,8 @@ def fitted(height: int, width: int, own: Preprocessing) -> Crop:
     else:
         among = max if own.resize_mode == "longest" else min
         ratio = among(height / own.size[0], width / own.size[1])
-        rows, columns = round(height / ratio), round(width / ratio)
+        # open_clip's transform fails where a very long image would have no row or column left.
+        rows, columns = (max(1, round(length / ratio)) for length in (height, width))
     y, x = (
         round((length - seen) / 2) if length >= seen else -((seen - length) // 2)
         for length, seen in zip((rows, columns), own.size, strict=True)

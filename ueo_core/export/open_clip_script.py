@@ -75,14 +75,16 @@ def fit(image):
     size, mode = about["image_size"], about.get("resize_mode", "shortest")
     how = F.InterpolationMode(about.get("interpolation", "bicubic"))
     rows, columns = [size, size] if isinstance(size, int) else size
-    if mode == "squash":
-        return F.resize(image, [rows, columns], how)
+    if mode == "squash":  # with Pillow, which rounds differently where one side shrinks more
+        how = Image.Resampling[how.name]
+        return F.pil_to_tensor(F.to_pil_image(image).resize((columns, rows), how))
     height, width = image.shape[1:]
     if mode == "shortest" and rows == columns:
         image = F.resize(image, [rows], how)
     else:
         ratio = (max if mode == "longest" else min)(height / rows, width / columns)
-        image = F.resize(image, [round(height / ratio), round(width / ratio)], how)
+        fitted = [max(1, round(side / ratio)) for side in (height, width)]
+        image = F.resize(image, fitted, how)
     down, across = (max(0, n) for n in (rows - image.shape[1], columns - image.shape[2]))
     around = [across // 2, down // 2, (across + 1) // 2, (down + 1) // 2]
     return F.center_crop(F.pad(image, around, fill=about.get("fill_color", 0)), [rows, columns])

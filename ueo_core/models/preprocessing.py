@@ -1,13 +1,16 @@
 """How a model wants its images: size, resize mode, interpolation, fill, mean and std."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ueo_core.utils.errors import UserError
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
+# Of the original CLIP, and of most models that open_clip lists.
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class Preprocessing:
                 "open_clip.create_model_and_transforms returns, or a dict with size, mean and std."
             )
         mean, std = (_channels(about, key, config[key]) for key in ("mean", "std"))
+        if config.get("mode", "RGB") not in ("RGB", None):
+            raise UserError(
+                f"{about}: its mode {config['mode']!r} is not supported; only RGB images are."
+            )
         mode = config.get("resize_mode") or "shortest"
         if mode not in RESIZE_MODES:
             raise UserError(
@@ -53,7 +60,7 @@ class Preprocessing:
                 f"{', '.join(INTERPOLATIONS)}."
             )
         fill = config.get("fill_color") or 0
-        if not isinstance(fill, int) or not 0 <= fill <= 255:
+        if not _is_whole(fill) or not 0 <= fill <= 255:
             raise UserError(
                 f"{about}: its fill color is {fill!r}; give a gray value from 0 to 255."
             )
@@ -65,8 +72,15 @@ class Preprocessing:
 
     @property
     def is_clips(self) -> bool:
-        """Whether images are fitted as CLIP's own: at the short side, bicubic, center crop, square."""
-        return self.resize_mode == "shortest" and self.interpolation == "bicubic" and self.is_square
+        """Whether it is that of the original CLIP, at any size.
+
+        Short side, bicubic, center crop, square, and CLIP's own mean and std.
+        """
+        return (
+            (self.resize_mode, self.interpolation) == ("shortest", "bicubic")
+            and self.is_square
+            and (self.mean, self.std) == (CLIP_MEAN, CLIP_STD)
+        )
 
     @property
     def filter(self) -> str:
@@ -78,24 +92,31 @@ class Preprocessing:
         """For the metadata of an adapter; a square size is one number, as it always was."""
         return {
             "image_size": self.size[0] if self.is_square else list(self.size),
-            "mean": self.mean,
-            "std": self.std,
+            "mean": list(self.mean),
+            "std": list(self.std),
             "resize_mode": self.resize_mode,
             "interpolation": self.filter,
             "fill_color": self.fill,
         }
 
     def as_adapted(self, metadata: dict[str, Any]) -> "Preprocessing":
-        """This preprocessing with the fitting that an adapter was made with.
+        """The preprocessing that an adapter was made with, by its metadata; UserError if unusable.
 
-        Adapters of earlier versions do not tell theirs: it was CLIP's own for all models.
+        What the metadata does not tell is this model's own. Adapters of earlier versions do not
+        tell how images were fitted: it was CLIP's own way for all models.
         """
-        told = {k: metadata.get(k) for k in ("resize_mode", "interpolation", "fill_color")}
+        told = {"size": metadata.get("image_size")} | {k: metadata.get(k) for k in _TOLD}
         own = {"size": self.size, "mean": self.mean, "std": self.std}
-        made = Preprocessing.from_config(str(metadata.get("backbone")), own | told)
-        return replace(
-            self, resize_mode=made.resize_mode, interpolation=made.interpolation, fill=made.fill
+        return Preprocessing.from_config(
+            str(metadata.get("backbone")), own | {k: v for k, v in told.items() if v is not None}
         )
+
+
+_TOLD = ("mean", "std", "resize_mode", "interpolation", "fill_color")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _channels(about: str, key: str, values: Any) -> tuple[float, float, float]:
@@ -105,17 +126,24 @@ def _channels(about: str, key: str, values: Any) -> tuple[float, float, float]:
         raise UserError(
             f"{about}: its {key} is {values!r}; give three numbers, one per color channel."
         ) from None
+    if not all(map(math.isfinite, (red, green, blue))) or (
+        key == "std" and min(red, green, blue) <= 0
+    ):
+        raise UserError(
+            f"{about}: its {key} is {values!r}, which cannot normalize an image; give the values "
+            "that the model was trained with."
+        )
     return red, green, blue
 
 
 def _height_and_width(about: str, size: Any) -> tuple[int, int]:
-    sides = [size, size] if isinstance(size, int) else size
+    sides = [size, size] if _is_whole(size) else size
     if isinstance(sides, Sequence) and len(sides) == 1:
         sides = [*sides, *sides]
     if (
         not isinstance(sides, Sequence)
         or len(sides) != 2
-        or not all(isinstance(side, int) and side > 0 for side in sides)
+        or not all(_is_whole(side) and side > 0 for side in sides)
     ):
         raise UserError(
             f"{about}: its size is {size!r}; give a side in pixels, or height and width."

@@ -1,5 +1,6 @@
 """A backbone made from an open_clip model that is already in memory; that model stays untouched."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ NORMALIZE = (transforms.Normalize, v2.Normalize)
 CROP = (transforms.CenterCrop, v2.CenterCrop)
 RANDOM_CROP = (transforms.RandomResizedCrop, v2.RandomResizedCrop)
 RESIZE = (transforms.Resize, v2.Resize)
+FITTING = ("resize_mode", "interpolation", "fill_color")  # keys of an open_clip preprocess config
 
 
 def backbone_from(
@@ -50,7 +52,7 @@ def backbone_from(
             f"Tokenizer of “{name}”: {type(tokenizer).__name__} is none of open_clip's; "
             "give the one that open_clip.get_tokenizer returns for this model."
         )
-    config = preprocess if isinstance(preprocess, dict) else _read_transform(preprocess)
+    config = preprocess if isinstance(preprocess, dict) else _read_transform(preprocess, model)
     Preprocessing.from_config(name, config)  # refused before the model is copied
     copied = shared_copy(model)
     if any(p.dtype != torch.float32 for p in copied.parameters()):
@@ -59,30 +61,47 @@ def backbone_from(
     return prepare(Stock(name, pretrained, copied, tokenizer, config), device, fast)
 
 
-def _read_transform(transform: Any) -> dict:
+def _read_transform(transform: Any, model: Any = None) -> dict:
     """What a transform of torchvision or open_clip does, as an open_clip preprocess config.
 
-    What it does not tell is left out.
+    What it does not tell is left out. model: where it is given, open_clip's own configuration of it
+    tells what a training transform (a random crop) does not: how whole images are fitted.
     """
     found: dict[str, Any] = {}
+    resized: Any = None  # the size before a crop
     for step in getattr(transform, "transforms", [transform]):
         if isinstance(step, NORMALIZE):
             found |= {"mean": step.mean, "std": step.std}
         elif isinstance(step, CenterCropOrPad):
             found |= {"size": _sides(step.size), "fill_color": step.fill}
         elif isinstance(step, CROP):
-            # After a resize to two sides there is nothing to crop.
-            found |= {"size": _sides(step.size), "resize_mode": "shortest"}
+            found["size"] = _sides(step.size)
+            if resized is not None and _pair(resized) != _pair(found["size"]):
+                shown = " × ".join(map(str, _pair(found["size"])))
+                warnings.warn(
+                    f"images are resized to {shown} pixels at once: a resize to {resized} and a "
+                    "smaller crop are not part of a model's preprocessing in open_clip",
+                    stacklevel=5,
+                )
         elif isinstance(step, ResizeKeepRatio):
-            mode = "longest" if step.longest else "shortest"
+            mode = {0: "shortest", 1: "longest"}.get(step.longest, f"longest={step.longest:g}")
             found |= {"size": _sides(step.size), "resize_mode": mode}
             found["interpolation"] = _interpolation(step)
-        elif isinstance(step, (*RESIZE, *RANDOM_CROP)):
-            sides = _sides(step.size)
-            squashed = isinstance(step, RESIZE) and not isinstance(sides, int)
-            found |= {"size": sides, "resize_mode": "squash" if squashed else "shortest"}
+        elif isinstance(step, RANDOM_CROP):
+            own = getattr(getattr(model, "visual", None), "preprocess_cfg", {})
+            found |= {"interpolation": _interpolation(step)}
+            found |= {k: v for k, v in own.items() if k in FITTING}
+            found["size"] = _sides(step.size)
+        elif isinstance(step, RESIZE):
+            resized = _sides(step.size)
+            mode = "shortest" if isinstance(resized, int) else "squash"
+            found |= {"size": resized, "resize_mode": mode}
             found["interpolation"] = _interpolation(step)
     return found
+
+
+def _pair(size: Any) -> tuple:
+    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def _sides(size: Any) -> Any:

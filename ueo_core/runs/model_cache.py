@@ -1,7 +1,10 @@
-"""Keeps the last backbone loaded for the next run."""
+"""Keeps the last backbone loaded for the next run, and gives a run the backbone it began with."""
+
+from dataclasses import replace
 
 from ueo_core.config.settings import Settings
 from ueo_core.models import backbones
+from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.memory import release_memory
 
 
@@ -28,3 +31,16 @@ class ModelCache:
         if self._loaded is not None:
             self._loaded = None
             release_memory()
+
+
+def as_begun(folder: RunFolder, backbone: backbones.Backbone) -> backbones.Backbone:
+    """The backbone with the preprocessing that a run began with: all its numbers are from that.
+
+    A run of an earlier version does not tell it: it was CLIP's own way of fitting for all models.
+    """
+    start = next((event for event in folder.events() if event["kind"] == "start"), None)
+    if start is None:
+        return backbone
+    told = start.get("preprocessing")
+    metadata = {"backbone": backbone.name} | (told if isinstance(told, dict) else {})
+    return replace(backbone, preprocessing=backbone.preprocessing.as_adapted(metadata))

@@ -162,6 +162,7 @@ class Scorer:
             if (truth != UNLABELED).any()
             else [],
             "device": str(self.model.device),
+            "preprocessing": self.model.backbone.preprocessing.to_json(),
         }
 
     def evaluation(self, step: int, last: bool = False) -> dict:

@@ -22,7 +22,7 @@ from ueo_core.models.backbones import Backbone
 from ueo_core.runs.control import Control
 from ueo_core.runs.error_messages import out_of_memory, sentence
 from ueo_core.runs.folder import RunFolder
-from ueo_core.runs.model_cache import ModelCache
+from ueo_core.runs.model_cache import ModelCache, as_begun
 from ueo_core.runs.scoring import Scorer
 from ueo_core.training.loop import Step, adapt, check_pool
 from ueo_core.utils.errors import UserError
@@ -83,7 +83,7 @@ class Worker:
     def run(self) -> str:
         """Run until finished, paused or stopped. → the cause for the state table"""
         self.phase("loading")
-        backbone = self.cache.get(self.settings)
+        backbone = as_begun(self.folder, self.cache.get(self.settings))
         s = self.settings
         self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
         try:
