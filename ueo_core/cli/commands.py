@@ -11,6 +11,8 @@ from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import labels_of, look_alikes, scoring_only, take_in
+from ueo_core.config import presets
+from ueo_core.config.presets import DEFAULT_PRESET
 from ueo_core.config.settings import Settings
 from ueo_core.data.class_names import read_class_names
 from ueo_core.data.store import Store
@@ -71,8 +73,8 @@ def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """The backbone's preset with the options that were given over it."""
-    return Settings.for_backbone(**chosen_settings(args))
+    """The recommended preset with the options that were given over it."""
+    return presets.preset(DEFAULT_PRESET, **chosen_settings(args))
 
 
 def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
