@@ -238,8 +238,9 @@ def test_a_file_that_is_no_image_is_a_warning_in_a_folder_and_an_error_in_a_list
     ("changes", "X", "message"),
     [
         ({"classes": None}, None, "classes: give a list"),
-        ({"classes": "dog"}, None, "classes: give a list"),
-        ({"classes": ["dog"]}, None, "Class names: only 'dog'"),
+        ({"classes": "dog"}, None, "Class names: only “dog”"),
+        ({"classes": ["dog"]}, None, "Class names: only “dog”"),
+        ({"classes": ["dog", 5]}, None, "Class names: 5 is not text"),
         ({"lr": -1.0}, None, r"Learning rate \(lr\): -1.0 is out of range"),
         ({"method": "dance"}, None, "method: DANCE leaves no adapter"),
         (

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ueo_core.api.predictions import ImagePredictions
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS
 from ueo_core.config.settings import SETTINGS, Settings
-from ueo_core.data.class_names import check_class_names
+from ueo_core.data.class_list import classes_given
 from ueo_core.data.labels import as_classes
 from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
@@ -129,9 +130,10 @@ class UEO(ClassifierMixin, BaseEstimator):
                 f"method: {METHODS[settings.method].title} leaves no adapter behind; choose one of "
                 f"{', '.join(name for name, m in METHODS.items() if m.runnable)}."
             )
-        if self.classes is None or isinstance(self.classes, str):
-            raise UserError("classes: give a list of at least two class names.")
-        names = check_class_names(list(self.classes))
+        given = classes_given(self.classes)
+        for remark in given.remarks:
+            warnings.warn(remark, stacklevel=3)
+        names = given.names
         backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
         model = AdaptedCLIP(backbone, names, settings.prompt, settings.mode)
         with self._opened(X, backbone.store_side) as images:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from ueo_core.api.arguments import speaks_of_arguments
-from ueo_core.data.class_names import check_class_names
+from ueo_core.data.class_list import classes_given
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.user_model import backbone_from
 
@@ -30,4 +30,4 @@ def adapt_clip(
     ValueError for a model, a tokenizer or names that cannot be used.
     """
     backbone = backbone_from(model, tokenizer, preprocess, name=name, fast=fast)
-    return AdaptedCLIP(backbone, check_class_names(list(classes)), prompt)
+    return AdaptedCLIP(backbone, classes_given(classes).names, prompt)

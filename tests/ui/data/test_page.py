@@ -58,12 +58,23 @@ def test_class_names_are_checked_and_stored(app, dataset):  # noqa: F811
     names = app.text_area[0]
     names.set_value("key\nkey")
     button(app, "Save class names").click().run()
-    assert errors(clean(app)) == ["Class names: 'key' is given twice; keep one of them."]
+    assert errors(clean(app)) == ["Class names: “key” is given twice; keep one of them."]
     app.text_area[0].set_value("key, fish")
     button(app, "Save class names").click().run()
     assert open_dataset(dataset.id).classes == ("key", "fish")
     assert metrics(clean(app))["Class names"] == "2"
     button(app, "Adapt CLIP to these images")
+
+
+def test_how_class_names_were_read_is_shown(app, dataset):  # noqa: F811
+    at(app, "1_Data", data=dataset.id)
+    app.text_area[0].set_value('# mine\nkey\n"tench, Tinca tinca"')
+    button(app, "Save class names").click().run()
+    assert open_dataset(dataset.id).classes == ("key", "tench, Tinca tinca")
+    assert any("was left out as a note" in i.value for i in clean(app).info)
+    app.text_area[0].set_value("key, fish")
+    button(app, "Save class names").click().run()
+    assert not any("Class names" in i.value for i in clean(app).info)
 
 
 def test_subfolders_fill_in_the_class_names(app, dataset):  # noqa: F811
