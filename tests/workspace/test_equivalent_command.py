@@ -57,6 +57,13 @@ def test_the_command_gives_the_same_settings(backbone, temperature, **values):
     assert read_class_names(args.classes).names == list(CLASSES)
 
 
+def test_the_command_gives_the_same_further_names():
+    further = {"key": ["latchkey", "a, b"], "tench, Tinca tinca": ["fish: a tench"]}
+    dataset = Dataset("d", "t", POOL, classes=CLASSES, synonyms=further, origin={"path": "p"})
+    found = read_class_names(parse(command_line(dataset, Settings())).classes)
+    assert (found.names, found.synonyms) == (list(CLASSES), further)
+
+
 def test_a_preset_needs_no_option():
     assert options(Settings.for_backbone("drawings-vit")) == ["--backbone", "drawings-vit"]
 

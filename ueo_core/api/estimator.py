@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,9 @@ class UEO(ClassifierMixin, BaseEstimator):
     backbone : a teaching model (`drawings-resnet`, `drawings-vit`), an open_clip model name, or
         the path of an open_clip config (.json).
     pretrained : an open_clip tag or a checkpoint file; None: the usual weights of the backbone.
-    classes : names of the classes, at least two.
-    method, epochs, batch_size, lr, trade, weight_temperature, prompt, trained, crop_scale, flip,
+    classes : names of the classes, at least two: a list, a dict with further names of each class
+        (`{"dog": ["puppy", "hound"], "cat": []}`), or a text or file as the command line takes it.
+    method, epochs, batch_size, lr, trade, weight_temperature, prompt, templates, trained, crop_scale, flip,
     guard, seed, device, chunk, mode, precision : the settings of a run, see `ueo_core.Settings`;
         None takes the backbone's preset.
     progress : show a progress bar on stderr while `fit` runs.
@@ -74,7 +75,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         backbone: str = "drawings-resnet",
         pretrained: str | None = None,
         *,
-        classes: Sequence[str] | None = None,
+        classes: Sequence[str] | Mapping[str, Sequence[str]] | str | Path | None = None,
         method: str = "ueo",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -82,6 +83,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         trade: float | None = None,
         weight_temperature: str | None = None,
         prompt: str | None = None,
+        templates: str | None = None,
         trained: str | None = None,
         crop_scale: float | None = None,
         flip: bool | None = None,
@@ -104,6 +106,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         self.trade = trade
         self.weight_temperature = weight_temperature
         self.prompt = prompt
+        self.templates = templates
         self.trained = trained
         self.crop_scale = crop_scale
         self.flip = flip
@@ -135,7 +138,10 @@ class UEO(ClassifierMixin, BaseEstimator):
             warnings.warn(remark, stacklevel=3)
         names = given.names
         backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
-        model = AdaptedCLIP(backbone, names, settings.prompt, settings.mode)
+        model = AdaptedCLIP(
+            backbone, names, settings.prompt, settings.mode, settings.templates, given.synonyms
+        )
+        model.texts.check_distinct(backbone)
         with self._opened(X, backbone.store_side) as images:
             check_pool(len(images))
             self._adapt(model, images, settings)
@@ -286,7 +292,8 @@ class UEO(ClassifierMixin, BaseEstimator):
         file = read_adapter_file(Path(path), backbone, pretrained)
         settings = file.settings
         chosen = {k: v for k, v in settings.to_json().items() if k in SETTINGS}
-        made = cls(classes=list(file.classes), **chosen)
+        classes = {name: file.synonyms.get(name, []) for name in file.classes}
+        made = cls(classes=classes if file.synonyms else list(file.classes), **chosen)
         made.device = None if device == "auto" else device
         made.model_ = load_model(file, device)
         made.settings_, made.classes_ = settings, np.asarray(file.classes)

@@ -78,14 +78,16 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     from ueo_core.models import backbones as registry
-    from ueo_core.models.adapted_clip import check_names
+    from ueo_core.models.class_texts import ClassTexts
 
     settings = settings_of(args)
     given = read_class_names(args.classes)
     classes = given.names
     # Bad arguments are refused before the first image is read.
     backbone = registry.load(settings.backbone, settings.pretrained, settings.device)
-    check_names(backbone, classes, settings.prompt)
+    texts = ClassTexts(classes, settings.prompt, settings.templates, given.synonyms)
+    texts.check_lengths(backbone)
+    texts.check_distinct(backbone)
     store = Store(args.store, backbone.store_side)
     del backbone
     images, report = take_in(args.source, store, tick)
@@ -94,7 +96,9 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     check_pool(len(images))
     scoring, notes = scoring_only(args, store, images, classes, tick)
     notes = given.remarks + notes
-    folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
+    folder = create_run(
+        args.out, settings, classes, reference(store, images), synonyms=given.synonyms, **scoring
+    )
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
     data["remarks"] = given.remarks
     if data["state"] == "finished":

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ueo_core.config.class_texts import shown
 from ueo_core.data.class_names import (
     ENTITY,
     ClassNames,
@@ -21,7 +22,6 @@ from ueo_core.data.class_names import (
     check_class_names,
     check_texts,
     class_names_of,
-    shown,
 )
 from ueo_core.utils.errors import UserError
 

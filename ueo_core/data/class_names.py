@@ -10,7 +10,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from ueo_core.config.class_texts import same_text, shown
 from ueo_core.utils.errors import UserError
 
 Synonyms = Mapping[
@@ -90,24 +92,13 @@ def check_texts(names: Sequence[str], synonyms: Synonyms | None = None) -> None:
             raise same_text(*seen[key], name, owner)
 
 
-def same_text(name: str, owner: str, other: str, its_owner: str, model: str = "CLIP") -> UserError:
-    """The error for two names, of two classes or of one, that a model cannot tell apart."""
-    if owner == its_owner and name == other:
-        return UserError(
-            f"Class names: {shown(name)} is given twice for {shown(owner)}; keep it once."
-        )
-    if name == other:
-        return UserError(
-            f"Class names: {shown(name)} is a name of both {shown(owner)} and {shown(its_owner)}; "
-            "keep it at one of them."
-        )
-    of = [
-        shown(n) if n == o else f"{shown(n)} of {shown(o)}"
-        for n, o in ((name, owner), (other, its_owner))
-    ]
-    return UserError(
-        f"Class names: {of[0]} and {of[1]} are the same text for {model}; keep one of them."
-    )
+def check_synonyms(data: Any, names: Sequence[str]) -> None:
+    """Raise a ValueError for what cannot be the further names of these classes, read from a file."""
+    if not isinstance(data, dict) or not data.keys() <= set(names):
+        raise ValueError("“synonyms” are not of its classes")
+    for more in data.values():
+        if not isinstance(more, list) or not all(isinstance(n, str) and n.strip() for n in more):
+            raise ValueError("“synonyms” are no names")
 
 
 def class_names_of(given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> ClassNames:
@@ -128,11 +119,6 @@ def class_names_of(given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> 
     check_class_names(names)
     check_texts(names, synonyms)
     return ClassNames(names, synonyms)
-
-
-def shown(text: str) -> str:
-    """A name as errors and remarks quote it; escaped where it cannot be printed."""
-    return ascii(text[:60]) if not text.isprintable() else f"“{text[:60]}”"
 
 
 def _folded(name: str) -> str:

@@ -32,7 +32,13 @@ def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
         )
     made = backbone.preprocessing.as_adapted(adapter_file.metadata)
     backbone = replace(backbone, preprocessing=made)
-    model = AdaptedCLIP(backbone, adapter_file.classes, adapter_file.settings.prompt)
+    model = AdaptedCLIP(
+        backbone,
+        adapter_file.classes,
+        adapter_file.settings.prompt,
+        templates=adapter_file.settings.templates,
+        synonyms=adapter_file.synonyms,
+    )
     adapter, _ = read_adapter(adapter_file.path)
     broken = [name for name, value in adapter.items() if not bool(torch.isfinite(value).all())]
     if broken:

@@ -52,7 +52,7 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
     scoring = ["--holdout", "TEST"] if dataset.holdout else []
     if dataset.labels_from:
         scoring += ["--labels", "folders" if dataset.labels_from == "folders" else "LABELS.csv"]
-    classes = write_class_names(dataset.classes, one_line=True)
+    classes = write_class_names(dataset.classes, dataset.synonyms, one_line=True)
     return _adapt(source, classes, settings, out, scoring)
 
 

@@ -15,13 +15,14 @@ from ui.common.text import markdown
 def names(dataset: Dataset) -> None:
     """Edit the class names, or take them from the subfolders or a file."""
     st.markdown(
-        "The classes you care about, **one per line or separated by commas**. The adaptation "
+        "The classes you care about, **one per line or separated by commas**; `dog: puppy, hound` "
+        "gives a class further names, on a line of its own. The adaptation "
         "gets no other text. An image of anything else should be predicted as unknown."
     )
     why("unknown", "What are unknown images?")
     key = f"data.names.{dataset.id}"
     if key not in st.session_state:
-        st.session_state[key] = write_class_names(dataset.classes)
+        st.session_state[key] = write_class_names(dataset.classes, dataset.synonyms)
     with st.container(horizontal=True):
         folders = sorted({name for name in folder_labels(dataset.images()) if name})
         if len(folders) > 1:
@@ -46,7 +47,7 @@ def names(dataset: Dataset) -> None:
     if saved:
         try:
             given = parse_class_names(text)
-            dataset.changed(classes=given.names)
+            dataset.changed(classes=given.names, synonyms=given.synonyms)
         except UserError as error:
             shell.problem(error)
         else:
