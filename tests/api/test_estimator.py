@@ -245,6 +245,20 @@ def test_further_names_and_templates_are_saved_and_loaded(options, classes, tmp_
     assert np.abs(plain.predict_proba(pixels(6)) - model.predict_proba(pixels(6))).max() > 1e-4
 
 
+def test_negative_words_change_the_score_and_nothing_else(fitted):
+    images, before = pixels(7, seed=2), fitted.model_.adapter_copy()
+    score = fitted.decision_function(images, negatives="screenshot, document")
+    assert score.shape == (7,) and ((score > 0) & (score < 1)).all()
+    more = fitted.decision_function(images, negatives=["screenshot", "document", "map"])
+    assert (more < score).all()  # every word takes some of the share
+    assert all(torch.equal(v, before[k]) for k, v in fitted.model_.adapter().items())
+    assert fitted.predict_proba(images).shape == (7, 3)
+    with pytest.raises(ValueError, match="Negative words: “dog” is the same text"):
+        fitted.decision_function(images, negatives=["dog"])
+    with pytest.raises(ValueError, match="Negative words: give at least one"):
+        fitted.decision_function(images, negatives=[])
+
+
 def test_how_a_text_was_read_is_a_warning(options):
     with pytest.warns(UserWarning, match="“AT&amp;T” was read as “AT&T”"):
         ueo.UEO(**options | {"classes": "AT&amp;T, dog"}).fit(pixels(6))

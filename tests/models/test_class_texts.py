@@ -147,6 +147,27 @@ def test_a_text_that_would_be_cut_off_is_refused_in_every_template(tiny):
         AdaptedCLIP(tiny, CLASSES, synonyms=further)
 
 
+@pytest.mark.parametrize("templates", ["", "the {}|a photo of a {}."])
+def test_negative_words_have_the_texts_and_the_context_of_classes(tiny, templates):
+    words = ["screenshot", "scanned_document"]
+    model = AdaptedCLIP(tiny, CLASSES, templates=templates)
+    expected = AdaptedCLIP(tiny, [*words, "cat"], templates=templates)
+    for m in (model, expected):
+        m.context.data.copy_(moved(m))
+    before = model.encode_text().detach()
+    torch.testing.assert_close(
+        model.encode_words(words), expected.encode_text().detach()[:2], atol=3e-6, rtol=0
+    )
+    assert model.encode_words(words[:1]).shape == (1, 16)
+    assert torch.equal(model.encode_text().detach(), before)
+
+
+def test_a_negative_word_that_is_a_class_is_refused(tiny):
+    model = AdaptedCLIP(tiny, CLASSES, synonyms=SYNONYMS)
+    with pytest.raises(UserError, match="Negative words: “Puppy” is the same text as “puppy”"):
+        model.encode_words(["cup", "Puppy"])
+
+
 def test_parts_of_a_large_list_change_nothing(tiny):
     tiny.model.attn_mask = None  # the general path
     names = [f"thing {i}" for i in range(30)]

@@ -20,11 +20,11 @@ from ueo_core.api.predictions import ImagePredictions
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS
 from ueo_core.config.settings import SETTINGS, Settings
-from ueo_core.data.class_list import classes_given
+from ueo_core.data.class_list import classes_given, words_given
 from ueo_core.data.labels import as_classes
 from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES, neg_label
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import describe, read_adapter_file
 from ueo_core.inference.predict import cosines, load_model
@@ -211,9 +211,24 @@ class UEO(ClassifierMixin, BaseEstimator):
         """Probability of every class in the order of `classes_`. → (N, C)"""
         return self.predict(X).proba
 
-    def decision_function(self, X: Any) -> NDArray[np.floating]:
-        """The OOD score of every image, MCM: higher = more in-distribution. → (N,)"""
-        return self.predict(X).score
+    @speaks_of_arguments
+    def decision_function(
+        self, X: Any, negatives: str | Sequence[str] | None = None
+    ) -> NDArray[np.floating]:
+        """The OOD score of every image: higher = more in-distribution. → (N,)
+
+        MCM; with `negatives`, words for what else is among the images ("screenshot", "document"),
+        NegLabel. They are anchors of this score alone: never a class, never read by `fit`, and
+        `threshold_` is not on this score.
+        """
+        if negatives is None:
+            return self.predict(X).score
+        words = words_given(negatives)
+        model, n = self._model(), len(self.classes_)
+        text = torch.cat([model.encode_text(), model.encode_words(words)])
+        with self._opened(X, model.backbone.store_side) as images:
+            found = cosines(model, images.pixels, text=text)
+        return neg_label(found[:, :n], found[:, n:], model.logit_scale)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean per-class recall over images of the classes, 0 to 1. y: as in `evaluate`"""

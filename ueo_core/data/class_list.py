@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,14 @@ def parse_class_names(text: str) -> ClassNames:
 def split_names(text: str) -> list[str]:
     """The names between the commas of one line; a single one is enough. UserError as above."""
     return _items(text, 0)
+
+
+def words_given(given: str | Iterable[str]) -> list[str]:
+    """Negative words as a Python argument: a list, or a text with commas. Raises `UserError`."""
+    words = split_names(given) if isinstance(given, str) else list(given)
+    if not words or not all(isinstance(word, str) and word.strip() for word in words):
+        raise UserError("Negative words: give at least one word, as text in a list.")
+    return words
 
 
 def write_class_names(

@@ -54,10 +54,11 @@ def cosines(
     model: AdaptedCLIP,
     images: Pixels,
     on_batch: Callable[[int], object] | None = None,
+    text: torch.Tensor | None = None,
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    on_batch(done) is called after every batch and may raise to cancel.
+    text: (C, D) features in place of those of the classes; on_batch(done) is called after every batch and may raise to cancel.
     """
     features = image_features(model, Views(images, model.backbone), on_batch=on_batch)
-    return model.cosines(features).numpy()
+    return model.cosines(features, text).numpy()

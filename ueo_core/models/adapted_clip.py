@@ -155,6 +155,14 @@ class AdaptedCLIP(nn.Module):
         features = F.normalize(self._prompts(self.context).float(), dim=-1)
         return features if self._mean is None else self._mean(features)
 
+    @torch.no_grad()
+    def encode_words(self, words: Sequence[str]) -> Tensor:
+        """Unit features of words that are no classes, in the classes' texts and context. → (K, D)"""
+        texts = self.texts.negative(words, self.backbone)
+        prompts, mean = encoders(self.backbone, texts, self._prompts.span)
+        features = F.normalize(prompts(self.context).float(), dim=-1)
+        return features if mean is None else mean(features)
+
     def adapter(self) -> dict[str, Tensor]:
         """The parameters that training can change, by name: all that is saved. Not copied."""
         return {CONTEXT: self.context.data} | {k: v.data for k, v in self._affine.items()}

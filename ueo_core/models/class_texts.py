@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from open_clip import OPENAI_IMAGENET_TEMPLATES
 from torch import Tensor, nn
 
-from ueo_core.config.class_texts import OPENAI, same_text, split_templates
+from ueo_core.config.class_texts import OPENAI, same_text, shown, split_templates
 from ueo_core.models.backbones import Backbone
 from ueo_core.models.prompt_learner import Prompts
 from ueo_core.models.text_encoder import text_limit
@@ -44,7 +44,7 @@ class ClassTexts:
     ):
         self.classes = list(classes)
         self.synonyms = {k: list(v) for k, v in (synonyms or {}).items() if v}
-        self.prompt = prompt
+        self.prompt, self._setting = prompt, templates
         chosen = split_templates(templates)
         if chosen == (OPENAI,):
             chosen = tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
@@ -94,6 +94,23 @@ class ClassTexts:
             if (first := seen.setdefault(row, i)) != i:
                 pairs = ((self.names[k], self.classes[self.owners[k]]) for k in (first, i))
                 raise same_text(*next(pairs), *next(pairs), model=backbone.name)
+
+    def negative(self, words: Sequence[str], backbone: Backbone) -> "ClassTexts":
+        """Texts of words that are none of the classes, in the same templates.
+
+        UserError for a word that is the same text as a name of a class, or is too long.
+        """
+        found = ClassTexts(words, self.prompt, self._setting)
+        found.check_lengths(backbone)
+        own, others = (_tokens(backbone, texts.learned()).tolist() for texts in (self, found))
+        named = dict(zip(map(tuple, own), self.names, strict=True))
+        for word, row in zip(words, map(tuple, others), strict=True):
+            if row in named:
+                raise UserError(
+                    f"Negative words: {shown(word)} is the same text as {shown(named[row])} of the "
+                    f"classes for {backbone.name}; leave it out."
+                )
+        return found
 
 
 class TextMean(nn.Module):
