@@ -2,7 +2,8 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS
 from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
-from ueo_core.data.class_names import check_class_names
+from ueo_core.data.class_list import classes_given, words_given
 from ueo_core.data.labels import as_classes
 from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES, neg_label
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import describe, read_adapter_file
 from ueo_core.inference.predict import cosines, load_model
@@ -49,8 +50,9 @@ class UEO(ClassifierMixin, BaseEstimator):
     backbone : a teaching model (`drawings-resnet`, `drawings-vit`), an open_clip model name, or
         the path of an open_clip config (.json).
     pretrained : an open_clip tag or a checkpoint file; None: the usual weights of the backbone.
-    classes : names of the classes, at least two.
-    method, epochs, batch_size, lr, trade, weight_temperature, prompt, trained, crop_scale, flip,
+    classes : names of the classes, at least two: a list, a dict with further names of each class
+        (`{"dog": ["puppy", "hound"], "cat": []}`), or a text or file as the command line takes it.
+    method, epochs, batch_size, lr, trade, weight_temperature, prompt, templates, trained, crop_scale, flip,
     guard, seed, device, chunk, mode, precision : the settings of a run, see `ueo_core.Settings`;
         None takes the backbone's preset, and for lr "auto": some rates are tried on the images, and
         one is chosen without labels.
@@ -77,7 +79,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         backbone: str = "drawings-resnet",
         pretrained: str | None = None,
         *,
-        classes: Sequence[str] | None = None,
+        classes: Sequence[str] | Mapping[str, Sequence[str]] | str | Path | None = None,
         method: str = "ueo",
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -85,6 +87,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         trade: float | None = None,
         weight_temperature: str | None = None,
         prompt: str | None = None,
+        templates: str | None = None,
         trained: str | None = None,
         crop_scale: float | None = None,
         flip: bool | None = None,
@@ -107,6 +110,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         self.trade = trade
         self.weight_temperature = weight_temperature
         self.prompt = prompt
+        self.templates = templates
         self.trained = trained
         self.crop_scale = crop_scale
         self.flip = flip
@@ -133,11 +137,15 @@ class UEO(ClassifierMixin, BaseEstimator):
                 f"method: {METHODS[settings.method].title} leaves no adapter behind; choose one of "
                 f"{', '.join(name for name, m in METHODS.items() if m.runnable)}."
             )
-        if self.classes is None or isinstance(self.classes, str):
-            raise UserError("classes: give a list of at least two class names.")
-        names = check_class_names(list(self.classes))
+        given = classes_given(self.classes)
+        for remark in given.remarks:
+            warnings.warn(remark, stacklevel=3)
+        names = given.names
         backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
-        model = AdaptedCLIP(backbone, names, settings.prompt, settings.mode)
+        model = AdaptedCLIP(
+            backbone, names, settings.prompt, settings.mode, settings.templates, given.synonyms
+        )
+        model.texts.check_distinct(backbone)
         with self._opened(X, backbone.store_side) as images:
             check_pool(len(images))
             settings = self._adapt(model, images, settings)
@@ -225,9 +233,24 @@ class UEO(ClassifierMixin, BaseEstimator):
         """Probability of every class in the order of `classes_`. → (N, C)"""
         return self.predict(X).proba
 
-    def decision_function(self, X: Any) -> NDArray[np.floating]:
-        """The OOD score of every image, MCM: higher = more in-distribution. → (N,)"""
-        return self.predict(X).score
+    @speaks_of_arguments
+    def decision_function(
+        self, X: Any, negatives: str | Sequence[str] | None = None
+    ) -> NDArray[np.floating]:
+        """The OOD score of every image: higher = more in-distribution. → (N,)
+
+        MCM; with `negatives`, words for what else is among the images ("screenshot", "document"),
+        NegLabel. They are anchors of this score alone: never a class, never read by `fit`, and
+        `threshold_` is not on this score.
+        """
+        if negatives is None:
+            return self.predict(X).score
+        words = words_given(negatives)
+        model, n = self._model(), len(self.classes_)
+        text = torch.cat([model.encode_text(), model.encode_words(words)])
+        with self._opened(X, model.backbone.store_side) as images:
+            found = cosines(model, images.pixels, text=text)
+        return neg_label(found[:, :n], found[:, n:], model.logit_scale)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean per-class recall over images of the classes, 0 to 1. y: as in `evaluate`"""
@@ -309,7 +332,8 @@ class UEO(ClassifierMixin, BaseEstimator):
         file = read_adapter_file(Path(path), backbone, pretrained)
         settings = file.settings
         chosen = {k: v for k, v in settings.to_json().items() if k in SETTINGS}
-        made = cls(classes=list(file.classes), **chosen)
+        classes = {name: file.synonyms.get(name, []) for name in file.classes}
+        made = cls(classes=classes if file.synonyms else list(file.classes), **chosen)
         made.device = None if device == "auto" else device
         made.model_ = load_model(file, device)
         made.settings_, made.classes_ = settings, np.asarray(file.classes)

@@ -38,7 +38,8 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes",
         required=True,
-        help='"a,b,c", a file with one name per line, or a folder with one subfolder per class',
+        help='"a,b,c", a file with one name per line, or a folder with one subfolder per class; '
+        '"dog: puppy, hound; cat" gives further names',
     )
     add_settings(parser, SETTINGS)
 

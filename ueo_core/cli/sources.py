@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ueo_core.cli.progress import Ticker
-from ueo_core.data.class_names import read_class_names
+from ueo_core.data.class_list import read_class_names
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
 from ueo_core.data.labels import FolderMap, as_classes, csv_labels, folder_labels, map_folders
@@ -33,7 +33,7 @@ def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeR
 
 def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     """The command: take a source in, and say what of it can be used."""
-    classes = read_class_names(args.classes) if args.classes else None
+    given = read_class_names(args.classes) if args.classes else None
     report = Store(args.store, args.short_side).ingest(
         args.source,
         progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
@@ -46,8 +46,9 @@ def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     lines += [f"  skipped {s.name}: {s.reason}" for s in report.skipped]
     lines += [f"  limits are settings: {LIMITS_EXAMPLE}"] if report.limited else []
     lines += [f"  warning {w.name}: {w.reason}" for w in report.warnings]
-    if classes is not None:
-        mapping = map_folders(report.folders, classes)
+    if given is not None:
+        lines += given.remarks
+        mapping = map_folders(report.folders, given.names)
         data["mapping"] = asdict(mapping)
         lines += [f"  folder {folder!r} is that class" for folder in mapping.exact]
         lines += [f"  {line}" for line in look_alikes(mapping)]

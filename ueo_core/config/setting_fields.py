@@ -54,7 +54,7 @@ class Setting:
         """A value as a person reads it."""
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return "usual" if value is None else str(value)
+        return "usual" if value in (None, "") else str(value)
 
 
 def setting(default: Any, kind: type, title: str, help: str, **details: Any) -> Any:

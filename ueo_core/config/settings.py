@@ -7,6 +7,7 @@ command and the differences on Compare are derived from it: a setting is added h
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from ueo_core.config.class_texts import split_templates
 from ueo_core.config.methods import METHODS
 from ueo_core.config.setting_fields import Setting, setting, settings_of
 from ueo_core.utils.errors import UserError
@@ -104,6 +105,14 @@ class Settings:
         str,
         "Start of the prompt",
         "Its tokens become the context vectors that train; a class name and a full stop follow.",
+    )
+    templates: str = setting(
+        "",
+        str,
+        "Templates of the class texts",
+        "Texts with {} for the class name, separated by |, or openai for OpenAI's 80: their features are "
+        "averaged. The context vectors still replace the start of the prompt alone.",
+        empty="the start of the prompt, the name and a full stop",
     )
     # `as-released` leaves out layers whose name contains neither bn nor ln, as the released script does:
     # the four of RN50's downsampling branches.
@@ -208,6 +217,7 @@ class Settings:
             same = name == about.title.lower()
             label = about.title if same else f"{about.title} ({name})"
             about.check(label, getattr(self, name))
+        split_templates(self.templates)
         for _, epochs in self.extensions:
             SETTINGS["epochs"].check("Further epochs", epochs)
 

@@ -235,7 +235,10 @@ class _Work:
         self._tell(0, f"{what}: images")
         case = planned.make()
         if self._model is None or tuple(self._model.classes) != case.classes:
-            self._model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
+            s = self.plan.settings
+            self._model = AdaptedCLIP(
+                self.backbone, list(case.classes), s.prompt, templates=s.templates
+            )
         zero = {
             part.images.id: self._zero_shot(part.images, what) for part in (case.pool, case.test)
         }
@@ -308,7 +311,9 @@ class _Work:
         views: ModelInputs = crops
         effort = BACKWARD
         if settings.mode == "quick":
-            model = AdaptedCLIP(self.backbone, model.classes, settings.prompt, settings.mode)
+            model = AdaptedCLIP(
+                self.backbone, model.classes, settings.prompt, settings.mode, settings.templates
+            )
             views = CachedActivations(
                 crops, model, settings.precision, lambda done: self._tell(0, what)
             )

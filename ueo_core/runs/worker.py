@@ -91,7 +91,11 @@ class Worker:
         self.phase("loading")
         backbone = as_begun(self.folder, self.cache.get(self.settings))
         s = self.settings
-        self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
+        self.model = AdaptedCLIP(
+            backbone, self.classes, s.prompt, s.mode, s.templates, self.config["synonyms"]
+        )
+        if self.folder.newest_checkpoint() is None:  # a run that has begun keeps its names
+            self.model.texts.check_distinct(backbone)
         try:
             with reuse_freed_memory(self.model.device):
                 return self._phases(backbone)

@@ -90,7 +90,18 @@ def estimate_time(
 def _probe(
     dataset: Dataset, settings: Settings, backbone: Backbone, check: Callable[[], None]
 ) -> Estimate:
-    model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt)
+    def adapted(mode: str) -> AdaptedCLIP:
+        return AdaptedCLIP(
+            backbone,
+            list(dataset.classes),
+            settings.prompt,
+            mode,
+            settings.templates,
+            dataset.synonyms,
+        )
+
+    model = adapted("full")
+    model.texts.check_distinct(backbone)
     pool = dataset.images("pool", backbone.store_side)
     first = Subset(pool, range(min(PROBE_IMAGES, len(pool))))
     few = Views(first, backbone, settings.crop_scale, settings.flip)
@@ -101,7 +112,7 @@ def _probe(
     check()
     views: Views | CachedActivations
     if settings.mode == "quick":
-        model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt, settings.mode)
+        model = adapted(settings.mode)
         batch = Subset(pool, range(min(settings.batch_size, len(pool))))
         views = CachedActivations(Views(batch, backbone), model, settings.precision)
     else:
