@@ -86,7 +86,7 @@ class NamedCuda(str):
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """The loop's recorded steps, computed. → (images, places, losses) of each, as they come"""
+    """The loop's recorded steps, computed. → (model, images, places, losses) of each"""
     calls = []
 
     class Recorder(GraphedStep):
@@ -94,8 +94,9 @@ def recorded(monkeypatch):
             return None
 
         def __call__(self, images, places):
-            calls.append((images, places, super().__call__(images, places)))
-            return calls[-1][2]
+            losses = super().__call__(images, places)
+            calls.append((self.model, images, places, losses))
+            return losses
 
     monkeypatch.setattr(loop, "GraphedStep", Recorder)
     return calls
@@ -111,7 +112,8 @@ def test_on_a_cuda_device_each_step_is_a_recorded_one(tiny, monkeypatch, recorde
     monkeypatch.setattr(AdaptedCLIP, "device", NamedCuda("cpu"))
     steps = list(adapt(model, views, weights, chosen))
     assert same(model.adapter(), expected) and len(recorded) == len(steps) == 6
-    for step, (images, places, losses) in zip(steps, recorded, strict=True):
+    for step, (recorded_model, images, places, losses) in zip(steps, recorded, strict=True):
+        assert recorded_model is model
         assert places.tolist() == list(step.batch) and len(images) == len(places)
         assert losses.tolist() == [step.loss, step.entropy, step.marginal]
 
