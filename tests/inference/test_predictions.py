@@ -43,6 +43,18 @@ def test_the_file_has_the_rows(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["p.csv"]
 
 
+def test_files_with_the_same_bytes_have_a_row_each(tmp_path):
+    copies = [("a/copy.png", "z.png"), (), ("ä.png",)]
+    found = Predictions(NAMES, COSINES, ["dog", "cat"], 100.0, copies=copies)
+    assert found.files == sorted(
+        [("a/copy.png", 0), ("z.png", 0), ("ä.png", 2), *zip(NAMES, range(3), strict=True)]
+    )
+    rows = {r[0]: r[1:] for r in found.rows(0.51)}
+    assert len(rows) == 6 and len(found) == 3
+    assert rows["a/copy.png"] == rows["z.png"] == rows[NAMES[0]] and rows["ä.png"] == rows[NAMES[2]]
+    assert found.write_csv(tmp_path / "p.csv", 0.51) == sum(r[-1] for r in rows.values()) == 1
+
+
 def test_a_file_that_cannot_be_written_is_a_user_error(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(UserError, match="cannot be written"):
