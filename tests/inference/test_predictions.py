@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ueo_core.inference.predictions import COLUMNS, Predictions
+from ueo_core.utils.csv_text import exact
 from ueo_core.utils.errors import UserError
 
 COSINES = np.array([[0.30, 0.10], [0.21, 0.20], [0.05, 0.25]], np.float32)
@@ -39,7 +40,10 @@ def test_the_file_has_the_rows(tmp_path):
     with open(path, newline="", encoding="utf-8") as file:
         table = list(csv.reader(file))
     assert table[0] == list(COLUMNS)
-    assert [tuple(r) for r in table[1:]] == [tuple(map(str, r)) for r in predictions().rows(0.51)]
+    assert [r[1] for r in table[1:]] == ["dog", "dog", "'=cat"]  # text, never a formula
+    rows = [tuple(map(exact, r)) for r in table[1:]]
+    assert rows == [tuple(map(str, r)) for r in predictions().rows(0.51)]
+    assert predictions().csv(0.51, for_excel=True) == b"\xef\xbb\xbf" + path.read_bytes()
     assert [p.name for p in path.parent.iterdir()] == ["p.csv"]
 
 

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.output import write_predictions
 from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import labels_of, scoring_only, take_in
@@ -235,7 +236,7 @@ def predict(args: argparse.Namespace, tick: Ticker) -> Result:
     predictions = Predictions.of_images(
         images, cosines["adapted"], adapter_file.classes, adapter_file.logit_scale
     )
-    unknown = predictions.write_csv(args.csv, threshold)
+    unknown = write_predictions(predictions, args.csv, threshold, args.excel)
     data = {
         "csv": str(args.csv),
         "images": len(predictions.files),

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.output import write_predictions
 from ueo_core.cli.progress import Ticker
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
@@ -44,7 +45,7 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     n = len(predictions.files)
     data |= {"images": n, "duplicates": n - len(images), "threshold": threshold}
     if args.what == "csv":
-        unknown = predictions.write_csv(out, threshold)
+        unknown = write_predictions(predictions, out, threshold, args.excel)
         return [f"{n} images, {unknown} of them unknown, in {out}"], data | {"unknown": unknown}
     with Originals(args.store, images, args.originals or args.source) as originals:
         made = export_sorted(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.safe_names import printable
+from ueo_core.utils.csv_text import exact
 from ueo_core.utils.errors import UserError
 
 _CSV_BYTES = 64 * 10**6
@@ -161,7 +162,9 @@ def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
                     f"Labels file {shown}: line {reader.line_num} has {len(row)} columns instead of "
                     f"{len(header)}; complete or remove it."
                 )
-            yield reader.line_num, _key(row[at_path].strip()), row[at_label].strip()
+            # Of a table that the studio wrote, names are those before they were made safe cells.
+            path_cell, label = (exact(row[at].strip()) for at in (at_path, at_label))
+            yield reader.line_num, _key(path_cell), label
     except csv.Error as error:
         raise UserError(
             f"Labels file {shown}: line {reader.line_num} is not CSV ({error}); correct it."

@@ -5,7 +5,6 @@ location, else the stored images at training size. A list says which is which.
 """
 
 import contextlib
-import csv
 import errno
 import io
 import os
@@ -24,6 +23,7 @@ from ueo_core.data.originals import Originals
 from ueo_core.data.safe_names import WritableNames, shortened
 from ueo_core.inference.predictions import COLUMNS, Predictions
 from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.csv_text import csv_text
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import TEMPORARY, unique_name
 from ueo_core.utils.paths import store_root, studio_home
@@ -135,9 +135,7 @@ def _write_all(
 ) -> SortedExport:
     """Write every file that can be written, then the list. OSError when the disk takes no more."""
     places = _Places(predictions, threshold)
-    text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow([*COLUMNS, "file", "bytes"])
+    table = []
     counts, failed = {True: 0, False: 0}, []
     files = predictions.files
     rows = zip(files, predictions.rows(threshold), strict=True)
@@ -148,12 +146,12 @@ def _write_all(
             writer.write(place, data)
         except (UserError, _NotWritten) as error:
             failed.append(SkippedFile(name, str(error)))
-            table.writerow([*row, "", f"not written: {error}"])
+            table.append([*row, "", f"not written: {error}"])
         else:
             counts[original] += 1
-            table.writerow([*row, place, "original" if original else "stored"])
+            table.append([*row, place, "original" if original else "stored"])
         progress(done, len(files))
-    writer.write(LIST, text.getvalue().encode("utf-8"))
+    writer.write(LIST, csv_text([*COLUMNS, "file", "bytes"], table).encode("utf-8"))
     unknown = predictions.unknown_files(threshold)
     return SortedExport(Path(), len(files), unknown, counts[True], counts[False], tuple(failed))
 

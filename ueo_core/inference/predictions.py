@@ -1,7 +1,5 @@
 """Predictions for an image set: class, confidence, OOD score, and unknown below a threshold."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from ueo_core.data.image_set import ImageSet
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.utils.csv_text import BYTE_ORDER_MARK, csv_text
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
@@ -88,22 +87,19 @@ class Predictions:
                 int(unknown[i]),
             )
 
-    def csv(self, threshold: float) -> bytes:
-        """The table of predictions, UTF-8."""
-        text = io.StringIO(newline="")
-        table = csv.writer(text)
-        table.writerow(COLUMNS)
-        table.writerows(self.rows(threshold))
-        return text.getvalue().encode("utf-8")
+    def csv(self, threshold: float, for_excel: bool = False) -> bytes:
+        """The table of predictions, UTF-8. for_excel: with a byte-order mark, which Excel needs."""
+        mark = BYTE_ORDER_MARK if for_excel else ""
+        return (mark + csv_text(COLUMNS, self.rows(threshold))).encode("utf-8")
 
     def unknown_files(self, threshold: float) -> int:
         """How many rows of the table are unknown."""
         unknown = self.unknown(threshold)
         return sum(bool(unknown[i]) for _, i in self.files)
 
-    def write_csv(self, path: Path, threshold: float) -> int:
+    def write_csv(self, path: Path, threshold: float, for_excel: bool = False) -> int:
         """Write the table atomically. → number of unknown files; UserError when that fails."""
-        data = self.csv(threshold)
+        data = self.csv(threshold, for_excel)
         try:
             write_bytes(Path(path), data)
         except OSError as error:
