@@ -227,7 +227,8 @@ class UEO(ClassifierMixin, BaseEstimator):
         with self._opened(X, self._model().backbone.store_side) as images:
             found = self._cosines(images, model)
         names = [str(name) for name in self.classes_]
-        return ImagePredictions(images.names, found, names, self._model().logit_scale, threshold)
+        scale = self._model().logit_scale
+        return ImagePredictions(images.names, found, names, scale, threshold, copies=images.copies)
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Probability of every class in the order of `classes_`. → (N, C)"""

@@ -100,6 +100,15 @@ def add_guarded(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_excel(parser: argparse.ArgumentParser) -> None:
+    """How the CSV begins."""
+    parser.add_argument(
+        "--excel",
+        action="store_true",
+        help="begin the CSV with a byte-order mark: Excel takes it for another encoding without",
+    )
+
+
 def add_comparison(parser: argparse.ArgumentParser, seeds: int, first_seed: int) -> None:
     """What is compared, how often, and where the rows are kept."""
     parser.add_argument(
@@ -234,8 +243,8 @@ def build() -> Parser:
         "predict", parents=[common, model, stored, device, threshold], help="classify images"
     )
     p.add_argument("source", type=Path, metavar="SOURCE")
-    p.add_argument("--csv", type=Path, required=True, metavar="FILE")
-
+    p.add_argument("--csv", type=Path, required=True, metavar="FILE", help="-: standard output")
+    add_excel(p)
     add_guarded(p)
 
     p = commands.add_parser("report", parents=[common], help="a run as one HTML file to mail")
@@ -257,8 +266,9 @@ def build() -> Parser:
         type=Path,
         required=True,
         metavar="PATH",
-        help="file to write, or a folder that is there; folders: a .zip or a new folder",
+        help="file to write, or a folder that is there; folders: a .zip or a new folder; csv: also -",
     )
+    add_excel(p)
     add_guarded(p)
     p.add_argument(
         "--images",

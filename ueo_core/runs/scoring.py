@@ -282,8 +282,8 @@ class Scorer:
             self.model.load_adapter(last)
         result = self._save(ADAPTER_NAME, final, result)
         pool = final["pool_cosines"].numpy()
-        predictions = Predictions(
-            self.sets["pool"].names, pool, self.classes, self.model.logit_scale
+        predictions = Predictions.of_images(
+            self.sets["pool"], pool, self.classes, self.model.logit_scale
         )
         predictions.write_csv(self.folder.path / "predictions.csv", result["threshold"])
         write_json(self.folder.path / "result.json", result, indent=1)

@@ -125,6 +125,8 @@ def test_labels_from_a_csv(app, dataset):  # noqa: F811
     kept = open_dataset(dataset.id)
     by_name = dict(zip(kept.images().names, kept.labels()["pool"], strict=True))
     assert by_name["Keys/0.png"] == "key"
+    told = [w.value.replace("\\", "") for w in app.warning]
+    assert any("1 of 2 rows used; 5 of 6 images have no label" in t for t in told), told
     assert sum(v is not None for v in by_name.values()) == 1
 
 
