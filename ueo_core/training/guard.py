@@ -22,22 +22,25 @@ def safety_check(
     last: Tensor,
     seed: int,
     batch: int,
-    on_pass: Callable[[int, int], object] = lambda done, total: None,
+    on_batch: Callable[[int, int], object] = lambda done, total: None,
 ) -> guard_rule.Choice:
     """Recommend zero-shot, the last epoch or a blend, from crops of some of the pool's images.
 
     model: at its last epoch, and left there; views: of the pool; zero_shot, last: (N, C) cosines
-    of the pool under both; batch: images encoded at once; on_pass(done, total) is called after
-    every pass over the images. No labels are used.
+    of the pool under both; batch: images encoded at once; on_batch(done, total) is called
+    after every batch of crops, and total grows with every blend that is tried. No labels are used.
     """
     chosen = np.sort(
         np.random.default_rng([seed, CROPS]).permutation(len(views))[: guard_rule.IMAGES]
     )
-    end, known, passes = model.adapter_copy(), {0.0: zero_shot, 1.0: last}, 0
+    end, known = model.adapter_copy(), {0.0: zero_shot, 1.0: last}
     draws = guard_rule.draws_of("quick" if model.tail else "full")
+    done, total = 0, 0
 
     def evidence(share: float) -> guard_rule.Evidence:
-        nonlocal passes
+        nonlocal done, total
+        # Zero-shot and the last epoch are always measured; after them, one blend at a time.
+        total = max(total, 2 * draws * len(chosen), done + draws * len(chosen))
         model.load_between(share, end)
         text = model.encode_text().cpu()
         if share in known:
@@ -51,9 +54,9 @@ def safety_check(
                 # The key depends on the position, so that every model gets the same crops.
                 crops = views.crops(chosen[i : i + batch], (seed, CROPS, draw, i))
                 features.append(model.encode_image(crops).cpu())
+                done += len(crops)
+                on_batch(done, total)
             predictions.append(model.cosines(torch.cat(features), text).argmax(1).numpy())
-            passes += 1
-            on_pass(passes, draws * (1 + len(guard_rule.SHARES)))
         return guard_rule.Evidence(
             guard_rule.consistency(
                 cosines.argmax(1).numpy(), np.stack(predictions), len(model.classes)
