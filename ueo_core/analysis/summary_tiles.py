@@ -6,7 +6,7 @@ import numpy as np
 
 from ueo_core.analysis.hand_estimates import Estimates
 from ueo_core.analysis.run_result import Inspection, SetResult
-from ueo_core.analysis.verdict import Interval, Verdict
+from ueo_core.analysis.verdict import Interval, Verdict, signed
 
 DEFINITIONS = {
     "ACC": "mean accuracy over the classes",
@@ -40,7 +40,7 @@ def measured(verdict: Verdict, n_classes: int) -> list[Tile]:
                 key.upper(),
                 f"{c.after.value:.1f} %",
                 f"{c.before.value:.1f}",
-                f"{_signed(d.value)} ({_signed(d.low)} to {_signed(d.high)})",
+                f"{signed(d.value)} ({signed(d.low)} to {signed(d.high)})",
                 {"better": "good", "worse": "bad", "same": ""}[c.verdict],
                 DEFINITIONS[key.upper()],
             )
@@ -117,10 +117,6 @@ def unlabeled(opened: Inspection, part: SetResult, score: str, limits: dict) -> 
             )
         )
     return tiles
-
-
-def _signed(value: float) -> str:
-    return f"{round(value, 1) + 0.0:+.1f}"  # + 0.0: no "-0.0"
 
 
 def _percent(found: Interval) -> str:

@@ -247,7 +247,7 @@ def _headline(metrics: dict[str, Compared], verdicts: dict[str, str]) -> tuple[s
     better = [TITLES[m] for m, v in parts.items() if v == "better"]
     lead = "hm" if "hm" in metrics else next(iter(metrics))
     d = metrics[lead].difference
-    figures = f"{TITLES[lead]} {d.value:+.1f} points, 95 % interval {d.low:+.1f} to {d.high:+.1f}"
+    figures = f"{TITLES[lead]} {signed(d.value)} points, 95 % interval {signed(d.low)} to {signed(d.high)}"
     if worse and better:
         return (
             "mixed",
@@ -267,10 +267,16 @@ def _sentence(metric: str, c: Compared) -> str:
         "worse": "decreased:",
         "same": "did not change significantly:",
     }[c.verdict]
+    d = c.difference
     return (
         f"{TITLES[metric]} {words} {c.before.value:.1f} → {c.after.value:.1f} "
-        f"({c.difference.value:+.1f}, 95 % interval {c.difference.low:+.1f} to {c.difference.high:+.1f})."
+        f"({signed(d.value)}, 95 % interval {signed(d.low)} to {signed(d.high)})."
     )
+
+
+def signed(value: float) -> str:
+    """A difference in points with its sign, "+0.0" where it is rounded to nothing."""
+    return f"{round(value, 1) + 0.0:+.1f}"
 
 
 def _interval(value: float, drawn: NDArray) -> Interval:
