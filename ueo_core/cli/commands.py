@@ -91,6 +91,8 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
 
     check_pool(len(images))
     scoring, notes = scoring_only(args, store, images, classes, tick)
+    for note in notes:  # before the run, while it can still be ended and the labels corrected
+        tick.note(note)
     folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
     if data["state"] == "finished":

@@ -69,9 +69,10 @@ def labels_of(
 
 
 def look_alikes(mapping: FolderMap) -> list[str]:
-    """One line per label that resembles a class name; nothing is merged silently."""
+    """A sentence per label that almost matches a class name; nothing is merged silently."""
     return [
-        f"label {label!r} counts as OOD; rename it to {name!r} if it is that class"
+        f"label {label!r} almost matches the class {name!r} but counts as unknown (OOD); rename one of "
+        "them if they are the same"
         for label, name in mapping.suggestions.items()
     ]
 
