@@ -98,6 +98,12 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
 
     check_pool(len(images))
     scoring, labels = scoring_only(args, store, images, classes, tick)
+    told = [line for found in labels.values() for line in found.lines()]
+    for line in (
+        *given.remarks,
+        *told,
+    ):  # before the run, while it can still be ended and corrected
+        tick.note(line)
     folder = create_run(
         args.out, settings, classes, reference(store, images), synonyms=given.synonyms, **scoring
     )
@@ -112,8 +118,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
             data["metrics"] = result["metrics"]
         for part, scores in result["metrics"].items():
             lines += [f"on the {part}, last epoch:", *score_lines(scores)]
-    told = [line for found in labels.values() for line in found.lines()]
-    return [*given.remarks, *told, *lines], data
+    return lines, data
 
 
 def resume(args: argparse.Namespace, tick: Ticker) -> Result:

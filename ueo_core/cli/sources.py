@@ -111,9 +111,10 @@ def labels_of(images: ImageSet, table: str | None, classes: Sequence[str]) -> La
 
 
 def look_alikes(suggestions: dict[str, str]) -> list[str]:
-    """One line per label that resembles a class name."""
+    """A sentence per label that almost matches a class name; nothing is merged silently."""
     return [
-        f"label {label!r} counts as OOD; rename it to {name!r} if it is that class"
+        f"label {label!r} almost matches the class {name!r} but counts as unknown (OOD); rename one of "
+        "them if they are the same"
         for label, name in suggestions.items()
     ]
 

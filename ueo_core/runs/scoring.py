@@ -26,6 +26,7 @@ from ueo_core.inference.adapter_file import ADAPTER_NAME, GUARDED, GUARDED_PREDI
 from ueo_core.inference.predictions import Predictions
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
+from ueo_core.runs.control import CheckSkipped
 from ueo_core.runs.error_messages import out_of_memory
 from ueo_core.runs.folder import RunFolder
 from ueo_core.training.auto import ZERO, choose
@@ -59,6 +60,7 @@ class Scorer:
         self.batch = encoded_at_once(model.device)
         # Whether the rate is chosen on the images, and with it the model that is recommended.
         self.automatic = folder.config["settings"].get("lr") == AUTO
+        self.check_skipped = False
         self.seconds = 0.0  # of the last encoding of all images
         self._views: dict[str, Views | CachedActivations] = {}
         self._final: dict[str, Tensor] | None = None  # all images after the last step, once encoded
@@ -250,18 +252,23 @@ class Scorer:
         models = {"zero_shot": self.zero, "adapted": final}
         result: dict[str, Any] = {"step": step}
         choice, recommended = None, None
-        if self.settings.guard and step and self.automatic:
-            choice, recommended = self._choose_model(step)
-        elif self.settings.guard and step:
-            choice = safety_check(
-                self.model,
-                self.views("pool"),
-                self.zero["pool_cosines"],
-                final["pool_cosines"],
-                self.settings.seed,
-                self.batch,
-                lambda n, total: self.phase("checking", n, total),
-            )
+        if self.settings.guard and step:
+            try:
+                if self.automatic:
+                    choice, recommended = self._choose_model(step)
+                else:
+                    choice = safety_check(
+                        self.model,
+                        self.views("pool"),
+                        self.zero["pool_cosines"],
+                        final["pool_cosines"],
+                        self.settings.seed,
+                        self.batch,
+                        lambda n, total: self.phase("checking", n, total),
+                    )
+            except CheckSkipped:
+                self.check_skipped = True
+                self.model.load_adapter(last)
         result["guard"] = choice.to_json() if choice else None
         if choice and choice.share < 1:
             if recommended is None:

@@ -9,6 +9,7 @@ from ueo_core.runs.states import actions
 # A run may take days: a snapshot stays this short, whatever the length of the run.
 SERIES = 2 * POINTS
 EVALUATIONS = 400
+COUNTED = ("measuring", "scoring", "checking")  # phases with a progress of their own, in images
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Snapshot:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        return actions(self.state)
+        """What the user can do now; only the safety check can be skipped."""
+        found = actions(self.state)
+        return found if self.phase == "checking" else tuple(a for a in found if a != "skip")
 
     @property
     def images_per_second(self) -> float | None:
@@ -59,9 +62,9 @@ class Snapshot:
     def seconds_left(self) -> float | None:
         """Estimated time to the end: remaining steps at their mean time, plus the time of measuring.
 
-        Only the rest of the phase while images are measured or scored; None while unknown.
+        Only the rest of the phase while images are measured, scored or checked; None while unknown.
         """
-        if self.phase in ("measuring", "scoring", "choosing"):
+        if self.phase in (*COUNTED, "choosing"):
             left = self.total - self.done
             return self.phase_seconds / self.done * left if self.done else None
         if not self.step or self.state not in ("running", "paused"):

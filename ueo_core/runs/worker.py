@@ -19,7 +19,7 @@ from ueo_core.data.image_set import ImageSet
 from ueo_core.data.store import Store
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
-from ueo_core.runs.control import Control
+from ueo_core.runs.control import CheckSkipped, Control
 from ueo_core.runs.error_messages import out_of_memory, sentence
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.model_cache import ModelCache, as_begun
@@ -71,7 +71,7 @@ class Worker:
         self._phase, self._phase_began = "", 0.0
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
-        """Emit the current phase; it is not written to disk. Raises Halted to pause between batches."""
+        """Emit the current phase; it is not written to disk. Raises Halted to pause between batches, CheckSkipped to leave the check."""
         if name != self._phase:
             self._phase, self._phase_began = name, time.perf_counter()
         seconds = time.perf_counter() - self._phase_began
@@ -80,6 +80,8 @@ class Worker:
         )
         if total and self.control.pause.is_set() and name != "adapting":
             raise Halted
+        if name == "checking" and self.control.skip.is_set():
+            raise CheckSkipped
 
     def record(self, event: dict) -> None:
         """Write an event to disk, then emit it."""
@@ -122,6 +124,8 @@ class Worker:
         cause = self._adapt()
         if cause == "finish":
             self.scorer.finish(self.done)
+            if self.scorer.check_skipped:
+                self._note("The safety check was skipped, so no model is recommended.")
         return cause
 
     def _begin(self) -> None:

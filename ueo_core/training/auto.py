@@ -87,7 +87,7 @@ def choose(
     between = averages(adapters)
     candidates, last = dict(found), max(adapters)
     for number, (name, adapter) in enumerate(between.items()):
-        on_average(number, len(between))
+        on_average(number * pool.encoded, len(between) * pool.encoded)
         model.load_adapter(adapter)
         candidates[name] = criteria(pool.measure(zero_shot, confidence))
     model.load_adapter(adapters[last])

@@ -42,10 +42,12 @@ class PoolEvidence:
         return len(self.chosen) + self.draws * len(self.cropped)
 
     @torch.no_grad()
-    def crops(self, text: Tensor, on_pass: Callable[[], object] = lambda: None) -> np.ndarray:
+    def crops(
+        self, text: Tensor, on_batch: Callable[[int], object] = lambda crops: None
+    ) -> np.ndarray:
         """Cosines of the crops with the class prompts. text: (C, D) → (draws, n, C)
 
-        on_pass is called after every draw.
+        on_batch(crops) is called after every batch of them.
         """
         found, images = [], self.chosen[self.cropped]
         for draw in range(self.draws):
@@ -54,8 +56,8 @@ class PoolEvidence:
                 # The key depends on the position, so that every model gets the same crops.
                 crops = self.views.crops(images[i : i + self.batch], (self.seed, CROPS, draw, i))
                 features.append(self.model.encode_image(crops).cpu())
+                on_batch(len(crops))
             found.append(self.model.cosines(torch.cat(features), text).numpy())
-            on_pass()
         return np.stack(found)
 
     @torch.no_grad()
