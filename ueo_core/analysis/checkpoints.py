@@ -8,12 +8,22 @@ from collections.abc import Callable, Sequence
 
 from ueo_core.analysis.run_result import file_of_step, final_step
 from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.files import read_json
 
 
 def checkpoint_steps(folder: RunFolder) -> list[int]:
     """The steps that can be shown, ascending: 0 (zero-shot), every checkpoint, the final one."""
     final = final_step(folder)
     return sorted({0, final, *(s for s in folder.checkpoints() if s < final)})
+
+
+def recommended_step(folder: RunFolder) -> int | None:
+    """The step whose model a run recommends; None where it is the last, or no point of the run."""
+    result = read_json(folder.path / "result.json") or {}
+    named = (result.get("guard") or {}).get("model", "")
+    if named == "zero-shot":
+        return 0
+    return int(named) if named.isdigit() and int(named) != final_step(folder) else None
 
 
 def unscored_steps(folder: RunFolder) -> list[int]:

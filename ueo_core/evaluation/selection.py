@@ -4,7 +4,7 @@ The thresholds were set on 20 built-in problems with seeds below 700 and are fro
 fare on others is measured by `python -m ueo_core evidence` (docs/evidence.md).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ueo_core.evaluation.guard_rule import Choice, Evidence, collapsed, merged
 
@@ -100,12 +100,3 @@ def _reason(
     if not sound(candidates["zero-shot"], candidates[last]):
         why += ", and the last epoch has lost classes or groups of scores that zero-shot has"
     return f"{why}. Recommended: {names[best][0].lower()}{names[best][1:]}."
-
-
-def tried(found: Sequence[dict]) -> str:
-    """What the ladder did, in a sentence. found: the trials, see `training.ladder.Trial`"""
-    rates = sorted({t["lr"] for t in found})
-    fell = [t["lr"] for t in found if t["criteria"] is None]
-    listed = ", ".join(f"{lr:.2g}" for lr in rates)
-    lost = f"; {', '.join(f'{lr:.2g}' for lr in fell)} diverged" if fell else ""
-    return f"{len(rates)} rates were tried ({listed}{lost})."

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from ueo_core import __version__
 from ueo_core.analysis.hand_estimates import estimate_by_hand, judge_by_hand
 from ueo_core.analysis.hand_labels import load_hand_labels
+from ueo_core.analysis.rate_search import tried_rates
 from ueo_core.analysis.run_result import Inspection, read_inspection
 from ueo_core.analysis.verdict import Verdict, judge
 from ueo_core.config.methods import METHODS
@@ -155,8 +156,23 @@ def _facts(
         "Prompt": f"{about['prompt']} {{class}}.",
         "Images": f"{data.get('name', '')}: {data.get('n', 0):,}, fingerprint {data.get('fingerprint', '')[:16]}",
         "Steps": f"{opened.step} of {opened.steps}, {clock(now.seconds)} of training; the last step is reported",
+        "Learning rate": _rate(now, adapter_file),
         "Safety check, without labels": opened.guard["reason"] if opened.guard else "off",
         "Settings": shown,
         "Versions": {"UEO Studio": about.get("version", __version__)} | versions,
         "Run": folder.id,
     }
+
+
+def _rate(now: Snapshot, adapter_file: AdapterFile) -> str:
+    """The learning rate, and what was tried where it was chosen on the images."""
+    rows = tried_rates(now)
+    if not rows:
+        return f"{adapter_file.settings.lr}, as given"
+    tried = "; ".join(
+        f"{row.lr:g}: {row.points[-1][1]:.2f}, {row.status}"
+        if row.points
+        else f"{row.lr:g}: {row.status}"
+        for row in rows
+    )
+    return f"chosen on the images by the evidence without labels (at most 5). {tried}"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS
-from ueo_core.config.settings import Settings
+from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.data.transforms import ModelInputs
 from ueo_core.evaluation.evidence import criteria
 from ueo_core.evaluation.selection import STRIDES, remaining, rungs, winner
@@ -67,7 +67,9 @@ def ladder_rates(model: AdaptedCLIP, views: ModelInputs, settings: Settings) -> 
     for p in parameters:
         p.requires_grad_(False)
     gradient = count * moved / DRAWS / length**2
-    return [float(f"{stride / gradient:.2g}") for stride in STRIDES] if gradient else []
+    highest = SETTINGS["lr"].high or math.inf
+    rates = [float(f"{stride / gradient:.2g}") for stride in STRIDES] if gradient else []
+    return [rate for rate in rates if 0 < rate <= highest]
 
 
 def search(

@@ -8,12 +8,15 @@ from ui.common.job_progress import show_job, start_job
 
 def slider(run: str) -> int:
     """The slider over all checkpoints. → the step chosen, scored or not"""
-    from ueo_core.analysis.checkpoints import checkpoint_steps
+    from ueo_core.analysis.checkpoints import checkpoint_steps, recommended_step
 
-    steps = checkpoint_steps(shell.manager().folder(run))
+    folder = shell.manager().folder(run)
+    steps = checkpoint_steps(folder)
     if len(steps) == 1:  # stopped before the first step
         return steps[0]
     names = {0: "after: step 0, zero-shot", steps[-1]: f"after: step {steps[-1]}, final"}
+    if (advised := recommended_step(folder)) is not None:
+        names[advised] = f"after: step {advised}, recommended"
     return st.select_slider(
         "Model shown as “after”, by step",
         steps,

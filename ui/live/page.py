@@ -14,7 +14,7 @@ from ui.common.heading import run_heading
 from ui.common.shell import dark, manager, viewer
 from ui.common.text import markdown
 from ui.common.verdict import inspection, judged, show_guard, show_verdict
-from ui.live import controls, panels, view_options
+from ui.live import controls, panels, rate_search, view_options
 
 TICK, WATCH = 1.0, 2.0  # seconds
 # If a step takes longer, reading every second would show nothing new and slow the training.
@@ -84,6 +84,9 @@ def _tick(run: str, every: float | None) -> None:
         _message(now, facts)
     controls.controls(now, in_control)
     _progress(now, view)
+    with st.container():
+        if not view.present or now.phase == "choosing":
+            rate_search.draw(now)
     panels.draw(now, facts, view, "dark" if dark() else "light")
     with st.container():
         for sign in signs(now.evaluations) if now.state in ("running", "paused") else ():

@@ -1,0 +1,69 @@
+"""Which rate and which model are chosen, from numbers alone."""
+
+import pytest
+
+from ueo_core.evaluation import selection
+from ueo_core.evaluation.selection import choose_model, measured_steps, remaining, rungs, winner
+
+NAMES = {
+    "zero-shot": "The original (zero-shot) model",
+    "5": "The model after epoch 1 (step 5)",
+    "10": "The last epoch",
+    "average": "The average of 2 models along the run",
+}
+
+
+def of(value: float, spread: float = 0.9, separation: float = 2.0) -> dict[str, float]:
+    return {"evidence": value, "crops": 0.5, "spread": spread, "separation": separation}
+
+
+def test_rates_are_compared_after_an_eighth_and_a_quarter_of_a_run():
+    assert rungs(80) == (10, 20)
+    assert rungs(1) == (1, 1)  # no run is too short
+    assert rungs(6) == (1, 2)
+    # Five rates to the first, about half of them from there to the second.
+    assert selection.search_steps(80) == 5 * 10 + 3 * 10
+
+
+def test_only_clear_failures_are_dropped_at_the_first_rung():
+    assert remaining({0.1: of(3.0), 0.3: of(3.5), 0.9: of(2.99)}) == [0.1, 0.3]
+    assert remaining({0.1: None, 0.3: of(1.0)}) == [0.3]
+    assert remaining({0.1: None}) == []
+
+
+def test_the_largest_rate_with_about_the_best_evidence_wins():
+    assert winner({0.1: of(3.5), 0.3: of(3.45), 0.9: of(3.3)}) == 0.3
+    assert winner({0.3: of(3.45), 0.1: of(3.5), 0.9: of(3.41)}) == 0.9
+    assert winner({0.1: of(3.5), 0.3: of(3.39), 0.9: None}) == 0.1
+    assert winner({0.1: None, 0.3: None}) is None
+
+
+def test_at_most_eight_ends_of_epochs_are_candidates_and_the_last_step_always_is():
+    assert measured_steps(0, 10, 5) == {5, 10}
+    found = measured_steps(0, 50, 1)
+    assert len(found) <= 8 and 50 in found and min(found) > 0
+    # Further epochs of a finished run begin where it had ended.
+    assert measured_steps(10, 20, 5) == {15, 20}
+    assert measured_steps(0, 3, 5) == {3}
+
+
+def test_the_model_with_the_most_evidence_is_recommended():
+    choice = choose_model({"zero-shot": of(3.0), "5": of(3.6), "10": of(3.4)}, "10", NAMES)
+    assert (choice.model, choice.share) == ("5", 0.5)
+    assert "3.60; last epoch 3.40, zero-shot 3.00" in choice.reason
+    assert choice.reason.endswith("Recommended: the model after epoch 1 (step 5).")
+    choice = choose_model({"zero-shot": of(3.0), "5": of(3.2), "10": of(3.4)}, "10", NAMES)
+    assert (choice.model, choice.share) == ("10", 1.0)
+    assert choice.reason.startswith("The last epoch has the most evidence of 3 models")
+    choice = choose_model({"zero-shot": of(3.5), "10": of(3.4)}, "10", NAMES)
+    assert (choice.model, choice.share) == ("zero-shot", 0.0)
+
+
+@pytest.mark.parametrize("lost", [{"spread": 0.8}, {"separation": 3.0}])
+def test_a_model_that_lost_classes_or_groups_of_scores_is_never_recommended(lost):
+    zero = of(3.0, separation=4.0)
+    kept = {"spread": 0.9, "separation": 4.0} | lost
+    choice = choose_model({"zero-shot": zero, "10": of(4.5, **kept)}, "10", NAMES)
+    assert choice.model == "zero-shot"
+    assert "the last epoch has lost classes or groups of scores" in choice.reason
+    assert choice.evidence["10"]["sound"] == 0 and choice.evidence["zero-shot"]["sound"] == 1
