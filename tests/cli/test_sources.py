@@ -163,3 +163,15 @@ def test_limits_are_settings(run, photos, tmp_path, monkeypatch, capsys):  # noq
         monkeypatch.setenv("UEO_STUDIO_LIMITS", value)
         code, _, err = run("ingest", photos, "--store", tmp_path)
         assert code == 2 and message in err
+
+
+def test_labels_that_almost_match_are_named_before_the_run(run, photos, tiny_files, tmp_path):  # noqa: F811
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\ndog/0.png,Dogs\ncat/1.png,cat\n", encoding="utf-8")
+    options = adapt_options(tiny_files, tmp_path / "run")
+    store = ("--store", tmp_path / "store")
+    code, _, err = run("adapt", photos, *options, *store, "--labels", table)
+    assert code == 0
+    assert "label 'Dogs' almost matches the class 'dog' but counts as unknown (OOD)" in err
+    # Told before anything of the run, whose folder holds the label as it was given.
+    assert "Dogs" in RunFolder.open(tmp_path / "run").labels()["pool"]

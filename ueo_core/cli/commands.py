@@ -12,8 +12,10 @@ from ueo_core.cli.output import write_predictions
 from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import labels_of, scoring_only, take_in
+from ueo_core.config import presets
+from ueo_core.config.presets import DEFAULT_PRESET
 from ueo_core.config.settings import Settings
-from ueo_core.data.class_names import read_class_names
+from ueo_core.data.class_list import read_class_names
 from ueo_core.data.store import Store
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
@@ -31,7 +33,8 @@ Result = tuple[list[str], dict]
 
 
 def drawings(args: argparse.Namespace, tick: Ticker) -> Result:
-    classes = read_class_names(args.classes) if args.classes and "," in args.classes else None
+    several = args.classes and "," in args.classes
+    classes = read_class_names(args.classes).alone("`drawings`") if several else None
     if args.classes and classes is None:
         classes = [args.classes.strip()]
     n = write_drawings(
@@ -72,19 +75,22 @@ def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """The backbone's preset with the options that were given over it."""
-    return Settings.for_backbone(**chosen_settings(args))
+    """The recommended preset with the options that were given over it."""
+    return presets.preset(DEFAULT_PRESET, **chosen_settings(args))
 
 
 def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     from ueo_core.models import backbones as registry
-    from ueo_core.models.adapted_clip import check_names
+    from ueo_core.models.class_texts import ClassTexts
 
     settings = settings_of(args)
-    classes = read_class_names(args.classes)
+    given = read_class_names(args.classes)
+    classes = given.names
     # Bad arguments are refused before the first image is read.
     backbone = registry.load(settings.backbone, settings.pretrained, settings.device)
-    check_names(backbone, classes, settings.prompt)
+    texts = ClassTexts(classes, settings.prompt, settings.templates, given.synonyms)
+    texts.check_lengths(backbone)
+    texts.check_distinct(backbone)
     store = Store(args.store, backbone.store_side)
     del backbone
     images, report = take_in(args.source, store, tick)
@@ -92,8 +98,17 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
 
     check_pool(len(images))
     scoring, labels = scoring_only(args, store, images, classes, tick)
-    folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
+    told = [line for found in labels.values() for line in found.lines()]
+    for line in (
+        *given.remarks,
+        *told,
+    ):  # before the run, while it can still be ended and corrected
+        tick.note(line)
+    folder = create_run(
+        args.out, settings, classes, reference(store, images), synonyms=given.synonyms, **scoring
+    )
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
+    data["remarks"] = given.remarks
     data |= {"labels": {part: found.to_json() for part, found in labels.items()}} if labels else {}
     if data["state"] == "finished":
         result = json.loads((folder.path / "result.json").read_bytes())
@@ -103,7 +118,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
             data["metrics"] = result["metrics"]
         for part, scores in result["metrics"].items():
             lines += [f"on the {part}, last epoch:", *score_lines(scores)]
-    return [line for found in labels.values() for line in found.lines()] + lines, data
+    return lines, data
 
 
 def resume(args: argparse.Namespace, tick: Ticker) -> Result:

@@ -10,7 +10,7 @@ from ueo_core.cli.output import write_predictions
 from ueo_core.cli.progress import Ticker
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
-from ueo_core.export.open_clip_script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script, weights_file
 from ueo_core.export.sorted_folders import export_sorted
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
@@ -37,9 +37,10 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     data = {"what": args.what, "to": str(out)}
     if args.what in ADAPTERS + SCRIPTS:
         _write(out, adapter_file, args)
-        return [f"{args.what} of “{adapter_file.title}” in {out}"], data | {
-            "bytes": out.stat().st_size
-        }
+        lines = [f"{args.what} of “{adapter_file.title}” in {out}"]
+        if args.what in SCRIPTS:
+            lines.append(_beside(adapter_file))
+        return lines, data | {"bytes": out.stat().st_size}
     threshold = threshold_of(args, adapter_file)
     images, predictions = _images_and_predictions(args, adapter_file, tick)
     n = len(predictions.files)
@@ -64,6 +65,16 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     ], data
 
 
+def _beside(adapter_file: AdapterFile) -> str:
+    """What the script needs beside it."""
+    weights = weights_file(adapter_file)
+    also = f", and {weights}" if weights else ""
+    return (
+        f"put beside it: {ADAPTER_NAME} (export --what adapter){also}; or name other files with "
+        "--adapter and --weights"
+    )
+
+
 def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> None:
     if args.source or args.threshold is not None:
         raise UserError(
@@ -80,10 +91,7 @@ def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> No
             with open(adapter_file.path, "rb") as adapter:
                 write_whole(out, lambda file: shutil.copyfileobj(adapter, file))
         else:
-            text = open_clip_script(
-                adapter_file, str(adapter_file.path.resolve()), out.name
-            ).encode("utf-8")
-            write_bytes(out, text)
+            write_bytes(out, open_clip_script(adapter_file, name=out.name).encode("utf-8"))
     except OSError as error:
         raise UserError(
             f"File “{out}”: it cannot be written ({error.strerror}); choose another."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ueo_core.cli.progress import Ticker
-from ueo_core.data.class_names import read_class_names
+from ueo_core.data.class_list import read_class_names
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
 from ueo_core.data.labels import (
@@ -40,7 +40,7 @@ def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeR
 
 def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     """The command: take a source in, and say what of it can be used."""
-    classes = read_class_names(args.classes) if args.classes else None
+    given = read_class_names(args.classes) if args.classes else None
     report = Store(args.store, args.short_side).ingest(
         args.source,
         progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
@@ -53,8 +53,9 @@ def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     lines += [f"  skipped {s.name}: {s.reason}" for s in report.skipped]
     lines += [f"  limits are settings: {LIMITS_EXAMPLE}"] if report.limited else []
     lines += [f"  warning {w.name}: {w.reason}" for w in report.warnings]
-    if classes is not None:
-        mapping = map_folders(report.folders, classes)
+    if given is not None:
+        lines += given.remarks
+        mapping = map_folders(report.folders, given.names)
         data["mapping"] = asdict(mapping)
         lines += [f"  folder {folder!r} is that class" for folder in mapping.exact]
         lines += [f"  {line}" for line in look_alikes(mapping.suggestions)]
@@ -110,9 +111,10 @@ def labels_of(images: ImageSet, table: str | None, classes: Sequence[str]) -> La
 
 
 def look_alikes(suggestions: dict[str, str]) -> list[str]:
-    """One line per label that resembles a class name."""
+    """A sentence per label that almost matches a class name; nothing is merged silently."""
     return [
-        f"label {label!r} counts as OOD; rename it to {name!r} if it is that class"
+        f"label {label!r} almost matches the class {name!r} but counts as unknown (OOD); rename one of "
+        "them if they are the same"
         for label, name in suggestions.items()
     ]
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ueo_core.export.open_clip_script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script, weights_file
 from ueo_core.export.sorted_folders import SortedExport, sorted_zip
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
@@ -98,6 +98,12 @@ def _zipped(made: SortedExport) -> None:
     st.session_state["use.made"] = made
 
 
+def _also(adapter_file: AdapterFile) -> str:
+    """The weights that the script needs, as Markdown."""
+    file = weights_file(adapter_file)
+    return f" and a copy of `{markdown(file.name)}`" if file else ""
+
+
 def model(adapter_file: AdapterFile) -> None:
     """Downloads of the model: the adapter, the script that uses it, the report."""
     from ueo_core.report.html import html_report
@@ -122,7 +128,7 @@ def model(adapter_file: AdapterFile) -> None:
     with cells[1]:
         st.markdown(
             "**A script for plain open_clip** that loads the adapter and classifies images, without this "
-            "studio. Save it beside the adapter."
+            f"studio. Save it beside the adapter{_also(adapter_file)}; options name other places."
         )
         text = open_clip_script(adapter_file)
         st.download_button(
