@@ -186,7 +186,7 @@ def _unidentified(data: bytes, kind: str) -> str:
     except Exception:  # as broken as anything untrusted can be
         return broken
     what = "floating-point numbers" if _FLOAT in numbers else "whole numbers"
-    each = ", ".join(map(str, bits))
+    each = ", ".join(str(n)[:20] for n in tuple(bits)[:4])
     return f"a TIFF image of a kind that is not read ({each} bits, {what}); export it with 8 bits"
 
 
