@@ -281,7 +281,7 @@ def test_every_brand_of_heif_is_recognized(brand, monkeypatch):
         b"GIF88a",
         b"RIFF\1\2\3\4WAVE",
         b"RIFX\1\2\3\4WEBP",
-        b"II+\0",
+        b"MM\0+",
         b"P7\n",
         b"P0\n",
         b"P6x",

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, features
 
 from ueo_core.data.limits import Limits, RejectedFile
 
@@ -31,6 +31,11 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in Pillow's conversi
 _BAND_BYTES = 16 * 10**6
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
+_TIFF, _BIG_TIFF = (b"II*\0", b"MM\0*"), b"II+\0"
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
+_WHITE_IS_ZERO, _FLOAT = 0, 3  # their values
+_DARK = 8  # a brightest value of less than white / 8: the file does not use the bits it declares
+_PNG_NOTES = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks that the pixels do not depend on
 _TRANSPOSE = {  # EXIF orientation -> the operation that makes the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -71,14 +76,20 @@ def sniff(head: bytes) -> str:
         return "GIF"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _needs("WEBP", bool(features.check("webp")), "a Pillow build with WebP")
-    if head[:4] in (b"II*\0", b"MM\0*"):
+    if head[:4] in (*_TIFF, _BIG_TIFF):
         return "TIFF"
+    if head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")):
+        raise RejectedFile("a JPEG 2000 image, which is not read; export it as JPEG or PNG")
+    if head.startswith((b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a")):
+        raise RejectedFile("a JPEG XL image, which is not read; export it as JPEG or PNG")
     if head[:2] in (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6") and head[2:3].isspace():
         return "PPM"
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return "BMP"
     if head[4:8] == b"ftyp":
-        if head[8:12] in (b"avif", b"avis"):
+        # The brand, the version, then the brands that it is compatible with.
+        brands = {head[8:12], *(head[at : at + 4] for at in range(16, HEAD_BYTES, 4))}
+        if brands & {b"avif", b"avis"}:
             return _needs("AVIF", bool(features.check("avif")), "a Pillow build with AVIF")
         if head[8:12] in _HEIF_BRANDS:
             return _needs("HEIF", _heif_ready(), "the package pillow-heif")
@@ -121,7 +132,7 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
     """
     kind = sniff(data[:HEAD_BYTES])
     try:
-        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+        with _open(data, kind) as image:
             limits.check_shape(*image.size)
             return _decode(image, kind, short_side, limits, gate)
     except RejectedFile:
@@ -130,13 +141,53 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
         most = min(limits.max_pixels, 2 * (Image.MAX_IMAGE_PIXELS or 0) or limits.max_pixels)
         raise RejectedFile(f"over the limit max_pixels = {most:,}") from error
     except UnidentifiedImageError as error:
-        raise RejectedFile(f"begins like a {kind} image, but its header is broken") from error
+        raise RejectedFile(_unidentified(data, kind)) from error
     except MemoryError as error:
         raise RejectedFile("decoding it needs more memory than is available") from error
     except Exception as error:
         # Decoders raise any exception on malformed bytes (struct.error, IndexError,
         # SyntaxError, ...); each means that this file is broken.
         raise RejectedFile(_plain(error)) from error
+
+
+def _open(data: bytes, kind: str) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=(kind,))
+    except ValueError:  # Pillow refuses a PNG with more than a megabyte of compressed notes
+        if kind != "PNG":
+            raise
+        return Image.open(io.BytesIO(_without_notes(data)), formats=(kind,))
+
+
+def _without_notes(png: bytes) -> bytes:
+    """A PNG without its texts and its color profile."""
+    kept, at = [png[:8]], 8
+    while at + 12 <= len(png):
+        size, name = struct.unpack(">L4s", png[at : at + 8])
+        if name not in _PNG_NOTES:
+            kept.append(png[at : at + 12 + size])
+        at += 12 + size
+    return b"".join(kept)
+
+
+def _unidentified(data: bytes, kind: str) -> str:
+    """Why Pillow does not know an image that begins like one of this kind."""
+    broken = f"begins like a {kind} image, but its header is broken"
+    if kind != "TIFF":
+        return broken
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(
+            data[: 16 if data.startswith(_BIG_TIFF) else 8]
+        )
+        file = io.BytesIO(data)
+        file.seek(tags.next)
+        tags.load(file)
+        bits, numbers = tags.get(_BITS, (1,)), tags.get(_SAMPLE_FORMAT, (1,))
+    except Exception:  # as broken as anything untrusted can be
+        return broken
+    what = "floating-point numbers" if _FLOAT in numbers else "whole numbers"
+    each = ", ".join(str(n)[:20] for n in tuple(bits)[:4])
+    return f"a TIFF image of a kind that is not read ({each} bits, {what}); export it with 8 bits"
 
 
 def _plain(error: Exception) -> str:
@@ -211,11 +262,12 @@ def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def _rgb_of(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """The function that converts this image, or a crop of it, to RGB."""
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        return _on_white
     if image.mode.startswith("I") or image.mode == "F":
         low, high = _tone_range(image)
-        return lambda part: _scaled(part, low, high)
+        clear = image.info.get("transparency")  # one value, in the file's own range
+        return lambda part: _scaled(part, low, high, clear)
+    if image.has_transparency_data or image.mode in ("La", "RGBa"):
+        return _on_white
     return lambda part: part if part.mode == "RGB" else part.convert("RGB")
 
 
@@ -231,7 +283,15 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _tone_range(image: Image.Image) -> tuple[float, float]:
     """(black, white) of an image with more than 8 bits: the range of its type, or its own range."""
     if image.mode.startswith("I;16"):
-        return 0.0, 65535.0
+        tags = getattr(image, "tag_v2", {})  # of a TIFF
+        bits = min(16, int(tags.get(_BITS, (16,))[0]))
+        white = float(2**bits - 1)
+        if bits < 16 and (most := int(np.asarray(image).max())) * _DARK < white:
+            raise RejectedFile(
+                f"{bits} bits per sample, but its brightest value is {most}, so it would be nearly "
+                "black; stretch it and export it with 8 bits"
+            )
+        return (white, 0.0) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else (0.0, white)
     low, high = np.array(image.getextrema(), dtype=float).tolist()
     if image.mode == "F" and low >= 0 and high <= 1:
         return 0.0, 1.0
@@ -240,9 +300,13 @@ def _tone_range(image: Image.Image) -> tuple[float, float]:
     return (low, high) if math.isfinite(low) and math.isfinite(high) else (0.0, 255.0)
 
 
-def _scaled(image: Image.Image, low: float, high: float) -> Image.Image:
+def _scaled(image: Image.Image, low: float, high: float, clear: int | None = None) -> Image.Image:
+    """Gray levels from black at `low` to white at `high`; the transparent value becomes white."""
     values = np.asarray(image, dtype=np.float32)
-    gray = np.nan_to_num((values - low) * (255 / max(high - low, 1e-12)), nan=0.0)
+    span = high - low if abs(high - low) > 1e-12 else 1e-12
+    gray = np.nan_to_num((values - low) * (255 / span), nan=0.0)
+    if isinstance(clear, int):
+        gray[values == clear] = 255
     return Image.fromarray(np.clip(gray + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
 
 
