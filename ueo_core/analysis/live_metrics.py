@@ -19,6 +19,7 @@ PHASES = {
     "loading": "Loading the model",
     "measuring": "Scoring all images with the zero-shot model",
     "reading": "Computing the activations of all images",
+    "choosing": "Choosing the learning rate",
     "adapting": "Adapting",
     "pausing": "Pausing after the current step",
     "scoring": "Scoring all images with the adapted model",
@@ -182,6 +183,6 @@ def share_done(snapshot: Snapshot) -> float:
     """Progress, 0 to 1: of the steps, or of the images while they are scored."""
     if snapshot.state == "finished":
         return 1.0
-    if snapshot.phase in COUNTED and snapshot.total:
+    if snapshot.phase in (*COUNTED, "choosing") and snapshot.total:
         return min(1.0, snapshot.done / snapshot.total)
     return min(1.0, snapshot.step / snapshot.steps) if snapshot.steps else 0.0

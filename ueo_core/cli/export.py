@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.output import write_predictions
 from ueo_core.cli.progress import Ticker
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
@@ -42,12 +43,11 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         return lines, data | {"bytes": out.stat().st_size}
     threshold = threshold_of(args, adapter_file)
     images, predictions = _images_and_predictions(args, adapter_file, tick)
-    data |= {"images": len(images), "threshold": threshold}
+    n = len(predictions.files)
+    data |= {"images": n, "duplicates": n - len(images), "threshold": threshold}
     if args.what == "csv":
-        unknown = predictions.write_csv(out, threshold)
-        return [f"{len(images)} images, {unknown} of them unknown, in {out}"], data | {
-            "unknown": unknown
-        }
+        unknown = write_predictions(predictions, out, threshold, args.excel)
+        return [f"{n} images, {unknown} of them unknown, in {out}"], data | {"unknown": unknown}
     with Originals(args.store, images, args.originals or args.source) as originals:
         made = export_sorted(
             out,
@@ -61,6 +61,7 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     return [
         f"{made.images} images in class folders, {made.unknown} of them unknown, in {out}",
         f"{made.originals} are the original files; {made.stored} are stored images at training size",
+        *(f"  not written {f.name}: {f.reason}" for f in made.failed),
     ], data
 
 
@@ -103,8 +104,8 @@ def _images_and_predictions(
     """The images to export and their predictions: of a source, else of the run's pool."""
     if args.source:
         images, _, found = ask(args, adapter_file, tick)
-        return images, Predictions(
-            images.names, found["adapted"], adapter_file.classes, adapter_file.logit_scale
+        return images, Predictions.of_images(
+            images, found["adapted"], adapter_file.classes, adapter_file.logit_scale
         )
     pool = next((a for a in classified_sets(adapter_file) if a.id == "pool"), None)
     if pool is None:

@@ -56,16 +56,20 @@ model = open_clip.create_model("adapted", pretrained=options.weights).eval()
 tokenize = open_clip.get_tokenizer("adapted")
 """
 
-_TAIL = """
+_IMAGES = """
 # 1. The image tower: weight and bias of its normalization layers.
 context = adapter.pop("context")  # (M, W)
 lost = model.load_state_dict(adapter, strict=False).unexpected_keys
 assert not lost, f"the adapter is not for this model: {lost}"
 
-
+"""
+_TEXTS = """
 # 2. The text tower: the learned vectors replace the words of the prompt.
 classes = about["classes"]
 tokens = tokenize([f"{about['prompt']} {name.replace('_', ' ')}." for name in classes])  # (C, L)
+"""
+
+_LEARNED = """\
 start = int((tokens[0] == tokenize([""])[0]).int().cumprod(0).sum())  # what no words come before
 
 
@@ -78,10 +82,43 @@ tower = getattr(model, "text", model)
 own = hasattr(tower, "token_embedding")  # else an encoder of Hugging Face
 embedding = tower.token_embedding if own else tower.transformer.get_input_embeddings()
 hook = embedding.register_forward_hook(learned)
+"""
+
+_ENCODED = """\
 with torch.no_grad():
     text = model.encode_text(tokens, normalize=True)  # (C, D)
 hook.remove()
+"""
 
+# The same where classes have several names or templates, see models/class_texts.
+_SEVERAL_TEXTS = """
+# 2. The text tower: the learned vectors replace the words of the prompt, in one of the templates.
+classes, templates = about["classes"], about["templates"]
+names = [[name, *about["synonyms"].get(name, [])] for name in classes]
+words = about["prompt"] + " {}"
+template = next((t for t in templates if t.startswith(words)), words + ".")
+
+
+@torch.no_grad()
+def mean(template):  # over the names of each class, (C, D)
+    texts = [template.replace("{}", n.replace("_", " ")) for own in names for n in own]
+    parts = [tokenize(texts[i : i + 256]) for i in range(0, len(texts), 256)]
+    features = torch.cat([model.encode_text(part, normalize=True) for part in parts])
+    return torch.stack([part.mean(0) for part in features.split([len(own) for own in names])])
+
+
+tokens = tokenize([template.replace("{}", classes[0])])
+"""
+
+_SEVERAL_ENCODED = """\
+text = mean(template)
+hook.remove()
+if set(templates) - {template}:  # what all of them add to that one, before training
+    text = text + sum(map(mean, templates)) / len(templates) - mean(template)
+text = text / text.norm(dim=1, keepdim=True)  # (C, D)
+"""
+
+_TAIL = """
 
 # 3. An image, fitted to the model's input: (3, H, W) uint8 → (3, rows, columns) uint8
 def fit(image):
@@ -150,7 +187,9 @@ def open_clip_script(
         imports="import tempfile\n" if config else "",
     )
     model = _CONFIG if config else _NAMED.format(model=about["backbone"])
-    return head + model + _TAIL
+    several = about.get("synonyms") or about.get("templates")
+    before, after = (_SEVERAL_TEXTS, _SEVERAL_ENCODED) if several else (_TEXTS, _ENCODED)
+    return head + model + _IMAGES + before + _LEARNED + after + _TAIL
 
 
 def weights_file(adapter_file: AdapterFile) -> Path | None:

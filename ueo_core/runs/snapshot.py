@@ -22,7 +22,9 @@ class Snapshot:
     run: str
     title: str
     state: str
-    phase: str  # waiting, loading, measuring, reading, adapting, pausing, scoring, checking
+    phase: (
+        str  # waiting, loading, measuring, reading, choosing, adapting, pausing, scoring, checking
+    )
     reason: str  # why it ended or paused, a sentence
     done: int  # images done within the phase, if it counts images
     total: int
@@ -41,6 +43,7 @@ class Snapshot:
     batch: dict = field(
         default_factory=dict
     )  # images of the last batch with the highest and lowest weights
+    trials: tuple[dict, ...] = ()  # of the search for a rate: {"lr", "trained", "criteria"}
     notes: tuple[str, ...] = ()
     peak_memory_mb: float | None = None
 
@@ -61,7 +64,7 @@ class Snapshot:
 
         Only the rest of the phase while images are measured, scored or checked; None while unknown.
         """
-        if self.phase in COUNTED:
+        if self.phase in (*COUNTED, "choosing"):
             left = self.total - self.done
             return self.phase_seconds / self.done * left if self.done else None
         if not self.step or self.state not in ("running", "paused"):
@@ -104,6 +107,8 @@ class Snapshot:
             )
         if kind == "evaluation":
             return replace(self, evaluations=_thinned((*self.evaluations, event)))
+        if kind == "trial":
+            return replace(self, trials=(*self.trials, event))
         if kind == "note":
             return replace(self, notes=(*self.notes, event["text"]))
         return self

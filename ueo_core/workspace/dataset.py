@@ -48,6 +48,7 @@ class Dataset:
     # {"kind": "sample"|"upload"|"path", …}; "unfinished": the intake was stopped before its end
     origin: dict = field(default_factory=dict)
     created: float = 0.0  # seconds since the epoch
+    synonyms: dict[str, list[str]] = field(default_factory=dict)  # further names by class
     declined: tuple[str, ...] = ()  # label names whose suggested class was refused
 
     @property
@@ -119,6 +120,9 @@ class Dataset:
         """Write a new version, with some values replaced. UserError for names no run can take."""
         if values.get("classes"):
             values["classes"] = tuple(check_class_names(values["classes"]))
+        further = values.get("synonyms", self.synonyms)
+        named = values.get("classes", self.classes)
+        values["synonyms"] = {name: further[name] for name in named if further.get(name)}
         return _write(replace(self, **values))
 
     def with_labels(self, raw: Labels | None, source: str, part: str = "pool") -> Dataset:

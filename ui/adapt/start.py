@@ -95,7 +95,9 @@ def _estimate(dataset: Dataset, settings: Settings) -> None:
     from ueo_core.workspace.time_estimate import estimate_time
 
     values = {name: getattr(settings, name) for name in _STEP_SETTINGS}
-    text = json.dumps([dataset.pool["set"], dataset.classes, values], sort_keys=True)
+    text = json.dumps(
+        [dataset.pool["set"], dataset.classes, dataset.synonyms, values], sort_keys=True
+    )
     key = f"estimate-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     busy = shell.manager().active() is not None
 

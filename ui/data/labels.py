@@ -7,6 +7,7 @@ from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ueo_core.workspace.upload import spool
 from ui.common import label_match, shell
+from ui.common.text import markdown
 from ui.data import intake, report, sources
 
 _NONE, _FOLDERS, _CSV = "none", "folders", "csv"
@@ -69,9 +70,15 @@ def _csv(dataset: Dataset, part: str) -> None:
     )
     if given and st.button("Use these labels", type="primary", key=f"data.use.{part}"):
         with spool([(given.name, given)]) as spooled:
-            raw = csv_labels(dataset.images(part), spooled.files[0][1])
-        dataset.with_labels(raw, _CSV, part)
+            table = csv_labels(dataset.images(part), spooled.files[0][1])
+        dataset.with_labels(table.labels, _CSV, part)
+        st.session_state[_table(dataset, part)] = table
         st.rerun()
+
+
+def _table(dataset: Dataset, part: str) -> str:
+    """Where this session has the table that a part's labels were taken from."""
+    return f"data.table.{part}.{dataset.id}"
 
 
 def test_set(dataset: Dataset) -> None:
@@ -128,6 +135,9 @@ def _mapping(dataset: Dataset, part: str) -> None:
     raw = dataset.raw_labels()[part]
     if not raw:
         return
+    table = st.session_state.get(_table(dataset, part))
+    if table and table.labels == raw:  # they may have been changed since
+        (st.success if table.complete else st.warning)(markdown(table.sentence))
     counts = {name: raw.count(name) for name in {n for n in raw if n}}
     mapped = map_folders(counts, list(dataset.classes))
     if mapped.suggestions:

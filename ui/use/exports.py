@@ -24,7 +24,7 @@ def images(
     left, right = st.columns(2, border=True)
     with left:
         st.markdown(
-            f"**Predictions as a table.** {len(predicted):,} rows: image, prediction, confidence, score, and "
+            f"**Predictions as a table.** {len(predicted.files):,} rows: image, prediction, confidence, score, and "
             "whether it is unknown at the threshold above."
         )
         st.download_button(
@@ -63,6 +63,12 @@ def _folders(what: ClassifiedSet, predicted: Predictions, threshold: float) -> N
         f"{made.images:,} images, {made.unknown:,} of them unknown: {made.originals:,} original files, "
         f"{made.stored:,} stored images."
     )
+    if made.failed:
+        n, first = len(made.failed), made.failed[0]
+        files = f"{n:,} file{'s' * (n != 1)}"
+        st.warning(
+            markdown(f"{files} could not be written, for example {first.name}: {first.reason}.")
+        )
     if size <= _BROWSER_MB:
         st.download_button(
             f"Download the zip ({size:,.1f} MB)",
