@@ -8,7 +8,6 @@ from ui.common import shell
 shell.bootstrap("Adapt")
 st.title("Adapt")
 dataset = page.dataset()
-backbone, pretrained = page.backbone()
-shell.teaching_note(backbone)
+backbone, pretrained = page.backbone(dataset)
 settings = page.settings(backbone, pretrained)
 start.draw(dataset, settings)

@@ -4,7 +4,7 @@ Each function takes a NumPy generator and returns the parts of one thing, painte
 in order. `NOUNS` is the vocabulary of the Drawings.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -566,3 +566,9 @@ NOUNS: dict[str, Callable[[Generator], list[Part]]] = {
         umbrella,
     )
 }
+
+
+def unknown_words(classes: Iterable[str]) -> list[str]:
+    """The class names that the teaching models were not trained on, in their order."""
+    known = {name.replace("_", " ").casefold() for name in NOUNS}
+    return [name for name in classes if name.replace("_", " ").strip().casefold() not in known]

@@ -8,7 +8,7 @@ from ueo_core.config.presets import DEFAULT_PRESET, PRESETS
 from ueo_core.config.settings import Settings
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, list_datasets, open_dataset
-from ui.adapt import fields
+from ui.adapt import fields, own_model, teaching
 from ui.common import shell
 from ui.common.job_progress import poll
 from ui.common.learn_link import why
@@ -20,6 +20,11 @@ TEACHING = {
 }
 # Listed at once; the other open_clip models are listed once torch has been loaded.
 SUGGESTED = (("RN50-quickgelu", "openai"), ("ViT-B-16-quickgelu", "openai"))
+LISTED, OWN = "listed", "own"
+KINDS = {
+    LISTED: ":material/list: Teaching models and open_clip",
+    OWN: ":material/draft: My own model",
+}
 KEPT = "ueo.adapt"  # the choices; the state of widgets is lost when the page is left
 
 
@@ -65,10 +70,40 @@ def _first_names(names: tuple[str, ...], shown: int = 8) -> str:
 # The backbone
 
 
-def backbone() -> tuple[str, str | None]:
+def backbone(dataset: Dataset) -> tuple[str, str | None]:
     """→ name and weights (tag, file, or None for a teaching model's own)."""
+    kinds = KINDS if shell.local() else {k: v for k, v in KINDS.items() if k != OWN}
+    kept = st.session_state.get(KEPT, {}).get("backbone", "")
+    if "backbone" in st.query_params or st.session_state.pop("adapt.use-real", False):
+        st.session_state["adapt.kind"] = LISTED
+    own = OWN in kinds and kept and kept == own_model.config()
+    st.session_state.setdefault("adapt.kind", OWN if own else LISTED)
+    kind = st.segmented_control(
+        "Model",
+        list(kinds),
+        format_func=kinds.get,
+        key="adapt.kind",
+        required=True,
+        on_change=_backbone_changed,
+        label_visibility="collapsed",
+    )
+    chosen = own_model.choose() if kind == OWN else _listed()
+    teaching.note(chosen[0], dataset, _use_real)
+    return chosen
+
+
+def _use_real(name: str) -> None:
+    """Select a full-size CLIP, with the settings of its preset."""
+    st.session_state["adapt.use-real"] = True
+    st.session_state["adapt.backbone"] = name
+    _backbone_changed()
+
+
+def _listed() -> tuple[str, str | None]:
+    """A model of the list: those on this machine first."""
     rows = _open_clip_models()
     names = list(dict.fromkeys([*TEACHING, *(name for name, _ in SUGGESTED), *rows]))
+    names.sort(key=lambda name: name not in TEACHING and not any(rows.get(name, {}).values()))
     kept = st.session_state.get(KEPT, {})
     linked = st.query_params.get("backbone")
     if linked:  # from a link: applied once, then the list below decides
@@ -96,6 +131,7 @@ def backbone() -> tuple[str, str | None]:
 
 def _weights(place, name: str, available: dict[str, bool]) -> str | None:
     tags = list(available) or [tag for n, tag in SUGGESTED if n == name]
+    tags.sort(key=lambda tag: not available.get(tag))  # those on this machine first
     kept = st.session_state.get(KEPT, {})
     first = kept.get("pretrained") if kept.get("backbone") == name else None
     key = f"adapt.pretrained.{name}"
@@ -144,7 +180,9 @@ def _backbone_changed() -> None:
 
 
 def _chosen_backbone() -> str:
-    return st.session_state["adapt.backbone"] or next(iter(TEACHING))
+    if st.session_state.get("adapt.kind") == OWN:
+        return own_model.config() or next(iter(TEACHING))
+    return st.session_state.get("adapt.backbone") or next(iter(TEACHING))
 
 
 # Method, preset, settings

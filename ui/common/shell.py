@@ -44,6 +44,7 @@ _STATES = {  # state → heading for the run that is named, word for the others;
     "paused": ("Run paused", "paused"),
     "finished": ("Run finished", "finished, not viewed yet"),
 }
+REAL_CLIP = "RN50-quickgelu"  # the full-size CLIP that pages suggest
 SIDEBAR = 230  # pixels
 _NEW_MODULES = 200  # more than this since the last freeze: something large was imported
 
@@ -56,6 +57,7 @@ _STYLE = """<style>
 @media (max-width: 1400px) {
   [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; }
 }
+@media (max-width: 640px) { [data-testid="stMainBlockContainer"] h1 { font-size: 1.9rem; } }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .ueo-brand { font-weight: 700; font-size: 1.3rem; letter-spacing: -0.01em; }
 .ueo-brand span { color: #0072B2; }
@@ -234,7 +236,7 @@ def teaching_note(backbone: str) -> None:
                 "pages/2_Adapt.py",
                 label="Use a full-size CLIP",
                 icon=":material/arrow_forward:",
-                query_params={"backbone": "RN50-quickgelu"} | (_kept("data") or {}),
+                query_params={"backbone": REAL_CLIP} | (_kept("data") or {}),
             )
 
 

@@ -29,6 +29,7 @@ STYLE = """<style>
 .ueo-table thead th { font-weight: 650; }
 .ueo-table td { white-space: nowrap; }
 @media (max-width: 1200px) { .ueo-table { font-size: 0.88rem; } .ueo-table th, .ueo-table td { padding: 0.35rem 0.4rem; } }
+@media (max-width: 700px) { .ueo-table { display: block; overflow-x: auto; } }
 .ueo-table .good { color: #009E73; font-weight: 650; }
 .ueo-table .bad { color: #D55E00; font-weight: 650; }
 </style>"""

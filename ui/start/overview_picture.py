@@ -40,18 +40,68 @@ ABOUT = (
 INK = {False: "#1B2733", True: "#E8EDF2"}  # by dark theme
 
 
+# On a phone, the three parts stand below each other, each as wide as the picture.
+_STYLE = """<style>
+.st-key-ueo-overview-tall { display: none; }
+@media (max-width: 640px) {
+  .st-key-ueo-overview-wide { display: none; }
+  .st-key-ueo-overview-tall { display: flex; }
+}
+</style>"""
+
+
 def draw(dark: bool) -> None:
     """The picture, in the colors of the viewer's theme."""
-    st.image(svg(INK[dark]), alt=ABOUT, width="stretch")
+    st.html(_STYLE)
+    for key, picture in (("ueo-overview-wide", svg), ("ueo-overview-tall", tall_svg)):
+        with st.container(key=key):
+            st.image(picture(INK[dark]), alt=ABOUT, width="stretch")
 
 
 @st.cache_data(show_spinner=False)
 def svg(ink: str) -> str:
     """An SVG image: unlabeled photos, UEO, known images by class, unknown images set aside."""
+    return _framed("-10 0 1450 416", ink, [*_pool(), _arrow(452, 200), *_ways()])
+
+
+@st.cache_data(show_spinner=False)
+def tall_svg(ink: str) -> str:
+    """The same picture for a narrow screen: the three parts below each other."""
+    pool, engine, result = _pool(), [_engine()], _result()
+    return _framed(
+        "-10 0 610 1290",
+        ink,
+        [
+            _moved(70, 0, pool),
+            _down(300, 420),
+            _moved(-330, 490, engine),
+            _down(300, 845),
+            _moved(-832, 910, result),
+        ],
+    )
+
+
+def _moved(x: int, y: int, parts: list[str]) -> str:
+    return f'<g transform="translate({x} {y})">{"".join(parts)}</g>'
+
+
+def _down(x: int, y: int) -> str:
+    return f'<g transform="translate({x} {y}) rotate(90)">{_arrow(0, 0)}</g>'
+
+
+def _pool() -> list[str]:
     parts = [_text(226, 40, "Unlabeled photos", 27, 650)]
     parts += [_tile(*tile) for tile in _POOL]
     parts += [_text(226, 398, "some of your classes, some of none", 22, 400, 0.75)]
-    parts += [_arrow(452, 200), _engine(), _arrow(742, 200)]
+    return parts
+
+
+def _ways() -> list[str]:
+    return [_engine(), _arrow(742, 200), *_result()]
+
+
+def _result() -> list[str]:
+    parts = []
     for row, noun in enumerate(KNOWN):
         top = 62 + row * 98
         parts.append(_bin(838, top, 360, 90, BLUE, dashed=False))
@@ -65,8 +115,12 @@ def svg(ink: str) -> str:
         _text(1312, 40, "Unknown: set aside", 27, 650),
         _text(1106, 398, "every image with a known/unknown score", 22, 400, 0.75),
     ]
+    return parts
+
+
+def _framed(box: str, ink: str, parts: list[str]) -> str:
     return (
-        '<svg viewBox="-10 0 1450 416" xmlns="http://www.w3.org/2000/svg" '
+        f'<svg viewBox="{box}" xmlns="http://www.w3.org/2000/svg" '
         f'fill="{ink}" color="{ink}" '
         f'font-family="Source Sans Pro, Source Sans, Segoe UI, Helvetica Neue, Arial, sans-serif">'
         f"{''.join(parts)}</svg>"

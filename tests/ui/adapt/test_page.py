@@ -1,10 +1,11 @@
 """Adapt: the choices become settings, and one run is queued."""
 
 from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 
-from tests.helpers.pages import app, at, button, clean, errors, small_sample  # noqa: F401
+from tests.helpers.pages import app, at, button, clean, errors, small_sample, wait_for_job  # noqa: F401
 from ueo_core.config.presets import preset
 from ueo_core.config.settings import Settings
 from ueo_core.data.store import Store
@@ -130,3 +131,69 @@ def test_labels_that_almost_match_are_asked_about_before_the_run(app, submitted,
     next(m for m in app.multiselect if "look like" in m.label).set_value([]).run()
     button(app, "Start").click().run()
     assert set(shell.manager().folder(submitted[1]).labels()["pool"]) == {"Keys", "fish"}
+
+
+def test_photos_with_a_teaching_model_name_the_words_it_does_not_know(app, submitted, small_sample):  # noqa: F811
+    sample = sample_dataset()
+    made = create_dataset("mine", sample.pool, classes=["Key", "zebra", "volcano"])
+    at(app, "2_Adapt", data=made.id)
+    note = next(
+        m.value for m in app.markdown if "teaching model with a small vocabulary" in m.value
+    )
+    assert "does not know 2 of your 3 class names: **zebra**, **volcano**." in note
+    real = button(app, "Use a real CLIP")
+    assert real.proto.type == "primary"
+    clean(real.click().run())
+    assert app.selectbox(key="adapt.backbone").value == "RN50-quickgelu"
+    lr = app.number_input(key=adapt_fields.key("lr")).value
+    assert lr == Settings.for_backbone("RN50-quickgelu").lr
+    assert not any("small vocabulary" in m.value for m in app.markdown)
+
+
+def test_a_model_of_ones_own_is_checked_at_once(app, submitted, small_sample, tiny_files, tmp_path):  # noqa: F811
+    config, weights = tiny_files["vit"]
+    sample_dataset()
+    at(app, "2_Adapt")
+    clean(app.segmented_control(key="adapt.kind").set_value("own").run())
+    assert "Start" not in [b.label for b in app.button]
+    app.text_input(key="adapt.own.config").set_value(str(tmp_path / "no.json"))
+    app.text_input(key="adapt.own.checkpoint").set_value(str(weights)).run()
+    assert "there is no such file" in errors(app)[0]
+
+    def checked(config, weights):
+        app.text_input(key="adapt.own.config").set_value(str(config))
+        app.text_input(key="adapt.own.checkpoint").set_value(str(weights)).run()
+        (key,) = [k for k in shell.jobs()._jobs if k.startswith(f"own-model-{config}")]
+        wait_for_job(key)
+        return app.run()
+
+    bad = tmp_path / "bad.json"
+    bad.write_text("{}", encoding="utf-8")
+    assert "it has no embed_dim" in errors(checked(bad, weights))[0].replace("\\", "")
+    assert "Start" not in [b.label for b in app.button]
+    clean(checked(config, weights))
+    assert any("The checkpoint fits the config" in c.value for c in app.caption)
+    button(app, "Start").click().run()
+    settings = settings_of(submitted[0])
+    assert (settings.backbone, settings.pretrained) == (str(config), str(weights))
+
+
+def test_models_on_this_machine_come_first(app, submitted, small_sample, monkeypatch):  # noqa: F811
+    def row(name, tag, here):
+        return {"name": name, "pretrained": tag, "available": here}
+
+    found = [
+        row("RN50", "openai", False),
+        row("RN50", "yfcc15m", True),
+        row("ViT-B-32", "x", False),
+    ]
+    machine = SimpleNamespace(backbones=found)
+    monkeypatch.setattr("ueo_core.models.hardware.this_machine", lambda: machine)
+    sample_dataset()
+    at(app, "2_Adapt")
+    wait_for_job("machine")
+    clean(app.run())
+    names = [o.partition(" ·")[0] for o in app.selectbox(key="adapt.backbone").options]
+    assert names[:3] == ["drawings-resnet", "drawings-vit", "RN50"]
+    clean(app.selectbox(key="adapt.backbone").set_value("RN50").run())
+    assert app.selectbox(key="adapt.pretrained.RN50").value == "yfcc15m"
