@@ -63,12 +63,15 @@ class Settings:
         high=65_536,
         step=1,
     )
-    lr: float = setting(
+    lr: float | str = setting(
         1e-4,
         float,
         "Learning rate",
-        "Peak rate of SGD for prompt and affine parameters alike, cosine to zero. OpenAI's CLIP needs "
-        "0.0001, the small teaching models far more; a rate that is too high collapses the predictions.",
+        "Peak rate of SGD for prompt and affine parameters alike, cosine to zero. A rate that is too low "
+        "changes nothing, and one that is too high collapses the predictions. With auto, some rates are "
+        "tried on the images and one is chosen without labels.",
+        word="auto",
+        word_title="Choose the learning rate on the images",
         low=0,
         high=100,
         step=1e-4,
@@ -225,6 +228,18 @@ class Settings:
         chosen = {k: v for k, v in chosen.items() if v is not None}
         return cls(**(preset | chosen | {"backbone": backbone}))
 
+    @property
+    def automatic(self) -> bool:
+        """Whether the learning rate is chosen on the images."""
+        return self.lr == AUTO
+
+    @property
+    def rate(self) -> float:
+        """The learning rate as a number; ValueError while it is still to be chosen."""
+        if isinstance(self.lr, str):
+            raise ValueError("the learning rate is still to be chosen")
+        return self.lr
+
     def changed(self, **values: Any) -> "Settings":
         """A copy with some values replaced, checked again."""
         return replace(self, **values)
@@ -242,6 +257,7 @@ class Settings:
 
 
 SETTINGS: dict[str, Setting] = settings_of(Settings)
+AUTO = "auto"  # in place of a learning rate
 DEVICES, MODES, PRECISIONS, TRAINED_PARTS, WEIGHT_TEMPERATURES = (
     tuple(SETTINGS[name].choices or ())
     for name in ("device", "mode", "precision", "trained", "weight_temperature")

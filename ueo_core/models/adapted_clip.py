@@ -185,10 +185,14 @@ class AdaptedCLIP(nn.Module):
         for name, value in own.items():
             value.copy_(adapter[name])
 
+    def between(self, share: float, end: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The adapter of a blend of the zero-shot model (share 0) and the adapter `end` (share 1)."""
+        start = self.original
+        return {k: start[k] + share * (v - start[k]) for k, v in end.items()}
+
     def load_between(self, share: float, end: dict[str, Tensor]) -> None:
         """Load a blend of the zero-shot model (share 0) and the adapter `end` (share 1)."""
-        start = self.original
-        self.load_adapter({k: start[k] + share * (v - start[k]) for k, v in end.items()})
+        self.load_adapter(self.between(share, end))
 
     def reset(self) -> None:
         """Restore the zero-shot model."""

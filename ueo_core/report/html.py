@@ -83,6 +83,8 @@ def html_report(folder: RunFolder) -> str:
         .render(
             policy=POLICY,
             title=opened.title,
+            heading=opened.title.partition(" · ")[0],
+            subtitle=opened.title.partition(" · ")[2],
             about=_about(opened, adapter_file),
             verdict=verdict,
             metrics=sections.metrics(opened, part, verdict) if part.labeled else [],

@@ -26,6 +26,7 @@ _EVENTS: dict[str, dict[str, Any]] = {
         "batch": dict,
     },
     "evaluation": {"step": int, "set": str, "spread": _NUMBER, "agreement": _NUMBER},
+    "trial": {"lr": _NUMBER, "trained": int},
     "note": {"text": str},
 }
 

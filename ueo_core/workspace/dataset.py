@@ -18,7 +18,7 @@ from pathlib import Path
 from ueo_core.data.class_names import check_class_names, check_synonyms
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import SetInfo
-from ueo_core.data.labels import as_classes, folder_labels
+from ueo_core.data.labels import as_classes, folder_labels, map_folders
 from ueo_core.data.safe_names import printable
 from ueo_core.data.store import Store
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN, problem
@@ -49,6 +49,7 @@ class Dataset:
     origin: dict = field(default_factory=dict)
     created: float = 0.0  # seconds since the epoch
     synonyms: dict[str, list[str]] = field(default_factory=dict)  # further names by class
+    declined: tuple[str, ...] = ()  # label names whose suggested class was refused
 
     @property
     def ready(self) -> bool:
@@ -89,6 +90,24 @@ class Dataset:
             for part, raw in self.raw_labels().items()
         }
 
+    def similar_labels(self) -> dict[str, str]:
+        """Label names that almost match a class: {label: class}, answered or not.
+
+        They differ in case, number, or `_` for a space, and count as unknown unless confirmed.
+        """
+        names = {name for raw in self.raw_labels().values() for name in raw or () if name}
+        return map_folders(names, list(self.classes)).suggestions
+
+    def with_answer(self, similar: Iterable[str], confirmed: Iterable[str]) -> Dataset:
+        """Store which of the `similar` label names are their class; those left out are not."""
+        similar, confirmed = set(similar), set(confirmed)
+        accepted = set(self.accepted) - similar | confirmed
+        declined = set(self.declined) - similar | (similar - confirmed)
+        values = {"accepted": tuple(sorted(accepted)), "declined": tuple(sorted(declined))}
+        if (self.accepted, self.declined) == tuple(values.values()):
+            return self
+        return self.changed(**values)
+
     def holdout_overlap(self) -> int:
         """How many test images the run also adapts to: a score on them says little."""
         if not self.holdout:
@@ -117,7 +136,7 @@ class Dataset:
         self._keep_labels(part, raw)
         if part == "holdout":
             return self
-        return self.changed(labels_from="" if raw is None else source, accepted=())
+        return self.changed(labels_from="" if raw is None else source, accepted=(), declined=())
 
     def with_holdout(self, holdout: dict | None, raw: Labels | None = None) -> Dataset:
         """Declare a test set, which is only ever scored, with its labels; None removes it."""
@@ -189,7 +208,7 @@ def open_dataset(id: str) -> Dataset:
         raise UserError(
             f"Dataset “{printable(str(id), 40)}”: not known; choose one on the Data page."
         )
-    lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted")}
+    lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted", "declined")}
     try:
         check_synonyms(data.get("synonyms", {}), lists["classes"])
     except ValueError as error:
