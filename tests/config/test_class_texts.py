@@ -28,3 +28,9 @@ def test_a_template_without_a_place_for_the_name_is_refused(text):
         UserError, match="Template “.*”: it has no {} for the name of the class; write"
     ):
         Settings(templates=text)
+
+
+@pytest.mark.parametrize("given", [["a {}."], 5, None])
+def test_templates_are_one_text(given):
+    with pytest.raises(UserError, match="Templates .*: give them as one text, separated by"):
+        Settings(templates=given)

@@ -240,8 +240,8 @@ def test_every_world_starts_from_zero_shot_whatever_its_classes(
     made = []
     real = AdaptedCLIP.__init__
 
-    def noted(self, *args):
-        real(self, *args)
+    def noted(self, *args, **more):
+        real(self, *args, **more)
         made.append(self)
 
     monkeypatch.setattr(AdaptedCLIP, "__init__", noted)

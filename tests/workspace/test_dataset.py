@@ -20,6 +20,8 @@ from ueo_core.workspace.dataset import (
     unused_sets,
 )
 
+POOL_OF_TWO = {"n": 2, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
+
 
 def png(seed: int) -> bytes:
     import io
@@ -184,3 +186,25 @@ def small_problem(monkeypatch) -> None:
     """Two images per class, as these tests are not about drawing."""
     monkeypatch.setattr("ueo_core.drawings.sample.PER_POOL_CLASS", 2)
     monkeypatch.setattr("ueo_core.drawings.sample.PER_TEST_CLASS", 1)
+
+
+def rewritten(id: str, change) -> None:
+    path = studio_home() / "datasets" / f"{id}.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+@pytest.mark.parametrize("synonyms", [[], {"no class": ["x"]}, {"key": "latchkey"}, {"key": [""]}])
+def test_damaged_further_names_are_one_sentence(synonyms):
+    made = create_dataset("photos", POOL_OF_TWO, classes=("key", "fish"))
+    rewritten(made.id, lambda data: data.update(synonyms=synonyms))
+    with pytest.raises(UserError, match="Dataset “photos”: its file is damaged .*“synonyms”"):
+        open_dataset(made.id)
+    assert list_datasets() == []
+
+
+def test_datasets_of_earlier_versions_have_no_further_names():
+    made = create_dataset("photos", POOL_OF_TWO, classes=("key", "fish"))
+    rewritten(made.id, lambda data: data.pop("synonyms"))
+    assert open_dataset(made.id).synonyms == {}

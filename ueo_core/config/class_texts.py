@@ -13,6 +13,8 @@ def split_templates(text: str) -> tuple[str, ...]:
     `openai` and no text stay as they are. UserError for a template without {}, which stands for the
     name of the class.
     """
+    if not isinstance(text, str):
+        raise UserError(f"Templates {text!r}: give them as one text, separated by |.")
     found = tuple(" ".join(part.split()) for part in re.split(r"[|\n]", text) if part.strip())
     for template in found:
         if "{}" not in template and found != (OPENAI,):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ueo_core.data.class_names import check_class_names
+from ueo_core.data.class_names import check_class_names, check_synonyms
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import SetInfo
 from ueo_core.data.labels import as_classes, folder_labels, map_folders
@@ -209,6 +209,13 @@ def open_dataset(id: str) -> Dataset:
             f"Dataset “{printable(str(id), 40)}”: not known; choose one on the Data page."
         )
     lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted", "declined")}
+    try:
+        check_synonyms(data.get("synonyms", {}), lists["classes"])
+    except ValueError as error:
+        raise UserError(
+            f"Dataset “{printable(str(data['title']), 60)}”: its file is damaged ({error}); choose "
+            "another on the Data page."
+        ) from error
     known = {name: data[name] for name in Dataset.__dataclass_fields__ if name in data}
     return Dataset(**{**known, **lists})
 
