@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ueo_core.models.catalog import DRAWINGS, HUB, SUGGESTED_TAG, is_cached
+from ueo_core.models.checkpoint import brief, load_checkpoint
 from ueo_core.models.equality import random_image
 from ueo_core.models.fast_towers import make_fast_where_equal
 from ueo_core.models.preprocessing import Preprocessing
@@ -238,9 +239,10 @@ def _from_config(name: str, pretrained: str, config: Path, weights: Path) -> Sto
             raise
         except Exception as error:  # open_clip raises whatever its constructors do
             raise UserError(
-                f"Backbone config “{config}”: open_clip cannot build it ({_brief(error)}); check its values."
+                f"Backbone config “{config}”: open_clip cannot build it ({brief(error)}); check its values."
             ) from error
-    _load_checkpoint(name, model, weights)
+    with _isolated():
+        load_checkpoint(name, model, weights)
     return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model), cfg)
 
 
@@ -292,25 +294,12 @@ def _from_open_clip(name: str, pretrained: str | None) -> Stock:
     except Exception as error:
         raise UserError(
             f"Weights “{pretrained}” of {name}: they could not be loaded or downloaded "
-            f"({_brief(error)}); connect to the network and try again, or give a checkpoint file."
+            f"({brief(error)}); connect to the network and try again, or give a checkpoint file."
         ) from error
     if not from_tag:
-        _load_checkpoint(name, model, Path(pretrained))
-    return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model))
-
-
-def _load_checkpoint(name: str, model: nn.Module, path: Path) -> None:
-    """Load a checkpoint file strictly, without unpickling; UserError if it does not match."""
-    if not path.is_file():
-        raise UserError(f"Checkpoint “{path}”: there is no such file; check the path.")
-    try:
         with _isolated():
-            open_clip.load_checkpoint(model, str(path), strict=True, weights_only=True)
-    except Exception as error:
-        raise UserError(
-            f"Checkpoint “{path}”: it does not fit {name} ({_brief(error)}); "
-            "give the file that belongs to this model, as safetensors."
-        ) from error
+            load_checkpoint(name, model, Path(pretrained))
+    return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model))
 
 
 def _check_config(name: str, cfg: dict) -> None:
@@ -333,13 +322,3 @@ def _check_text_tower(name: str, model: nn.Module) -> None:
         raise UserError(
             f"Backbone “{name}”: its text tower takes no context vectors; choose a CLIP model."
         )
-
-
-def _brief(error: Exception) -> str:
-    """The first line of an exception, shortened for use in a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [
-        type(error).__name__
-    ]
-    # The second line of torch's mismatch message has the name of the first key.
-    text = lines[0] if len(lines) == 1 or len(lines[0]) > 90 else f"{lines[0]} {lines[1]}"
-    return text if len(text) <= 180 else text[:177] + "…"
