@@ -6,12 +6,13 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
+from open_clip.transform import PreprocessCfg
 from torch import nn
 
 from ueo_core.models.catalog import DRAWINGS, HUB, SUGGESTED_TAG, is_cached
@@ -296,10 +297,32 @@ def _from_open_clip(name: str, pretrained: str | None) -> Stock:
             f"Weights “{pretrained}” of {name}: they could not be loaded or downloaded "
             f"({brief(error)}); connect to the network and try again, or give a checkpoint file."
         ) from error
+    preprocess = open_clip.get_model_preprocess_cfg(model)
     if not from_tag:
         with _isolated():
             load_checkpoint(name, model, Path(pretrained))
-    return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model))
+        preprocess = preprocess | _preprocess_of_tags(name, tags)
+    return Stock(name, pretrained, model, tokenizer, preprocess)
+
+
+def _preprocess_of_tags(name: str, tags: list[str]) -> dict:
+    """The preprocess values that all of a model's tags share, for weights from a file.
+
+    A file does not tell how its model wants images, and open_clip then takes CLIP's own values, also
+    for a SigLIP. Where the tags differ nothing can be told from the name: CLIP's own stay.
+    """
+    keys = [field.name for field in fields(PreprocessCfg)]
+    told = [open_clip.get_pretrained_cfg(name, tag) or {} for tag in tags]
+    of_tags = [{k: cfg[k] for k in keys if cfg.get(k) is not None} for cfg in told]
+    if any(values != of_tags[0] for values in of_tags):
+        log.warning(
+            "the weights that open_clip lists for %s want different preprocessing, and a file does not "
+            "tell its own; using that of CLIP. To choose, give a model config (.json) with preprocess_cfg "
+            "as the backbone",
+            name,
+        )
+        return {}
+    return of_tags[0] if of_tags else {}
 
 
 def _check_config(name: str, cfg: dict) -> None:
