@@ -187,6 +187,11 @@ def as_markdown(rows: list[Row]) -> str:
         "files of their tokenizer: from the Hugging Face Hub, or from the folder of the checkpoint.",
         "`coca` models are used as dual encoders; nothing is captioned.",
         "",
+        "**Weights from a file** are a safetensors file, or a `.pt` that torch loads with `weights_only`; nothing is",
+        "unpickled. Training checkpoints may hold them as `state_dict`, with names that begin with `module.`. A file",
+        "is refused, with its cause, when it is empty or cut, a git-lfs pointer, a TorchScript archive or of another",
+        "family of models, and when its weights hold NaN or infinite values or overflow float16 (65504).",
+        "",
         "| model | norms | affine | context | texts |",
         "|---|---:|---:|---:|---|",
     ]

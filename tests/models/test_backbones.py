@@ -1,14 +1,23 @@
 """Loading by name, tag, file and config, and an error for everything that does not load."""
 
 import json
+from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 
+import open_clip
 import pytest
 import torch
+from open_clip import CLIP
+from open_clip.model import set_model_preprocess_cfg
+from open_clip.transform import PreprocessCfg
 from safetensors.torch import save_file
 
 from ueo_core.models import backbones, tokenizers
+from ueo_core.models.preprocessing import CLIP_MEAN, CLIP_STD
 from ueo_core.utils.errors import UserError
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "preprocessing.md"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,55 @@ def test_a_config_in_open_clips_hub_format_loads_too(tiny_files, tmp_path):
     path = tmp_path / "open_clip_config.json"
     path.write_text(json.dumps(wrapped))
     assert backbones.load(str(path), str(weights), "cpu").preprocessing.mean == (0.5, 0.5, 0.5)
+
+
+def loaded_from_a_file(name, tiny_files, monkeypatch):
+    """The preprocess values of a model by name with weights from a file; a tiny model in its place."""
+    config, weights = tiny_files["vit"]
+    model = CLIP(**json.loads(config.read_text(encoding="utf-8")))
+    set_model_preprocess_cfg(model, asdict(PreprocessCfg(size=32)))  # as open_clip does for a file
+    monkeypatch.setattr(backbones.open_clip, "create_model", lambda *_, **__: model)
+    return backbones.stock(name, str(weights)).preprocess
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "resize_mode", "interpolation"),
+    [
+        ("MobileCLIP-S1", (0, 0, 0), "shortest", "bilinear"),
+        ("PE-Core-B-16", (0.5, 0.5, 0.5), "squash", "bilinear"),
+        ("ViT-B-16", CLIP_MEAN, "shortest", "bicubic"),
+        ("ViT-S-16", CLIP_MEAN, "shortest", "bicubic"),  # it has no tag
+    ],
+)
+def test_a_file_has_the_preprocessing_that_the_tags_of_its_model_share(
+    name, mean, resize_mode, interpolation, tiny_files, monkeypatch, caplog
+):
+    found = loaded_from_a_file(name, tiny_files, monkeypatch)
+    assert (tuple(found["mean"]), found["resize_mode"]) == (mean, resize_mode)
+    assert (found["interpolation"], found["size"]) == (interpolation, 32)
+    assert not caplog.records
+
+
+def test_a_file_has_clips_preprocessing_and_a_warning_where_the_tags_differ(
+    tiny_files, monkeypatch, caplog
+):
+    found = loaded_from_a_file("ViT-L-14", tiny_files, monkeypatch)
+    assert tuple(found["mean"]) == CLIP_MEAN and found["resize_mode"] == "shortest"
+    assert "ViT-L-14 want different preprocessing" in caplog.text
+    assert "give a model config (.json) with preprocess_cfg" in caplog.text
+
+
+def test_for_how_many_models_a_file_differs_from_clips_preprocessing(caplog):
+    """In the documentation: docs/preprocessing.md."""
+    clips = {"mean": CLIP_MEAN, "std": CLIP_STD, "resize_mode": "shortest"}
+    clips["interpolation"] = "bicubic"
+    tags = {m: open_clip.list_pretrained_tags_by_model(m) for m in open_clip.list_models()}
+    of_tags = {m: backbones._preprocess_of_tags(m, t) for m, t in tags.items()}
+    others = [m for m, own in of_tags.items() if clips | own != clips]
+    unsure = [record.args[0] for record in caplog.records]
+    assert unsure == ["ViT-H-14", "ViT-H-14-quickgelu", "ViT-L-14"]
+    assert {"ViT-B-16-SigLIP", "ViT-L-14-CLIPA", "MobileCLIP-B"} <= set(others)
+    assert f"{len(others)} of its models" in DOCS.read_text(encoding="utf-8")
 
 
 def test_an_unknown_name_is_an_error_that_says_where_names_are_listed():

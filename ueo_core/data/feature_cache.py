@@ -56,8 +56,14 @@ def _file(images: ImageSet, backbone: Backbone) -> Path:
         str(images.short_side),
         backbone.device.type,
         *_preprocessing(backbone.preprocessing),
+        # Earlier versions placed reduced images by their reduced size: those are other features.
+        *(("natural",) if _reduced(images) else ()),
     )
     return images.features / f"{'-'.join(parts)}.safetensors"
+
+
+def _reduced(images: ImageSet) -> bool:
+    return any(min(images.size(i)) > images.short_side for i in range(len(images)))
 
 
 def _preprocessing(own: Preprocessing) -> tuple[str, ...]:

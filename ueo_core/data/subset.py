@@ -22,3 +22,7 @@ class Subset:
     def pixels(self, i: int) -> np.ndarray:
         """Pixels of image i of this subset, as `ImageSet.pixels`."""
         return self._images.pixels(int(self._indices[i]))
+
+    def size(self, i: int) -> tuple[int, int]:
+        """(width, height) of the original of image i of this subset, as `ImageSet.size`."""
+        return self._images.size(int(self._indices[i]))

@@ -27,7 +27,10 @@ Indices = Sequence[int] | np.ndarray
 
 
 class Pixels(Protocol):
-    """What training knows of images: how many, and their pixels. No names, no labels."""
+    """What training knows of images: how many, and their pixels. No names, no labels.
+
+    Reduced images also have `size(i)`, width and height of the original: see `fitted`.
+    """
 
     def __len__(self) -> int: ...
 
@@ -95,6 +98,14 @@ class Views:
             self._held[i] = image
         return image
 
+    def _natural(self, i: int) -> tuple[int, int] | None:
+        """Height and width of the original of image i, where the images know it."""
+        size = getattr(self.images, "size", None)
+        if size is None:
+            return None
+        width, height = size(i)
+        return height, width
+
     def _finish(self, batch: Tensor) -> Tensor:
         """Values 0 to 255 to normalized model inputs, on the model's device."""
         batch = batch.to(self.device).float().div_(255)
@@ -118,8 +129,12 @@ class Views:
         """The model's own evaluation view, see `fitted`. → (n, 3, H, W) float32"""
         if self.own.resize_mode == "squash" and self.made_on.type == "cpu":
             return self._finish(self._squashed(indices))
+        indices = list(indices)
         images = [self._pixels(int(i)) for i in indices]
-        crops = [fitted(i.shape[1], i.shape[2], self.own) for i in images]
+        crops = [
+            fitted(image.shape[1], image.shape[2], self.own, self._natural(int(i)))
+            for i, image in zip(indices, images, strict=True)
+        ]
         return self._finish(self._seen(images, crops))
 
     def _squashed(self, indices: Iterable[int]) -> Tensor:
@@ -167,23 +182,29 @@ class Views:
         return self.training(indices, np.random.default_rng(key))
 
 
-def fitted(height: int, width: int, own: Preprocessing) -> Crop:
+def fitted(
+    height: int, width: int, own: Preprocessing, natural: tuple[int, int] | None = None
+) -> Crop:
     """An image as the model's own evaluation transform places it, as one crop.
+
+    natural: height and width of the original, where the image is a reduced one. Its sides were
+    rounded, so that the same transform on it would place the window up to a pixel beside.
 
     The sizes and the rounding are those of open_clip's `image_transform` (torchvision's Resize and
     CenterCrop for square inputs; ResizeKeepRatio and CenterCropOrPad else). A window that begins
     before the first row or column is padded there.
     """
+    tall, wide = natural or (height, width)
     if own.resize_mode == "squash":
         rows, columns = own.size
     elif own.resize_mode == "shortest" and own.is_square:
-        side, short = own.size[0], min(height, width)
-        rows, columns = (int(side * length / short) for length in (height, width))
+        side, short = own.size[0], min(tall, wide)
+        rows, columns = (int(side * length / short) for length in (tall, wide))
     else:
         among = max if own.resize_mode == "longest" else min
-        ratio = among(height / own.size[0], width / own.size[1])
+        ratio = among(tall / own.size[0], wide / own.size[1])
         # open_clip's transform fails where a very long image would have no row or column left.
-        rows, columns = (max(1, round(length / ratio)) for length in (height, width))
+        rows, columns = (max(1, round(length / ratio)) for length in (tall, wide))
     y, x = (
         round((length - seen) / 2) if length >= seen else -((seen - length) // 2)
         for length, seen in zip((rows, columns), own.size, strict=True)

@@ -6,15 +6,17 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
+from open_clip.transform import PreprocessCfg
 from torch import nn
 
 from ueo_core.models.catalog import DRAWINGS, HUB, SUGGESTED_TAG, is_cached
+from ueo_core.models.checkpoint import brief, load_checkpoint
 from ueo_core.models.equality import random_image
 from ueo_core.models.fast_towers import make_fast_where_equal
 from ueo_core.models.preprocessing import Preprocessing
@@ -238,9 +240,10 @@ def _from_config(name: str, pretrained: str, config: Path, weights: Path) -> Sto
             raise
         except Exception as error:  # open_clip raises whatever its constructors do
             raise UserError(
-                f"Backbone config “{config}”: open_clip cannot build it ({_brief(error)}); check its values."
+                f"Backbone config “{config}”: open_clip cannot build it ({brief(error)}); check its values."
             ) from error
-    _load_checkpoint(name, model, weights)
+    with _isolated():
+        load_checkpoint(name, model, weights)
     return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model), cfg)
 
 
@@ -292,25 +295,34 @@ def _from_open_clip(name: str, pretrained: str | None) -> Stock:
     except Exception as error:
         raise UserError(
             f"Weights “{pretrained}” of {name}: they could not be loaded or downloaded "
-            f"({_brief(error)}); connect to the network and try again, or give a checkpoint file."
+            f"({brief(error)}); connect to the network and try again, or give a checkpoint file."
         ) from error
+    preprocess = open_clip.get_model_preprocess_cfg(model)
     if not from_tag:
-        _load_checkpoint(name, model, Path(pretrained))
-    return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model))
-
-
-def _load_checkpoint(name: str, model: nn.Module, path: Path) -> None:
-    """Load a checkpoint file strictly, without unpickling; UserError if it does not match."""
-    if not path.is_file():
-        raise UserError(f"Checkpoint “{path}”: there is no such file; check the path.")
-    try:
         with _isolated():
-            open_clip.load_checkpoint(model, str(path), strict=True, weights_only=True)
-    except Exception as error:
-        raise UserError(
-            f"Checkpoint “{path}”: it does not fit {name} ({_brief(error)}); "
-            "give the file that belongs to this model, as safetensors."
-        ) from error
+            load_checkpoint(name, model, Path(pretrained))
+        preprocess = preprocess | _preprocess_of_tags(name, tags)
+    return Stock(name, pretrained, model, tokenizer, preprocess)
+
+
+def _preprocess_of_tags(name: str, tags: list[str]) -> dict:
+    """The preprocess values that all of a model's tags share, for weights from a file.
+
+    A file does not tell how its model wants images, and open_clip then takes CLIP's own values, also
+    for a SigLIP. Where the tags differ nothing can be told from the name: CLIP's own stay.
+    """
+    keys = [field.name for field in fields(PreprocessCfg)]
+    told = [open_clip.get_pretrained_cfg(name, tag) or {} for tag in tags]
+    of_tags = [{k: cfg[k] for k in keys if cfg.get(k) is not None} for cfg in told]
+    if any(values != of_tags[0] for values in of_tags):
+        log.warning(
+            "the weights that open_clip lists for %s want different preprocessing, and a file does not "
+            "tell its own; using that of CLIP. To choose, give a model config (.json) with preprocess_cfg "
+            "as the backbone",
+            name,
+        )
+        return {}
+    return of_tags[0] if of_tags else {}
 
 
 def _check_config(name: str, cfg: dict) -> None:
@@ -333,13 +345,3 @@ def _check_text_tower(name: str, model: nn.Module) -> None:
         raise UserError(
             f"Backbone “{name}”: its text tower takes no context vectors; choose a CLIP model."
         )
-
-
-def _brief(error: Exception) -> str:
-    """The first line of an exception, shortened for use in a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [
-        type(error).__name__
-    ]
-    # The second line of torch's mismatch message has the name of the first key.
-    text = lines[0] if len(lines) == 1 or len(lines[0]) > 90 else f"{lines[0]} {lines[1]}"
-    return text if len(text) <= 180 else text[:177] + "…"
