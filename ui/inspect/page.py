@@ -12,7 +12,15 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ui.common import thumbs
 from ui.common.text import escaped, markdown
 from ui.common.verdict import inspection, judged, show_guard, show_verdict
-from ui.inspect import checkpoint, embedding_map, hand_labeling, image_card, state, threshold
+from ui.inspect import (
+    checkpoint,
+    embedding_map,
+    hand_labeling,
+    image_card,
+    state,
+    threshold,
+    trust_check,
+)
 from ui.inspect.classes import show_classes, show_confusion
 from ui.inspect.gallery import show_gallery
 
@@ -52,6 +60,8 @@ def show(run: str) -> None:
         _figures(opened, part, score, verdict)
     elif by_hand:
         hand_labeling.table(by_hand, opened, score)
+    if step == opened.final and not part.labeled:
+        trust_check.headline(opened, part)
     _tabs(opened, part, score, verdict)
     if (image := st.session_state.pop("inspect.open", None)) is not None:
         image_card.dialog(opened, part, image)
@@ -64,12 +74,13 @@ def _tabs(opened: Inspection, part: SetResult, score: str, verdict) -> None:
         "Classes": lambda: _classes(opened, part),
         state.MAP: lambda: embedding_map.show(opened, part, score),
         "Images": lambda: show_gallery(opened, part, score),
+        trust_check.TAB: lambda: trust_check.show(opened, part),
         "Label a few": lambda: hand_labeling.show(opened, part, score),
     }
     if not part.n_id:
         del sections["Classes"]
     if part.labeled:
-        del sections["Label a few"]
+        del sections[trust_check.TAB], sections["Label a few"]
     if (wanted := st.session_state.pop("inspect.go", None)) in sections:
         st.session_state[state.TAB] = wanted
     for name, tab in zip(
