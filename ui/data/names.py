@@ -8,6 +8,7 @@ from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ui.common import shell
 from ui.common.learn_link import why
+from ui.data import name_check
 
 
 def names(dataset: Dataset) -> None:
@@ -47,6 +48,7 @@ def names(dataset: Dataset) -> None:
         else:
             st.toast(f"{len(open_dataset(dataset.id).classes)} class names saved.")
             st.rerun()
+    name_check.check_the_names(dataset)
 
 
 def _fill(key: str, found: list[str]) -> None:

@@ -9,7 +9,7 @@ from ueo_core.evaluation.intervals import Interval
 from ueo_core.evaluation.trust_check import DOZEN
 from ui.common import shell
 from ui.common.text import escaped, markdown
-from ui.inspect import image_card
+from ui.inspect import image_card, state
 
 TAB = "Trust check"
 
@@ -19,12 +19,14 @@ def _open(opened: Inspection, part: SetResult) -> TrustCheck:
 
 
 def headline(opened: Inspection, part: SetResult) -> None:
-    """Above the tabs: the sentence of the check, and the way to it."""
+    """Above the tabs, unless the check's own is open: its sentence, and the way to it."""
+    if (st.session_state.get("inspect.go") or st.session_state.get(state.TAB)) == TAB:
+        return
     check = _open(opened, part)
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Trust check.** {markdown(check.sentence())}", width="stretch")
         st.button(
-            "Continue" if check.answers else "Check in 30 seconds",
+            "Show the check" if check.answers else "Check in 30 seconds",
             icon=":material/verified_user:",
             key="inspect.trust.go",
             on_click=_go,
