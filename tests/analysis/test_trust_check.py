@@ -123,7 +123,7 @@ def test_hand_labels_and_answers_know_of_each_other(own_home):
     # An answer of the check labels an image when its turn comes, and none out of turn.
     labels = load_hand_labels(folder, part)
     known = {i: v for i, v in answers.items() if v != OTHER}
-    labels.fill(known)
+    assert labels.fill(known) == (labels.next != load_hand_labels(folder, part).next)
     end = next(k for k, i in enumerate(labels.order) if i not in labels.given)
     assert set(labels.order[:end]) <= known.keys() | {check.order[0]}
     assert labels.next == labels.order[end] and labels.next not in known

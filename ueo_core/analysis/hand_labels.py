@@ -55,10 +55,15 @@ class HandLabels:
         if self.given:
             self.given.popitem()
 
-    def fill(self, known: dict[int, int]) -> None:
-        """Take labels that are known already, as far as no other image is asked for before."""
+    def fill(self, known: dict[int, int]) -> bool:
+        """Take labels that are known already, as far as no other image is asked for before.
+
+        → whether there were any
+        """
+        before = len(self.given)
         while (image := self.next) is not None and image in known:
             self.give(image, known[image])
+        return len(self.given) > before
 
     def usable(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Images, labels (class index or OOD) and strata, without those marked UNCLEAR. (n,) each"""

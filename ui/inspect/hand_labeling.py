@@ -54,7 +54,8 @@ def show(opened: Inspection, part: SetResult, score: str) -> None:
         _introduction(part, started)
         return
     answers = load_answers(folder, part, opened.final)  # of the trust check
-    labels.fill({i: label for i, label in answers.items() if label != OTHER})
+    if labels.fill({i: label for i, label in answers.items() if label != OTHER}):
+        save_hand_labels(folder, labels)
     goal = _goal(labels, part)
     _progress(labels, goal)
     image = labels.next

@@ -2,6 +2,7 @@
 
 from tests.helpers.pages import app, at, button, clean  # noqa: F811, F401
 from tests.helpers.run_folders import write_run
+from ueo_core.analysis.hand_labels import load_hand_labels
 from ueo_core.analysis.run_result import read_inspection
 from ueo_core.analysis.trust_check import trust_check
 
@@ -39,3 +40,16 @@ def test_with_labels_there_is_nothing_to_check(app):  # noqa: F811
     write_run("r")
     page = at(app, "4_Inspect", run="r")
     assert "Trust check" not in [t.label for t in page.tabs]
+
+
+def test_labeling_takes_over_what_the_check_knows(app):  # noqa: F811
+    folder = write_run("r", labeled=False)
+    check, part = check_of(folder), read_inspection(folder).parts["pool"]
+    for _ in range(80):
+        check.give(check.next, -1)
+    page = at(app, "4_Inspect", run="r")
+    page.session_state["inspect.go"] = "Label a few"
+    clean(page.run())
+    clean(button(page, "Start labeling").click().run())
+    assert set(load_hand_labels(folder, part).given.values()) == {-1}
+    assert "All images labeled so far are unknown" in plain(clean(page.run()).info)
