@@ -68,5 +68,7 @@ def test_a_teaching_model_says_which_words_it_does_not_know(pool):
 def test_other_models_are_judged_by_their_tokenizer(tiny_files):
     config, weights = tiny_files["vit"]
     backbone = backbones.load(str(config), str(weights), "cpu")
-    found = unknown_words(backbone, ["espresso machine", "golden retriever", "xqzvjkq dog"])
-    assert found == {"xqzvjkq dog": ["xqzvjkq"]}
+    names = ["espresso machine", "peacock", "xqzvjkq dog", "Quokka"]
+    strange = {"xqzvjkq dog": ["xqzvjkq"], "Quokka": ["Quokka"]}
+    assert unknown_words(backbone, names, ["peacock", "table"]) == strange
+    assert unknown_words(backbone, names) == strange | {"peacock": ["peacock"]}

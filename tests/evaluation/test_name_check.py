@@ -95,5 +95,7 @@ def test_each_finding_is_a_sentence_with_its_numbers():
         "3 similar photos fit no name (nearest: “sun”); words that fit better: “lamp”, “moon”.",
         "4 similar photos fit no name (nearest: “star”), and no word of the list fits better.",
     ]
+    hint = name_sentences(["quokka"], np.array([3]), [], {"quokka": ["quokka"]}, [], [], 3, False)
+    assert hint == ["“quokka”: this model may not know “quokka”; use a more common word."]
     nothing = name_sentences(["a", "b"], np.array([1, 1]), [], {}, [], [], 2)
     assert nothing == ["Nothing stands out: every name attracts photos, and no two compete."]

@@ -81,20 +81,23 @@ def vocabulary(backbone: Backbone) -> frozenset[str] | None:
     return None
 
 
-def unknown_words(backbone: Backbone, classes: Sequence[str]) -> dict[str, list[str]]:
+def unknown_words(
+    backbone: Backbone, classes: Sequence[str], common: Sequence[str] = ()
+) -> dict[str, list[str]]:
     """Words of the class names that the model does not know, by class name; only names with some.
 
-    A teaching model knows its vocabulary. For others it is a sign when the tokenizer writes a word
-    as unknown, or in many small pieces.
+    A teaching model knows its vocabulary. For others it is a hint when the tokenizer writes a word
+    as unknown, or in many small pieces. common: nouns that any of these models has seen.
     """
     known, found = vocabulary(backbone), {}
+    usual = {w.lower() for noun in common for w in noun.split()}
     for name in classes:
         words = name.replace("_", " ").replace("-", " ").split()
-        strange = [
-            w
-            for w in words
-            if (w.lower() not in known if known else _strange(backbone.tokenizer, w))
-        ]
+        if known is not None:
+            strange = [w for w in words if w.lower() not in known]
+        else:
+            rare = (w for w in words if w.lower() not in usual)
+            strange = [w for w in rare if _strange(backbone.tokenizer, w)]
         if strange:
             found[name] = strange
     return found
@@ -132,6 +135,7 @@ def check_names_on(
                 on_batch=lambda done: progress("images", done, len(images)),
             ),
         )
+    strange = unknown_words(backbone, classes, words)
     taken, known = {c.casefold() for c in classes}, vocabulary(backbone)
     words = [w for w in words if w.casefold() not in taken and (known is None or w in known)]
     names = _texts(model)
@@ -139,35 +143,22 @@ def check_names_on(
     for start in range(0, len(words), TEXTS):
         progress("words", start, len(words))
         parts.append(_texts(AdaptedCLIP(backbone, words[start : start + TEXTS], prompt)))
-    return report(
-        features.numpy(), names, np.concatenate(parts), backbone, tuple(classes), tuple(words)
-    )
-
-
-def report(
-    features: NDArray,
-    names: NDArray,
-    word_features: NDArray,
-    backbone: Backbone,
-    classes: tuple[str, ...],
-    words: tuple[str, ...],
-) -> NameReport:
-    """The report from unit features of images (N, D), class names (C, D) and words (W, D)."""
-    cosines = features @ names.T
+    cosines = features.numpy() @ names.T
     counts, pairs = attracted(cosines), competing_pairs(cosines, backbone.logit_scale)
-    strange = unknown_words(backbone, classes)
-    groups = unnamed_groups(features, names, word_features)
+    groups = unnamed_groups(features.numpy(), names, np.concatenate(parts))
     return NameReport(
-        classes=classes,
-        words=words,
-        images=len(features),
+        classes=tuple(classes),
+        words=tuple(words),
+        images=len(images),
         counts=tuple(counts.tolist()),
         nearest=tuple(map(tuple, nearest_images(cosines, NEAREST).tolist())),
         pairs=tuple(pairs),
         strange=strange,
         groups=tuple(groups),
         sentences=tuple(
-            name_sentences(classes, counts, pairs, strange, groups, words, len(features))
+            name_sentences(
+                classes, counts, pairs, strange, groups, words, len(images), known is not None
+            )
         ),
     )
 

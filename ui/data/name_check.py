@@ -11,6 +11,8 @@ from ui.common import shell, thumbs
 from ui.common.job_progress import show_job, start_job
 from ui.common.text import escaped, markdown
 
+PHOTOS = 6  # of a group; they fit one row of a narrow window
+
 
 def check_the_names(dataset: Dataset) -> None:
     """A button that checks the saved names with a zero-shot model, and what was found."""
@@ -77,11 +79,15 @@ def _tag(backbone: tuple[str, str]) -> str | None:
 def _show(dataset: Dataset, found) -> None:
     """The sentences, the groups with their photos, and every name with its nearest ones."""
     st.html(thumbs.STYLE)
-    for sentence in found.sentences:
-        st.markdown(f"- {markdown(sentence)}")
+    st.markdown("\n".join(f"- {markdown(sentence)}" for sentence in found.sentences))
     for group in found.groups:
         words = ", ".join(found.words[w] for w in group.words) or "no better word"
-        _row(dataset, f"No name fits: {words}", f"{len(group.images):,} photos", group.images[:8])
+        _row(
+            dataset,
+            f"No name fits: {words}",
+            f"{len(group.images):,} photos",
+            group.images[:PHOTOS],
+        )
     with st.expander("The nearest photos of every name"):
         for name, n, nearest in zip(found.classes, found.counts, found.nearest, strict=True):
             _row(dataset, name, f"{n:,} photos", nearest)
