@@ -24,6 +24,7 @@ OTHER = {
     "trade": 0.5,
     "weight_temperature": "released",
     "prompt": "a drawing of a",
+    "templates": "a drawing of a {}.|the {}, drawn",
     "trained": "affine",
     "crop_scale": 0.75,
     "flip": False,

@@ -23,14 +23,18 @@ function ticks(low, high, pixels, apart) {
 export default function (component) {
   const { parentElement: root, data, setTriggerValue } = component;
   const svg = root.querySelector("svg");
-  const { edges, groups, low, step, below } = data;
+  const { edges, groups, low, step, below, below_now } = data;
   const high = edges.at(-1), last = below.length - 1;
   let width = svg.clientWidth || 600, bounds = svg.getBoundingClientRect(), later = 0;
   // While it is dragged, Python's value is ignored.
-  let at = root.held ?? Math.min(last, Math.max(0, (data.at - low) / step));
+  const start = Math.min(last, Math.max(0, (data.at - low) / step));
+  let at = root.held ?? start;
 
   const x = (value) => LEFT + ((value - edges[0]) / (high - edges[0])) * (width - LEFT - RIGHT);
-  const value = () => low + at * step;
+  // Until it is moved, value and count are Python's, which may lie between two positions.
+  const exact = () => root.held === undefined && at === start;
+  const value = () => (exact() ? data.at : low + at * step);
+  const count = () => (exact() ? below_now : below[Math.ceil(at - 1e-9)]);
   const stacked = edges.slice(1).map((_, i) => groups.reduce((sum, g) => sum + g.counts[i], 0));
   const most = Math.max(1, ...stacked) * 1.05;
   const y = (count) => HEIGHT - BOTTOM - (count / most) * (HEIGHT - BOTTOM - TOP);
@@ -81,7 +85,7 @@ export default function (component) {
     at = Math.min(last, Math.max(0, to));
     const left = Math.min(width - RIGHT, Math.max(LEFT, x(value())));
     handle.setAttribute("transform", `translate(${left},0)`);
-    label.textContent = `threshold ${value().toFixed(data.digits)} · ${below[Math.ceil(at - 1e-9)].toLocaleString("en")} of ${data.n.toLocaleString("en")} below`;
+    label.textContent = `threshold ${value().toFixed(data.digits)} · ${count().toLocaleString("en")} of ${data.n.toLocaleString("en")} below`;
     const half = label.getComputedTextLength() / 2;
     label.setAttribute("x", Math.min(width - RIGHT - half, Math.max(LEFT + half, left)));
     handle.setAttribute("aria-valuenow", value());

@@ -36,7 +36,7 @@ def test_without_labels_there_are_other_indicators():
 def test_change_is_in_percent_and_borderline_images_have_their_predictions_at_step_0_and_now():
     now = read_snapshot(write_run("r"))
     steps, layers, values = live_metrics.change_by_layer(now)
-    assert steps == [0, 4] and layers == ["context", "bn1"]
+    assert steps == [0, 4] and layers == ["prompt context", "norm 1"]
     np.testing.assert_allclose(values, [[0, 4], [0, 0.4]])
     (image,) = live_metrics.borderline_images(now)
     assert (image.before, image.now, image.changed) == ("cat", "dog", True)
@@ -50,3 +50,17 @@ def test_a_run_without_events_has_no_data_for_charts():
     assert live_metrics.weight_bars(now) is None and live_metrics.score_densities(now) is None
     assert live_metrics.borderline_images(now) == [] and live_metrics.share_done(now) == 0
     assert live_metrics.change_by_layer(now)[2].shape == (0, 0)
+
+
+def test_layers_have_readable_names():
+    names = {
+        "context": "prompt context",
+        "layer1.0.bn2": "stage 1, block 1, norm 2",
+        "layer2.0.downsample.1": "stage 2, block 1, shortcut norm",
+        "transformer.resblocks.11.ln_1": "block 12, norm 1",
+        "ln_post": "norm after the blocks",
+        "trunk.blocks.3.1.bn1": "stage 4, block 2, norm 1",
+        "trunk.stages.0.1.norm": "stage 1, block 2, norm",
+        "something.else": "something, else",
+    }
+    assert {name: live_metrics.layer_title(name) for name in names} == names

@@ -8,6 +8,7 @@ from ueo_core.data.store import Store
 from ueo_core.data.word_list import word_list
 from ueo_core.drawings.sample import write_drawings
 from ueo_core.models import backbones
+from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.utils.background_jobs import Cancelled
 
 CLASSES = ["star", "key", "fish", "car", "moon"]
@@ -30,9 +31,7 @@ def test_groups_that_no_name_fits_are_unknown_nouns_and_words_are_suggested_for_
     seen = []
     found = check_names_on(
         images,
-        backbone,
-        CLASSES,
-        "a photo of a",
+        AdaptedCLIP(backbone, CLASSES),
         word_list(),
         lambda what, done, total: seen.append(what),
     )
@@ -57,7 +56,7 @@ def test_it_can_be_cancelled(pool):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        check_names_on(images, backbone, CLASSES, "a photo of a", ["boat"], cancel)
+        check_names_on(images, AdaptedCLIP(backbone, CLASSES), ["boat"], cancel)
 
 
 def test_a_teaching_model_says_which_words_it_does_not_know(pool):

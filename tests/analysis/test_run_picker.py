@@ -1,12 +1,21 @@
 """The list of runs, and the default selection of Compare."""
 
+import json
+
 import pytest
 
 from tests.analysis.test_compare import compared_run, run_of
 from tests.helpers.run_folders import write_run
-from ueo_core.analysis.run_picker import catalog, entry, latest_together
+from ueo_core.analysis.run_picker import (
+    best_finished,
+    catalog,
+    entry,
+    figures_text,
+    latest_together,
+)
 from ueo_core.runs.manager import Manager
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_json
 from ueo_core.utils.paths import runs_root
 
 
@@ -43,3 +52,27 @@ def test_an_unknown_and_a_damaged_run_are_clear_errors(manager):
     (runs_root() / "broken" / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"“broken”: its file config\.json is damaged"):
         entry(manager, "broken")
+
+
+def test_the_best_run_on_the_newest_data_is_offered_first(manager):
+    def score(folder, hm):
+        path = folder.path / "result.json"
+        result = json.loads(path.read_text(encoding="utf-8"))
+        models = {"zero_shot": {"acc": 50.0, "hm": 60.0}, "adapted": {"acc": 70.0, "hm": hm}}
+        write_json(path, result | {"metrics": {"pool": models}})
+
+    assert best_finished(manager, catalog(manager)) is None
+    good = write_run("good")
+    score(good, 80.0)
+    score(run_of(compared_run("collapsed", good)), 10.0)  # the newest
+    assert best_finished(manager, catalog(manager)) == "good"
+    assert figures_text(good) == "HM 60.0 → 80.0"
+
+
+def test_without_labels_the_newest_run_that_nothing_speaks_against_is_offered(manager):
+    first = write_run("fine", labeled=False)
+    compared_run("opposed", first, labeled=False)
+    path = runs_root() / "opposed" / "result.json"
+    guard = {"share": 0.25, "reason": "", "evidence": {}}
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"guard": guard})
+    assert best_finished(manager, catalog(manager)) == "fine" and figures_text(first) == ""

@@ -4,6 +4,7 @@ import csv
 import inspect
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -225,6 +226,49 @@ def test_two_estimators_do_not_disturb_each_other(options):
     assert all(torch.equal(v, before[k]) for k, v in first.model_.adapter().items())
 
 
+@pytest.mark.parametrize(
+    "classes", [{"dog": ["puppy", "hound"], "cat": []}, "dog: puppy, hound\ncat"]
+)
+def test_further_names_and_templates_are_saved_and_loaded(options, classes, tmp_path):
+    chosen = options | {"classes": classes, "templates": "the {}|a photo of a {}."}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = ueo.UEO(**chosen).fit(pixels(6))
+    assert list(model.classes_) == ["dog", "cat"]
+    assert model.model_.texts.names == ["dog", "puppy", "hound", "cat"]
+    model.save(tmp_path / "a.safetensors")
+    again = ueo.UEO.load(tmp_path / "a.safetensors")
+    assert again.classes == {"dog": ["puppy", "hound"], "cat": []}
+    assert again.templates == "the {}|a photo of a {}."
+    np.testing.assert_array_equal(again.predict_proba(pixels(6)), model.predict_proba(pixels(6)))
+    plain = ueo.UEO(**options | {"classes": ["dog", "cat"]}).fit(pixels(6))
+    assert np.abs(plain.predict_proba(pixels(6)) - model.predict_proba(pixels(6))).max() > 1e-4
+
+
+def test_negative_words_change_the_score_and_nothing_else(fitted):
+    images, before = pixels(7, seed=2), fitted.model_.adapter_copy()
+    score = fitted.decision_function(images, negatives="screenshot, document")
+    assert score.shape == (7,) and ((score > 0) & (score < 1)).all()
+    more = fitted.decision_function(images, negatives=["screenshot", "document", "map"])
+    assert (more < score).all()  # every word takes some of the share
+    assert all(torch.equal(v, before[k]) for k, v in fitted.model_.adapter().items())
+    assert fitted.predict_proba(images).shape == (7, 3)
+    with pytest.raises(ValueError, match="Negative words: “dog” is the same text"):
+        fitted.decision_function(images, negatives=["dog"])
+    with pytest.raises(ValueError, match="Negative words: give at least one"):
+        fitted.decision_function(images, negatives=[])
+
+
+def test_how_a_text_was_read_is_a_warning(options):
+    with pytest.warns(UserWarning, match="“AT&amp;T” was read as “AT&T”"):
+        ueo.UEO(**options | {"classes": "AT&amp;T, dog"}).fit(pixels(6))
+
+
+def test_names_of_equal_tokens_are_refused_before_images_are_read(options):
+    with pytest.raises(ValueError, match="“schön” and “schÃ¶n” are the same text"):
+        ueo.UEO(**options | {"classes": ["schön", "schÃ¶n"]}).fit("nowhere")
+
+
 def test_a_file_that_is_no_image_is_a_warning_in_a_folder_and_an_error_in_a_list(options, tmp_path):
     photos = folder_of(tmp_path / "photos", pixels(6))
     (photos / "notes.txt").write_text("hello", encoding="utf-8")
@@ -238,8 +282,9 @@ def test_a_file_that_is_no_image_is_a_warning_in_a_folder_and_an_error_in_a_list
     ("changes", "X", "message"),
     [
         ({"classes": None}, None, "classes: give a list"),
-        ({"classes": "dog"}, None, "classes: give a list"),
-        ({"classes": ["dog"]}, None, "Class names: only 'dog'"),
+        ({"classes": "dog"}, None, "Class names: only “dog”"),
+        ({"classes": ["dog"]}, None, "Class names: only “dog”"),
+        ({"classes": ["dog", 5]}, None, "Class names: 5 is not text"),
         ({"lr": -1.0}, None, r"Learning rate \(lr\): -1.0 is out of range"),
         ({"method": "dance"}, None, "method: DANCE leaves no adapter"),
         (

@@ -108,6 +108,8 @@ def test_the_threshold_is_dragged_on_the_histogram(page, own_home, url):
     page.get_by_test_id("stSliderThumbValue").get_by_text(limit, exact=True).wait_for()
     row = page.locator(".ueo-table tr", has_text="Rejected as unknown").locator("td").last
     row.get_by_text(f"{below} (").wait_for()
+    # The same count stands where Python has drawn it again.
+    assert f"{below} of 80 below" in after.locator(".label").text_content()
     # And by the keyboard, from there.
     page.keyboard.press("End")
     row.get_by_text("80 (100.0 %)").wait_for()
@@ -126,6 +128,26 @@ def test_an_image_of_the_gallery_is_shown_on_the_map(page, own_home, url):
     page.wait_for_function(f"() => ({RING})() === {names.index(title)}")
 
 
+def test_one_look_at_a_small_screen(page, own_home, url):
+    """The verdict, four numbers and the tabs are in the first 400 pixels; stars are apart."""
+    write_run("r")
+    page.set_viewport_size({"width": 1024, "height": 768})
+    page.goto(f"{url}/Inspect?run=r")
+    page.get_by_text("Better: adaptation improved the model").wait_for()
+    page.wait_for_function("() => document.querySelectorAll('.ueo-tiles > div').length === 4")
+    tabs = page.get_by_role("tablist").bounding_box()
+    assert tabs["y"] + tabs["height"] <= 400
+    page.get_by_role("tab", name="Map").click()
+    page.wait_for_function(f"() => Object.keys(({PLACES})()).length === 80")
+    nearest = page.evaluate("""() => {
+      const {_fullData, _fullLayout: {xaxis, yaxis}} = document.querySelector('.js-plotly-plot');
+      const t = _fullData.find(t => t.name === 'class text' && t.xaxis === 'x');
+      const at = [...t.x].map((x, i) => [xaxis.d2p(x), yaxis.d2p(t.y[i])]);
+      return Math.min(...at.flatMap((a, i) => at.slice(0, i).map(b => Math.hypot(a[0] - b[0], a[1] - b[1]))));
+    }""")
+    assert nearest >= 11  # the size of a star
+
+
 def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
     folder = write_run("r", labeled=False)
     page.goto(f"{url}/Inspect?run=r")
@@ -135,7 +157,7 @@ def test_a_dozen_labels_by_keyboard_alone(page, own_home, url):
         page.get_by_text(f"{n} of 40 images labeled").wait_for()
         page.keyboard.press(key)
     page.get_by_text("12 of 40 images labeled").wait_for()
-    page.get_by_text("hand-labeled known images").first.wait_for()
+    page.locator(".ueo-tiles", has_text="Unknown images").wait_for()
     page.keyboard.press("z")
     page.get_by_text("11 of 40 images labeled").wait_for()
     given = json.loads((folder.path / "hand_labels.json").read_text(encoding="utf-8"))["pool"][
@@ -153,7 +175,7 @@ def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url
     )
     assert execute(folder)["state"] == "finished"
     page.goto(f"{url}/Inspect?run=r")
-    page.get_by_text("2: final").first.wait_for()
+    page.get_by_text("step 2, final").first.wait_for()
     page.get_by_role("slider").first.press("ArrowLeft")
     page.get_by_role("button", name="Score this checkpoint").click()
     # The server loads the model first, which is slow on a busy machine.

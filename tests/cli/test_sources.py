@@ -1,6 +1,8 @@
 """Sources on the command line: class mapping, CSV labels, a test set of one's own."""
 
+import csv
 import json
+import shutil
 
 import pytest
 
@@ -57,13 +59,21 @@ def test_a_test_set_and_labels_are_scored_and_change_no_weight(
     )
 
 
-def test_labels_from_a_csv(run, photos, tiny_files, tmp_path):  # noqa: F811
+def test_labels_from_a_csv(run, photos, tiny_files, tmp_path, capsys):  # noqa: F811
     table = tmp_path / "labels.csv"
-    table.write_text("path,label\ndog/0.png,cat\ncat/1.png,dog\nzebra/0.png,stranger\n")
+    rows = "dog/0.png,cat\ncat/1.png,dog\nzebra/0.png,stranger\ngone.png,dog\n"
+    table.write_text(f"path,label\n{rows}")
     options = adapt_options(tiny_files, tmp_path / "run")
     store = ("--store", tmp_path / "store")
-    code, _, _ = run("adapt", photos, *options, *store, "--labels", table)
-    assert code == 0
+    code, made, _ = run("adapt", photos, *options, *store, "--labels", table, "--json")
+    counts = {
+        "unlabeled": 17,
+        "label_rows": 4,
+        "label_rows_used": 3,
+        "label_rows_unmatched": ["gone.png"],
+        "label_conflicts": 0,
+    }
+    assert code == 0 and made["labels"] == {"pool": counts}
     labels = RunFolder.open(tmp_path / "run").labels()
     assert [v for v in labels["pool"] if v] == ["dog", "cat", "stranger"]
     assert labels["holdout"] is None
@@ -71,6 +81,39 @@ def test_labels_from_a_csv(run, photos, tiny_files, tmp_path):  # noqa: F811
         "evaluate", tmp_path / "run", photos, *store, "--device", "cpu", "--labels", table, "--json"
     )
     assert code == 0 and (data["n_id"], data["n_ood"]) == (2, 1)
+    assert {k: data[k] for k in counts} == counts
+    main(["evaluate", *map(str, (tmp_path / "run", photos, *store, "--labels", table))])
+    assert "3 of 4 rows used; 17 of 20 images have no label." in capsys.readouterr().out
+
+
+def test_copies_have_a_row_each(run, photos, tiny_files, tmp_path):  # noqa: F811
+    source = tmp_path / "photos"
+    shutil.copytree(photos / "dog", source / "dog")
+    shutil.copy(source / "dog" / "0.png", source / "first.png")
+    shutil.copy(source / "dog" / "0.png", source / "again.png")
+    store = ("--store", tmp_path / "store")
+    code, made, _ = run(
+        "adapt", source, *adapt_options(tiny_files, tmp_path / "r"), *store, "--json"
+    )
+    assert code == 0 and made["images"] == 4  # it adapts to each image once
+    code, told, _ = run(
+        "predict", tmp_path / "r", source, "--csv", tmp_path / "p.csv", *store, "--json"
+    )
+    assert code == 0 and (told["images"], told["duplicates"]) == (6, 2)
+    assert told["duplicate_names"] == [
+        {"name": "dog/0.png", "same_as": "again.png"},
+        {"name": "first.png", "same_as": "again.png"},
+    ]
+    for path in (tmp_path / "p.csv", tmp_path / "r" / "predictions.csv"):
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = {r.pop("path"): r for r in csv.DictReader(file)}
+        assert list(rows) == ["again.png", *(f"dog/{i}.png" for i in range(4)), "first.png"]
+        assert rows["again.png"] == rows["first.png"] == rows["dog/0.png"] != rows["dog/1.png"]
+    out = tmp_path / "sorted"
+    options = ("--what", "folders", "--to", out, "--originals", source)
+    code, told, _ = run("export", tmp_path / "r", *options, *store, "--json")
+    assert code == 0 and (told["images"], told["originals"], told["failed"]) == (6, 6, [])
+    assert len(list(out.rglob("*.png"))) == 6
 
 
 @pytest.mark.parametrize(
@@ -120,3 +163,15 @@ def test_limits_are_settings(run, photos, tmp_path, monkeypatch, capsys):  # noq
         monkeypatch.setenv("UEO_STUDIO_LIMITS", value)
         code, _, err = run("ingest", photos, "--store", tmp_path)
         assert code == 2 and message in err
+
+
+def test_labels_that_almost_match_are_named_before_the_run(run, photos, tiny_files, tmp_path):  # noqa: F811
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\ndog/0.png,Dogs\ncat/1.png,cat\n", encoding="utf-8")
+    options = adapt_options(tiny_files, tmp_path / "run")
+    store = ("--store", tmp_path / "store")
+    code, _, err = run("adapt", photos, *options, *store, "--labels", table)
+    assert code == 0
+    assert "label 'Dogs' almost matches the class 'dog' but counts as unknown (OOD)" in err
+    # Told before anything of the run, whose folder holds the label as it was given.
+    assert "Dogs" in RunFolder.open(tmp_path / "run").labels()["pool"]

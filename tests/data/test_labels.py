@@ -49,7 +49,25 @@ def test_folders(images):
     ],
 )
 def test_tables(images, table, text):
-    assert csv_labels(images, table(text)) == ["Cat", None, None, "sea, lion"]
+    assert csv_labels(images, table(text)).labels == ["Cat", None, None, "sea, lion"]
+
+
+def test_a_table_says_what_of_it_was_used(images, table):
+    found = csv_labels(images, table("path,label\ntop.png,x\ngone.png,x\n./cat/a.png,\n"))
+    assert (found.rows, found.used, found.unmatched, found.unlabeled) == (3, 1, ("gone.png",), 3)
+    assert not found.complete
+    assert found.sentence == (
+        "Labels file: 1 of 3 rows used; 3 of 4 images have no label. 1 rows are about no image of "
+        "this set, for example 'gone.png'."
+    )
+    whole = csv_labels(images, table("path,label\n" + "".join(f"{n},x\n" for n in NAMES)))
+    assert whole.complete and (whole.used, whole.unlabeled) == (4, 0)
+
+
+def test_a_copy_with_another_label_is_counted(images, table):
+    found = csv_labels(images, table("path,label\ndog/copy of a.png,dog\ncat/a.png,cat\n"))
+    assert found.labels == ["cat", None, None, None] and found.conflicts == 1
+    assert "1 images have an exact copy with another label" in found.sentence
 
 
 @pytest.mark.parametrize(

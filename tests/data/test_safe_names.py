@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ueo_core.data.limits import Limits, RejectedFile
-from ueo_core.data.safe_names import UniqueNames, hidden_reason, printable, relative_name
+from ueo_core.data.safe_names import (
+    UniqueNames,
+    WritableNames,
+    hidden_reason,
+    printable,
+    relative_name,
+    writable_name,
+)
 
 MALICIOUS = st.lists(
     st.sampled_from(
@@ -72,3 +79,50 @@ def test_names_become_unique(names):
 )
 def test_hidden_files(name, reason):
     assert hidden_reason(name) == reason
+
+
+WRITTEN = st.text(
+    st.sampled_from('aé椅. /\\:*?"<>|\0\n\u202econCON'), max_size=200
+) | st.sampled_from(
+    [
+        "con.png",
+        "CON",
+        "aux.tar.png",
+        "nul .x",
+        "com1",
+        "COM¹.txt",
+        "conin$",
+        "..",
+        "a" * 300 + ".png",
+    ]
+)
+
+
+@given(st.lists(WRITTEN, max_size=12), st.sampled_from([24, 120]))
+def test_writable_names_are_different_short_and_valid_on_every_disk(raw, longest):
+    names = WritableNames(longest)
+    found = [names.unique(name) for name in raw]
+    assert len({unicodedata.normalize("NFC", n).casefold() for n in found}) == len(raw)
+    for name in found:
+        assert name and len(name.encode()) <= longest
+        assert not set(name) & set('<>:"/\\|?*\0\n\u202e') and name == name.strip(" .")
+        assert not PureWindowsPath(name).is_reserved()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("photo.png", "photo.png"),
+        ("con.png", "_con.png"),
+        ("aux.tar.png", "_aux.tar.png"),
+        ("console.png", "console.png"),
+        ("a" * 300 + ".jpeg", "a" * 15 + ".jpeg"),
+        ("椅" * 300 + ".png", "椅" * 5 + ".png"),
+        ("a. " * 3, "a. a. a"),
+        ("v1." + "x" * 30, "v1." + "x" * 17),
+        (" . ", "file"),
+        ("Löwe", "Löwe"),
+    ],
+)
+def test_a_name_keeps_its_suffix_and_changes_only_where_it_must(name, written):
+    assert writable_name(name, 20) == written

@@ -2,7 +2,10 @@
 
 import io
 import stat
+import struct
+import unicodedata
 import zipfile
+import zlib
 
 import pytest
 
@@ -114,3 +117,47 @@ def test_reads_are_bounded_to_the_byte():
     with pytest.raises(RejectedFile):
         longer.read()
     assert longer.tell() == 11  # one byte more than allowed, and no more
+
+
+def renamed(name: str, raw: bytes, utf8: bool = False, extra: bytes = b"") -> bytes:
+    """An archive with one member whose name is stored as these very bytes."""
+    made = zipfile.ZipInfo("?" * len(raw))
+    made.extra = extra
+    data = bytearray(packed((made, b"x")))
+    if utf8:
+        for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            data[data.index(signature) + offset + 1] |= 8
+    return bytes(data).replace(b"?" * len(raw), raw)
+
+
+def unicode_path(name: str, plain: bytes) -> bytes:
+    field = b"\1" + struct.pack("<L", zlib.crc32(plain)) + name.encode()
+    return struct.pack("<HH", 0x7075, len(field)) + field
+
+
+MANGLED = "L?we/a.png".encode("cp437")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (renamed("utf-8 without the flag", "Löwe/a.png".encode()), "Löwe/a.png"),
+        (renamed("macOS", unicodedata.normalize("NFD", "Löwe/a.png").encode()), "Löwe/a.png"),
+        (renamed("with the flag", "椅子/a.png".encode(), utf8=True), "椅子/a.png"),
+        (renamed("CP437", "Löwe/a.png".encode("cp437")), "Löwe/a.png"),
+        (renamed("field", MANGLED, extra=unicode_path("Löwe/a.png", MANGLED)), "Löwe/a.png"),
+        # The field is of another name: the member was renamed by a program that left the field.
+        (renamed("old field", b"Lion/a.png", extra=unicode_path("Löwe/a.png", b"x")), "Lion/a.png"),
+        (renamed("cut field", b"Lion/a.png", extra=b"\x75\x70\x04\x00\x01abc"), "Lion/a.png"),
+        (renamed("hostile", "../Löwe.png".encode()), None),
+    ],
+)
+def test_names_are_decoded_as_they_were_meant(data, name):
+    source = listed(data)
+    if name is None:
+        assert [(s.name, s.reason) for s in source.skipped] == [("../Löwe.png", "'..' in the name")]
+        return
+    (entry,) = source.entries
+    assert entry.name == name
+    with entry.open() as file:
+        assert file.read() == b"x"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.evaluation.ood_scores import SCORES, neg_label
 
 COSINES = np.array([[0.30, 0.10, 0.05], [0.20, 0.19, 0.18]])
 
@@ -32,6 +32,17 @@ def test_score_equals_its_formula(name):
 def test_higher_means_more_in_distribution(name):
     clear, doubtful = SCORES[name].compute(COSINES, 40.0)
     assert clear > doubtful
+
+
+def test_negative_words_take_their_share():
+    """NegLabel: Jiang et al., ICLR 2024, eq. 4 without grouping."""
+    negatives = np.array([[0.10, 0.05], [0.21, 0.30]])
+    known, other = np.exp(40 * COSINES).sum(1), np.exp(40 * negatives).sum(1)
+    found = neg_label(COSINES, negatives, 40.0)
+    np.testing.assert_allclose(found, known / (known + other), rtol=1e-12)
+    assert found[0] > 0.99 and found[1] < 0.1
+    far = neg_label(np.full((1, 3), 1.0), np.full((1, 2), -1.0), 1e4)  # exp alone would overflow
+    assert far == 1.0
 
 
 def test_the_temperature_is_stated():

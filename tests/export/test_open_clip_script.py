@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from PIL import Image
 from tests.helpers.adapters import CLASSES, THRESHOLD, write_adapter
 from tests.helpers.model_families import shrunk, write_model
 from ueo_core.data.store import Store
-from ueo_core.export.open_clip_script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script, weights_file
 from ueo_core.inference.predict import cosines, load_model
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.run_adapter import adapter_of_run
@@ -39,8 +41,8 @@ def run_script(folder, photos) -> list[list[str]]:
     files = sorted(str(p) for p in photos.iterdir())
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-P", "use_delta.py", *files],
-        cwd=folder,
+        [sys.executable, "-P", str(folder / "use_delta.py"), *files],
+        cwd=photos,
         env=env,
         capture_output=True,
         text=True,
@@ -55,6 +57,9 @@ def check(folder, photos, backbone, pretrained=None) -> Predictions:
     adapter_file = adapter_of_run(folder / "delta.safetensors")
     text = open_clip_script(adapter_file)
     assert "ueo_core" not in text
+    for path in (folder, Path(__file__).parents[2], store_root()):
+        assert str(path) not in text  # no path of the machine that made it
+    shutil.copyfile(weights_file(adapter_file), folder / weights_file(adapter_file).name)
     (folder / "use_delta.py").write_text(text, encoding="utf-8")
     model = load_model(adapter_file, "cpu")
     store = Store(store_root(), model.backbone.store_side)
@@ -139,3 +144,22 @@ def test_a_title_cannot_end_the_docstring_of_the_script(tmp_path, tiny_files):
     text = open_clip_script(adapter_of_run(tmp_path / "d.safetensors"), adapter='a"b\\.safetensors')
     names = compile(text, "script", "exec").co_names
     assert "os" not in names and "abort" not in names and 'a"b\\\\.safetensors' in text
+
+
+def test_missing_files_are_named_and_options_name_others(tmp_path, photos, tiny_files):
+    config, weights = tiny_files["vit"]
+    write_adapter(tmp_path / "mine.safetensors", str(config), str(weights))
+    text = open_clip_script(adapter_of_run(tmp_path / "mine.safetensors"))
+    script = tmp_path / "apart" / "use.py"
+    script.parent.mkdir()
+    script.write_text(text, encoding="utf-8")
+
+    def run(*options):
+        command = [sys.executable, "-P", str(script), *options, str(photos / "0.png")]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    done = run()
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert str(script.parent / "delta.safetensors") in done.stderr and "no such file" in done.stderr
+    done = run("--adapter", str(tmp_path / "mine.safetensors"), "--weights", str(weights))
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 1, done.stderr

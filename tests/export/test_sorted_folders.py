@@ -1,6 +1,7 @@
 """Sorted folders: right places, originals byte for byte and untouched, never out of the folder."""
 
 import csv
+import errno
 import io
 import zipfile
 
@@ -157,3 +158,107 @@ def test_folder_names_are_different_and_valid_on_every_disk():
     assert names[:6] == ["cat", "Cat (2)", "a_b", "a_b (2)", "class", "_con"]
     assert names[-1] == "unknown (2)"
     assert all(n.strip(" .") == n and not set(n) & set('<>:"/\\|?*\x07') for n in names)
+
+
+ODD = [
+    "a/" + "long " * 60 + ".png",
+    "b/" + "long " * 60 + ".png",
+    "c/" + "椅" * 80 + ".png",
+    "con.png",
+    "aux.tar.png",
+    "d/x.p:ng",
+    "e/Y.png",
+    "f/y.png",
+]
+
+
+@pytest.fixture
+def odd():
+    """Images whose names cannot all be written, one of them under two names. All of one class."""
+    g = np.random.default_rng(0)
+    contents = []
+    for _ in ODD:
+        buffer = io.BytesIO()
+        Image.fromarray(g.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(buffer, "PNG")
+        contents.append(buffer.getvalue())
+    store = Store(store_root(), 32)
+    uploads = [*zip(ODD, contents, strict=True), ("g/copy of y.png", contents[-1])]
+    images = store.open(store.ingest_files(uploads).set_id)
+    cosines = np.tile(np.array([[0.4, 0.1]], np.float32), (len(images), 1))
+    return images, Predictions.of_images(images, cosines, ["dog", "cat"], 100.0)
+
+
+def test_a_zip_and_a_folder_have_the_same_files_and_every_copy_is_one(odd, tmp_path):
+    images, said = odd
+    with Originals(store_root(), images) as originals:
+        for out in ("out.ZIP", "out"):
+            made = export_sorted(tmp_path / out, images, said, THRESHOLD, originals)
+            assert (made.images, made.stored, made.failed) == (9, 9, ())
+    archive = files(tmp_path / "out.ZIP")
+    folder = {
+        p.relative_to(tmp_path / "out").as_posix(): p.read_bytes()
+        for p in (tmp_path / "out").rglob("*")
+        if p.is_file()
+    }
+    assert archive == folder and len(folder) == 10
+    listed = list(csv.DictReader(io.StringIO(folder["predictions.csv"].decode())))
+    assert [r["path"] for r in listed] == sorted([*ODD, "g/copy of y.png"])
+    assert sorted(r["file"] for r in listed) == sorted(folder.keys() - {"predictions.csv"})
+    assert {"dog/_con.jpg", "dog/_aux.tar.jpg", "dog/Y.jpg", "dog/y (2).jpg"} < folder.keys()
+    long = [name for name in folder if name.startswith("dog/long")]
+    assert len(long) == 2 and all(len(n.encode()) <= 124 and n.endswith(".jpg") for n in long)
+
+
+def test_one_file_that_cannot_be_written_does_not_end_the_rest(odd, tmp_path, monkeypatch):
+    images, said = odd
+    write = type(tmp_path).write_bytes
+
+    def refuse(path, data):
+        if path.name == "Y.jpg":
+            raise OSError(errno.ENAMETOOLONG, "File name too long")
+        return write(path, data)
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", refuse)
+    with Originals(store_root(), images) as originals:
+        made = export_sorted(tmp_path / "out", images, said, THRESHOLD, originals)
+    assert [(f.name, f.reason) for f in made.failed] == [("e/Y.png", "File name too long")]
+    assert made.stored == 8 and len(list((tmp_path / "out" / "dog").iterdir())) == 8
+    with open(tmp_path / "out" / "predictions.csv", encoding="utf-8") as file:
+        listed = {r["path"]: r for r in csv.DictReader(file)}
+    assert listed["e/Y.png"]["bytes"] == "not written: File name too long"
+    assert listed["e/Y.png"]["file"] == "" and listed["f/y.png"]["bytes"] == "stored"
+
+
+def test_an_image_whose_pixels_are_gone_does_not_end_the_rest(odd, tmp_path, monkeypatch):
+    images, said = odd
+    pixels = images.pixels
+
+    def gone(i):
+        if images.names[i] == "con.png":
+            raise UserError("Image con.png: its pixels are no longer in the store.")
+        return pixels(i)
+
+    monkeypatch.setattr(images, "pixels", gone)
+    with Originals(store_root(), images) as originals:
+        made = export_sorted(tmp_path / "out.zip", images, said, THRESHOLD, originals)
+    assert [f.name for f in made.failed] == ["con.png"] and made.stored == 8
+
+
+@pytest.mark.parametrize("out", ["out", "out.zip"])
+def test_a_full_disk_ends_an_export_with_a_sentence_and_leaves_nothing(
+    odd, tmp_path, monkeypatch, out
+):
+    images, said = odd
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def refuse(*_):
+        raise full
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", refuse)
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", refuse)
+    with (
+        Originals(store_root(), images) as originals,
+        pytest.raises(UserError, match="No space left on device"),
+    ):
+        export_sorted(tmp_path / "place" / out, images, said, THRESHOLD, originals)
+    assert list((tmp_path / "place").iterdir()) == []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ueo_core.inference.predictions import COLUMNS, Predictions
+from ueo_core.utils.csv_text import exact
 from ueo_core.utils.errors import UserError
 
 COSINES = np.array([[0.30, 0.10], [0.21, 0.20], [0.05, 0.25]], np.float32)
@@ -39,8 +40,23 @@ def test_the_file_has_the_rows(tmp_path):
     with open(path, newline="", encoding="utf-8") as file:
         table = list(csv.reader(file))
     assert table[0] == list(COLUMNS)
-    assert [tuple(r) for r in table[1:]] == [tuple(map(str, r)) for r in predictions().rows(0.51)]
+    assert [r[1] for r in table[1:]] == ["dog", "dog", "'=cat"]  # text, never a formula
+    rows = [tuple(map(exact, r)) for r in table[1:]]
+    assert rows == [tuple(map(str, r)) for r in predictions().rows(0.51)]
+    assert predictions().csv(0.51, for_excel=True) == b"\xef\xbb\xbf" + path.read_bytes()
     assert [p.name for p in path.parent.iterdir()] == ["p.csv"]
+
+
+def test_files_with_the_same_bytes_have_a_row_each(tmp_path):
+    copies = [("a/copy.png", "z.png"), (), ("ä.png",)]
+    found = Predictions(NAMES, COSINES, ["dog", "cat"], 100.0, copies=copies)
+    assert found.files == sorted(
+        [("a/copy.png", 0), ("z.png", 0), ("ä.png", 2), *zip(NAMES, range(3), strict=True)]
+    )
+    rows = {r[0]: r[1:] for r in found.rows(0.51)}
+    assert len(rows) == 6 and len(found) == 3
+    assert rows["a/copy.png"] == rows["z.png"] == rows[NAMES[0]] and rows["ä.png"] == rows[NAMES[2]]
+    assert found.write_csv(tmp_path / "p.csv", 0.51) == sum(r[-1] for r in rows.values()) == 1
 
 
 def test_a_file_that_cannot_be_written_is_a_user_error(tmp_path):

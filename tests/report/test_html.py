@@ -188,7 +188,7 @@ def test_it_is_small_enough_for_an_email_and_leaves_no_other_file(tmp_path):
 
 def test_a_number_stays_on_a_line_with_its_unit():
     words = " ".join(read(html_report(write_run("r"))).words)
-    sentence = re.search(r"HM increased:.*?\.\)?\s", words).group(0)
+    sentence = re.search(r"Better: adaptation.*?\)\.", words).group(0)
     assert "95\xa0% interval" in sentence and "95 %" not in sentence
 
 

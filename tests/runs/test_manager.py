@@ -1,12 +1,15 @@
 """The queue, its worker and its viewers; what remains after the process ends."""
 
 import gc
+import json
+import threading
 import time
 import weakref
 
 import pytest
 
 from tests.helpers.small_runs import make, manager, store, until, wait  # noqa: F401
+from ueo_core.analysis.live_metrics import phase_sentence, share_done
 from ueo_core.models import backbones
 from ueo_core.runs.lock import RunLock, run_locked
 from ueo_core.runs.manager import Manager
@@ -130,6 +133,67 @@ def test_only_the_viewer_with_the_controls_can_act(manager, make):  # noqa: F811
     wait(manager, run, "paused")
     with pytest.raises(UserError, match="Another browser has the controls"):
         manager.act(run, "resume", viewer="teacher")
+
+
+def test_a_paused_run_keeps_the_trainer_from_the_queue(manager, make):  # noqa: F811
+    first = manager.submit(make("first", root=manager.root, epochs=400))
+    wait(manager, first, "running")
+    second = manager.submit(make("second", root=manager.root))
+    manager.act(first, "pause")
+    at = wait(manager, first, "paused").step
+    until(manager, first, lambda now: manager.active() is None)
+    for n in (1, 2):  # both steps are taken at once, although another run is queued
+        manager.act(first, "step")
+        now = until(manager, first, lambda now, n=n: now.step == at + n and now.state == "paused")
+        assert now.step == at + n and manager.snapshot(second).state == "queued"
+    until(manager, first, lambda now: manager.held() == first)
+    manager.release(second)  # of a run that keeps nothing
+    assert manager.held() == first and manager.queue() == [second]
+    manager.release(first)
+    wait(manager, second, "finished")
+    assert manager.snapshot(first).state == "paused" and manager.held() is None
+
+
+def test_the_queue_goes_on_when_a_paused_run_is_left_or_deleted(tmp_path, make):  # noqa: F811
+    short = Manager(tmp_path / "runs", hold_seconds=0.3)
+    first = short.submit(make("first", root=short.root, epochs=400))
+    wait(short, first, "running")
+    second = short.submit(make("second", root=short.root))
+    short.act(first, "pause")
+    wait(short, second, "finished")
+    assert short.snapshot(first).state == "paused"
+    short.shutdown()
+
+
+def test_the_safety_check_can_be_skipped_and_nothing_else(manager, make, monkeypatch):  # noqa: F811
+    from ueo_core.runs import scoring
+
+    began, asked = threading.Event(), threading.Event()
+
+    def slow(model, views, zero, last, seed, batch, on_batch):
+        on_batch(10, 40)
+        began.set()
+        assert asked.wait(60)
+        on_batch(20, 40)
+        raise AssertionError("it was not skipped")
+
+    monkeypatch.setattr(scoring, "safety_check", slow)
+    run = manager.submit(make(root=manager.root))
+    assert "skip" not in manager.snapshot(run).actions
+    with pytest.raises(UserError):
+        manager.act(run, "skip")
+    assert began.wait(120)
+    now = manager.snapshot(run)
+    assert (now.phase, now.done, now.total) == ("checking", 10, 40) and "skip" in now.actions
+    assert now.seconds_left == pytest.approx(3 * now.phase_seconds)
+    assert phase_sentence(now) == "Safety check on random crops: 10 of 40 images"
+    assert share_done(now) == 0.25
+    manager.act(run, "skip")
+    asked.set()
+    done = wait(manager, run, "finished")
+    assert done.notes[-1] == "The safety check was skipped, so no model is recommended."
+    result = json.loads((manager.folder(run).path / "result.json").read_text(encoding="utf-8"))
+    assert result["guard"] is None and result["threshold"]
 
 
 def test_a_finished_run_can_be_trained_longer(manager, make):  # noqa: F811

@@ -113,6 +113,22 @@ def paused(then):
     return run_code
 
 
+def skip(state: str):
+    """The click is accepted while the check runs, and ends it: see test_manager."""
+
+    def run_code(folder, monkeypatch):
+        manager = Waiting(folder.path.parent)
+        manager.submit(folder)
+        manager._apply(folder.id, {"kind": "state", "state": folder.set_state(state)})
+        phase = {"kind": "phase", "phase": "checking", "done": 1, "total": 2, "seconds": 1.0}
+        manager._apply(folder.id, phase)
+        manager.act(folder.id, "skip")
+        assert manager._control.skip.is_set()
+        return folder.state["state"]
+
+    return run_code
+
+
 def stopping(folder) -> RunFolder:
     execute(folder, Control(until=1))
     assert clicked(folder, "stop") == "stopping"
@@ -148,6 +164,7 @@ CODE = {
     ("queued", "fail"): queued_fail,
     ("running", "pause"): running_pause,
     ("running", "halt"): lambda folder, _: states_of(folder, Control(until=1))[2],
+    ("running", "skip"): skip("running"),
     ("running", "stop"): running_stop,
     ("running", "finish"): lambda folder, _: states_of(folder)[2],
     ("running", "interrupt"): running_interrupt,
@@ -156,6 +173,7 @@ CODE = {
     ("paused", "step"): paused("step"),
     ("paused", "stop"): paused("stop"),
     ("stopping", "finish"): lambda folder, _: states_of(stopping(folder))[1],
+    ("stopping", "skip"): skip("stopping"),
     ("stopping", "halt"): stopping_halt,
     ("stopping", "interrupt"): lambda folder, _: found_after_a_restart(folder, "stopping"),
     ("stopping", "fail"): lambda folder, _: states_of(without_images(stopping(folder)))[1],
@@ -216,9 +234,9 @@ def test_every_state_is_reached_from_queued_and_has_a_transition():
 def test_the_actions_of_each_state():
     assert {s: actions(s) for s in STATES} == {
         "queued": ("cancel",),
-        "running": ("pause", "stop"),
+        "running": ("pause", "stop", "skip"),
         "paused": ("step", "resume", "stop"),
-        "stopping": (),
+        "stopping": ("skip",),
         "finished": ("extend",),
         "failed": ("resume", "stop"),
     }
@@ -228,7 +246,7 @@ def test_a_refusal_says_what_is_possible():
     with pytest.raises(UserError) as refused:
         next_state("running", "extend")
     assert str(refused.value) == (
-        "The run is running: extend is not possible now; possible: pause, stop."
+        "The run is running: extend is not possible now; possible: pause, stop, skip."
     )
-    with pytest.raises(UserError, match="possible: nothing."):
+    with pytest.raises(UserError, match="possible: skip."):
         next_state("stopping", "resume")

@@ -113,6 +113,16 @@ def test_every_field_of_a_step(make, monkeypatch):  # noqa: F811
     assert steps[2]["elapsed"] < 60
 
 
+def test_a_step_names_the_four_images_of_least_and_of_most_weight(make, monkeypatch):  # noqa: F811
+    """In a batch of the whole pool, of images that weigh more one by one."""
+    measure = worker.Scorer.measure
+    monkeypatch.setattr(
+        worker.Scorer, "measure", lambda self: 1 + 0 * measure(self) + torch.arange(12) / 12
+    )
+    (step,) = [e for e in told(make(batch_size=12, epochs=1)) if e["kind"] == "step"]
+    assert step["batch"] == {"least": [0, 1, 2, 3], "most": [11, 10, 9, 8]}
+
+
 def test_the_elapsed_time_goes_on_after_a_pause(make):  # noqa: F811
     folder = make()
     execute(folder, Control(until=3))

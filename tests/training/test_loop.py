@@ -161,7 +161,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tiny, monkeypatch, valu
     steps = adapt(model, views, weights, settings(chunk=64))
     next(steps)
     after_first = model.adapter_copy()
-    with pytest.raises(FloatingPointError, match="step 2 is not finite"):
+    with pytest.raises(FloatingPointError, match="^the loss of step 2 is not finite$"):
         next(steps)
     assert len(calls) == 2 and same(model.adapter(), after_first)
 
@@ -193,8 +193,9 @@ def test_views_drawn_ahead_are_those_of_their_step(tiny):
     model.reset()
     views.ahead, drawn, real = True, [], views.training
     views.training = lambda batch, g: drawn.append(len(batch)) or real(batch, g)
-    assert same(whole, adapter_after(model, views, weights, settings()))
-    assert len(drawn) == steps_in_all(12, settings())
+    # One batch ahead of the step that has been taken, and none after the last.
+    counts = [len(drawn) for _ in adapt(model, views, weights, settings())]
+    assert counts == [2, 3, 4, 5, 6, 6] and same(whole, model.adapter())
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 4])
@@ -345,11 +346,11 @@ def test_a_step_says_where_it_is_and_how_long_it_took(tiny):
 
 def test_what_cannot_be_trained_is_refused(tiny, monkeypatch):
     model, views, weights = ready(tiny)
-    with pytest.raises(ValueError, match="quick mode needs a model created with mode='quick'"):
+    with pytest.raises(ValueError, match="^quick mode needs .* and cached activations$"):
         next(adapt(model, views, weights, settings(mode="quick")))
     row = dataclasses.replace(METHODS["entmin"], memory=True)
     monkeypatch.setitem(METHODS, "entmin", row)
-    with pytest.raises(ValueError, match="entmin has a memory that no checkpoint holds"):
+    with pytest.raises(ValueError, match="^entmin has a memory that no checkpoint holds$"):
         next(adapt(model, views, weights, settings(method="entmin"), done=1))
     assert next(adapt(model, views, weights, settings(method="entmin"))).step == 1
 

@@ -13,11 +13,12 @@ from ueo_core.cli.commands import settings_of
 from ueo_core.cli.parser import build
 from ueo_core.config.presets import PRESETS, preset
 from ueo_core.config.settings import MODES, PRECISIONS, TRAINED_PARTS, Settings
-from ueo_core.data.class_names import read_class_names
+from ueo_core.data.class_list import read_class_names
 from ueo_core.workspace.dataset import Dataset, create_dataset
 from ueo_core.workspace.equivalent_command import command_line, options, study_commands
 
 POOL = {"n": 9, "set": "0" * 16, "store": "s", "name": "n", "fingerprint": "f"}
+CLASSES = ("key", "wild cat", "tench, Tinca tinca", "16:9", "- x", "AT&amp;T")
 SAMPLE = {"kind": "sample", "shift": "open", "seed": 4, "domain": "sketch"}
 
 
@@ -49,11 +50,18 @@ def parse(line: str):
 )
 def test_the_command_gives_the_same_settings(backbone, temperature, **values):
     settings = Settings(backbone=backbone, weight_temperature=temperature, **values)
-    dataset = Dataset("d", "t", POOL, classes=("key", "wild cat"), origin={"path": "/my photos"})
+    dataset = Dataset("d", "t", POOL, classes=CLASSES, origin={"path": "/my photos"})
     args = parse(command_line(dataset, settings))
     assert settings_of(args) == settings
     assert str(args.source) == "/my photos"
-    assert read_class_names(args.classes) == ["key", "wild cat"]
+    assert read_class_names(args.classes).names == list(CLASSES)
+
+
+def test_the_command_gives_the_same_further_names():
+    further = {"key": ["latchkey", "a, b"], "tench, Tinca tinca": ["fish: a tench"]}
+    dataset = Dataset("d", "t", POOL, classes=CLASSES, synonyms=further, origin={"path": "p"})
+    found = read_class_names(parse(command_line(dataset, Settings())).classes)
+    assert (found.names, found.synonyms) == (list(CLASSES), further)
 
 
 def test_a_preset_needs_no_option():
@@ -124,7 +132,7 @@ def test_a_protocol_of_a_dataset_names_its_classes_and_the_labeled_part():
     found = labeled_dataset()
     args = parse(study_commands(study_on(found, shifts=("open",), pretrained="a b.safetensors")))
     assert (args.command, str(args.source), args.shift) == ("protocol", "FOLDER", "open")
-    assert read_class_names(args.classes) == ["ant", "bee", "cow"]
+    assert read_class_names(args.classes).names == ["ant", "bee", "cow"]
     assert (args.pretrained, args.epochs) == ("a b.safetensors", 1)
     assert parse(study_commands(study_on(found, shifts=("open",), by_share=True))).classes is None
     held = create_dataset(

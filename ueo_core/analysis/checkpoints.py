@@ -45,7 +45,13 @@ def score_checkpoints(
     settings, config, final = folder.settings, folder.config, final_step(folder)
     loaded = backbones.load(settings.backbone, settings.pretrained, settings.device)
     backbone = as_begun(folder, loaded)
-    model = AdaptedCLIP(backbone, config["classes"], settings.prompt)
+    model = AdaptedCLIP(
+        backbone,
+        config["classes"],
+        settings.prompt,
+        templates=settings.templates,
+        synonyms=config["synonyms"],
+    )
     pool = open_image_set(config["pool"], backbone.store_side)
     held = config["holdout"]
     holdout = open_image_set(held, backbone.store_side) if held else None

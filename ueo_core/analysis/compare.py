@@ -53,6 +53,7 @@ class ComparedRun:
     step: int
     steps: int
     seconds: float  # spent adapting
+    synonyms: str = ""  # further names of the classes, as JSON
 
     @cached_property
     def images(self) -> str:
@@ -67,7 +68,7 @@ class ComparedRun:
     @cached_property
     def zero_shot(self) -> str:
         """A key that is equal for the same zero-shot model on the same benchmark."""
-        return json.dumps([self.benchmark, *_model(self.settings)])
+        return json.dumps([self.benchmark, *_model(self.settings), self.synonyms])
 
     @property
     def labeled(self) -> bool:
@@ -87,11 +88,13 @@ class ComparedRun:
             k: v for k, v in self.settings.to_json().items() if k != "seed" and k not in TIME_ONLY
         }
         early = self.step if self.step < self.steps else None
-        return json.dumps([self.benchmark, self.pool["fingerprint"], early, kept], sort_keys=True)
+        return json.dumps(
+            [self.benchmark, self.pool["fingerprint"], early, kept, self.synonyms], sort_keys=True
+        )
 
 
 def _model(settings: Settings) -> tuple:
-    return settings.backbone, settings.pretrained, settings.prompt
+    return settings.backbone, settings.pretrained, settings.prompt, settings.templates
 
 
 def parts_of(folders: Iterable[RunFolder]) -> list[str]:
@@ -133,6 +136,7 @@ def open_compared_run(folder: RunFolder, part: str, score: str) -> ComparedRun:
         step=opened.step,
         steps=opened.steps,
         seconds=seconds,
+        synonyms=json.dumps(further) if (further := folder.config["synonyms"]) else "",
     )
 
 
@@ -169,6 +173,7 @@ def differences(compared_runs: Sequence[ComparedRun]) -> list[Difference]:
         rows.setdefault("adapted on", {})[c.run] = (c.pool["name"], c.pool["fingerprint"])
         rows.setdefault("scored on", {})[c.run] = (c.reference["name"], c.reference["fingerprint"])
         rows.setdefault("classes", {})[c.run] = c.classes
+        rows.setdefault("further names", {})[c.run] = c.synonyms
     found = []
     for name, values in rows.items():
         if len(set(values.values())) > 1:
@@ -181,6 +186,11 @@ def _shown(name: str, value: Any) -> str:
         return str(value[0])
     if name == "classes":
         return f"{len(value)}: {', '.join(value)}"
+    if name == "further names":
+        return (
+            "; ".join(f"{k}: {', '.join(v)}" for k, v in json.loads(value or "{}").items())
+            or "none"
+        )
     if name == "extensions":
         return ", ".join(f"{epochs} more epochs" for _, epochs in value) or "none"
     about = SETTINGS.get(name.replace(" ", "_"))

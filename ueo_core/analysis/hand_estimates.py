@@ -113,8 +113,9 @@ def _auc(weight: NDArray, score: NDArray, truth: NDArray) -> Interval:
 def judge_by_hand(found: Estimates) -> Verdict:
     """The verdict from a hand-labeled sample; the headline gives the sample size."""
     about = f"on {found.n_known} hand-labeled known images"
+    figures = ""
     if found.difference is None:
-        kind, headline = (
+        kind, summary = (
             "unlabelled",
             "All images labeled so far are unknown, so accuracy cannot be estimated.",
         )
@@ -124,11 +125,11 @@ def judge_by_hand(found: Estimates) -> Verdict:
             f"accuracy {d.value:+.0f} points, 95 % interval {d.low:+.0f} to {d.high:+.0f}, {about}"
         )
         if d.low > 0:
-            kind, headline = "better", f"Better, estimated from a sample ({figures})."
+            kind, summary = "better", "Better, estimated from a sample."
         elif d.high < 0:
-            kind, headline = "worse", f"Worse, estimated from a sample ({figures})."
+            kind, summary = "worse", "Worse, estimated from a sample."
         else:
-            kind, headline = "same", f"No statistically significant difference ({figures})."
+            kind, summary = "same", "No statistically significant difference."
     sentences = []
     if found.right:
         b, a = found.right["before"], found.right["after"]
@@ -147,4 +148,4 @@ def judge_by_hand(found: Estimates) -> Verdict:
     sentences.append(
         f"About {u.value:.0f} % ({u.low:.0f} to {u.high:.0f}) of the images are unknown."
     )
-    return Verdict(kind, headline, tuple(sentences), {}, ())
+    return Verdict(kind, summary, tuple(sentences), {}, (), figures, tuple(sentences))

@@ -42,6 +42,15 @@ def digits(low: float, high: float) -> int:
     return int(np.clip(np.ceil(2 - np.log10(max(high - low, 1e-12))), 0, 9))
 
 
+def score_digits(low: float, high: float) -> int:
+    """Decimals for the score of one image: three digits, more where those would not tell scores apart.
+
+    low, high: the range of the scores. The decimals resolve at least a tenth of it.
+    """
+    largest = max(abs(low), abs(high), 1e-12)
+    return int(np.clip(max(2 - np.floor(np.log10(largest)), digits(low, high) - 1), 0, 9))
+
+
 def histogram(
     groups: dict[str, NDArray], bins: int = BINS, limits: tuple[float, float] | None = None
 ) -> Bars:

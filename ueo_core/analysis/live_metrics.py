@@ -8,7 +8,7 @@ import numpy as np
 
 from ueo_core.analysis.histograms import Bars, Densities, densities, histogram
 from ueo_core.runs.downsample import decimated
-from ueo_core.runs.snapshot import Snapshot
+from ueo_core.runs.snapshot import COUNTED, Snapshot
 
 COLUMNS, SIGNS = 40, 150  # evaluations shown in the heat map of parameter change; in the curves
 ID, OOD, ALL = "known", "unknown", "all images"
@@ -19,6 +19,7 @@ PHASES = {
     "loading": "Loading the model",
     "measuring": "Scoring all images with the zero-shot model",
     "reading": "Computing the activations of all images",
+    "choosing": "Choosing the learning rate",
     "adapting": "Adapting",
     "pausing": "Pausing after the current step",
     "scoring": "Scoring all images with the adapted model",
@@ -103,14 +104,59 @@ def progress_signs(snapshot: Snapshot, classes: int) -> dict[str, list[tuple[int
     }
 
 
+_WORDS = {
+    "context": "prompt context",
+    "bn": "norm",
+    "ln": "norm",
+    "norm": "norm",
+    "ln_pre": "norm before the blocks",
+    "ln_post": "norm after the blocks",
+    "norm_pre": "norm before the blocks",
+    "downsample": "shortcut norm",
+}
+_BLOCKS = {"layer": "stage", "stages": "stage", "blocks": "block", "resblocks": "block"}
+_DROPPED = {"trunk", "transformer", "stem"}
+
+
+def layer_title(name: str) -> str:
+    """A readable name of a layer: "layer1.0.bn2" → "stage 1, block 1, norm 2".
+
+    name: as in `AdaptedCLIP.change_by_layer`. Numbers in lists of modules count from 1; parts that are
+    not known are kept.
+    """
+    words: list[str] = []
+    for part in name.split("."):
+        stem, number = part.rstrip("0123456789"), part[len(part.rstrip("0123456789")) :]
+        if part in _DROPPED:
+            continue
+        if part in _WORDS:
+            words.append(_WORDS[part])
+        elif not stem:  # an index into the list named before it
+            index, last = int(number) + 1, words[-1] if words else ""
+            if last in ("stage", "block"):
+                words[-1] = f"{last} {index}"
+            elif last.startswith("block "):  # a list of lists: stages of blocks
+                words[-1:] = [last.replace("block", "stage"), f"block {index}"]
+            elif last != _WORDS["downsample"]:
+                words.append(f"block {index}")
+        elif stem in _BLOCKS:
+            words.append(f"{_BLOCKS[stem]} {number}".strip())
+        elif stem.rstrip("_") in _WORDS:
+            words.append(f"{_WORDS[stem.rstrip('_')]} {number}".strip())
+        else:
+            words.append(part)
+    return ", ".join(words)
+
+
 def change_by_layer(snapshot: Snapshot) -> tuple[list[int], list[str], np.ndarray]:
     """Relative parameter change in percent. → steps (S), layers (L), values (L, S)"""
     events = list(snapshot.evaluations)
     if len(events) > COLUMNS:
         events = [events[i] for i in np.linspace(0, len(events) - 1, COLUMNS).astype(int)]
     layers = list(events[-1]["change"]) if events else []
+    titles = [layer_title(layer) for layer in layers]
     values = [[100 * e["change"].get(layer, 0.0) for e in events] for layer in layers]
-    return [e["step"] for e in events], layers, np.array(values).reshape(len(layers), len(events))
+    return [e["step"] for e in events], titles, np.array(values).reshape(len(layers), len(events))
 
 
 def borderline_images(snapshot: Snapshot) -> list[BorderlineImage]:
@@ -128,7 +174,7 @@ def borderline_images(snapshot: Snapshot) -> list[BorderlineImage]:
 def phase_sentence(snapshot: Snapshot) -> str:
     """The current phase of the run, in words."""
     text = PHASES.get(snapshot.phase, snapshot.phase)
-    if snapshot.phase in ("measuring", "reading", "scoring") and snapshot.total:
+    if snapshot.phase in (*COUNTED, "reading") and snapshot.total:
         text += f": {snapshot.done:,} of {snapshot.total:,} images"
     return text
 
@@ -137,6 +183,6 @@ def share_done(snapshot: Snapshot) -> float:
     """Progress, 0 to 1: of the steps, or of the images while they are scored."""
     if snapshot.state == "finished":
         return 1.0
-    if snapshot.phase in ("measuring", "scoring") and snapshot.total:
+    if snapshot.phase in (*COUNTED, "choosing") and snapshot.total:
         return min(1.0, snapshot.done / snapshot.total)
     return min(1.0, snapshot.step / snapshot.steps) if snapshot.steps else 0.0

@@ -113,18 +113,17 @@ def _strange(tokenizer: Any, word: str) -> bool:
 
 def check_names_on(
     images: ImageSet,
-    backbone: Backbone,
-    classes: Sequence[str],
-    prompt: str,
+    model: AdaptedCLIP,
     words: Sequence[str],
     progress: Progress = lambda what, done, total: None,
 ) -> NameReport:
     """Check class names on unlabeled images with the zero-shot model.
 
-    images: at the backbone's short side; words: for suggestions, without those that are class names
+    images: at the backbone's short side; model: as it starts, with the classes and their further
+    names, which are encoded as in a run; words: for suggestions, without those that are class names
     already or that a teaching model does not know. UserError as `AdaptedCLIP` raises it.
     """
-    model = AdaptedCLIP(backbone, list(classes), prompt)
+    backbone, classes = model.backbone, model.classes
     with reuse_freed_memory(model.device):
         features, _ = zero_shot_features(
             images,
@@ -142,7 +141,7 @@ def check_names_on(
     parts = [np.empty((0, names.shape[1]), np.float32)]
     for start in range(0, len(words), TEXTS):
         progress("words", start, len(words))
-        parts.append(_texts(AdaptedCLIP(backbone, words[start : start + TEXTS], prompt)))
+        parts.append(_texts(AdaptedCLIP(backbone, words[start : start + TEXTS], model.prompt)))
     cosines = features.numpy() @ names.T
     counts, pairs = attracted(cosines), competing_pairs(cosines, backbone.logit_scale)
     groups = unnamed_groups(features.numpy(), names, np.concatenate(parts))

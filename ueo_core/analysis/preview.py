@@ -10,11 +10,14 @@ from ueo_core.data.store import Store
 SIDE = 512  # pixels, longer side at most
 
 
-def picture_jpeg(reference: dict, index: int) -> bytes:
-    """The stored image as JPEG; UserError if its pixels are no longer in the store."""
+def picture_jpeg(reference: dict, index: int, side: int = SIDE) -> bytes:
+    """The stored image as JPEG; UserError if its pixels are no longer in the store.
+
+    side: of the longer edge at most, pixels.
+    """
     images = Store(Path(reference["store"])).open(reference["set"])
     image = Image.fromarray(images.pixels(index))
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((side, side))
     out = io.BytesIO()
     image.save(out, "JPEG", quality=88)
     return out.getvalue()

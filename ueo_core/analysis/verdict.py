@@ -37,10 +37,22 @@ class Verdict:
     """The effect of adaptation on one set, in sentences and numbers; degradation comes first."""
 
     kind: str  # better, worse, mixed, same, unlabelled
-    headline: str
+    summary: str  # one sentence without numbers
     sentences: tuple[str, ...]
     metrics: dict[str, Compared]  # acc, auc, hm where the labels allow them
     worse_classes: tuple[ClassChange, ...]
+    figures: str = ""  # the numbers that the summary is based on
+    about_metrics: tuple[str, ...] = ()  # those of `sentences` that only give figures of metrics
+
+    @property
+    def headline(self) -> str:
+        """The summary with its figures in parentheses."""
+        return f"{self.summary[:-1]} ({self.figures})." if self.figures else self.summary
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The sentences that a page needs which shows the metrics as numbers of their own."""
+        return tuple(s for s in self.sentences if s not in self.about_metrics)
 
 
 def resampled(truth, seed: int = 0, resamples: int = RESAMPLES):
@@ -184,7 +196,8 @@ def judge(part: SetResult, score: str, classes, seed: int = 0) -> Verdict:
     elif changes:
         sentences.append(f"None of the {len(changes)} classes got worse.")
     by_harm = sorted(metrics, key=lambda m: ("worse", "same", "better").index(verdicts[m]))
-    sentences += [_sentence(m, metrics[m]) for m in by_harm]
+    about_metrics = [_sentence(m, metrics[m]) for m in by_harm]
+    sentences += about_metrics
     if "auc" not in metrics:
         sentences.append(
             "No image is labeled as unknown, so there is no AUC."
@@ -192,8 +205,8 @@ def judge(part: SetResult, score: str, classes, seed: int = 0) -> Verdict:
             else "No image is labeled with one of the classes, so there is neither ACC nor AUC."
         )
     sentences += [*collapse, changed]
-    kind, headline = _headline(metrics, verdicts)
-    return Verdict(kind, headline, tuple(sentences), metrics, worse)
+    kind, summary, figures = _headline(metrics, verdicts)
+    return Verdict(kind, summary, tuple(sentences), metrics, worse, figures, tuple(about_metrics))
 
 
 def _collapse(part: SetResult) -> list[str]:
@@ -217,25 +230,27 @@ def _collapse(part: SetResult) -> list[str]:
     ]
 
 
-def _headline(metrics: dict[str, Compared], verdicts: dict[str, str]) -> tuple[str, str]:
+def _headline(metrics: dict[str, Compared], verdicts: dict[str, str]) -> tuple[str, str, str]:
+    """→ kind, summary, figures"""
     if not metrics:
-        return "unlabelled", "These labels allow no verdict."
+        return "unlabelled", "These labels allow no verdict.", ""
     parts = {m: v for m, v in verdicts.items() if m != "hm"}
     worse = [TITLES[m] for m, v in parts.items() if v == "worse"]
     better = [TITLES[m] for m, v in parts.items() if v == "better"]
     lead = "hm" if "hm" in metrics else next(iter(metrics))
     d = metrics[lead].difference
-    figures = f"{TITLES[lead]} {d.value:+.1f} points, 95 % interval {d.low:+.1f} to {d.high:+.1f}"
+    figures = f"{TITLES[lead]} {signed(d.value)} points, 95 % interval {signed(d.low)} to {signed(d.high)}"
     if worse and better:
         return (
             "mixed",
-            f"Mixed: {' and '.join(worse)} got worse, {' and '.join(better)} got better ({figures}).",
+            f"Mixed: {' and '.join(worse)} got worse, {' and '.join(better)} got better.",
+            figures,
         )
     if worse or verdicts[lead] == "worse":
-        return "worse", f"Worse: adaptation degraded the model on these images ({figures})."
+        return "worse", "Worse: adaptation degraded the model on these images.", figures
     if better or verdicts[lead] == "better":
-        return "better", f"Better: adaptation improved the model on these images ({figures})."
-    return "same", f"No statistically significant difference ({figures})."
+        return "better", "Better: adaptation improved the model on these images.", figures
+    return "same", "No statistically significant difference.", figures
 
 
 def _sentence(metric: str, c: Compared) -> str:
@@ -244,10 +259,16 @@ def _sentence(metric: str, c: Compared) -> str:
         "worse": "decreased:",
         "same": "did not change significantly:",
     }[c.verdict]
+    d = c.difference
     return (
         f"{TITLES[metric]} {words} {c.before.value:.1f} → {c.after.value:.1f} "
-        f"({c.difference.value:+.1f}, 95 % interval {c.difference.low:+.1f} to {c.difference.high:+.1f})."
+        f"({signed(d.value)}, 95 % interval {signed(d.low)} to {signed(d.high)})."
     )
+
+
+def signed(value: float) -> str:
+    """A difference in points with its sign, "+0.0" where it is rounded to nothing."""
+    return f"{round(value, 1) + 0.0:+.1f}"
 
 
 def _interval(value: float, drawn: NDArray) -> Interval:

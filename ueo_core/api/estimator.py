@@ -2,7 +2,8 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from ueo_core.api.images import Images, open_images
 from ueo_core.api.predictions import ImagePredictions
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS
+from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
-from ueo_core.data.class_names import check_class_names
+from ueo_core.data.class_list import classes_given, words_given
 from ueo_core.data.labels import as_classes
 from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES, neg_label
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import describe, read_adapter_file
 from ueo_core.inference.predict import cosines, load_model
@@ -31,6 +33,7 @@ from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
 from ueo_core.runs.create import package_versions
+from ueo_core.training.auto import Automatic, adapt_automatically
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import adapt, check_pool, image_features
@@ -47,10 +50,12 @@ class UEO(ClassifierMixin, BaseEstimator):
     backbone : a teaching model (`drawings-resnet`, `drawings-vit`), an open_clip model name, or
         the path of an open_clip config (.json).
     pretrained : an open_clip tag or a checkpoint file; None: the usual weights of the backbone.
-    classes : names of the classes, at least two.
-    method, epochs, batch_size, lr, trade, weight_temperature, prompt, trained, crop_scale, flip,
+    classes : names of the classes, at least two: a list, a dict with further names of each class
+        (`{"dog": ["puppy", "hound"], "cat": []}`), or a text or file as the command line takes it.
+    method, epochs, batch_size, lr, trade, weight_temperature, prompt, templates, trained, crop_scale, flip,
     guard, seed, device, chunk, mode, precision : the settings of a run, see `ueo_core.Settings`;
-        None takes the backbone's preset.
+        None takes the backbone's preset, and for lr "auto": some rates are tried on the images, and
+        one is chosen without labels.
     progress : show a progress bar on stderr while `fit` runs.
     store : folder in which decoded images of a folder or zip are kept; None: a temporary one.
 
@@ -61,8 +66,9 @@ class UEO(ClassifierMixin, BaseEstimator):
     settings_ : Settings, with every value that was used
     history_ : list of dict, one per step: step, epoch, loss, entropy, marginal, lr
     threshold_ : float, on the OOD score; unsupervised (heuristic): a mixture of two Gaussians
-    guard_ : dict or None, the safety check: share of the way from zero-shot to the adapted model
-        that is recommended, the reason in a sentence, the evidence
+    guard_ : dict or None, which model is recommended: share (0 zero-shot, 1 the last epoch, else
+        something between), the reason in a sentence, the evidence
+    trials_ : list of dict, the rates that were tried: lr, step, criteria; empty for a given lr
 
     Labels are never read by `fit`: its `y` is there for scikit-learn alone.
     Source: Liang et al., ICML 2024 (arXiv 2308.12919).
@@ -73,14 +79,15 @@ class UEO(ClassifierMixin, BaseEstimator):
         backbone: str = "drawings-resnet",
         pretrained: str | None = None,
         *,
-        classes: Sequence[str] | None = None,
+        classes: Sequence[str] | Mapping[str, Sequence[str]] | str | Path | None = None,
         method: str = "ueo",
         epochs: int | None = None,
         batch_size: int | None = None,
-        lr: float | None = None,
+        lr: float | str | None = None,
         trade: float | None = None,
         weight_temperature: str | None = None,
         prompt: str | None = None,
+        templates: str | None = None,
         trained: str | None = None,
         crop_scale: float | None = None,
         flip: bool | None = None,
@@ -103,6 +110,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         self.trade = trade
         self.weight_temperature = weight_temperature
         self.prompt = prompt
+        self.templates = templates
         self.trained = trained
         self.crop_scale = crop_scale
         self.flip = flip
@@ -123,26 +131,31 @@ class UEO(ClassifierMixin, BaseEstimator):
         map-style dataset; y: ignored. ValueError for arguments that cannot be used, and where
         training diverges.
         """
-        settings = Settings.for_backbone(**{name: getattr(self, name) for name in SETTINGS})
+        settings = preset(DEFAULT_PRESET, **{name: getattr(self, name) for name in SETTINGS})
         if METHODS[settings.method].memory or METHODS[settings.method].on_features:
             raise UserError(
                 f"method: {METHODS[settings.method].title} leaves no adapter behind; choose one of "
                 f"{', '.join(name for name, m in METHODS.items() if m.runnable)}."
             )
-        if self.classes is None or isinstance(self.classes, str):
-            raise UserError("classes: give a list of at least two class names.")
-        names = check_class_names(list(self.classes))
+        given = classes_given(self.classes)
+        for remark in given.remarks:
+            warnings.warn(remark, stacklevel=3)
+        names = given.names
         backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
-        model = AdaptedCLIP(backbone, names, settings.prompt, settings.mode)
+        model = AdaptedCLIP(
+            backbone, names, settings.prompt, settings.mode, settings.templates, given.synonyms
+        )
+        model.texts.check_distinct(backbone)
         with self._opened(X, backbone.store_side) as images:
             check_pool(len(images))
-            self._adapt(model, images, settings)
+            settings = self._adapt(model, images, settings)
             self._data = {"name": images.title, "fingerprint": images.fingerprint, "n": len(images)}
         self.model_, self.settings_ = model, settings
         self.classes_ = np.asarray(names)
         return self
 
-    def _adapt(self, model: AdaptedCLIP, images: Images, settings: Settings) -> None:
+    def _adapt(self, model: AdaptedCLIP, images: Images, settings: Settings) -> Settings:
+        """Adapt the model and choose what is recommended. → the settings with the rate in force"""
         views: Any = Views(images.pixels, model.backbone, settings.crop_scale, settings.flip)
         if model.tail:
             views = CachedActivations(views, model, settings.precision)
@@ -150,40 +163,57 @@ class UEO(ClassifierMixin, BaseEstimator):
         with torch.no_grad():
             zero_shot = model.cosines(features)
         weights = confidence_weights(zero_shot, model.logit_scale, settings.weight_temperature)
-        steps, history = steps_in_all(len(images), settings), []
-        bar = tqdm(total=steps, desc=METHODS[settings.method].title, disable=not self.progress)
+        bar = tqdm(desc=METHODS[settings.method].title, disable=not self.progress)
         with bar:
             try:
-                for step in adapt(model, views, weights, settings, start=features):
-                    history.append(
-                        {
-                            "step": step.step,
-                            "epoch": step.epoch,
-                            "loss": step.loss,
-                            "entropy": step.entropy,
-                            "marginal": step.marginal,
-                            "lr": step.lr,
-                        }
+                if settings.automatic:
+                    found = self._automatic(
+                        model, views, zero_shot, weights, settings, features, bar
                     )
-                    bar.update()
-                    bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
+                    steps, settings = list(found.steps), found.settings
+                else:
+                    bar.total = steps_in_all(len(images), settings)
+                    steps, found = [], None
+                    for step in adapt(model, views, weights, settings, start=features):
+                        steps.append(step)
+                        bar.update()
+                        bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
             except FloatingPointError as error:
                 raise UserError(
-                    f"lr: training diverged at {settings.lr:g} ({error}); choose a lower value."
+                    f"lr: training diverged at {settings.lr} ({error}); choose a lower value."
                 ) from error
         with torch.no_grad():
             adapted = model.cosines(image_features(model, views))
-        self.history_ = history
-        self.threshold_ = _threshold(adapted)
-        self.guard_, self._recommended_threshold = None, self.threshold_
-        if settings.guard:
+        named = ("step", "epoch", "loss", "entropy", "marginal", "lr")
+        self.history_ = [{name: getattr(step, name) for name in named} for step in steps]
+        self.threshold_ = self._recommended_threshold = _threshold(adapted)
+        self.guard_, self._recommended, self.trials_ = None, None, []
+        if found:
+            self.trials_ = [trial.to_json() for trial in found.trials]
+        if settings.guard and found:
+            self.guard_, self._recommended = found.choice.to_json(), found.recommended
+        elif settings.guard:
             batch = encoded_at_once(model.device)
             choice = safety_check(model, views, zero_shot, adapted, settings.seed, batch)
             self.guard_ = choice.to_json()
-            if choice.share < 1:
-                with _at(model, choice.share), torch.no_grad():
-                    between = model.cosines(image_features(model, views))
-                self._recommended_threshold = _threshold(between)
+            self._recommended = model.between(choice.share, model.adapter())
+        if self.guard_ and self.guard_["share"] < 1:
+            with _at(model, self._recommended), torch.no_grad():
+                between = model.cosines(image_features(model, views))
+            self._recommended_threshold = _threshold(between)
+        return settings
+
+    def _automatic(
+        self, model: AdaptedCLIP, views: Any, zero_shot, weights, settings: Settings, features, bar
+    ) -> Automatic:
+        """Choose a rate, adapt at it and choose a model, with a progress bar."""
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.set_description(f"{METHODS[settings.method].title}, {what}", refresh=False)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        return adapt_automatically(model, views, zero_shot, weights, settings, features, tell)
 
     @speaks_of_arguments
     def predict(self, X: Any, model: str = "adapted") -> ImagePredictions:
@@ -193,19 +223,35 @@ class UEO(ClassifierMixin, BaseEstimator):
         recommends, which may be the same) or `zero-shot`. An image is unknown where its OOD score
         is below `threshold_`.
         """
-        threshold = self._recommended_threshold_of(model)
+        threshold = self._threshold_of(model)
         with self._opened(X, self._model().backbone.store_side) as images:
             found = self._cosines(images, model)
         names = [str(name) for name in self.classes_]
-        return ImagePredictions(images.names, found, names, self._model().logit_scale, threshold)
+        scale = self._model().logit_scale
+        return ImagePredictions(images.names, found, names, scale, threshold, copies=images.copies)
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Probability of every class in the order of `classes_`. → (N, C)"""
         return self.predict(X).proba
 
-    def decision_function(self, X: Any) -> NDArray[np.floating]:
-        """The OOD score of every image, MCM: higher = more in-distribution. → (N,)"""
-        return self.predict(X).score
+    @speaks_of_arguments
+    def decision_function(
+        self, X: Any, negatives: str | Sequence[str] | None = None
+    ) -> NDArray[np.floating]:
+        """The OOD score of every image: higher = more in-distribution. → (N,)
+
+        MCM; with `negatives`, words for what else is among the images ("screenshot", "document"),
+        NegLabel. They are anchors of this score alone: never a class, never read by `fit`, and
+        `threshold_` is not on this score.
+        """
+        if negatives is None:
+            return self.predict(X).score
+        words = words_given(negatives)
+        model, n = self._model(), len(self.classes_)
+        text = torch.cat([model.encode_text(), model.encode_words(words)])
+        with self._opened(X, model.backbone.store_side) as images:
+            found = cosines(model, images.pixels, text=text)
+        return neg_label(found[:, :n], found[:, n:], model.logit_scale)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean per-class recall over images of the classes, 0 to 1. y: as in `evaluate`"""
@@ -249,9 +295,12 @@ class UEO(ClassifierMixin, BaseEstimator):
         }
 
     @speaks_of_arguments
-    def save(self, path: str | Path) -> None:
-        """Write the adapter (safetensors, a few hundred kilobytes), which app and command line open too."""
-        model = self._model()
+    def save(self, path: str | Path, model: str = "adapted") -> None:
+        """Write the adapter (safetensors, a few hundred kilobytes), which app and command line open too.
+
+        model: `adapted` (the last epoch) or `recommended`.
+        """
+        chosen, clip = self._parameters(model), self._model()
         config = {
             "title": f"{METHODS[self.settings_.method].title} · {self.settings_.backbone} · {self._data['name']}",
             "versions": package_versions(),
@@ -260,12 +309,12 @@ class UEO(ClassifierMixin, BaseEstimator):
         }
         result = {
             "step": len(self.history_),
-            "guard": self.guard_,
+            "guard": self.guard_ if model == "adapted" else None,
             "recommended_threshold": self._recommended_threshold,
             "score": DEFAULT_SCORE,
-            "threshold": self.threshold_,
+            "threshold": self._threshold_of(model),
         }
-        save_adapter(Path(path), model.adapter(), describe(model, config, result))
+        save_adapter(Path(path), chosen or clip.adapter(), describe(clip, config, result))
 
     @classmethod
     @speaks_of_arguments
@@ -284,12 +333,16 @@ class UEO(ClassifierMixin, BaseEstimator):
         file = read_adapter_file(Path(path), backbone, pretrained)
         settings = file.settings
         chosen = {k: v for k, v in settings.to_json().items() if k in SETTINGS}
-        made = cls(classes=list(file.classes), **chosen)
+        classes = {name: file.synonyms.get(name, []) for name in file.classes}
+        made = cls(classes=classes if file.synonyms else list(file.classes), **chosen)
         made.device = None if device == "auto" else device
         made.model_ = load_model(file, device)
         made.settings_, made.classes_ = settings, np.asarray(file.classes)
         made.history_, made.guard_ = [], file.guard
         made.threshold_ = file.threshold
+        made.trials_, made._recommended = [], None
+        if file.guard and not file.guard.get("model"):  # a blend is known from its share alone
+            made._recommended = made.model_.between(file.guard["share"], made.model_.adapter())
         made._recommended_threshold = file.metadata.get("recommended_threshold", file.threshold)
         made._data = file.metadata.get("data", {"name": Path(path).stem, "fingerprint": "", "n": 0})
         return made
@@ -329,31 +382,38 @@ class UEO(ClassifierMixin, BaseEstimator):
         self._model()
         return self.classes_
 
-    def _share(self, model: str) -> float:
-        """How far from zero-shot (0) to the last epoch (1) a model is."""
+    def _parameters(self, model: str) -> dict[str, torch.Tensor] | None:
+        """The adapter of a model other than the last epoch, which is None."""
         if model not in MODELS:
             raise UserError(f"model: {model!r} is not known; choose one of {', '.join(MODELS)}.")
         if model == "zero-shot":
-            return 0.0
-        return self.guard_["share"] if model == "recommended" and self.guard_ else 1.0
+            return self._model().original
+        if model == "adapted" or not self.guard_ or self.guard_["share"] == 1:
+            return None
+        if self._recommended is None:
+            raise UserError(
+                "model: the file that this was loaded from holds the last epoch only; save the "
+                'recommended one with save(path, model="recommended").'
+            )
+        return self._recommended
 
-    def _recommended_threshold_of(self, model: str) -> float:
-        self._model()
-        return self.threshold_ if self._share(model) == 1 else self._recommended_threshold
+    def _threshold_of(self, model: str) -> float:
+        own = self._parameters(model) is None
+        return self.threshold_ if own else self._recommended_threshold
 
     def _cosines(self, images: Images, model: str) -> NDArray[np.float32]:
-        with _at(self._model(), self._share(model)):
+        with _at(self._model(), self._parameters(model)):
             return cosines(self._model(), images.pixels)
 
 
 @contextlib.contextmanager
-def _at(model: AdaptedCLIP, share: float) -> Iterator[None]:
-    """The model at a point between zero-shot and its adapter; as it was afterwards."""
-    if share == 1:
+def _at(model: AdaptedCLIP, adapter: dict[str, torch.Tensor] | None) -> Iterator[None]:
+    """The model with another adapter, None being its own; as it was afterwards."""
+    if adapter is None:
         yield
         return
     end = model.adapter_copy()
-    model.load_between(share, end)
+    model.load_adapter(adapter)
     try:
         yield
     finally:

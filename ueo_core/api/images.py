@@ -38,6 +38,9 @@ class Images:
     names: list[str]
     title: str
     labels: list[str | None] | None = None  # folder names, read by evaluate alone
+    copies: list[tuple[str, ...]] = field(
+        default_factory=list
+    )  # files with the same bytes, by image
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __len__(self) -> int:
@@ -97,7 +100,9 @@ def _folder(path: Path, short_side: int, store: str | Path | None) -> Images:
     except BaseException:
         closing.close()
         raise
-    return Images(images, list(images.names), path.stem, folder_labels(images), closing)
+    return Images(
+        images, list(images.names), path.stem, folder_labels(images), images.copies, closing
+    )
 
 
 def _array(X: NDArray) -> Images:

@@ -8,11 +8,14 @@ import time
 from typing import Any
 
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.output import write_predictions
 from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker
-from ueo_core.cli.sources import labels_of, look_alikes, scoring_only, take_in
+from ueo_core.cli.sources import labels_of, scoring_only, take_in
+from ueo_core.config import presets
+from ueo_core.config.presets import DEFAULT_PRESET
 from ueo_core.config.settings import Settings
-from ueo_core.data.class_names import read_class_names
+from ueo_core.data.class_list import read_class_names
 from ueo_core.data.store import Store
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
@@ -30,7 +33,8 @@ Result = tuple[list[str], dict]
 
 
 def drawings(args: argparse.Namespace, tick: Ticker) -> Result:
-    classes = read_class_names(args.classes) if args.classes and "," in args.classes else None
+    several = args.classes and "," in args.classes
+    classes = read_class_names(args.classes).alone("`drawings`") if several else None
     if args.classes and classes is None:
         classes = [args.classes.strip()]
     n = write_drawings(
@@ -71,28 +75,41 @@ def backbones(args: argparse.Namespace, tick: Ticker) -> Result:
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """The backbone's preset with the options that were given over it."""
-    return Settings.for_backbone(**chosen_settings(args))
+    """The recommended preset with the options that were given over it."""
+    return presets.preset(DEFAULT_PRESET, **chosen_settings(args))
 
 
 def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     from ueo_core.models import backbones as registry
-    from ueo_core.models.adapted_clip import check_names
+    from ueo_core.models.class_texts import ClassTexts
 
     settings = settings_of(args)
-    classes = read_class_names(args.classes)
+    given = read_class_names(args.classes)
+    classes = given.names
     # Bad arguments are refused before the first image is read.
     backbone = registry.load(settings.backbone, settings.pretrained, settings.device)
-    check_names(backbone, classes, settings.prompt)
+    texts = ClassTexts(classes, settings.prompt, settings.templates, given.synonyms)
+    texts.check_lengths(backbone)
+    texts.check_distinct(backbone)
     store = Store(args.store, backbone.store_side)
     del backbone
     images, report = take_in(args.source, store, tick)
     from ueo_core.training.loop import check_pool
 
     check_pool(len(images))
-    scoring, notes = scoring_only(args, store, images, classes, tick)
-    folder = create_run(args.out, settings, classes, reference(store, images), **scoring)
+    scoring, labels = scoring_only(args, store, images, classes, tick)
+    told = [line for found in labels.values() for line in found.lines()]
+    for line in (
+        *given.remarks,
+        *told,
+    ):  # before the run, while it can still be ended and corrected
+        tick.note(line)
+    folder = create_run(
+        args.out, settings, classes, reference(store, images), synonyms=given.synonyms, **scoring
+    )
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
+    data["remarks"] = given.remarks
+    data |= {"labels": {part: found.to_json() for part, found in labels.items()}} if labels else {}
     if data["state"] == "finished":
         result = json.loads((folder.path / "result.json").read_bytes())
         data["guard"] = result["guard"]
@@ -101,7 +118,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
             data["metrics"] = result["metrics"]
         for part, scores in result["metrics"].items():
             lines += [f"on the {part}, last epoch:", *score_lines(scores)]
-    return [*notes, *lines], data
+    return lines, data
 
 
 def resume(args: argparse.Namespace, tick: Ticker) -> Result:
@@ -187,8 +204,8 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
     adapter_file = named_adapter_file(args)
     images, _, cosines = ask(args, adapter_file, tick, baselines=True)
     classes, scale = adapter_file.classes, adapter_file.logit_scale
-    labels, mapping = labels_of(images, args.labels, classes)
-    truth = truth_from_labels(labels, classes)
+    labels = labels_of(images, args.labels, classes)
+    truth = truth_from_labels(labels.names, classes)
     if (truth == UNLABELED).all():
         raise UserError(
             f"Source “{args.source}”: its images are in no subfolder, so none has a label; "
@@ -206,13 +223,13 @@ def evaluate(args: argparse.Namespace, tick: Ticker) -> Result:
         "score": args.score,
     }
     data["temperature"] = SCORES[args.score].temperature(scale)
-    data["suggestions"] = mapping.suggestions
+    data |= {"suggestions": labels.suggestions, **labels.to_json()}
     data["guard"] = adapter_file.guard
     lines = [
         f"{data['n_id']} ID and {data['n_ood']} OOD images; {args.score} ({data['temperature']})",
         *score_lines({which: data[which] for which in cosines}),
     ]
-    return [*lines, *look_alikes(mapping)], data
+    return [*lines, *labels.lines()], data
 
 
 def score_lines(scores: dict[str, dict]) -> list[str]:
@@ -231,20 +248,23 @@ def predict(args: argparse.Namespace, tick: Ticker) -> Result:
     adapter_file = named_adapter_file(args)
     images, report, cosines = ask(args, adapter_file, tick)
     threshold = threshold_of(args, adapter_file)
-    predictions = Predictions(
-        images.names, cosines["adapted"], adapter_file.classes, adapter_file.logit_scale
+    predictions = Predictions.of_images(
+        images, cosines["adapted"], adapter_file.classes, adapter_file.logit_scale
     )
-    unknown = predictions.write_csv(args.csv, threshold)
+    unknown = write_predictions(predictions, args.csv, threshold, args.excel)
     data = {
         "csv": str(args.csv),
-        "images": len(images),
+        "images": len(predictions.files),
+        "duplicates": report.duplicates,
+        "duplicate_names": report.to_json()["duplicate_names"],
         "unknown": unknown,
         "threshold": threshold,
         "score": DEFAULT_SCORE,
         "skipped": [vars(s) for s in report.skipped],
     }
+    copies = f" ({report.duplicates} are copies of another)" if report.duplicates else ""
     return [
-        f"{len(images)} images, {unknown} of them unknown at {threshold:.6f}, in {args.csv}"
+        f"{data['images']} images{copies}, {unknown} of them unknown at {threshold:.6f}, in {args.csv}"
     ], data
 
 

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.output import write_predictions
 from ueo_core.cli.progress import Ticker
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
-from ueo_core.export.open_clip_script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script, weights_file
 from ueo_core.export.sorted_folders import export_sorted
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
@@ -36,17 +37,17 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     data = {"what": args.what, "to": str(out)}
     if args.what in ADAPTERS + SCRIPTS:
         _write(out, adapter_file, args)
-        return [f"{args.what} of “{adapter_file.title}” in {out}"], data | {
-            "bytes": out.stat().st_size
-        }
+        lines = [f"{args.what} of “{adapter_file.title}” in {out}"]
+        if args.what in SCRIPTS:
+            lines.append(_beside(adapter_file))
+        return lines, data | {"bytes": out.stat().st_size}
     threshold = threshold_of(args, adapter_file)
     images, predictions = _images_and_predictions(args, adapter_file, tick)
-    data |= {"images": len(images), "threshold": threshold}
+    n = len(predictions.files)
+    data |= {"images": n, "duplicates": n - len(images), "threshold": threshold}
     if args.what == "csv":
-        unknown = predictions.write_csv(out, threshold)
-        return [f"{len(images)} images, {unknown} of them unknown, in {out}"], data | {
-            "unknown": unknown
-        }
+        unknown = write_predictions(predictions, out, threshold, args.excel)
+        return [f"{n} images, {unknown} of them unknown, in {out}"], data | {"unknown": unknown}
     with Originals(args.store, images, args.originals or args.source) as originals:
         made = export_sorted(
             out,
@@ -60,7 +61,18 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     return [
         f"{made.images} images in class folders, {made.unknown} of them unknown, in {out}",
         f"{made.originals} are the original files; {made.stored} are stored images at training size",
+        *(f"  not written {f.name}: {f.reason}" for f in made.failed),
     ], data
+
+
+def _beside(adapter_file: AdapterFile) -> str:
+    """What the script needs beside it."""
+    weights = weights_file(adapter_file)
+    also = f", and {weights}" if weights else ""
+    return (
+        f"put beside it: {ADAPTER_NAME} (export --what adapter){also}; or name other files with "
+        "--adapter and --weights"
+    )
 
 
 def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> None:
@@ -79,10 +91,7 @@ def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> No
             with open(adapter_file.path, "rb") as adapter:
                 write_whole(out, lambda file: shutil.copyfileobj(adapter, file))
         else:
-            text = open_clip_script(
-                adapter_file, str(adapter_file.path.resolve()), out.name
-            ).encode("utf-8")
-            write_bytes(out, text)
+            write_bytes(out, open_clip_script(adapter_file, name=out.name).encode("utf-8"))
     except OSError as error:
         raise UserError(
             f"File “{out}”: it cannot be written ({error.strerror}); choose another."
@@ -95,8 +104,8 @@ def _images_and_predictions(
     """The images to export and their predictions: of a source, else of the run's pool."""
     if args.source:
         images, _, found = ask(args, adapter_file, tick)
-        return images, Predictions(
-            images.names, found["adapted"], adapter_file.classes, adapter_file.logit_scale
+        return images, Predictions.of_images(
+            images, found["adapted"], adapter_file.classes, adapter_file.logit_scale
         )
     pool = next((a for a in classified_sets(adapter_file) if a.id == "pool"), None)
     if pool is None:

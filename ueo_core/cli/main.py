@@ -2,11 +2,11 @@
 
 import argparse
 import importlib
-import json
 import logging
 import sys
 from collections.abc import Callable
 
+from ueo_core.cli.output import holds_a_table, json_line, quiet_when_closed, say_anything
 from ueo_core.cli.parser import build
 from ueo_core.cli.progress import Ticker
 from ueo_core.utils.errors import UserError
@@ -36,6 +36,13 @@ def command(name: str) -> Callable[[argparse.Namespace, Ticker], tuple[list[str]
 def main(argv: list[str] | None = None) -> int:
     """Run one command. → exit code: 0, 2 for bad input (one sentence on stderr), 130 when interrupted"""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    say_anything()
+    with quiet_when_closed():
+        return _run(argv)
+    return 0  # the reader has what it wanted
+
+
+def _run(argv: list[str] | None) -> int:
     ticker = Ticker()
     try:
         args = build().parse_args(argv)
@@ -50,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     ticker.close()
     if args.json:
-        print(json.dumps(data, ensure_ascii=False, allow_nan=False))
+        print(json_line(data))
     else:
-        print("\n".join(lines))
+        print("\n".join(lines), file=sys.stderr if holds_a_table(args) else sys.stdout)
     return 0

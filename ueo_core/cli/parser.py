@@ -2,12 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from ueo_core.config.methods import DEFAULT_VARIANTS, RUNNABLE, VARIANTS
-from ueo_core.config.presets import DEFAULT_PRESET, PRESETS
+from ueo_core.config.presets import COMPARED_PRESET, PRESETS
+from ueo_core.config.setting_fields import Setting
 from ueo_core.config.settings import DEVICES, DRAWINGS_PRESETS, PRECISIONS, SETTINGS, Settings
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
@@ -16,7 +17,10 @@ from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
 
 ALIASES = {"guard": ("safety-check",)}  # other names of a switch
-CLASSES_HELP = '"a,b,c", a file with one name per line, or a folder with one subfolder per class'
+CLASSES_HELP = (
+    '"a,b,c", a file with one name per line, or a folder with one subfolder per class; '
+    '"dog: puppy, hound; cat" gives further names'
+)
 COMPARED = tuple(name for name, about in SETTINGS.items() if about.compared)
 
 
@@ -56,17 +60,30 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         choices = RUNNABLE if name == "method" else tuple(about.choices or ()) or None
         default = Settings.backbone if name == "backbone" else None
         if about.low is not None:
-            help += f" From {about.low:g} to {about.high:g}."
+            word = f", or {about.word}" if about.word else ""
+            help += f" From {about.low:g} to {about.high:g}{word}."
         if about.empty:
             help += f" Default: {about.empty}."
         parser.add_argument(
             f"--{flag}",
-            type=about.kind,
+            type=_word_or_number(about) if about.word else about.kind,
             choices=choices,
             default=default,
             help=help,
             metavar=None if choices else "X" if about.low is not None else "TEXT",
         )
+
+
+def _word_or_number(about: Setting) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return about.read(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither a number nor {about.word}"
+            ) from None
+
+    return parse
 
 
 def chosen_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -83,6 +100,15 @@ def add_guarded(parser: argparse.ArgumentParser) -> None:
         dest="guarded",
         action="store_true",
         help="the model that the safety check recommends, where that is not the last epoch",
+    )
+
+
+def add_excel(parser: argparse.ArgumentParser) -> None:
+    """How the CSV begins."""
+    parser.add_argument(
+        "--excel",
+        action="store_true",
+        help="begin the CSV with a byte-order mark: Excel takes it for another encoding without",
     )
 
 
@@ -158,7 +184,7 @@ def build() -> Parser:
         metavar="FILE",
         help="more words to suggest, one a line or separated by commas",
     )
-    add_settings(p, ("backbone", "pretrained", "prompt", "device"))
+    add_settings(p, ("backbone", "pretrained", "prompt", "templates", "device"))
 
     p = commands.add_parser(
         "adapt", parents=[common, stored], help="adapt CLIP to unlabeled images"
@@ -233,8 +259,8 @@ def build() -> Parser:
         "predict", parents=[common, model, stored, device, threshold], help="classify images"
     )
     p.add_argument("source", type=Path, metavar="SOURCE")
-    p.add_argument("--csv", type=Path, required=True, metavar="FILE")
-
+    p.add_argument("--csv", type=Path, required=True, metavar="FILE", help="-: standard output")
+    add_excel(p)
     add_guarded(p)
 
     p = commands.add_parser("report", parents=[common], help="a run as one HTML file to mail")
@@ -256,8 +282,9 @@ def build() -> Parser:
         type=Path,
         required=True,
         metavar="PATH",
-        help="file to write, or a folder that is there; folders: a .zip or a new folder",
+        help="file to write, or a folder that is there; folders: a .zip or a new folder; csv: also -",
     )
+    add_excel(p)
     add_guarded(p)
     p.add_argument(
         "--images",
@@ -287,7 +314,7 @@ def build() -> Parser:
     p.add_argument(
         "--test-share", type=float, default=0.5, help="of each class; 0: test on the pool"
     )
-    p.add_argument("--preset", choices=PRESETS, default=DEFAULT_PRESET)
+    p.add_argument("--preset", choices=PRESETS, default=COMPARED_PRESET)
     add_comparison(p, seeds=3, first_seed=0)
     add_settings(p, COMPARED)
 

@@ -28,6 +28,11 @@ class Ticker:
             flush=True,
         )
 
+    def note(self, text: str) -> None:
+        """A sentence on a line of its own, at once."""
+        self.close()
+        print(text, file=sys.stderr, flush=True)
+
     def close(self) -> None:
         """End the rewritten line."""
         if self.open:

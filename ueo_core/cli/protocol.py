@@ -7,7 +7,8 @@ from ueo_core.cli.progress import Ticker, with_time_left
 from ueo_core.cli.sources import take_in
 from ueo_core.config.methods import VARIANTS
 from ueo_core.config.presets import preset
-from ueo_core.data.class_names import read_class_names
+from ueo_core.data.class_list import read_class_names, split_names
+from ueo_core.data.class_names import ClassNames
 from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
 
@@ -23,15 +24,16 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     chosen = chosen_settings(args)
     settings = preset(args.preset, **chosen)
     del chosen["backbone"]  # it decides what the others are measured against
-    classes = read_class_names(args.classes) if args.classes else ()
+    given = read_class_names(args.classes) if args.classes else ClassNames([])
+    classes = given.alone("a protocol")
     # Not read_class_names: a pool may hold a single class.
-    pool = [n.strip() for n in args.pool_classes.split(",")] if args.pool_classes else ()
+    pool = split_names(args.pool_classes) if args.pool_classes else ()
     backbone = backbones.load(settings.backbone, settings.pretrained, settings.device)
     images, report = take_in(args.source, Store(args.store, backbone.store_side), tick)
     folder = labeled_folder(images, args.source, classes, args.test_share, pool)
     shifts, notes = possible_shifts(folder, args.shift)
     plan = folder_plan(folder, shifts, seeds, variants, settings, frozenset(chosen))
-    notes += folder.notes(shifts)
+    notes += given.remarks + folder.notes(shifts)
     rows = carry_out(plan, backbone, args.out, with_time_left(tick))
     data = {"rows": rows, "out": str(args.out), "notes": notes, "skipped": len(report.skipped)}
     return [*markdown(rows), "", *notes, f"Tables in {args.out}"], data

@@ -50,7 +50,7 @@ def cosine(step: int, steps: int, peak: float) -> float:
 def learning_rate(step: int, n: int, settings: Settings) -> float:
     """The rate of the step after `step` others, by the leg that it belongs to."""
     leg = next(leg for leg in reversed(legs(n, settings)) if step >= leg.first)
-    return cosine(step - leg.first, leg.length, settings.lr)
+    return cosine(step - leg.first, leg.length, settings.rate)
 
 
 def images_seen(step: int, n: int, batch_size: int) -> int:

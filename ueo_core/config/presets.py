@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ueo_core.config.settings import Settings
+from ueo_core.config.settings import AUTO, Settings
 from ueo_core.utils.errors import UserError
 
 
@@ -18,11 +18,18 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "paper": Preset(
-        "Recommended", "The paper's settings, at rates that fit the backbone.", lambda s: {}
+        "Recommended",
+        "The paper's settings, and a learning rate that is chosen on the images, without labels.",
+        lambda s: {"lr": AUTO},
+    ),
+    "fixed": Preset(
+        "Fixed rate",
+        "The paper's settings with the backbone's usual learning rate: less than half the time, if that rate suits the images.",
+        lambda s: {},
     ),
     "quick": Preset(
         "Quick look",
-        "A third of the epochs: enough to see the trend.",
+        "A third of the epochs at the usual rate: enough to see the trend.",
         lambda s: {"epochs": max(1, round(s.epochs / 3))},
     ),
     "released": Preset(
@@ -42,6 +49,7 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 DEFAULT_PRESET = "paper"
+COMPARED_PRESET = "fixed"  # of a protocol, unless it is asked for another
 
 
 def preset(name: str, backbone: str, **chosen) -> Settings:

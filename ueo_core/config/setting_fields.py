@@ -23,13 +23,15 @@ class Setting:
     format: str | None = None  # of the widget's number, printf style
     choices: Mapping[str, str] | None = None  # value → what it means
     empty: str | None = None  # what no value means, where the setting may be None
+    word: str | None = None  # a value in place of a number, and what it means:
+    word_title: str = ""
     slider: bool = False
     compared: bool = True  # whether a protocol takes it too; else a run alone does
     on_page: bool = True  # whether Adapt lists it under “Every setting”; else it has its own place
 
     def check(self, name: str, value: Any) -> None:
         """Raise a UserError for a value that no run can have."""
-        if value is None and self.empty is not None:
+        if (value is None and self.empty is not None) or (self.word and value == self.word):
             return
         if self.choices is not None and value not in self.choices:
             raise UserError(
@@ -37,17 +39,22 @@ class Setting:
             )
         # `not (…)` also refuses NaN, which compares false with everything.
         if self.low is not None and (
-            isinstance(value, bool) or not (self.low <= value <= self.high)
+            isinstance(value, (bool, str)) or not (self.low <= value <= self.high)
         ):
             raise UserError(
-                f"{name}: {value} is out of range; choose a value from {self.low:g} to {self.high:g}."
+                f"{name}: {value} is out of range; choose a value from {self.low:g} to {self.high:g}"
+                f"{f', or {self.word}' if self.word else ''}."
             )
+
+    def read(self, text: str) -> Any:
+        """The value that a text stands for; ValueError if it is none."""
+        return text if self.word and text == self.word else self.kind(text)
 
     def shown(self, value: Any) -> str:
         """A value as a person reads it."""
         if isinstance(value, bool):
             return "yes" if value else "no"
-        return "usual" if value is None else str(value)
+        return "usual" if value in (None, "") else str(value)
 
 
 def setting(default: Any, kind: type, title: str, help: str, **details: Any) -> Any:

@@ -7,6 +7,7 @@ command and the differences on Compare are derived from it: a setting is added h
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from ueo_core.config.class_texts import split_templates
 from ueo_core.config.methods import METHODS
 from ueo_core.config.setting_fields import Setting, setting, settings_of
 from ueo_core.utils.errors import UserError
@@ -62,12 +63,15 @@ class Settings:
         high=65_536,
         step=1,
     )
-    lr: float = setting(
+    lr: float | str = setting(
         1e-4,
         float,
         "Learning rate",
-        "Peak rate of SGD for prompt and affine parameters alike, cosine to zero. OpenAI's CLIP needs "
-        "0.0001, the small teaching models far more; a rate that is too high collapses the predictions.",
+        "Peak rate of SGD for prompt and affine parameters alike, cosine to zero. A rate that is too low "
+        "changes nothing, and one that is too high collapses the predictions. With auto, some rates are "
+        "tried on the images and one is chosen without labels.",
+        word="auto",
+        word_title="Choose the learning rate on the images",
         low=0,
         high=100,
         step=1e-4,
@@ -101,6 +105,14 @@ class Settings:
         str,
         "Start of the prompt",
         "Its tokens become the context vectors that train; a class name and a full stop follow.",
+    )
+    templates: str = setting(
+        "",
+        str,
+        "Templates of the class texts",
+        "Texts with {} for the class name, separated by |, or openai for OpenAI's 80: their features are "
+        "averaged. The context vectors still replace the start of the prompt alone.",
+        empty="the start of the prompt, the name and a full stop",
     )
     # `as-released` leaves out layers whose name contains neither bn nor ln, as the released script does:
     # the four of RN50's downsampling branches.
@@ -205,6 +217,7 @@ class Settings:
             same = name == about.title.lower()
             label = about.title if same else f"{about.title} ({name})"
             about.check(label, getattr(self, name))
+        split_templates(self.templates)
         for _, epochs in self.extensions:
             SETTINGS["epochs"].check("Further epochs", epochs)
 
@@ -214,6 +227,18 @@ class Settings:
         preset = DRAWINGS_PRESETS.get(backbone, {})
         chosen = {k: v for k, v in chosen.items() if v is not None}
         return cls(**(preset | chosen | {"backbone": backbone}))
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the learning rate is chosen on the images."""
+        return self.lr == AUTO
+
+    @property
+    def rate(self) -> float:
+        """The learning rate as a number; ValueError while it is still to be chosen."""
+        if isinstance(self.lr, str):
+            raise ValueError("the learning rate is still to be chosen")
+        return self.lr
 
     def changed(self, **values: Any) -> "Settings":
         """A copy with some values replaced, checked again."""
@@ -232,6 +257,7 @@ class Settings:
 
 
 SETTINGS: dict[str, Setting] = settings_of(Settings)
+AUTO = "auto"  # in place of a learning rate
 DEVICES, MODES, PRECISIONS, TRAINED_PARTS, WEIGHT_TEMPERATURES = (
     tuple(SETTINGS[name].choices or ())
     for name in ("device", "mode", "precision", "trained", "weight_temperature")

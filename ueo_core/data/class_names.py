@@ -1,56 +1,65 @@
-"""Class names: the only information about the images that a run gets."""
+"""Class names: the only information about the images that a run gets.
+
+A class has one name and may have further ones, its synonyms. Lists of them are read by `class_list`.
+"""
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+from ueo_core.config.class_texts import same_text, shown
 from ueo_core.utils.errors import UserError
 
-_FILE_BYTES = 10**6
-_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
+Synonyms = Mapping[
+    str, Sequence[str]
+]  # class → its further names; classes without any may be missing
+
+ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _FORBIDDEN = {0x200B, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}  # invisible
+# CLIP's tokenizer writes all of these as ' and " (`ftfy`, uncurl_quotes).
+_STRAIGHT = {ord(c): "'" for c in "ʼ‘’‛"} | {ord(c): '"' for c in "“”‟"}
 
 
-def parse_class_names(text: str) -> list[str]:
-    """Split a text into names, one per line or separated by commas, in their order.
+@dataclass(frozen=True)
+class ClassNames:
+    """The classes of a list, and what a reader of the list should know of how it was read."""
 
-    Spaces around a name, matching quotes, empty lines and a comma at the end of a line are
-    removed. Raises `UserError` for fewer than two names, an empty name between commas, a control
-    or invisible character, or two names that differ only in case or in `_` for a space.
-    """
-    names: list[str] = []
-    for line in text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        items = [_unquoted(item) for item in line.split(",")]
-        if len(items) > 1 and not items[-1]:
-            items.pop()
-        if items == [""]:
-            continue
-        for item in items:
-            if not item:
-                raise UserError(
-                    f"Class names: there is an empty name after {len(names)} names; remove the extra "
-                    "comma or fill in the name."
-                )
-            names.append(item)
-    return check_class_names(names)
+    names: list[str]  # one per class, in their order
+    synonyms: dict[str, list[str]] = field(default_factory=dict)  # of classes that have some
+    remarks: list[str] = field(default_factory=list)  # sentences
+
+    def alone(self, what: str) -> list[str]:
+        """The names, for what takes one name per class; UserError where a class has further ones."""
+        if self.synonyms:
+            raise UserError(
+                f"Class names: {what} takes one name per class; remove the further names of "
+                f"{shown(next(iter(self.synonyms)))}."
+            )
+        return self.names
 
 
 def check_class_names(names: Iterable[str]) -> list[str]:
-    """Return the names as a list. Raises `UserError` as `parse_class_names` does."""
+    """Return the names as a list.
+
+    Raises `UserError` for fewer than two names, a control or invisible character, or two names that
+    differ only in case or in `_` for a space.
+    """
     names = list(names)
     seen: dict[str, str] = {}
     for name in names:
         _check_characters(name)
-        key = " ".join(unicodedata.normalize("NFKC", name).replace("_", " ").casefold().split())
+        key = _folded(name)
         if not key:
-            raise UserError(f"Class names: {name!r} contains no letters; enter a name.")
+            raise UserError(f"Class names: {shown(name)} contains no letters; enter a name.")
         if key in seen:
             first = seen[key]
-            twice = "is given twice" if first == name else f"and {first!r} are the same name"
-            raise UserError(f"Class names: {name!r} {twice}; keep one of them.")
+            twice = "is given twice" if first == name else f"and {shown(first)} are the same name"
+            raise UserError(f"Class names: {shown(name)} {twice}; keep one of them.")
         seen[key] = name
     if not names:
         raise UserError(
@@ -58,84 +67,68 @@ def check_class_names(names: Iterable[str]) -> list[str]:
         )
     if len(names) == 1:
         raise UserError(
-            f"Class names: only {names[0]!r} was given; give at least two, one per line or "
+            f"Class names: only {shown(names[0])} was given; give at least two, one per line or "
             "separated by commas."
         )
     return names
 
 
-def read_class_names(spec: str) -> list[str]:
-    """Read class names from a command-line value: `"a,b,c"`, the path of a text file with the
-    names, or the path of a folder whose subfolders have these names.
+def check_texts(names: Sequence[str], synonyms: Synonyms | None = None) -> None:
+    """Raise a UserError for two names or synonyms that are the same text for a model.
 
-    If a file or folder of that name exists, it is used. Raises `UserError` as
-    `parse_class_names` does, and for a single word that is neither a file nor a folder.
+    Names may also differ in the kind of apostrophe, or in `&amp;` for `&`: CLIP's tokenizer makes
+    the same tokens of both. What else is equal for a certain model, `class_texts` finds.
     """
-    try:
-        path = Path(spec)
-        is_file, is_folder = path.is_file(), bool(spec.strip()) and path.is_dir()
-    except (OSError, ValueError):  # too long for a path, or contains NUL: it must be a list
-        is_file = is_folder = False
-    if is_file:
-        return parse_class_names(_read(path))
-    if is_folder:
-        return _subfolders(path)
-    if "," not in spec and "\n" not in spec and spec.strip():
-        raise UserError(
-            f"Class names: {_shown(spec)} is not a file or folder, and as a list it has only one name; "
-            'give a file with one name per line, or "a,b,c".'
-        )
-    return parse_class_names(spec)
+    seen: dict[str, tuple[str, str]] = {}
+    for owner in names:
+        for name in (owner, *(synonyms or {}).get(owner, ())):
+            _check_characters(name)
+            key = _folded(html.unescape(name).translate(_STRAIGHT))
+            if not key:
+                raise UserError(f"Class names: {shown(name)} contains no letters; enter a name.")
+            if key not in seen:
+                seen[key] = name, owner
+                continue
+            raise same_text(*seen[key], name, owner)
 
 
-def _subfolders(path: Path) -> list[str]:
-    """The sorted names of a folder's subfolders, without hidden ones."""
-    try:
-        inside = sorted(child.name for child in path.iterdir() if child.is_dir())
-    except OSError as error:
-        raise UserError(
-            f"Class names: {path} cannot be read ({error.strerror}); check its permissions."
-        ) from error
-    names = [name for name in inside if not name.startswith((".", "__"))]
-    if len(names) < 2:
-        raise UserError(
-            f"Class names: {path} is a folder with {len(names)} subfolders to use as class names; "
-            'give one with at least two, a file with one name per line, or "a,b,c".'
-        )
-    return check_class_names(names)
+def check_synonyms(data: Any, names: Sequence[str]) -> None:
+    """Raise a ValueError for what cannot be the further names of these classes, read from a file."""
+    if not isinstance(data, dict) or not data.keys() <= set(names):
+        raise ValueError("“synonyms” are not of its classes")
+    for more in data.values():
+        if not isinstance(more, list) or not all(isinstance(n, str) and n.strip() for n in more):
+            raise ValueError("“synonyms” are no names")
 
 
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > _FILE_BYTES:
-            raise UserError(
-                f"Class names: {path} is larger than {_FILE_BYTES:,} bytes; give a text file with "
-                "one name per line."
-            )
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(
-            f"Class names: {path} cannot be read ({error.strerror}); check its permissions."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"Class names: {path} is not UTF-8 text; save it as UTF-8.") from error
+def class_names_of(given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> ClassNames:
+    """Classes from a list of names, or from a dict of each class's further names.
+
+    Raises `UserError` as `check_class_names` and `check_texts` do, and for what is no text.
+    """
+    synonyms: dict[str, list[str]] = {}
+    if isinstance(given, Mapping):
+        for name, further in given.items():
+            more = [further] if isinstance(further, str) else list(further or ())
+            if more:
+                synonyms[name] = more
+    names = list(given)
+    for name in (*names, *(n for more in synonyms.values() for n in more)):
+        if not isinstance(name, str):
+            raise UserError(f"Class names: {repr(name)[:60]} is not text; give names as text.")
+    check_class_names(names)
+    check_texts(names, synonyms)
+    return ClassNames(names, synonyms)
 
 
-def _unquoted(item: str) -> str:
-    item = re.sub(" +", " ", item).strip()
-    while len(item) > 1 and _QUOTES.get(item[0]) == item[-1]:
-        item = item[1:-1].strip()
-    return item
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).replace("_", " ").casefold().split())
 
 
 def _check_characters(name: str) -> None:
     for char in name:
         if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} or ord(char) in _FORBIDDEN:
             raise UserError(
-                f"Class names: {_shown(name)} contains the invisible character U+{ord(char):04X}; "
+                f"Class names: {shown(name)} contains the invisible character U+{ord(char):04X}; "
                 "remove it."
             )
-
-
-def _shown(text: str) -> str:
-    return ascii(text[:60]) if not text.isprintable() else repr(text[:60])

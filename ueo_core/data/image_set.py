@@ -35,6 +35,8 @@ class ImageSet:
         self.stored_sides: list[int] = list(manifest["short_sides"])
         self.features = objects.root.parent / "features" / self.id  # cached zero-shot features
         self.names: list[str] = [image["name"] for image in images]
+        # Of each image, the further files with the same bytes.
+        self.copies: list[tuple[str, ...]] = [tuple(image["aliases"]) for image in images]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -70,8 +72,7 @@ class ImageSet:
             raise pixels_missing(self.names[i]) from error
 
     def original(self, i: int) -> Original:
-        image = self._images[i]
-        return Original(image["name"], tuple(image["aliases"]))
+        return Original(self.names[i], self.copies[i])
 
     def content_hash(self, i: int) -> str:
         """sha256 (hex) of the original file's bytes: the key of everything that is cached per image."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.safe_names import printable
+from ueo_core.utils.csv_text import exact
 from ueo_core.utils.errors import UserError
 
 _CSV_BYTES = 64 * 10**6
@@ -54,12 +55,48 @@ def folder_labels(image_set: ImageSet) -> list[str | None]:
     return [folder_of(name) for name in image_set.names]
 
 
-def csv_labels(image_set: ImageSet, path: Path) -> list[str | None]:
+@dataclass(frozen=True)
+class TableLabels:
+    """The labels of an image set from a table, and how much of both was used."""
+
+    labels: list[str | None]  # one per image; None: no row gives it one
+    rows: int  # of the table, each about one file
+    used: int  # rows that give an image its label
+    unmatched: tuple[str, ...]  # paths of rows about no image of the set
+    conflicts: int  # images with an exact copy that has another label; the first one counts
+
+    @property
+    def unlabeled(self) -> int:
+        """How many images have no label."""
+        return self.labels.count(None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row was used and every image has a label."""
+        return self.used == self.rows and not self.unlabeled and not self.conflicts
+
+    @property
+    def sentence(self) -> str:
+        """Rows used and images without a label, for people."""
+        text = (
+            f"Labels file: {self.used:,} of {self.rows:,} rows used; {self.unlabeled:,} of "
+            f"{len(self.labels):,} images have no label."
+        )
+        if self.unmatched:
+            text += (
+                f" {len(self.unmatched):,} rows are about no image of this set, for example "
+                f"{printable(self.unmatched[0])!r}."
+            )
+        if self.conflicts:
+            text += f" {self.conflicts:,} images have an exact copy with another label; the first counts."
+        return text
+
+
+def csv_labels(image_set: ImageSet, path: Path) -> TableLabels:
     """Labels from a CSV file with the columns `path` (relative to the source) and `label`.
 
-    None for images that are not in it. Rows of skipped files are ignored. Raises `UserError`
-    for a file that is not such a table, a path with two labels, or a table without any image of
-    the set.
+    A path may be that of any copy of an image. Raises `UserError` for a file that is not such a
+    table, a path with two labels, or a table without any image of the set.
     """
     shown = printable(str(path))
     labels: dict[str, str] = {}
@@ -69,18 +106,26 @@ def csv_labels(image_set: ImageSet, path: Path) -> list[str | None]:
                 f"Labels file {shown}: line {number} gives {printable(name)} a second label; keep "
                 "one row per image."
             )
-    found = []
+    found: list[str | None] = []
+    matched: dict[str, str] = {}
+    conflicts = 0
     for i in range(len(image_set)):
         original = image_set.original(i)
-        keys = [_key(name) for name in (original.name, *original.aliases)]
-        found.append(next((labels[key] or None for key in keys if key in labels), None))
+        keys = (_key(name) for name in (original.name, *original.aliases))
+        own = {key: labels[key] for key in keys if key in labels}
+        names = [name for name in own.values() if name]
+        conflicts += len(set(names)) > 1
+        found.append(names[0] if names else None)
+        matched |= own
     if not any(found):
         example = printable(next(iter(labels), ""))
         raise UserError(
             f"Labels file {shown}: no row is about an image of this set (its first path is "
             f"{example!r}, the set's is {image_set.names[0]!r}); write paths relative to the source."
         )
-    return found
+    unmatched = tuple(name for name in labels if name not in matched)
+    used = sum(map(bool, matched.values()))
+    return TableLabels(found, len(labels), used, unmatched, conflicts)
 
 
 def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
@@ -117,7 +162,9 @@ def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
                     f"Labels file {shown}: line {reader.line_num} has {len(row)} columns instead of "
                     f"{len(header)}; complete or remove it."
                 )
-            yield reader.line_num, _key(row[at_path].strip()), row[at_label].strip()
+            # Of a table that the studio wrote, names are those before they were made safe cells.
+            path_cell, label = (exact(row[at].strip()) for at in (at_path, at_label))
+            yield reader.line_num, _key(path_cell), label
     except csv.Error as error:
         raise UserError(
             f"Labels file {shown}: line {reader.line_num} is not CSV ({error}); correct it."

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import stat
+import struct
+import unicodedata
 import zipfile
+import zlib
 from typing import IO, BinaryIO
 
 from ueo_core.data.limits import Limits, RejectedFile
@@ -67,11 +71,12 @@ def list_zip(
         if source.full(limits):
             source.left_out += 1
             continue
+        raw = member_name(info)
         try:
-            name = prefix + relative_name(info.orig_filename, limits)
+            name = prefix + relative_name(raw, limits)
             _check_member(info, name)
         except RejectedFile as error:
-            source.skip(prefix + info.orig_filename, str(error))
+            source.skip(prefix + raw, str(error))
             continue
         member = None if identity is None else (*identity, info.CRC, info.header_offset)
         source.entries.append(
@@ -83,6 +88,39 @@ def list_zip(
                 identity=member,
             )
         )
+
+
+_UTF8_FLAG = 0x800
+_UNICODE_PATH = 0x7075  # Info-ZIP's extra field: version, CRC-32 of the plain name, name in UTF-8
+
+
+def member_name(info: zipfile.ZipInfo) -> str:
+    """The name of a member as its writer meant it, in NFC.
+
+    The format knows CP437, UTF-8 under a flag, and an extra field with the name in UTF-8. `zip -r`
+    and macOS write UTF-8 without the flag: bytes that are UTF-8 are read as that, as hardly any
+    other text is valid UTF-8 by chance.
+    """
+    name = info.orig_filename
+    if not info.flag_bits & _UTF8_FLAG:
+        plain = name.encode("cp437")  # the very bytes: CP437 has a character for each
+        with contextlib.suppress(UnicodeDecodeError):  # CP437, as the format says
+            name = _unicode_path(info.extra, plain) or plain.decode("utf-8")
+    return unicodedata.normalize("NFC", name)
+
+
+def _unicode_path(extra: bytes, plain: bytes) -> str | None:
+    """The name in the extra field; None without one, or where it is of another plain name.
+
+    Raises `UnicodeDecodeError` where it is not UTF-8.
+    """
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        field, extra = extra[4 : 4 + size], extra[4 + size :]
+        is_name = kind == _UNICODE_PATH and len(field) > 5 and field[0] == 1
+        if is_name and struct.unpack("<L", field[1:5])[0] == zlib.crc32(plain):
+            return field[5:].decode("utf-8")
+    return None
 
 
 def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:

@@ -12,12 +12,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
+from scipy.stats import spearmanr
 
 from ueo_core.evaluation.guard_rule import consistency, spread
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.evaluation.thresholds import ashman_d
 
 NEIGHBORS = 5  # images with the most similar features, per image
+FAR = 6.0  # group widths from which two groups of scores no longer overlap
 SHARPNESS = 0.05  # temperature of soft neighborhood density, its paper's
 
 
@@ -25,7 +27,7 @@ SHARPNESS = 0.05  # temperature of soft neighborhood density, its paper's
 class Measured:
     """What is known of one model without labels."""
 
-    cosines: NDArray  # (N, C) of the pool's evaluation views
+    cosines: NDArray  # (N, C) of evaluation views of the pool
     features: NDArray  # (N, D) unit features of the same
     logit_scale: float
     cropped: NDArray  # (n,) indices of the images that were cropped as well
@@ -127,17 +129,44 @@ def separation(m: Measured) -> float:
     return ashman_d(SCORES[DEFAULT_SCORE].compute(m.cosines, 1.0))
 
 
+def two_groups(m: Measured) -> float:
+    """The separation of scores as a share of FAR, at most 1: further apart says no more. 0 to 1"""
+    return min(separation(m), FAR) / FAR
+
+
+def score_agreement(m: Measured) -> float:
+    """Rank correlation of the OOD scores of images and of crops of them, mean over crops. ≤ 1
+
+    Agreement of crops is asked of predictions only; this asks it of known and unknown. 0 where all
+    scores are the same.
+    """
+    compute = SCORES[DEFAULT_SCORE].compute
+    whole = compute(m.cosines[m.cropped], 1.0)
+    found = [
+        float(spearmanr(whole, part)[0]) if np.ptp(whole) and np.ptp(part) else 0.0
+        for part in (compute(crops, 1.0) for crops in m.crops)
+    ]
+    return float(np.mean(found))
+
+
 def kept_predictions(m: Measured) -> float:
     """Share of images that keep their zero-shot prediction. 0 to 1"""
     return float((m.prediction == m.zero_shot).mean())
 
 
 def evidence(m: Measured) -> float:
-    """The evidence by which models are ordered: crops, neighbors and confident images together. ≤ 3
+    """The evidence by which models are ordered, at most 5: the plain sum, without fitted weights.
 
-    The plain sum, without fitted weights.
+    Crops, neighbors and confident images say whether classes are told apart; the agreement of
+    scores and their groups say whether known and unknown are.
     """
-    return crop_consistency(m) + neighbor_consistency(m) + confident_consistency(m)
+    return (
+        crop_consistency(m)
+        + neighbor_consistency(m)
+        + confident_consistency(m)
+        + score_agreement(m)
+        + two_groups(m)
+    )
 
 
 @dataclass(frozen=True)
@@ -149,10 +178,12 @@ class Criterion:
 
 
 CRITERIA: dict[str, Criterion] = {
-    "evidence": Criterion("evidence: the sum of the first three", evidence),
+    "evidence": Criterion("evidence: the sum of the next five", evidence),
     "crops": Criterion("consistency under crops", crop_consistency),
     "neighbors": Criterion("consistency among neighbors", neighbor_consistency),
     "confident": Criterion("consistency of confident images", confident_consistency),
+    "scores": Criterion("agreement of scores under crops", score_agreement),
+    "groups": Criterion("two groups of scores", two_groups),
     "information": Criterion("mutual information", information),
     "nuclear": Criterion("nuclear norm", nuclear_norm),
     "certainty": Criterion("certainty", certainty),
@@ -161,3 +192,8 @@ CRITERIA: dict[str, Criterion] = {
     "density": Criterion("soft neighborhood density", soft_neighborhood_density),
     "kept": Criterion("kept predictions", kept_predictions),
 }
+
+
+def criteria(measured: Measured) -> dict[str, float]:
+    """Every criterion of a model, by its key in CRITERIA."""
+    return {name: round(c.measure(measured), 6) for name, c in CRITERIA.items()}

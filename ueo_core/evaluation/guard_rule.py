@@ -73,7 +73,9 @@ class Choice:
 
     share: float  # of the way from zero-shot (0) to the last epoch (1)
     reason: str  # sentences for people
-    evidence: dict[str, dict[str, float]]  # by share: the fields of Evidence
+    evidence: dict[str, dict[str, float]]  # by share: the fields of Evidence; else by model
+    # Of a run that chose its rate: `zero-shot`, a step of the run, or `average`. Else the share says it.
+    model: str = ""
 
     def to_json(self) -> dict:
         return asdict(self)

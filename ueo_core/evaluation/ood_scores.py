@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 Array = NDArray[np.floating]
 
@@ -46,6 +46,19 @@ def margin(cosines: Array, scale: float) -> Array:
     """Gap between the two largest probabilities at the logit scale. (N, C) → (N,)"""
     p = np.sort(softmax(scale * np.asarray(cosines, np.float64), axis=1), axis=1)
     return p[:, -1] - p[:, -2]
+
+
+def neg_label(cosines: Array, negatives: Array, scale: float) -> Array:
+    """Share of the classes in a softmax over classes and negative words, at the logit scale.
+
+    Σ_c exp(s·cos_c) / (Σ_c exp(s·cos_c) + Σ_k exp(s·cos_k)), from 0 to 1. No row of SCORES: those are
+    functions of the cosines with the classes alone. Source: NegLabel, Jiang et al., ICLR 2024, whose
+    temperature is 0.01, which is CLIP's scale of 100; without its grouping, for few words.
+    (N, C), (N, K) → (N,)
+    """
+    known = logsumexp(scale * np.asarray(cosines, np.float64), axis=1)
+    other = logsumexp(scale * np.asarray(negatives, np.float64), axis=1)
+    return expit(known - other)
 
 
 @dataclass(frozen=True)

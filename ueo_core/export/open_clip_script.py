@@ -5,33 +5,46 @@ from pathlib import Path
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.utils.paths import ASSETS
 
+CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+
 _HEAD = '''\
 """Classifies images with CLIP as UEO Studio adapted it. Needs only open_clip:
 
     pip install open_clip_torch
     python {name} photo.jpg another.jpg
 
+It looks for its files beside itself; --adapter and --weights name others. `{name} --help` says more.
 Made for: {title}
 """
+import argparse
 import json
-import sys
-{imports}
+{imports}from pathlib import Path
+
 import open_clip
 import torch
 from PIL import Image, ImageOps
 from safetensors import safe_open
 from torchvision.transforms.v2 import functional as F
 
-ADAPTER = {adapter!r}  # what training changed; the rest is the stock model
-WEIGHTS = {weights!r}{where}
+HERE = Path(__file__).resolve().parent
+parser = argparse.ArgumentParser(description="Classify images with an adapted CLIP.")
+parser.add_argument("images", nargs="*", help="image files")
+parser.add_argument(
+    "--adapter", default=str(HERE / {adapter!r}), help="what training changed (default: {adapter_text} beside this file)"
+)
+parser.add_argument("--weights", default={weights}, help={help!r})
+options = parser.parse_args() if __name__ == "__main__" else parser.parse_args([])
+for path in [options.adapter{checked}]:
+    if not Path(path).is_file():
+        parser.error(f"{{path}}: there is no such file; copy it beside this script, or name it with an option")
 
-with safe_open(ADAPTER, "pt") as file:
+with safe_open(options.adapter, "pt") as file:
     about = {{key: json.loads(value) for key, value in file.metadata().items()}}
     adapter = {{key: file.get_tensor(key) for key in file.keys()}}
 '''
 
 _NAMED = """
-model = open_clip.create_model({model!r}, pretrained=WEIGHTS).eval()
+model = open_clip.create_model({model!r}, pretrained=options.weights).eval()
 tokenize = open_clip.get_tokenizer({model!r})
 """
 
@@ -39,20 +52,24 @@ _CONFIG = """
 with tempfile.TemporaryDirectory() as folder:  # the adapter contains the architecture
     Path(folder, "adapted.json").write_text(json.dumps(about["architecture"]), encoding="utf-8")
     open_clip.add_model_config(folder)
-model = open_clip.create_model("adapted", pretrained=WEIGHTS).eval()
+model = open_clip.create_model("adapted", pretrained=options.weights).eval()
 tokenize = open_clip.get_tokenizer("adapted")
 """
 
-_TAIL = """
+_IMAGES = """
 # 1. The image tower: weight and bias of its normalization layers.
 context = adapter.pop("context")  # (M, W)
 lost = model.load_state_dict(adapter, strict=False).unexpected_keys
 assert not lost, f"the adapter is not for this model: {lost}"
 
-
+"""
+_TEXTS = """
 # 2. The text tower: the learned vectors replace the words of the prompt.
 classes = about["classes"]
 tokens = tokenize([f"{about['prompt']} {name.replace('_', ' ')}." for name in classes])  # (C, L)
+"""
+
+_LEARNED = """\
 start = int((tokens[0] == tokenize([""])[0]).int().cumprod(0).sum())  # what no words come before
 
 
@@ -65,10 +82,43 @@ tower = getattr(model, "text", model)
 own = hasattr(tower, "token_embedding")  # else an encoder of Hugging Face
 embedding = tower.token_embedding if own else tower.transformer.get_input_embeddings()
 hook = embedding.register_forward_hook(learned)
+"""
+
+_ENCODED = """\
 with torch.no_grad():
     text = model.encode_text(tokens, normalize=True)  # (C, D)
 hook.remove()
+"""
 
+# The same where classes have several names or templates, see models/class_texts.
+_SEVERAL_TEXTS = """
+# 2. The text tower: the learned vectors replace the words of the prompt, in one of the templates.
+classes, templates = about["classes"], about["templates"]
+names = [[name, *about["synonyms"].get(name, [])] for name in classes]
+words = about["prompt"] + " {}"
+template = next((t for t in templates if t.startswith(words)), words + ".")
+
+
+@torch.no_grad()
+def mean(template):  # over the names of each class, (C, D)
+    texts = [template.replace("{}", n.replace("_", " ")) for own in names for n in own]
+    parts = [tokenize(texts[i : i + 256]) for i in range(0, len(texts), 256)]
+    features = torch.cat([model.encode_text(part, normalize=True) for part in parts])
+    return torch.stack([part.mean(0) for part in features.split([len(own) for own in names])])
+
+
+tokens = tokenize([template.replace("{}", classes[0])])
+"""
+
+_SEVERAL_ENCODED = """\
+text = mean(template)
+hook.remove()
+if set(templates) - {template}:  # what all of them add to that one, before training
+    text = text + sum(map(mean, templates)) / len(templates) - mean(template)
+text = text / text.norm(dim=1, keepdim=True)  # (C, D)
+"""
+
+_TAIL = """
 
 # 3. An image, fitted to the model's input: (3, H, W) uint8 → (3, rows, columns) uint8
 def fit(image):
@@ -102,7 +152,7 @@ def classify(path, threshold=about["threshold"]):
 
 
 if __name__ == "__main__":
-    for path in sys.argv[1:]:
+    for path in options.images:
         name, confidence, score, unknown = classify(path)
         print(f"{path}\\t{name}\\t{confidence:.6f}\\t{score:.8f}\\t{int(unknown)}")
 """
@@ -113,27 +163,45 @@ def open_clip_script(
 ) -> str:
     """A script that loads an adapter into plain open_clip and classifies images as the studio does.
 
-    adapter: the path of the adapter file that the script is to read; name: the script's own name.
+    adapter: the name of the adapter file; name: the script's own name. The script takes the paths of
+    adapter and weights as options and looks for both beside itself, so it runs on any machine.
     Images smaller than the store keeps them give the studio's own numbers to rounding; larger
     ones are reduced in one step instead of two and differ in the third digit.
     """
     about = adapter_file.metadata
     config = about.get("architecture") is not None
-    weights, where = about["pretrained"], "  # open_clip's tag; downloaded once"
-    if weights == "assets":
-        weights = str(ASSETS / f"{about['backbone']}.safetensors")
-        where = "  # shipped with the studio, in its folder assets/"
-    elif adapter_file.settings.pretrained and Path(adapter_file.settings.pretrained).is_file():
-        weights = str(Path(adapter_file.settings.pretrained).resolve())
-        where = "  # the checkpoint that was adapted"
-    title = " ".join(adapter_file.title.replace("\\", "/").replace('"', "'").split())
+    file = weights_file(adapter_file)
+    beside = file.name if file else None
+    what = f"default: {beside} beside this file" if beside else "default: downloaded once"
+    if file and file.parent == ASSETS:
+        what += "; it is in the studio's folder assets/"
+    title = _one_line(adapter_file.title)
     head = _HEAD.format(
         name=name,
         title=title,
         adapter=adapter,
-        weights=weights,
-        where=where,
-        imports="import tempfile\nfrom pathlib import Path\n" if config else "",
+        adapter_text=_one_line(adapter),
+        weights=f"str(HERE / {beside!r})" if beside else repr(about["pretrained"]),
+        checked=", options.weights" if beside else "",
+        help=f"the stock weights, an open_clip tag or a file ({what})".replace("%", "%%"),
+        imports="import tempfile\n" if config else "",
     )
     model = _CONFIG if config else _NAMED.format(model=about["backbone"])
-    return head + model + _TAIL
+    several = about.get("synonyms") or about.get("templates")
+    before, after = (_SEVERAL_TEXTS, _SEVERAL_ENCODED) if several else (_TEXTS, _ENCODED)
+    return head + model + _IMAGES + before + _LEARNED + after + _TAIL
+
+
+def weights_file(adapter_file: AdapterFile) -> Path | None:
+    """The checkpoint that the script needs beside itself; None where open_clip downloads it."""
+    about = adapter_file.metadata
+    if about["pretrained"] == "assets":
+        return ASSETS / f"{about['backbone']}.safetensors"
+    given = Path(adapter_file.settings.pretrained or about["pretrained"])
+    # A file that is no longer there, or was on another machine, is not a tag either.
+    return given.resolve() if given.is_file() or given.suffix in CHECKPOINTS else None
+
+
+def _one_line(text: str) -> str:
+    """Text that can end neither the docstring nor a string of the script."""
+    return " ".join(text.replace("\\", "/").replace('"', "'").replace("%", "%%").split())

@@ -5,33 +5,38 @@ location, else the stored images at training size. A list says which is which.
 """
 
 import contextlib
-import csv
+import errno
 import io
 import os
-import re
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from ueo_core.data.image_set import ImageSet
+from ueo_core.data.intake_report import SkippedFile
 from ueo_core.data.originals import Originals
+from ueo_core.data.safe_names import WritableNames, shortened
 from ueo_core.inference.predictions import COLUMNS, Predictions
 from ueo_core.utils.background_jobs import Job
+from ueo_core.utils.csv_text import csv_text
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import TEMPORARY, unique_name
 from ueo_core.utils.paths import store_root, studio_home
 
 UNKNOWN = "unknown"
 LIST = "predictions.csv"
-_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # not allowed on some file systems
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # Windows' devices
+# Bytes of a folder's and a file's name. Both and a slash leave 60 of Windows' 260 characters of a
+# path to the place where the export is unpacked.
+_FOLDER_BYTES, _FILE_BYTES = 80, 120
 _JPEG_QUALITY = 95
 _KEPT_SECONDS = 86_400  # an unused download is removed then
+# The whole export ends where the disk cannot take more; another error concerns one file.
+_ENDS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENODEV}
 
 
 @dataclass(frozen=True)
@@ -39,63 +44,43 @@ class SortedExport:
     """What was written."""
 
     path: Path
-    images: int
-    unknown: int
+    images: int  # files that have a prediction; files with the same bytes are copied one by one
+    unknown: int  # of these
     originals: int  # copies of original files, byte for byte
     stored: int  # JPEGs of the stored image, where the original file is missing
+    failed: tuple[SkippedFile, ...] = ()  # files that could not be written, with the reason
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:
     """A folder name for every class, then one for the unknown: all different, valid on any disk."""
-    taken: set[str] = set()
-    found = []
-    for name in [*classes, UNKNOWN]:
-        plain = _UNFIT.sub("_", name).strip(" .")[:80] or "class"
-        if _RESERVED.match(plain):
-            plain = f"_{plain}"
-        found.append(_free(plain, "", taken))
-    return found
+    names = WritableNames(_FOLDER_BYTES)
+    return [names.unique(name, "class") for name in [*classes, UNKNOWN]]
 
 
-def _free(stem: str, ending: str, taken: set[str]) -> str:
-    """`stem + ending`, numbered where that is taken; case makes no difference on many disks."""
-    name, number = stem + ending, 1
-    while name.casefold() in taken:
-        number += 1
-        name = f"{stem} ({number}){ending}"
-    taken.add(name.casefold())
-    return name
+class _Places:
+    """Where every file goes: a folder of its prediction, and a name that no other file has."""
+
+    def __init__(self, predictions: Predictions, threshold: float) -> None:
+        self._folders = folder_names(predictions.classes)
+        self._prediction, self._unknown = predictions.prediction, predictions.unknown(threshold)
+        self._names = {folder: WritableNames(_FILE_BYTES) for folder in self._folders}
+
+    def of(self, i: int, name: str, original: bool) -> str:
+        """The place of image i's file `name`. original: else it is a JPEG, whatever that one was."""
+        folder = self._folders[-1 if self._unknown[i] else self._prediction[i]]
+        path = PurePosixPath(name)
+        name = path.name if original else f"{path.stem}.jpg"
+        return f"{folder}/{self._names[folder].unique(name, 'image')}"
 
 
-def sorted_files(
-    images: ImageSet, predictions: Predictions, threshold: float, originals: Originals
-) -> Iterator[tuple[str, bytes, bool]]:
-    """Path in the export, bytes, and whether these are the original's, of every image; then the list."""
-    folders = folder_names(predictions.classes)
-    unknown = predictions.unknown(threshold)
-    taken: dict[str, set[str]] = {name: set() for name in folders}
-    text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow([*COLUMNS, "file", "bytes"])
-    for i, row in enumerate(predictions.rows(threshold)):
-        folder = folders[-1 if unknown[i] else predictions.prediction[i]]
-        data = originals.read(i)
-        original = data is not None
-        if data is None:
-            data = _jpeg(images, i)
-        path = PurePosixPath(images.names[i])
-        # A stored image is a JPEG whatever the original was.
-        ending = path.suffix if original else ".jpg"
-        place = f"{folder}/{_free(_UNFIT.sub('_', path.stem) or 'image', ending, taken[folder])}"
-        table.writerow([*row, place, "original" if original else "stored"])
-        yield place, data, original
-    yield LIST, text.getvalue().encode("utf-8"), False
-
-
-def _jpeg(images: ImageSet, i: int) -> bytes:
+def _content(images: ImageSet, originals: Originals, i: int) -> tuple[bytes, bool]:
+    """The bytes to write, and whether they are the original's. UserError where there are none."""
+    data = originals.read(i)
+    if data is not None:
+        return data, True
     buffer = io.BytesIO()
     Image.fromarray(images.pixels(i)).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return buffer.getvalue()
+    return buffer.getvalue(), False
 
 
 def export_sorted(
@@ -106,24 +91,26 @@ def export_sorted(
     originals: Originals,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> SortedExport:
-    """Write the sorted images to `out`: an archive when it ends in .zip, else a new folder.
+    """Write every file into the folder of its prediction, below `out`, and a list of them.
 
-    One image is in memory at a time. `progress` may raise to stop early; nothing is left on disk then.
-    UserError when `out` exists and is not a .zip file, or cannot be written.
+    `out` becomes an archive when it ends in .zip, in any case, else a new folder. A file that cannot
+    be written is listed with the reason, and the others are written. One image is in memory at a
+    time. `progress` may raise to stop early; nothing is left on disk then. UserError when `out`
+    exists and is not a .zip file, or cannot be written.
     """
     out = Path(out)
-    if out.exists() and (out.suffix != ".zip" or out.is_dir()):
+    archive = out.suffix.casefold() == ".zip"
+    if out.exists() and (not archive or out.is_dir()):
         raise UserError(f"Folder “{out}”: it exists already; choose the name of a new one.")
-    beside = out.with_name(f".{out.name}.{unique_name()}{TEMPORARY}")
-    counts = {True: 0, False: 0}
+    beside = out.with_name(shortened(f".{out.name}", 200) + f".{unique_name()}{TEMPORARY}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _writer(beside, out.suffix == ".zip") as write:
-            for place, data, original in sorted_files(images, predictions, threshold, originals):
-                write(place, data)
-                if place != LIST:
-                    counts[original] += 1
-                    progress(sum(counts.values()), len(images))
+        with _Writer(beside, archive) as writer:
+            made = _write_all(writer, images, predictions, threshold, originals, progress)
+        if made.failed and not made.originals + made.stored:
+            raise UserError(
+                f"Export “{out}”: no file could be written ({made.failed[0].reason}); choose another place."
+            )
         os.replace(beside, out)
     except OSError as error:
         raise UserError(
@@ -135,8 +122,38 @@ def export_sorted(
         else:
             with contextlib.suppress(OSError):
                 beside.unlink()
-    unknown = int(predictions.unknown(threshold).sum())
-    return SortedExport(out, len(images), unknown, counts[True], counts[False])
+    return replace(made, path=out)
+
+
+def _write_all(
+    writer: "_Writer",
+    images: ImageSet,
+    predictions: Predictions,
+    threshold: float,
+    originals: Originals,
+    progress: Callable[[int, int], None],
+) -> SortedExport:
+    """Write every file that can be written, then the list. OSError when the disk takes no more."""
+    places = _Places(predictions, threshold)
+    table = []
+    counts, failed = {True: 0, False: 0}, []
+    files = predictions.files
+    rows = zip(files, predictions.rows(threshold), strict=True)
+    for done, ((name, i), row) in enumerate(rows, start=1):
+        try:
+            data, original = _content(images, originals, i)
+            place = places.of(i, name, original)
+            writer.write(place, data)
+        except (UserError, _NotWritten) as error:
+            failed.append(SkippedFile(name, str(error)))
+            table.append([*row, "", f"not written: {error}"])
+        else:
+            counts[original] += 1
+            table.append([*row, place, "original" if original else "stored"])
+        progress(done, len(files))
+    writer.write(LIST, csv_text([*COLUMNS, "file", "bytes"], table).encode("utf-8"))
+    unknown = predictions.unknown_files(threshold)
+    return SortedExport(Path(), len(files), unknown, counts[True], counts[False], tuple(failed))
 
 
 def sorted_zip(
@@ -148,7 +165,7 @@ def sorted_zip(
         with contextlib.suppress(OSError):
             if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
                 old.unlink()
-    job.begin("Sorting the images", len(images))
+    job.begin("Sorting the images", len(predictions.files))
 
     def progress(done: int, total: int) -> None:
         job.check()
@@ -159,7 +176,11 @@ def sorted_zip(
         return export_sorted(out, images, predictions, threshold, originals, progress)
 
 
-class _writer:
+class _NotWritten(Exception):
+    """One file could not be written; others can. The message is the reason."""
+
+
+class _Writer:
     """Writes files to an archive or below a folder, by their relative paths."""
 
     def __init__(self, path: Path, archive: bool):
@@ -167,14 +188,25 @@ class _writer:
         # Photos are compressed already: storing them as they are is many times faster.
         self.zip = zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) if archive else None
 
-    def __enter__(self) -> Callable[[str, bytes], None]:
-        return self.zip.writestr if self.zip else self._file
+    def __enter__(self) -> "_Writer":
+        return self
 
     def __exit__(self, *error: object) -> None:
         if self.zip:
             self.zip.close()
 
-    def _file(self, place: str, data: bytes) -> None:
+    def write(self, place: str, data: bytes) -> None:
+        """Raises `_NotWritten` for what concerns this file, `OSError` for what concerns all."""
+        if self.zip:
+            self.zip.writestr(place, data)
+            return
         path = self.path / place
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            if error.errno in _ENDS:
+                raise
+            raise _NotWritten(error.strerror) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from ueo_core.config.settings import Settings
-from ueo_core.data.class_names import check_class_names
+from ueo_core.data.class_names import check_class_names, check_synonyms
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.utils.errors import UserError
 
@@ -47,6 +47,8 @@ def describe(model: "AdaptedCLIP", config: dict, result: dict) -> dict:
         "logit_scale": model.logit_scale,
         "classes": model.classes,
         "prompt": model.prompt,
+        "synonyms": model.texts.synonyms,
+        "templates": list(model.texts.templates),
         "settings": config["settings"],
         "data": {k: config["pool"][k] for k in ("name", "fingerprint", "n")},
         **result,
@@ -65,6 +67,11 @@ class AdapterFile:
     @property
     def classes(self) -> list[str]:
         return self.metadata["classes"]
+
+    @property
+    def synonyms(self) -> dict[str, list[str]]:
+        """Further names by class; an adapter of an earlier version has none."""
+        return self.metadata.get("synonyms", {})
 
     @property
     def logit_scale(self) -> float:
@@ -148,6 +155,10 @@ def _check(path: Path, found: dict) -> None:
     if not all(isinstance(name, str) for name in found["classes"]):
         raise _not_an_adapter(path, "its classes cannot be read")
     check_class_names(found["classes"])
+    try:
+        check_synonyms(found.get("synonyms", {}), found["classes"])
+    except ValueError as error:
+        raise _not_an_adapter(path, str(error)) from None
     for name in ("threshold", "logit_scale"):
         if not _is_number(found.get(name)):
             raise _not_an_adapter(path, f"its {name} is not a number")

@@ -32,7 +32,13 @@ def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
         )
     made = backbone.preprocessing.as_adapted(adapter_file.metadata)
     backbone = replace(backbone, preprocessing=made)
-    model = AdaptedCLIP(backbone, adapter_file.classes, adapter_file.settings.prompt)
+    model = AdaptedCLIP(
+        backbone,
+        adapter_file.classes,
+        adapter_file.settings.prompt,
+        templates=adapter_file.settings.templates,
+        synonyms=adapter_file.synonyms,
+    )
     adapter, _ = read_adapter(adapter_file.path)
     broken = [name for name, value in adapter.items() if not bool(torch.isfinite(value).all())]
     if broken:
@@ -48,10 +54,11 @@ def cosines(
     model: AdaptedCLIP,
     images: Pixels,
     on_batch: Callable[[int], object] | None = None,
+    text: torch.Tensor | None = None,
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    on_batch(done) is called after every batch and may raise to cancel.
+    text: (C, D) features in place of those of the classes; on_batch(done) is called after every batch and may raise to cancel.
     """
     features = image_features(model, Views(images, model.backbone), on_batch=on_batch)
-    return model.cosines(features).numpy()
+    return model.cosines(features, text).numpy()

@@ -1,16 +1,16 @@
 """Predictions for an image set: class, confidence, OOD score, and unknown below a threshold."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ueo_core.data.image_set import ImageSet
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.utils.csv_text import BYTE_ORDER_MARK, csv_text
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
@@ -19,15 +19,39 @@ COLUMNS = ("path", "prediction", "confidence", "score", "unknown")
 
 @dataclass(frozen=True, eq=False)  # identity: holds arrays, and caches key on it
 class Predictions:
-    """Predictions of one model for one image set, computed from cosines."""
+    """Predictions of one model for one image set, computed from cosines.
+
+    Files with the same bytes are one image, which is predicted once; tables and exports have each of
+    the files.
+    """
 
     names: Sequence[str]  # of the images, relative to their source
     cosines: NDArray[np.float32]  # (N, C)
     classes: Sequence[str]
     logit_scale: float
+    # Of each image, the further files with the same bytes; empty: none has any.
+    copies: Sequence[Sequence[str]] = field(default=(), kw_only=True)
+
+    @classmethod
+    def of_images(
+        cls,
+        images: ImageSet,
+        cosines: NDArray[np.float32],
+        classes: Sequence[str],
+        logit_scale: float,
+    ) -> "Predictions":
+        """Predictions for an image set with all its files. cosines: (N, C)"""
+        return cls(images.names, cosines, classes, logit_scale, copies=images.copies)
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def files(self) -> list[tuple[str, int]]:
+        """The name of every file with the index of its image; by name where files have copies."""
+        own = list(zip(self.names, range(len(self.names)), strict=True))
+        more = [(name, i) for i, names in enumerate(self.copies) for name in names]
+        return sorted(own + more) if more else own
 
     @cached_property
     def prediction(self) -> NDArray[np.int64]:
@@ -49,12 +73,12 @@ class Predictions:
         return self.score < threshold
 
     def rows(self, threshold: float) -> Iterator[tuple]:
-        """One row per image, with the columns of `COLUMNS`.
+        """One row per file, in the order of `files`, with the columns of `COLUMNS`.
 
         Confidence and score are formatted here, so that all outputs show the same digits.
         """
         unknown = self.unknown(threshold)
-        for i, name in enumerate(self.names):
+        for name, i in self.files:
             yield (
                 name,
                 self.classes[self.prediction[i]],
@@ -63,21 +87,23 @@ class Predictions:
                 int(unknown[i]),
             )
 
-    def csv(self, threshold: float) -> bytes:
-        """The table of predictions, UTF-8."""
-        text = io.StringIO(newline="")
-        table = csv.writer(text)
-        table.writerow(COLUMNS)
-        table.writerows(self.rows(threshold))
-        return text.getvalue().encode("utf-8")
+    def csv(self, threshold: float, for_excel: bool = False) -> bytes:
+        """The table of predictions, UTF-8. for_excel: with a byte-order mark, which Excel needs."""
+        mark = BYTE_ORDER_MARK if for_excel else ""
+        return (mark + csv_text(COLUMNS, self.rows(threshold))).encode("utf-8")
 
-    def write_csv(self, path: Path, threshold: float) -> int:
-        """Write the table atomically. → number of unknown images; UserError when that fails."""
-        data = self.csv(threshold)
+    def unknown_files(self, threshold: float) -> int:
+        """How many rows of the table are unknown."""
+        unknown = self.unknown(threshold)
+        return sum(bool(unknown[i]) for _, i in self.files)
+
+    def write_csv(self, path: Path, threshold: float, for_excel: bool = False) -> int:
+        """Write the table atomically. → number of unknown files; UserError when that fails."""
+        data = self.csv(threshold, for_excel)
         try:
             write_bytes(Path(path), data)
         except OSError as error:
             raise UserError(
                 f"File “{path}”: it cannot be written ({error.strerror}); choose another path."
             ) from None
-        return int(self.unknown(threshold).sum())
+        return self.unknown_files(threshold)

@@ -43,6 +43,7 @@ def start_run(
         labels["holdout"],
         title=TITLE,
         request=request,
+        synonyms=dataset.synonyms,
     )
     # Paused before its first step, so that the first `step` is like every other.
     folder.set_state("paused", reason="Ready for its first step.")

@@ -51,7 +51,7 @@ def upl(model: AdaptedCLIP, features: Tensor, settings: Settings) -> Iterator[fl
     scaled, target = model.logit_scale * features[index].to(model.device), target.to(model.device)
     parameters = model.select("prompt")
     optimizer = torch.optim.SGD(
-        parameters, lr=settings.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+        parameters, lr=settings.rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
     )
     sizes = split_epoch(len(target), settings.batch_size)
     try:

@@ -1,6 +1,7 @@
 """CLIP with the parameters that UEO trains: context vectors and normalization affine parameters."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,11 +13,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ueo_core.models.backbones import Backbone
+from ueo_core.models.class_texts import ClassTexts, encoders
 from ueo_core.models.frozen_trunk import tail_of
-from ueo_core.models.prompt_learner import Prompts
 from ueo_core.models.shared_copy import shared_copy
-from ueo_core.models.text_encoder import text_limit
-from ueo_core.models.tokenizers import context_span, prompt_length, shortest_length
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
 
@@ -38,18 +37,6 @@ NORMALIZATION = (
 def prompt_text(prompt: str, name: str) -> str:
     """The text for a class: "a photo of a" + "wild_cat" → "a photo of a wild cat."."""
     return f"{prompt} {name.replace('_', ' ')}."
-
-
-def check_names(backbone: Backbone, classes: list[str], prompt: str) -> None:
-    """Raise a UserError for a name whose prompt open_clip would silently truncate."""
-    limit = text_limit(backbone.model, backbone.tokenizer)
-    for name in classes:
-        length = prompt_length(backbone.tokenizer, prompt_text(prompt, name))
-        if length > limit:
-            raise UserError(
-                f"Class name “{name[:60]}”: its prompt has {length} tokens and {backbone.name} "
-                f"reads at most {limit}; use a shorter name."
-            )
 
 
 def norm_affine(visual: nn.Module) -> dict[str, nn.Parameter]:
@@ -74,6 +61,9 @@ class AdaptedCLIP(nn.Module):
     prompt's M tokens (those of `tokenizers.context_span`), and the weight and bias of every normalization layer of the image
     tower, found by type. Source: UEO's paper, Sec. 3; CoOp for the context vectors.
 
+    Classes may have several names and templates, see `class_texts`: `templates` is the setting of that
+    name, `synonyms` are further names by class.
+
     In quick mode only the affine parameters after the tower's last frozen point train, and
     `encode_image` takes the activations at that point (`CachedActivations`) instead of images. The
     adapter has the same format.
@@ -85,9 +75,12 @@ class AdaptedCLIP(nn.Module):
         classes: list[str],
         prompt: str = "a photo of a",
         mode: str = "full",
+        templates: str = "",
+        synonyms: Mapping[str, Sequence[str]] | None = None,
     ):
         super().__init__()
-        check_names(backbone, classes, prompt)
+        self.texts = ClassTexts(classes, prompt, templates, synonyms)
+        self.texts.check_lengths(backbone)
         self.backbone = backbone
         self.classes = list(classes)
         self.prompt = prompt
@@ -96,15 +89,7 @@ class AdaptedCLIP(nn.Module):
         self.visual = shared_copy(visual, own=norm_affine(visual).values()).eval()
         if getattr(self.visual, "output_tokens", False):
             self.visual.output_tokens = False  # what CoCa's decoder reads; here, features alone
-        limit = text_limit(backbone.model, backbone.tokenizer)
-        tokens = backbone.tokenizer([prompt_text(prompt, n) for n in classes])[:, :limit]
-        self._prompts = Prompts(
-            backbone.model,
-            tokens.to(self.device),
-            context_span(backbone.tokenizer, prompt, tokens),
-            backbone.text_path,
-            shortest_length(backbone.tokenizer, tokens),
-        )
+        self._prompts, self._mean = encoders(backbone, self.texts)
         self.context = nn.Parameter(self._prompts.first_context)  # (M, W), a float32 master
         self._affine = norm_affine(self.visual)
         self.tail = tail_of(self.visual) if mode == "quick" else None
@@ -166,8 +151,17 @@ class AdaptedCLIP(nn.Module):
         return F.normalize(self.tower(images).float(), dim=-1)
 
     def encode_text(self) -> Tensor:
-        """Unit features of all class prompts with the current context. → (C, D)"""
-        return F.normalize(self._prompts(self.context).float(), dim=-1)
+        """Unit features of all classes with the current context. → (C, D)"""
+        features = F.normalize(self._prompts(self.context).float(), dim=-1)
+        return features if self._mean is None else self._mean(features)
+
+    @torch.no_grad()
+    def encode_words(self, words: Sequence[str]) -> Tensor:
+        """Unit features of words that are no classes, in the classes' texts and context. → (K, D)"""
+        texts = self.texts.negative(words, self.backbone)
+        prompts, mean = encoders(self.backbone, texts, self._prompts.span)
+        features = F.normalize(prompts(self.context).float(), dim=-1)
+        return features if mean is None else mean(features)
 
     def adapter(self) -> dict[str, Tensor]:
         """The parameters that training can change, by name: all that is saved. Not copied."""
@@ -191,10 +185,14 @@ class AdaptedCLIP(nn.Module):
         for name, value in own.items():
             value.copy_(adapter[name])
 
+    def between(self, share: float, end: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The adapter of a blend of the zero-shot model (share 0) and the adapter `end` (share 1)."""
+        start = self.original
+        return {k: start[k] + share * (v - start[k]) for k, v in end.items()}
+
     def load_between(self, share: float, end: dict[str, Tensor]) -> None:
         """Load a blend of the zero-shot model (share 0) and the adapter `end` (share 1)."""
-        start = self.original
-        self.load_adapter({k: start[k] + share * (v - start[k]) for k, v in end.items()})
+        self.load_adapter(self.between(share, end))
 
     def reset(self) -> None:
         """Restore the zero-shot model."""

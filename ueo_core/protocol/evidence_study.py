@@ -112,7 +112,7 @@ def _rows(
     with reuse_freed_memory(backbone.device):
         bench = _Bench(model, case, preset)
         for rate in rates:
-            settings = preset.changed(lr=rate * preset.lr)
+            settings = preset.changed(lr=rate * preset.rate)
             yield rate, {"rate": rate, "candidates": bench.candidates(settings)}
 
 

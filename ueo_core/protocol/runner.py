@@ -35,6 +35,7 @@ from ueo_core.models.backbones import Backbone
 from ueo_core.protocol.benchmarks import LARGE
 from ueo_core.protocol.category_shift import Case, LabeledFolder
 from ueo_core.protocol.tables import write_table
+from ueo_core.training.auto import adapt_automatically
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.utils.errors import UserError
@@ -234,7 +235,10 @@ class _Work:
         self._tell(0, f"{what}: images")
         case = planned.make()
         if self._model is None or tuple(self._model.classes) != case.classes:
-            self._model = AdaptedCLIP(self.backbone, list(case.classes), self.plan.settings.prompt)
+            s = self.plan.settings
+            self._model = AdaptedCLIP(
+                self.backbone, list(case.classes), s.prompt, templates=s.templates
+            )
         zero = {
             part.images.id: self._zero_shot(part.images, what) for part in (case.pool, case.test)
         }
@@ -305,16 +309,36 @@ class _Work:
             weights = oracle_weights(torch.from_numpy(case.pool.truth >= 0))
         crops = Views(case.pool.subset, self.backbone, settings.crop_scale, settings.flip)
         views: ModelInputs = crops
-        steps, effort = steps_in_all(len(case.pool), settings), BACKWARD
+        effort = BACKWARD
         if settings.mode == "quick":
-            model = AdaptedCLIP(self.backbone, model.classes, settings.prompt, settings.mode)
+            model = AdaptedCLIP(
+                self.backbone, model.classes, settings.prompt, settings.mode, settings.templates
+            )
             views = CachedActivations(
                 crops, model, settings.precision, lambda done: self._tell(0, what)
             )
             effort = 0
-        for step in adapt(model, views, weights, settings, start=pool):
-            self._tell(effort * len(step.batch), f"{what}: step {step.step} of {steps}")
-        self.model.load_adapter(model.adapter_copy())  # of quick mode's, which reads no images
+        if settings.automatic:
+            per_step = effort * min(settings.batch_size, len(case.pool))
+            found = adapt_automatically(
+                model,
+                views,
+                zero,
+                weights,
+                settings,
+                pool,
+                lambda phase, done, total: self._tell(
+                    per_step, f"{what}: {phase} {done} of {total}"
+                ),
+            )
+            # Without the safety check the last epoch counts, as at a given rate.
+            adapted = found.recommended if settings.guard else model.adapter_copy()
+        else:
+            steps = steps_in_all(len(case.pool), settings)
+            for step in adapt(model, views, weights, settings, start=pool):
+                self._tell(effort * len(step.batch), f"{what}: step {step.step} of {steps}")
+            adapted = model.adapter_copy()
+        self.model.load_adapter(adapted)  # of quick mode's model too, which reads no images
         if settings.trained != "prompt":
             pool, test = self._adapted(case, what)
         return self._cosines(test), self._cosines(pool)

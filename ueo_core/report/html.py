@@ -5,6 +5,7 @@ templates/report.html; Jinja escapes whatever a file name or a class name contai
 """
 
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ueo_core.analysis.hand_labels import load_hand_labels
 from ueo_core.analysis.run_result import Inspection, read_inspection
 from ueo_core.analysis.verdict import Verdict, judge
 from ueo_core.config.methods import METHODS
+from ueo_core.data.class_names import Synonyms
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.report import sections
@@ -47,6 +49,12 @@ def write_report(path: Path, folder: RunFolder) -> int:
     return len(data)
 
 
+def _classes(names: Sequence[str], synonyms: Synonyms) -> str:
+    """The classes with their further names in brackets."""
+    further = {name: f" ({', '.join(more)})" for name, more in synonyms.items() if more}
+    return ", ".join(name + further.get(name, "") for name in names)
+
+
 @cache
 def templates() -> Environment:
     """The templates of the report: everything is escaped, a name that is missing is an error."""
@@ -75,6 +83,8 @@ def html_report(folder: RunFolder) -> str:
         .render(
             policy=POLICY,
             title=opened.title,
+            heading=opened.title.partition(" · ")[0],
+            subtitle=opened.title.partition(" · ")[2],
             about=_about(opened, adapter_file),
             verdict=verdict,
             metrics=sections.metrics(opened, part, verdict) if part.labeled else [],
@@ -134,12 +144,14 @@ def _facts(
     # A file's folder says more of its owner than a report needs to.
     weights = Path(about["pretrained"]).name
     elsewhere = ("backbone", "pretrained", "prompt")
-    shown = {k: v for k, v in settings.items() if k not in elsewhere and v not in (None, [], ())}
+    shown = {
+        k: v for k, v in settings.items() if k not in elsewhere and v not in (None, [], (), "")
+    }
     shown |= {k: "on" if v else "off" for k, v in shown.items() if isinstance(v, bool)}
     return {
         "Model": f"{Path(about['backbone']).name}, weights {weights}",
         "Fingerprint of the weights": about.get("weights", "")[:16],
-        "Classes": ", ".join(opened.classes),
+        "Classes": _classes(opened.classes, adapter_file.synonyms),
         "Prompt": f"{about['prompt']} {{class}}.",
         "Images": f"{data.get('name', '')}: {data.get('n', 0):,}, fingerprint {data.get('fingerprint', '')[:16]}",
         "Steps": f"{opened.step} of {opened.steps}, {clock(now.seconds)} of training; the last step is reported",

@@ -13,7 +13,7 @@ from ueo_core.analysis.live_metrics import decimated
 from ueo_core.analysis.per_class import class_changes, confusion_rows
 from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.analysis.threshold_effect import effect_rows, roc_points, threshold_effect
-from ueo_core.analysis.verdict import Verdict
+from ueo_core.analysis.verdict import Verdict, signed
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.store import Store
 from ueo_core.evaluation.metrics import OOD, confusion, evaluate
@@ -58,9 +58,10 @@ def metrics(opened: Inspection, part: SetResult, verdict: Verdict) -> list[dict]
         if after is None:
             continue
         row = {"key": key, "title": title, "before": before, "after": after}
+        row["change"] = signed(after - before)
         interval, kind = "", ""
         if compared := verdict.metrics.get(key):
-            interval = f"{compared.difference.low:+.1f} to {compared.difference.high:+.1f}"
+            interval = f"{signed(compared.difference.low)} to {signed(compared.difference.high)}"
             kind = KINDS[compared.verdict]
         rows.append(row | {"interval": interval, "kind": kind})
     return rows
@@ -159,13 +160,17 @@ def galleries(opened: Inspection, part: SetResult, limits: dict[str, float]) -> 
             {
                 "title": view.title + words,
                 "about": shown + view.about,
-                "cards": _cards(opened, where, images[:PICTURES]),
+                "cards": _cards(opened, where, images[:PICTURES], limits["after"]),
             }
         )
     return found
 
 
-def _cards(opened: Inspection, part: SetResult, images: Sequence[int]) -> list[dict[str, Any]]:
+def _cards(
+    opened: Inspection, part: SetResult, images: Sequence[int], limit: float
+) -> list[dict[str, Any]]:
+    """limit: the threshold below which an image counts as unknown."""
+    scores = part.scores(DEFAULT_SCORE)["after"]
     try:
         kept = Store(Path(part.reference["store"])).open(part.reference["set"])
     except UserError:
@@ -185,6 +190,7 @@ def _cards(opened: Inspection, part: SetResult, images: Sequence[int]) -> list[d
                 "jpeg": jpeg,
                 "before": opened.classes[int(part.prediction["before"][i])],
                 "after": opened.classes[after],
+                "unknown": bool(scores[i] < limit),
                 "before_percent": f"{100 * part.confidence['before'][i]:.0f}",
                 "after_percent": f"{100 * part.confidence['after'][i]:.0f}",
                 "truth": words,

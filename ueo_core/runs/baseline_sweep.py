@@ -71,6 +71,7 @@ def queue_baselines(manager: Manager, run: str, methods: Iterable[str], seeds: i
                 labels["holdout"],
                 title=baseline.title,
                 request=baseline.request,
+                synonyms=config["synonyms"],
             )
             ids.append(manager.submit(folder))
         else:
@@ -92,7 +93,8 @@ def _request(config: dict) -> str:
     """An id of a run's data, class names and settings; its title and folder do not count."""
     settings = Settings.from_json(config["settings"]).to_json()
     data = [config[part] and config[part]["fingerprint"] for part in ("pool", "holdout")]
-    text = json.dumps([data, config["classes"], settings], sort_keys=True)
+    further = [config["synonyms"]] if config["synonyms"] else []
+    text = json.dumps([data, config["classes"], settings, *further], sort_keys=True)
     return f"rival-{sha256(text.encode('utf-8')).hexdigest()[:24]}"
 
 

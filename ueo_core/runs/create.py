@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ueo_core.config.settings import Settings
+from ueo_core.data.class_names import Synonyms
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.store import Store
 from ueo_core.runs.folder import RunFolder
@@ -39,12 +40,13 @@ def create_run(
     holdout_labels: list[str | None] | None = None,
     title: str | None = None,
     request: str | None = None,
+    synonyms: Synonyms | None = None,
 ) -> RunFolder:
     """Make the folder of a run that can be queued.
 
     pool, holdout: from `reference`; the holdout is a test set, used for scoring only. Labels are
     names by image, for scoring only. request: an id by which a second click of the same button
-    finds this run instead of starting another. UserError as in `RunFolder.create`.
+    finds this run instead of starting another; synonyms: further names by class. UserError as in `RunFolder.create`.
     """
     config = {
         "title": title or f"{settings.method} · {settings.backbone} · {pool['name']}",
@@ -52,6 +54,7 @@ def create_run(
         "request": request,
         "settings": settings.to_json(),
         "classes": list(classes),
+        "synonyms": {name: list(more) for name, more in (synonyms or {}).items() if more},
         "pool": pool,
         "holdout": holdout,
         "versions": package_versions(),

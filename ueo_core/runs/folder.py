@@ -89,8 +89,8 @@ class RunFolder:
 
     @property
     def settings(self) -> Settings:
-        """The settings at the start, with the extensions since then."""
-        later = {k: v for k, v in self.state.items() if k == "extensions"}
+        """The settings at the start, with the extensions since then and the rate that was chosen."""
+        later = {k: v for k, v in self.state.items() if k in ("extensions", "lr")}
         return Settings.from_json(self.config["settings"] | later)
 
     def labels(self) -> dict:

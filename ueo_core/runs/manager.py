@@ -24,6 +24,7 @@ from ueo_core.utils.errors import UserError
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 600  # after which an idle worker frees the model's memory
+HOLD_SECONDS = 600  # that a paused run keeps the trainer from the queue
 READ = 8  # snapshots read from disk that are cached
 CLOSED = "The app was closed: resume to continue from here."
 NOT_STARTED = "The app was closed before the run started: resume to start it."
@@ -36,14 +37,21 @@ INTERRUPTED = (
 class Manager:
     """Runs under one folder. Create one per process; call `shutdown` before it ends."""
 
-    def __init__(self, root: Path, idle_seconds: float = IDLE_SECONDS):
+    def __init__(
+        self,
+        root: Path,
+        idle_seconds: float = IDLE_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
+    ):
         self.root = Path(root)
-        self.idle_seconds = idle_seconds
+        self.idle_seconds, self.hold_seconds = idle_seconds, hold_seconds
         self.viewers = Viewers()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._queue: list[str] = []
         self._current: str | None = None
+        self._held: str | None = None  # a paused run that keeps the trainer, and until when
+        self._held_until = 0.0
         self._control = Control()
         self._run_locks: dict[str, RunLock] = {}  # of queued runs and the current run
         self._until: dict[str, int] = {}  # run → step at which it pauses again
@@ -66,7 +74,7 @@ class Manager:
 
         The message names no path: pages may be open to a network.
         """
-        if not run or Path(run).name != run or not (self.root / run / "config.json").is_file():
+        if not run or Path(run).name != run or not self._exists(run):
             raise UserError(f"Run “{run}”: there is no run with this name; open one from the list.")
         return RunFolder(self.root / run)
 
@@ -97,6 +105,17 @@ class Manager:
         """The run that is being executed, or None."""
         return self._current
 
+    def held(self) -> str | None:
+        """The paused run that keeps the trainer, so that its next step does not wait; or None.
+
+        For `hold_seconds`, until it is released, or until it ends.
+        """
+        with self._lock:
+            late = time.monotonic() >= self._held_until
+            if self._held is not None and (late or not self._exists(self._held)):
+                self._held = None
+            return self._held
+
     def queue(self) -> list[str]:
         """The queued runs, first in, first out."""
         with self._lock:
@@ -112,7 +131,7 @@ class Manager:
         return folder.id
 
     def act(self, run: str, action: str, amount: int = 1, viewer: str | None = None) -> None:
-        """Pause, step, resume, stop, extend or cancel a run; UserError if its state does not allow it.
+        """Pause, step, resume, stop, extend, cancel a run, or skip its check; UserError where it cannot.
 
         amount: steps of `step`, epochs of `extend`; viewer: must have the controls, None: no check.
         Pause and stop take effect after the current step; stop keeps the result so far.
@@ -128,6 +147,11 @@ class Manager:
                 self._apply(
                     run, {"kind": "phase", "phase": "pausing", "done": 0, "total": 0, "seconds": 0}
                 )
+            elif action == "skip":
+                if "skip" not in self.snapshot(run).actions:
+                    raise UserError("The safety check is not running, so it cannot be skipped.")
+                self._require_lock(run)
+                self._control.skip.set()
             elif action == "stop" and run == self._current:
                 self._control.pause.clear()  # the later request counts
                 self._control.stop.set()
@@ -140,6 +164,15 @@ class Manager:
                 self._run_locks.pop(run).release()
             else:
                 self._requeue(folder, action, amount)
+
+    def release(self, run: str, viewer: str | None = None) -> None:
+        """Let the queued runs start although this run is paused; nothing if it keeps no trainer."""
+        if viewer is not None:
+            self.viewers.take(viewer)
+        with self._changed:
+            if self._held == run:
+                self._held = None
+                self._changed.notify_all()
 
     def reorder(self, run: str, places: int, viewer: str | None = None) -> None:
         """Move a queued run back by so many places in the queue; forward if negative."""
@@ -242,6 +275,14 @@ class Manager:
         if written:
             del self._live[run]
 
+    def _next(self) -> str | None:
+        """The queued run to execute; None while a paused run keeps the trainer, or none is queued."""
+        first = next(iter(self._queue), None)
+        return first if self.held() in (None, first) else None
+
+    def _exists(self, run: str) -> bool:
+        return (self.root / run / "config.json").is_file()
+
     def _work(self) -> None:
         """The worker thread: executes one run after the other until the process ends."""
         # torch takes seconds to import; only the worker needs it, so pages do not wait for it.
@@ -253,13 +294,14 @@ class Manager:
         cache = ModelCache()
         while True:
             with self._changed:
-                while not self._queue and not self._closing:
-                    if not self._changed.wait(self.idle_seconds):
+                while (run := self._next()) is None and not self._closing:
+                    left = self._held_until - time.monotonic()
+                    if not self._changed.wait(max(0.0, left) if self._queue else self.idle_seconds):
                         cache.clear()
-                if self._closing:
+                if self._closing or run is None:
                     return
-                run = self._queue.pop(0)
-                self._current = run
+                self._queue.remove(run)
+                self._current, self._held = run, None
                 self._control = Control(until=self._until.pop(run, None))
             # One core stays free for the server that shows the run.
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
@@ -269,6 +311,8 @@ class Manager:
                 log.warning("run %s has ended without a state: %s", run, error)
             with self._changed:
                 self._current = None
+                if self._live[run].state == "paused":
+                    self._held, self._held_until = run, time.monotonic() + self.hold_seconds
                 self._run_locks.pop(run).release()
                 self._forget(run)
 

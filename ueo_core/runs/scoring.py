@@ -5,15 +5,20 @@ Labels are read here only, for scoring. The training loop gets the confidences.
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ueo_core.config.lr_schedule import split_epoch
+from ueo_core.config.settings import AUTO
 from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.transforms import ModelInputs, Views, encoded_at_once
+from ueo_core.evaluation.evidence import criteria
+from ueo_core.evaluation.guard_rule import Choice
 from ueo_core.evaluation.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.evaluation.thresholds import mixture_threshold
@@ -21,11 +26,14 @@ from ueo_core.inference.adapter_file import ADAPTER_NAME, GUARDED, GUARDED_PREDI
 from ueo_core.inference.predictions import Predictions
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
+from ueo_core.runs.control import CheckSkipped
 from ueo_core.runs.error_messages import out_of_memory
 from ueo_core.runs.folder import RunFolder
+from ueo_core.training.auto import ZERO, choose
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import image_features
+from ueo_core.training.pool_evidence import PoolEvidence
 from ueo_core.utils.files import write_json
 from ueo_core.utils.memory import release_memory
 
@@ -50,6 +58,9 @@ class Scorer:
         self.sets = {"pool": pool} | ({"holdout": holdout} if holdout else {})
         self.labels = folder.labels()
         self.batch = encoded_at_once(model.device)
+        # Whether the rate is chosen on the images, and with it the model that is recommended.
+        self.automatic = folder.config["settings"].get("lr") == AUTO
+        self.check_skipped = False
         self.seconds = 0.0  # of the last encoding of all images
         self._views: dict[str, Views | CachedActivations] = {}
         self._final: dict[str, Tensor] | None = None  # all images after the last step, once encoded
@@ -65,6 +76,18 @@ class Scorer:
             else:
                 self._views[name] = views
         return self._views[name]
+
+    @cached_property
+    def pool_evidence(self) -> PoolEvidence:
+        """Measures the evidence of models that the rate and the recommendation are chosen by."""
+        return PoolEvidence(self.model, self.views("pool"), self.settings.seed, self.batch)
+
+    def criteria(self, features: Tensor | None = None) -> dict[str, float]:
+        """The criteria of the current model. features: (N, D) of the pool, where they are known"""
+        if features is None and self._final:
+            features = self._final["pool_features"]
+        zero = self.zero["pool_cosines"], self.zero["confidence"]
+        return criteria(self.pool_evidence.measure(*zero, features))
 
     def truth(self, name: str) -> np.ndarray:
         """Class index, OOD or UNLABELED of every image of `pool` or `holdout`. (N,)"""
@@ -178,6 +201,7 @@ class Scorer:
             self._final = self.encode_all("scoring")
             cosines = self._final[f"{self.probe_set}_cosines"][self.probe]
         elif step:
+            self._final = None
             features = self._features(self.probe_views, indices=self.probe)
             cosines = self.model.cosines(features, self._text())
         else:
@@ -227,20 +251,30 @@ class Scorer:
         last = self.model.adapter_copy()
         models = {"zero_shot": self.zero, "adapted": final}
         result: dict[str, Any] = {"step": step}
-        choice = None
+        choice, recommended = None, None
         if self.settings.guard and step:
-            choice = safety_check(
-                self.model,
-                self.views("pool"),
-                self.zero["pool_cosines"],
-                final["pool_cosines"],
-                self.settings.seed,
-                self.batch,
-                lambda n, total: self.phase("checking", n, total),
-            )
+            try:
+                if self.automatic:
+                    choice, recommended = self._choose_model(step)
+                else:
+                    choice = safety_check(
+                        self.model,
+                        self.views("pool"),
+                        self.zero["pool_cosines"],
+                        final["pool_cosines"],
+                        self.settings.seed,
+                        self.batch,
+                        lambda n, total: self.phase("checking", n, total),
+                    )
+            except CheckSkipped:
+                self.check_skipped = True
+                self.model.load_adapter(last)
         result["guard"] = choice.to_json() if choice else None
         if choice and choice.share < 1:
-            self.model.load_between(choice.share, last)
+            if recommended is None:
+                self.model.load_between(choice.share, last)
+            else:
+                self.model.load_adapter(recommended)
             models["guarded"] = self.encode_all("scoring") if choice.share else self._before()
         result["metrics"] = self._metrics(models)
         self.folder.path.joinpath(GUARDED).unlink(
@@ -255,11 +289,33 @@ class Scorer:
             self.model.load_adapter(last)
         result = self._save(ADAPTER_NAME, final, result)
         pool = final["pool_cosines"].numpy()
-        predictions = Predictions(
-            self.sets["pool"].names, pool, self.classes, self.model.logit_scale
+        predictions = Predictions.of_images(
+            self.sets["pool"], pool, self.classes, self.model.logit_scale
         )
         predictions.write_csv(self.folder.path / "predictions.csv", result["threshold"])
         write_json(self.folder.path / "result.json", result, indent=1)
+
+    def _choose_model(self, step: int) -> tuple[Choice, dict[str, Tensor]]:
+        """Choose among zero-shot, the measured models along the run and their averages."""
+        events = [e for e in self.folder.events() if e["kind"] == "evaluation"]
+        found = {e["step"]: e["criteria"] for e in events if "criteria" in e}
+        zero, kept = found.pop(0), set(self.folder.checkpoints())
+        found = {s: c for s, c in found.items() if s in kept}
+        if step not in found:  # stopped early
+            found[step] = self.criteria()
+        adapters = {s: self.folder.checkpoint(s) for s in found if s != step}
+        adapters[step] = self.model.adapter_copy()
+        per_epoch = len(split_epoch(len(self.sets["pool"]), self.settings.batch_size))
+        return choose(
+            self.model,
+            self.pool_evidence,
+            self.zero["pool_cosines"],
+            self.zero["confidence"],
+            {ZERO: zero} | {str(s): c for s, c in found.items()},
+            adapters,
+            {s: -(-s // per_epoch) for s in sorted(adapters)},
+            lambda n, total: self.phase("checking", n, total),
+        )
 
     def _metrics(self, models: dict[str, dict[str, Tensor]]) -> dict:
         """{set: {model: metrics}} for the sets that have labels."""

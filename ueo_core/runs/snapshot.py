@@ -9,6 +9,7 @@ from ueo_core.runs.states import actions
 # A run may take days: a snapshot stays this short, whatever the length of the run.
 SERIES = 2 * POINTS
 EVALUATIONS = 400
+COUNTED = ("measuring", "scoring", "checking")  # phases with a progress of their own, in images
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Snapshot:
     run: str
     title: str
     state: str
-    phase: str  # waiting, loading, measuring, reading, adapting, pausing, scoring, checking
+    phase: (
+        str  # waiting, loading, measuring, reading, choosing, adapting, pausing, scoring, checking
+    )
     reason: str  # why it ended or paused, a sentence
     done: int  # images done within the phase, if it counts images
     total: int
@@ -40,12 +43,15 @@ class Snapshot:
     batch: dict = field(
         default_factory=dict
     )  # images of the last batch with the highest and lowest weights
+    trials: tuple[dict, ...] = ()  # of the search for a rate: {"lr", "trained", "criteria"}
     notes: tuple[str, ...] = ()
     peak_memory_mb: float | None = None
 
     @property
     def actions(self) -> tuple[str, ...]:
-        return actions(self.state)
+        """What the user can do now; only the safety check can be skipped."""
+        found = actions(self.state)
+        return found if self.phase == "checking" else tuple(a for a in found if a != "skip")
 
     @property
     def images_per_second(self) -> float | None:
@@ -56,9 +62,9 @@ class Snapshot:
     def seconds_left(self) -> float | None:
         """Estimated time to the end: remaining steps at their mean time, plus the time of measuring.
 
-        Only the rest of the phase while images are measured or scored; None while unknown.
+        Only the rest of the phase while images are measured, scored or checked; None while unknown.
         """
-        if self.phase in ("measuring", "scoring"):
+        if self.phase in (*COUNTED, "choosing"):
             left = self.total - self.done
             return self.phase_seconds / self.done * left if self.done else None
         if not self.step or self.state not in ("running", "paused"):
@@ -101,6 +107,8 @@ class Snapshot:
             )
         if kind == "evaluation":
             return replace(self, evaluations=_thinned((*self.evaluations, event)))
+        if kind == "trial":
+            return replace(self, trials=(*self.trials, event))
         if kind == "note":
             return replace(self, notes=(*self.notes, event["text"]))
         return self

@@ -12,6 +12,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("queued", "fail"): "failed",
     ("running", "pause"): "running",  # takes effect after the current step, as `halt`
     ("running", "halt"): "paused",
+    ("running", "skip"): "running",  # ends the safety check, see `Snapshot.actions`
     ("running", "stop"): "stopping",
     ("running", "finish"): "finished",
     ("running", "interrupt"): "paused",
@@ -20,6 +21,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("paused", "step"): "queued",
     ("paused", "stop"): "stopping",
     ("stopping", "finish"): "finished",
+    ("stopping", "skip"): "stopping",
     ("stopping", "halt"): "paused",  # the app is closed while the result is scored
     ("stopping", "interrupt"): "paused",
     ("stopping", "fail"): "failed",
@@ -27,7 +29,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     ("failed", "resume"): "queued",
     ("failed", "stop"): "stopping",  # keeps the result up to the failure
 }
-ACTIONS = ("pause", "step", "resume", "stop", "extend", "cancel")
+ACTIONS = ("pause", "step", "resume", "stop", "extend", "cancel", "skip")
 
 
 def next_state(state: str, cause: str) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ueo_core.data.class_names import check_synonyms
 from ueo_core.runs.states import STATES
 from ueo_core.utils.errors import UserError
 
@@ -25,6 +26,7 @@ _EVENTS: dict[str, dict[str, Any]] = {
         "batch": dict,
     },
     "evaluation": {"step": int, "set": str, "spread": _NUMBER, "agreement": _NUMBER},
+    "trial": {"lr": _NUMBER, "trained": int},
     "note": {"text": str},
 }
 
@@ -60,6 +62,7 @@ def check_config(data: Any) -> dict:
     if not data["classes"] or not all(isinstance(c, str) for c in data["classes"]):
         raise ValueError("“classes” are no names")
     _check(data["settings"], {"method": str, "backbone": str, "seed": int})
+    check_synonyms(data.setdefault("synonyms", {}), data["classes"])
     data.setdefault("created", 0.0)
     _check(data, {"created": _NUMBER})
     return data

@@ -19,11 +19,13 @@ from ueo_core.data.image_set import ImageSet
 from ueo_core.data.store import Store
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
-from ueo_core.runs.control import Control
+from ueo_core.runs.control import CheckSkipped, Control
 from ueo_core.runs.error_messages import out_of_memory, sentence
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.model_cache import ModelCache, as_begun
 from ueo_core.runs.scoring import Scorer
+from ueo_core.training.auto import candidate_steps
+from ueo_core.training.ladder import Trial, chosen_rate, ladder_rates, search
 from ueo_core.training.loop import Step, adapt, check_pool
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.memory import release_memory, reuse_freed_memory
@@ -53,6 +55,10 @@ def peak_memory_mb() -> float | None:
     return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
 
 
+class _Stopped(Exception):
+    """Raised to end the search for a rate."""
+
+
 class Worker:
     """Executes one run; `emit` is called with every event."""
 
@@ -65,7 +71,7 @@ class Worker:
         self._phase, self._phase_began = "", 0.0
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
-        """Emit the current phase; it is not written to disk. Raises Halted to pause between batches."""
+        """Emit the current phase; it is not written to disk. Raises Halted to pause between batches, CheckSkipped to leave the check."""
         if name != self._phase:
             self._phase, self._phase_began = name, time.perf_counter()
         seconds = time.perf_counter() - self._phase_began
@@ -74,6 +80,8 @@ class Worker:
         )
         if total and self.control.pause.is_set() and name != "adapting":
             raise Halted
+        if name == "checking" and self.control.skip.is_set():
+            raise CheckSkipped
 
     def record(self, event: dict) -> None:
         """Write an event to disk, then emit it."""
@@ -85,7 +93,11 @@ class Worker:
         self.phase("loading")
         backbone = as_begun(self.folder, self.cache.get(self.settings))
         s = self.settings
-        self.model = AdaptedCLIP(backbone, self.classes, s.prompt, s.mode)
+        self.model = AdaptedCLIP(
+            backbone, self.classes, s.prompt, s.mode, s.templates, self.config["synonyms"]
+        )
+        if self.folder.newest_checkpoint() is None:  # a run that has begun keeps its names
+            self.model.texts.check_distinct(backbone)
         try:
             with reuse_freed_memory(self.model.device):
                 return self._phases(backbone)
@@ -103,9 +115,17 @@ class Worker:
         self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
         self.confidence = self.scorer.measure()
         self._begin()
+        if self.settings.automatic and not self.control.stop.is_set():
+            self._choose_rate()
+        if self.settings.automatic:  # stopped before there was a rate
+            self.folder.update(steps=steps_in_all(len(self.pool), self.settings))
+            self.scorer.finish(0)
+            return "finish"
         cause = self._adapt()
         if cause == "finish":
             self.scorer.finish(self.done)
+            if self.scorer.check_skipped:
+                self._note("The safety check was skipped, so no model is recommended.")
         return cause
 
     def _begin(self) -> None:
@@ -117,7 +137,10 @@ class Worker:
             steps = steps_in_all(len(self.pool), self.settings)
             self.record(self.scorer.start_event(steps))
         if "evaluation" not in kinds:
-            self.record(self.scorer.evaluation(0))
+            event = self.scorer.evaluation(0)
+            if self.scorer.automatic:
+                event["criteria"] = self.scorer.criteria(self.scorer.zero["pool_features"])
+            self.record(event)
         if newest is None:
             self.folder.save_checkpoint(0, self.model.adapter())
         elif newest[2]:
@@ -126,6 +149,63 @@ class Worker:
                 f"The checkpoint of step {newest[2][0]} is damaged: continuing from step {newest[0]}."
             )
 
+    # The learning rate
+
+    def _choose_rate(self) -> None:
+        """Try some rates, as far as that was not done before, and keep the chosen one."""
+        scorer = self.scorer
+        known = [
+            Trial(e["lr"], e["trained"], e["criteria"])
+            for e in self.folder.events()
+            if e["kind"] == "trial"
+        ]
+        views, settings = (
+            scorer.views("pool"),
+            self.settings.changed(chunk=self.folder.state.get("chunk", self.settings.chunk)),
+        )
+        rates = ladder_rates(self.model, views, settings)
+
+        def tell(done: int, total: int) -> None:
+            self.phase("choosing", done, total)
+            if self.control.stop.is_set():
+                raise _Stopped
+
+        while True:
+            try:
+                for trial in search(
+                    self.model,
+                    views,
+                    scorer.zero["pool_cosines"],
+                    self.confidence,
+                    settings,
+                    scorer.pool_evidence,
+                    rates,
+                    scorer.zero["pool_features"],
+                    known,
+                    tell,
+                ):
+                    known.append(trial)
+                    event = {"lr": trial.lr, "trained": trial.step, "criteria": trial.criteria}
+                    self.record({"kind": "trial", "step": 0, **event})
+                break
+            except _Stopped:
+                self.model.reset()
+                return
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+            settings = self._halve_chunk(settings)
+        rate = chosen_rate(known)
+        if rate is None:
+            raise UserError(
+                "Training diverges at every learning rate that was tried; keep the zero-shot model, or "
+                "give a rate of your own below "
+                f"{min(rates, default=0):g}."
+            )
+        self.folder.update(lr=rate)
+        self.settings = self.folder.settings
+        self._note(f"Learning rate {rate:g}, chosen on the images without labels.")
+
     # The loop
 
     def _adapt(self) -> str:
@@ -133,7 +213,7 @@ class Worker:
         self._restore_checkpoint()
         state = self.folder.update(steps=steps_in_all(len(self.pool), self.settings))
         settings = self.settings.changed(
-            lr=self.settings.lr * state.get("lr_factor", 1.0),
+            lr=self.settings.rate * state.get("lr_factor", 1.0),
             chunk=state.get("chunk", self.settings.chunk),
         )
         tries = 0
@@ -173,8 +253,8 @@ class Worker:
                 f"The run diverged: {problem}, {NON_FINITE_TRIES} times; lower the learning rate "
                 f"(now {settings.lr:g}) and start a new run."
             )
-        settings = settings.changed(lr=settings.lr / 2)
-        self.folder.update(lr_factor=settings.lr / self.settings.lr)
+        settings = settings.changed(lr=settings.rate / 2)
+        self.folder.update(lr_factor=settings.rate / self.settings.rate)
         self._restore_checkpoint()
         self._note(
             f"{problem}; returned to step {self.done} and halved the learning rate to {settings.lr:g}."
@@ -207,6 +287,7 @@ class Worker:
         if self.control.pause.is_set() and self.done < steps:
             return "halt"
         views = self.scorer.views("pool")
+        candidates = candidate_steps(n, settings) if self.scorer.automatic else ()
         self.phase("adapting", self.done, steps)
         began = time.perf_counter()
         start = self.scorer.zero["pool_features"]
@@ -221,7 +302,11 @@ class Worker:
             if leaving or measured:
                 self._check_finite()
             if measured:
-                self.record(self.scorer.evaluation(step.step, last=step.step == steps))
+                last = step.step == steps
+                event = self.scorer.evaluation(step.step, last=last)
+                if step.step in candidates:
+                    event["criteria"] = self.scorer.criteria()
+                self.record(event)
             if leaving or measured:
                 self.folder.save_checkpoint(step.step, self.model.adapter())
                 self.folder.update(step=step.step)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +10,8 @@ from ueo_core.evaluation import guard_rule
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.evaluation.thresholds import ashman_d
 from ueo_core.models.adapted_clip import AdaptedCLIP
-from ueo_core.training.loop import CROPS, image_features
+from ueo_core.training.loop import image_features
+from ueo_core.training.pool_evidence import PoolEvidence
 
 
 @torch.no_grad()
@@ -22,42 +22,38 @@ def safety_check(
     last: Tensor,
     seed: int,
     batch: int,
-    on_pass: Callable[[int, int], object] = lambda done, total: None,
+    on_batch: Callable[[int, int], object] = lambda done, total: None,
 ) -> guard_rule.Choice:
     """Recommend zero-shot, the last epoch or a blend, from crops of some of the pool's images.
 
     model: at its last epoch, and left there; views: of the pool; zero_shot, last: (N, C) cosines
-    of the pool under both; batch: images encoded at once; on_pass(done, total) is called after
-    every pass over the images. No labels are used.
+    of the pool under both; batch: images encoded at once; on_batch(done, total) is called
+    after every batch of crops, and total grows with every blend that is tried. No labels are used.
     """
-    chosen = np.sort(
-        np.random.default_rng([seed, CROPS]).permutation(len(views))[: guard_rule.IMAGES]
-    )
-    end, known, passes = model.adapter_copy(), {0.0: zero_shot, 1.0: last}, 0
     draws = guard_rule.draws_of("quick" if model.tail else "full")
+    pool = PoolEvidence(model, views, seed, batch, guard_rule.IMAGES, guard_rule.IMAGES, draws)
+    end, known = model.adapter_copy(), {0.0: zero_shot, 1.0: last}
+    done, total = 0, 0
+
+    def encoded(crops: int) -> None:
+        nonlocal done
+        done += crops
+        on_batch(done, total)
 
     def evidence(share: float) -> guard_rule.Evidence:
-        nonlocal passes
+        nonlocal total
+        # Zero-shot and the last epoch are always measured; after them, one blend at a time.
+        each = draws * len(pool.chosen)
+        total = max(total, 2 * each, done + each)
         model.load_between(share, end)
         text = model.encode_text().cpu()
         if share in known:
-            cosines = known[share][chosen]
+            cosines = known[share][pool.chosen]
         else:
-            cosines = model.cosines(image_features(model, views, batch, indices=chosen), text)
-        predictions = []
-        for draw in range(draws):
-            features = []
-            for i in range(0, len(chosen), batch):
-                # The key depends on the position, so that every model gets the same crops.
-                crops = views.crops(chosen[i : i + batch], (seed, CROPS, draw, i))
-                features.append(model.encode_image(crops).cpu())
-            predictions.append(model.cosines(torch.cat(features), text).argmax(1).numpy())
-            passes += 1
-            on_pass(passes, draws * (1 + len(guard_rule.SHARES)))
+            cosines = model.cosines(image_features(model, views, batch, indices=pool.chosen), text)
+        again = pool.crops(text, encoded).argmax(2)
         return guard_rule.Evidence(
-            guard_rule.consistency(
-                cosines.argmax(1).numpy(), np.stack(predictions), len(model.classes)
-            ),
+            guard_rule.consistency(cosines.argmax(1).numpy(), again, len(model.classes)),
             guard_rule.spread((cosines * model.logit_scale).softmax(1).numpy()),
             ashman_d(SCORES[DEFAULT_SCORE].compute(cosines.numpy(), 1.0)),
         )

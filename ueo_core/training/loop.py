@@ -170,7 +170,7 @@ def adapt(
     confidence = confidence.to(model.device)
     objective = build(settings, None if start is None else start.to(model.device))
     parameters = model.select(settings.trained)
-    optimizer = torch.optim.SGD(parameters, lr=settings.lr)
+    optimizer = torch.optim.SGD(parameters, lr=settings.rate)
     sizes = split_epoch(n, settings.batch_size)
     steps = steps_in_all(n, settings)
     drawn: tuple[np.ndarray, Tensor] | None = None

@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import stat
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,7 +21,15 @@ TEMPORARY = ".part"
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write beside `path` and rename into place: readers see the old file or the new one."""
+    """Write beside `path` and rename into place: readers see the old file or the new one.
+
+    A link stays, and the file that it names is written; a pipe or a device is written to.
+    """
+    if _is_stream(path):
+        with open(path, "wb") as file:
+            write(file)
+        return
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     beside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{TEMPORARY}")
     try:
         try:
@@ -39,6 +48,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether `path` is a pipe, a device or an open file of a process, which no file may replace."""
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        return False
+    open_file = os.path.abspath(path).startswith(("/dev/", "/proc/"))
+    return not stat.S_ISDIR(kind) and (open_file or not stat.S_ISREG(kind))
 
 
 def sync_folder(folder: Path) -> None:

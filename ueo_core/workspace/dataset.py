@@ -18,7 +18,7 @@ from pathlib import Path
 from ueo_core.data.class_names import check_class_names
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import SetInfo
-from ueo_core.data.labels import as_classes, folder_labels
+from ueo_core.data.labels import as_classes, folder_labels, map_folders
 from ueo_core.data.safe_names import printable
 from ueo_core.data.store import Store
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN, problem
@@ -48,6 +48,8 @@ class Dataset:
     # {"kind": "sample"|"upload"|"path", …}; "unfinished": the intake was stopped before its end
     origin: dict = field(default_factory=dict)
     created: float = 0.0  # seconds since the epoch
+    synonyms: dict[str, list[str]] = field(default_factory=dict)  # further names by class
+    declined: tuple[str, ...] = ()  # label names whose suggested class was refused
 
     @property
     def ready(self) -> bool:
@@ -88,6 +90,24 @@ class Dataset:
             for part, raw in self.raw_labels().items()
         }
 
+    def similar_labels(self) -> dict[str, str]:
+        """Label names that almost match a class: {label: class}, answered or not.
+
+        They differ in case, number, or `_` for a space, and count as unknown unless confirmed.
+        """
+        names = {name for raw in self.raw_labels().values() for name in raw or () if name}
+        return map_folders(names, list(self.classes)).suggestions
+
+    def with_answer(self, similar: Iterable[str], confirmed: Iterable[str]) -> Dataset:
+        """Store which of the `similar` label names are their class; those left out are not."""
+        similar, confirmed = set(similar), set(confirmed)
+        accepted = set(self.accepted) - similar | confirmed
+        declined = set(self.declined) - similar | (similar - confirmed)
+        values = {"accepted": tuple(sorted(accepted)), "declined": tuple(sorted(declined))}
+        if (self.accepted, self.declined) == tuple(values.values()):
+            return self
+        return self.changed(**values)
+
     def holdout_overlap(self) -> int:
         """How many test images the run also adapts to: a score on them says little."""
         if not self.holdout:
@@ -100,6 +120,9 @@ class Dataset:
         """Write a new version, with some values replaced. UserError for names no run can take."""
         if values.get("classes"):
             values["classes"] = tuple(check_class_names(values["classes"]))
+        further = values.get("synonyms", self.synonyms)
+        named = values.get("classes", self.classes)
+        values["synonyms"] = {name: further[name] for name in named if further.get(name)}
         return _write(replace(self, **values))
 
     def with_labels(self, raw: Labels | None, source: str, part: str = "pool") -> Dataset:
@@ -113,7 +136,7 @@ class Dataset:
         self._keep_labels(part, raw)
         if part == "holdout":
             return self
-        return self.changed(labels_from="" if raw is None else source, accepted=())
+        return self.changed(labels_from="" if raw is None else source, accepted=(), declined=())
 
     def with_holdout(self, holdout: dict | None, raw: Labels | None = None) -> Dataset:
         """Declare a test set, which is only ever scored, with its labels; None removes it."""
@@ -185,7 +208,7 @@ def open_dataset(id: str) -> Dataset:
         raise UserError(
             f"Dataset “{printable(str(id), 40)}”: not known; choose one on the Data page."
         )
-    lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted")}
+    lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted", "declined")}
     known = {name: data[name] for name in Dataset.__dataclass_fields__ if name in data}
     return Dataset(**{**known, **lists})
 

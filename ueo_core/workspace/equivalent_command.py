@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ueo_core.config.settings import SETTINGS, Settings
+from ueo_core.data.class_list import write_class_names
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.workspace.dataset import Dataset, open_dataset
@@ -51,7 +52,8 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
     scoring = ["--holdout", "TEST"] if dataset.holdout else []
     if dataset.labels_from:
         scoring += ["--labels", "folders" if dataset.labels_from == "folders" else "LABELS.csv"]
-    return _adapt(source, ",".join(dataset.classes), settings, out, scoring)
+    classes = write_class_names(dataset.classes, dataset.synonyms, one_line=True)
+    return _adapt(source, classes, settings, out, scoring)
 
 
 def use_commands(adapter_file: AdapterFile) -> str:
@@ -83,7 +85,11 @@ def study_commands(study: "Study", out: str = "comparison") -> str:
         dataset = open_dataset(study.data)
         held = measured_part(dataset) == "holdout"
         on = ["protocol", "TEST" if held else dataset.origin.get("path", "FOLDER")]
-        on += [] if study.by_share else ["--classes", ",".join(dataset.classes)]
+        on += (
+            []
+            if study.by_share
+            else ["--classes", write_class_names(dataset.classes, one_line=True)]
+        )
         on += ["--backbone", study.backbone]
         on += ["--pretrained", study.pretrained] if study.pretrained else []
     end = ["--methods", ",".join(study.methods), "--seeds", str(study.seeds), *chosen, "--out", out]

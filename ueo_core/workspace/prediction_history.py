@@ -64,7 +64,7 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
 
 def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Predictions:
     """The predictions for one of `classified_sets`. UserError when images or predictions are gone."""
-    names = what.images().names
+    images = what.images()
     own = what.id in IMAGE_SETS
     folder = adapter_file.path.parent
     path = adapter_file.own_predictions if own else prediction_cache.path(folder, what.id)
@@ -75,11 +75,11 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
         raise UserError(
             f"Predictions for “{what.title}”: they cannot be read ({error}); classify the images again."
         ) from None
-    if cosines.shape != (len(names), len(adapter_file.classes)):
+    if cosines.shape != (len(images), len(adapter_file.classes)):
         raise UserError(
             f"Predictions for “{what.title}”: they do not belong to these images; classify them again."
         )
-    return Predictions(names, cosines, adapter_file.classes, adapter_file.logit_scale)
+    return Predictions.of_images(images, cosines, adapter_file.classes, adapter_file.logit_scale)
 
 
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:

@@ -51,5 +51,6 @@ def start_run(
         labels["holdout"],
         title=title or default_title(dataset, settings),
         request=request,
+        synonyms=dataset.synonyms,
     )
     return manager.submit(folder)

@@ -13,12 +13,15 @@ from ueo_core.config.settings import Settings
 from ueo_core.data.subset import Subset
 from ueo_core.data.transforms import Views
 from ueo_core.evaluation.guard_rule import IMAGES, draws_of, rate_hint
+from ueo_core.evaluation.selection import CANDIDATES, STRIDES, search_steps
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.runs.scoring import PROBE
+from ueo_core.training import pool_evidence
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
+from ueo_core.training.pool_evidence import DRAWS
 from ueo_core.utils.memory import reuse_freed_memory
 from ueo_core.workspace.dataset import Dataset
 
@@ -38,12 +41,15 @@ class Estimate:
 
     def rate_hint(self, dataset: Dataset, settings: Settings) -> str:
         """A sentence on a learning rate that looks too low or too high, else nothing."""
+        if settings.automatic:
+            return ""
         steps = steps_in_all(dataset.pool["n"], settings)
-        return rate_hint(self.change_per_rate * settings.lr, steps)
+        return rate_hint(self.change_per_rate * settings.rate, steps)
 
     def run_seconds(self, dataset: Dataset, settings: Settings) -> float:
         """A whole run, without loading the model: its steps and the scoring around them."""
         steps = steps_in_all(dataset.pool["n"], settings)
+        steps += search_steps(steps) if settings.automatic else 0
         return steps * self.step_seconds + forward_images(dataset, settings) * self.image_seconds
 
 
@@ -54,7 +60,14 @@ def forward_images(dataset: Dataset, settings: Settings) -> int:
     almost no time. Else the safety check measures zero-shot and the last epoch, and blends if needed.
     """
     pool, holdout = dataset.pool["n"], dataset.holdout["n"] if dataset.holdout else 0
-    guard = draws_of(settings.mode) * min(IMAGES, pool) if settings.guard else 0
+    guard = 0
+    if settings.automatic:
+        measured = min(pool_evidence.IMAGES, pool) + DRAWS * min(pool_evidence.CROPPED, pool)
+        # Zero-shot, the trials of all rates and of half of them, points of the run, two averages.
+        trials = len(STRIDES) + -(-len(STRIDES) // 2)
+        guard = measured * (3 + trials + min(CANDIDATES, settings.epochs)) // 2
+    elif settings.guard:
+        guard = draws_of(settings.mode) * min(IMAGES, pool)
     if settings.mode == "quick":
         return pool + holdout + guard
     return 2 * guard + 2 * (pool + holdout) + min(PROBE, holdout or pool) * (settings.epochs - 1)
@@ -77,7 +90,18 @@ def estimate_time(
 def _probe(
     dataset: Dataset, settings: Settings, backbone: Backbone, check: Callable[[], None]
 ) -> Estimate:
-    model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt)
+    def adapted(mode: str) -> AdaptedCLIP:
+        return AdaptedCLIP(
+            backbone,
+            list(dataset.classes),
+            settings.prompt,
+            mode,
+            settings.templates,
+            dataset.synonyms,
+        )
+
+    model = adapted("full")
+    model.texts.check_distinct(backbone)
     pool = dataset.images("pool", backbone.store_side)
     first = Subset(pool, range(min(PROBE_IMAGES, len(pool))))
     few = Views(first, backbone, settings.crop_scale, settings.flip)
@@ -88,7 +112,7 @@ def _probe(
     check()
     views: Views | CachedActivations
     if settings.mode == "quick":
-        model = AdaptedCLIP(backbone, list(dataset.classes), settings.prompt, settings.mode)
+        model = adapted(settings.mode)
         batch = Subset(pool, range(min(settings.batch_size, len(pool))))
         views = CachedActivations(Views(batch, backbone), model, settings.precision)
     else:
@@ -97,7 +121,9 @@ def _probe(
     confidence = torch.ones(len(views))
     start = features[torch.arange(len(views)) % len(few)]
     times, rates = [], 0.0
-    probe = adapt(model, views, confidence, settings, start=start)
+    # Any rate does: the parameters are discarded.
+    timed = settings.changed(lr=Settings.lr) if settings.automatic else settings
+    probe = adapt(model, views, confidence, timed, start=start)
     for step in itertools.islice(probe, 1 + PROBE_STEPS):
         times.append(step.seconds)
         rates += step.lr

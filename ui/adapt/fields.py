@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from ueo_core.config.setting_fields import Setting
-from ueo_core.config.settings import SETTINGS
+from ueo_core.config.settings import SETTINGS, Settings
 from ui.common.learn_link import why
 
 # Every setting but backbone, weights and method, which have widgets of their own.
@@ -43,6 +43,8 @@ def _widget(field: str, about: Setting) -> Any:
         )
     if about.low is None:
         return st.text_input(about.title, **common)
+    if about.word is not None:
+        return _word_or_number(field, about, common)
     low, high, step = (about.kind(v) for v in (about.low, about.high, about.step))
     if about.slider:
         return st.slider(about.title, low, high, step=step, **common)
@@ -51,3 +53,30 @@ def _widget(field: str, about: Setting) -> Any:
     return st.number_input(
         about.title, min_value=low, max_value=high, step=step, format=about.format, **common
     )
+
+
+def _word_or_number(field: str, about: Setting, common: dict[str, Any]) -> Any:
+    """A number, and a switch that puts the setting's word in its place."""
+    automatic = st.toggle(about.word_title, key=f"{key(field)}.{about.word}")
+    assert about.step is not None, "a number has one"
+    number = st.number_input(
+        about.title,
+        min_value=about.kind(about.low),
+        max_value=about.kind(about.high),
+        step=about.kind(about.step),
+        format=about.format,
+        disabled=automatic,
+        **common,
+    )
+    return about.word if automatic else number
+
+
+def fill(chosen: Settings) -> None:
+    """Put these settings into the widgets."""
+    usual = Settings.for_backbone(chosen.backbone)
+    for field, about in FIELDS.items():
+        value = getattr(chosen, field)
+        if about.word is not None:
+            st.session_state[f"{key(field)}.{about.word}"] = value == about.word
+            value = getattr(usual, field) if value == about.word else value
+        st.session_state[key(field)] = value

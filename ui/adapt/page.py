@@ -138,7 +138,7 @@ def _open_clip_models() -> dict[str, dict[str, bool]]:
 
 
 def _backbone_changed() -> None:
-    _fill(
+    fields.fill(
         presets.preset(st.session_state.get("adapt.preset") or DEFAULT_PRESET, _chosen_backbone())
     )
 
@@ -201,13 +201,8 @@ def _restore(backbone: str) -> None:
     st.session_state["adapt.method"] = kept.get("method", "ueo")
     base = presets.preset(st.session_state["adapt.preset"], backbone)
     same = kept.get("backbone") == backbone
-    _fill(base.changed(**{f: kept[f] for f in fields.FIELDS}) if same else base)
+    fields.fill(base.changed(**{f: kept[f] for f in fields.FIELDS}) if same else base)
 
 
 def _preset_changed() -> None:
-    _fill(presets.preset(st.session_state["adapt.preset"], _chosen_backbone()))
-
-
-def _fill(chosen: Settings) -> None:
-    for field in fields.FIELDS:
-        st.session_state[fields.key(field)] = getattr(chosen, field)
+    fields.fill(presets.preset(st.session_state["adapt.preset"], _chosen_backbone()))

@@ -14,7 +14,7 @@ from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ueo_core.workspace.equivalent_command import command_line
 from ueo_core.workspace.start_run import default_title, start_run
-from ui.common import shell
+from ui.common import label_match, shell
 from ui.common.job_progress import poll
 
 # The settings that the time of a step depends on. Epochs multiply it; rates and seeds do not matter.
@@ -37,7 +37,9 @@ def draw(dataset: Dataset, settings: Settings) -> None:
         st.session_state["adapt.request"] = uuid.uuid4().hex
         shell.go_to_run(run)
     st.divider()
-    _button(dataset, settings)
+    similar = dataset.similar_labels()
+    confirmed = label_match.ask(dataset, similar, f"adapt.labels.{dataset.id}") if similar else []
+    _button(dataset, settings, similar, confirmed)
     if problem := st.session_state.pop("adapt.problem", None):
         shell.problem(problem)
     _estimate(dataset, settings)
@@ -49,7 +51,8 @@ def draw(dataset: Dataset, settings: Settings) -> None:
             )
 
 
-def _button(dataset: Dataset, settings: Settings) -> None:
+def _button(dataset: Dataset, settings: Settings, similar: dict, confirmed: list[str]) -> None:
+    """similar, confirmed: label names that almost match a class, and those that are to be it."""
     ahead = sum(n.under_way for n in notices(shell.manager()))
     request = st.session_state.setdefault("adapt.request", uuid.uuid4().hex)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -66,14 +69,21 @@ def _button(dataset: Dataset, settings: Settings) -> None:
             icon=":material/playlist_add:" if ahead else ":material/play_arrow:",
             key="adapt.start",
             on_click=_start,
-            args=(dataset.id, settings, request, title.strip() or None),
+            args=(dataset.id, settings, request, title.strip() or None, similar, confirmed),
         )
 
 
-def _start(id: str, settings: Settings, request: str, title: str | None) -> None:
+def _start(
+    id: str,
+    settings: Settings,
+    request: str,
+    title: str | None,
+    similar: dict[str, str],
+    confirmed: list[str],
+) -> None:
     """A callback, so that a second click of the same button finds the run of the first."""
     try:
-        dataset = open_dataset(id)
+        dataset = open_dataset(id).with_answer(similar, confirmed)
         run = start_run(shell.manager(), dataset, settings, request, title)
     except UserError as error:
         st.session_state["adapt.problem"] = str(error)
@@ -85,7 +95,9 @@ def _estimate(dataset: Dataset, settings: Settings) -> None:
     from ueo_core.workspace.time_estimate import estimate_time
 
     values = {name: getattr(settings, name) for name in _STEP_SETTINGS}
-    text = json.dumps([dataset.pool["set"], dataset.classes, values], sort_keys=True)
+    text = json.dumps(
+        [dataset.pool["set"], dataset.classes, dataset.synonyms, values], sort_keys=True
+    )
     key = f"estimate-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     busy = shell.manager().active() is not None
 

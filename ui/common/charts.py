@@ -88,20 +88,52 @@ def line(name: str, points: Sequence, color: str, **options) -> dict:
     return series | options
 
 
+def named_at_the_end(options: dict, size: int) -> dict:
+    """The chart with the name of every curve at its end instead of a legend."""
+    longest = max((len(s["name"]) for s in options["series"]), default=0)
+    options["grid"] = options["grid"] | {"right": round(0.58 * size * longest) + 14}
+    options["grid"]["top"] = round(2.2 * size)
+    options["legend"] = {"show": False}
+    drawn = [s for s in options["series"] if s["data"]]
+    for series, shift in zip(drawn, _shifts(drawn, options["yAxis"], 1.2 * size), strict=True):
+        color = series["itemStyle"]["color"]
+        label = {"show": True, "formatter": "{a}", "color": color, "fontSize": size}
+        series["endLabel"] = label | {"distance": 6, "offset": [0, shift]}
+    return options
+
+
+def _shifts(series: list[dict], axis: dict, gap: float, height: int = 200) -> list[float]:
+    """How far down each end label is moved, so that they are `gap` pixels apart.
+
+    height: of a small plot, pixels.
+    """
+    if not series:
+        return []
+    values = [y for s in series for _, y in s["data"]]
+    low, high = axis.get("min", min(values)), axis.get("max", max(values))
+    ends = np.array([s["data"][-1][1] for s in series])
+    at = (high - ends) / max(high - low, 1e-9) * height  # from the top
+    order, moved = np.argsort(at, kind="stable"), at.copy()
+    for above, i in zip(order, order[1:], strict=False):
+        moved[i] = max(moved[i], moved[above] + gap)
+    return [round(float(d), 1) for d in moved - at]
+
+
 def loss_chart(series: Sequence[dict], steps: int, size: int = 13, first: int = 0) -> dict:
     """The loss and its two terms, in nats, by step from `first` to `steps`."""
     of = lambda key: [(p["step"], p[key]) for p in series]  # noqa: E731
-    return frame(
+    options = frame(
         size,
         animation=False,  # a tick adds few points: animation costs more than it shows
         xAxis=axis("step", size, min=first, max=max(first + 1, steps), minInterval=1),
         yAxis=axis("nats", size, vertical=True, scale=True),
         series=[
             line("loss", of("loss"), AFTER, width=3),
-            line("entropy Σ w̃ H(p)", of("entropy"), UNKNOWN, dash="dashed"),
-            line("marginal H(p̄)", of("marginal"), GREEN, dash="dotted", width=3),
+            line("entropy", of("entropy"), UNKNOWN, dash="dashed"),
+            line("marginal", of("marginal"), GREEN, dash="dotted", width=3),
         ],
     )
+    return named_at_the_end(options, size)
 
 
 def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13, first: int = 0) -> dict:
@@ -110,8 +142,9 @@ def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13, first:
     low = max(0, 10 * int(np.floor(min(values) / 10 - 0.1)))
     high = min(100, 10 * int(np.ceil(max(values) / 10 + 0.1)))
     looks = ((AFTER, "solid", "circle"), (UNKNOWN, "dashed", "triangle"), (GREEN, "dotted", "rect"))
-    return frame(
+    options = frame(
         size,
+        animation=False,
         xAxis=axis("step", size, min=first, max=max(first + 1, steps), minInterval=1),
         yAxis=axis("percent", size, vertical=True, min=low, max=high),
         series=[
@@ -120,10 +153,11 @@ def percent_chart(found: dict[str, Sequence], steps: int, size: int = 13, first:
         ],
         tooltip={"trigger": "axis", "confine": True, "valueFormatter": "%.1f %%"},
     )
+    return named_at_the_end(options, size)
 
 
 def bar_chart(
-    edges: Sequence[float], counts: dict[str, Sequence[int]], name: str, digits: int, size: int = 13
+    edges: Sequence[float], counts: dict[str, Sequence[int]], name: str, size: int = 13
 ) -> dict:
     """Stacked histogram."""
     edges = np.asarray(edges, float)
@@ -137,7 +171,9 @@ def bar_chart(
                 "name": group,
                 "stack": "all",
                 "barWidth": "92%",
-                "data": [int(v) for v in values],
+                "data": [
+                    [round(float(c), 9), int(v)] for c, v in zip(centers, values, strict=True)
+                ],
                 "itemStyle": {"color": UNKNOWN, "decal": STRIPES}
                 if hatched
                 else {"color": KNOWN if len(counts) > 1 else AFTER},
@@ -145,16 +181,15 @@ def bar_chart(
         )
     options = frame(
         size,
-        xAxis={
-            "type": "category",
-            "data": [f"{c:.{digits}f}" for c in centers],
-            "name": name,
-            "nameLocation": "middle",
-            "nameGap": 26,
-            "nameTextStyle": {"fontSize": size},
-            "axisLabel": {"fontSize": size, "hideOverlap": True},
-            "axisTick": {"alignWithLabel": True},
-        },
+        # The range is the data's; only the round values inside it are named.
+        xAxis=axis(
+            name,
+            size,
+            min=float(edges[0]),
+            max=float(edges[-1]),
+            splitLine={"show": False},
+            axisLabel={"showMinLabel": False, "showMaxLabel": False},
+        ),
         yAxis=axis("images", size, vertical=True, minInterval=1),
         series=series,
     )
@@ -164,12 +199,15 @@ def bar_chart(
 
 
 def hill_chart(found, size: int = 13) -> dict:
-    """Densities of the score: now filled, step 0 dashed; the symbol at the peak repeats the color.
+    """Densities of the score: now filled, step 0 dashed; each is named above its peak.
+
+    The symbol at the peak repeats the color of the curves of now.
 
     found: Densities or None; its groups are "known", "unknown", "step 0 · known" and the like.
     """
     x, density = ([0, 1], {}) if found is None else (found.x, found.density)
     series = []
+    names = peak_labels(x, density, size) if density else {}
     for group, values in density.items():
         when, divided, who = group.rpartition(" · ")
         now = when == "now" or not divided
@@ -178,11 +216,26 @@ def hill_chart(found, size: int = 13) -> dict:
         peak = int(np.argmax(values))
         top = {
             "symbol": "triangle" if unknown else "circle",
-            "symbolSize": 11,
             "animation": False,
             "silent": True,
             "label": {"show": False},
-            "data": [{"coord": [round(float(x[peak]), 6), round(float(values[peak]), 6)]}],
+            "data": [
+                {
+                    "coord": [round(float(x[peak]), 6), round(float(values[peak]), 6)],
+                    "symbolSize": 11 if now else 5,
+                },
+                {
+                    "coord": names[group],
+                    "symbolSize": 0,
+                    "label": {
+                        "show": True,
+                        "formatter": group,
+                        "color": color,
+                        "fontSize": size,
+                        "fontWeight": "bold" if now else "normal",
+                    },
+                },
+            ],
         }
         series.append(
             line(
@@ -193,7 +246,7 @@ def hill_chart(found, size: int = 13) -> dict:
                 width=3 if now else 2,
                 area=0.22 if now else 0,
                 showSymbol=False,
-                **({"markPoint": top} if now else {}),
+                markPoint=top,
             )
         )
     spec = frame(
@@ -210,15 +263,43 @@ def hill_chart(found, size: int = 13) -> dict:
             size,
             vertical=True,
             min=0,
+            max=max((y for _, y in names.values()), default=1.0) * 1.06,
             axisLabel={"show": False},
             splitLine={"show": False},
         ),
         series=series,
+        legend={"show": False},
         tooltip={"show": False},
     )
-    if len(series) > 2:
-        spec["grid"]["top"] = round(5.2 * size)  # the legend needs two rows
+    spec["grid"]["top"] = round(2.2 * size)
     return spec
+
+
+def peak_labels(x, density: dict, size: int, width: int = 300, height: int = 210) -> dict:
+    """Places for the names of curves above their peaks, so that no name covers another.
+
+    density: values on `x` by name. width, height: of a small plot, pixels. → name: [x, y], of the
+    middle of its text; higher names keep clear of the lower ones.
+    """
+    low, high = float(x[0]), float(x[-1])
+    top = max(float(np.max(v)) for v in density.values()) * 1.25 or 1.0
+    placed: list[tuple[float, float, float]] = []  # middle and half of the width, pixels
+    found = {}
+    peaks = {g: int(np.argmax(v)) for g, v in density.items()}
+    for group in sorted(density, key=lambda g: float(density[g][peaks[g]])):
+        half = 0.29 * size * len(group)
+        at = (float(x[peaks[group]]) - low) / (high - low) * width
+        at = min(max(at, half), width - half)
+        y = float(density[group][peaks[group]]) / top * height + 1.2 * size
+        for other, level, reach in sorted(placed, key=lambda p: p[1]):
+            if abs(at - other) < half + reach and abs(y - level) < 1.25 * size:
+                y = level + 1.25 * size
+        placed.append((at, y, half))
+        found[group] = [
+            round(low + at / width * (high - low), 6),
+            round(y / height * top, 6),
+        ]
+    return found
 
 
 def change_chart(

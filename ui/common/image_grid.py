@@ -11,6 +11,9 @@ from ui.common.shell import ROOT
 from ui.common.text import escaped
 
 PER_PAGE = 48
+SIZES = (100, 320, 180)  # width of a card: least, largest, first; pixels
+SHARP = 190  # width up to which the store's small thumbnails are sharp enough
+_SIZE = "ueo.thumb-size"  # the width chosen; the state of a slider is lost when its page is left
 
 _STYLE = """<style>
 .ueo-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 10px; }
@@ -60,6 +63,27 @@ def page_indices(count: int, key: str) -> range:
     return range((page - 1) * PER_PAGE, min(count, page * PER_PAGE))
 
 
+def thumb_size() -> int:
+    """The width of a card that was chosen last, pixels."""
+    return st.session_state.get(_SIZE, SIZES[2])
+
+
+def size_slider(key: str) -> int:
+    """A slider for the size of the images, the same on all pages. → pixels"""
+    low, high, _ = SIZES
+    return st.slider(
+        "Size of the images",
+        low,
+        high,
+        thumb_size(),
+        20,
+        key=key,
+        width=190,
+        format="%d px",
+        on_change=lambda: st.session_state.update({_SIZE: st.session_state[key]}),
+    )
+
+
 def selectable_grid(
     images: Sequence[int],
     card: Callable[[int], str],
@@ -80,7 +104,7 @@ def selectable_grid(
     _SELECTABLE(
         key=f"{key}.grid",
         data={
-            "html": thumbs.strip([card(i) for i in shown]),
+            "html": thumbs.strip([card(i) for i in shown], thumb_size()),
             "images": shown,
             "selected": selected,
         },

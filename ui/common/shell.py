@@ -48,7 +48,11 @@ SIDEBAR = 230  # pixels
 _NEW_MODULES = 200  # more than this since the last freeze: something large was imported
 
 _STYLE = """<style>
-[data-testid="stMainBlockContainer"] { max-width: 1560px; }
+[data-testid="stMainBlockContainer"] { max-width: 1560px; padding-top: 3.1rem; }
+[data-testid="stHeader"] { height: 2.9rem; min-height: 2.9rem; }
+.st-key-ueo-heading { max-width: calc(100% - 2.5rem); } /* the menu is at the right */
+.st-key-ueo-heading h2 { padding: 0; font-size: 1.7rem; }
+.st-key-ueo-heading [data-testid="stCaptionContainer"] { padding-bottom: 0.25rem; }
 @media (max-width: 1400px) {
   [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; }
 }

@@ -74,6 +74,7 @@ def threshold_chart(
             "low": low,
             "step": step,
             "at": now,
+            "below_now": int((together < now).sum()),  # `now` may lie between two positions
             "below": counts_below(together, low + step * np.arange(STEPS + 2)),
             "n": len(together),
             "alt": f"Threshold of {name}",

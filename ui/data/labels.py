@@ -6,7 +6,8 @@ from ueo_core.data.labels import csv_labels, folder_labels, map_folders
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ueo_core.workspace.upload import spool
-from ui.common import shell
+from ui.common import label_match, shell
+from ui.common.text import markdown
 from ui.data import intake, report, sources
 
 _NONE, _FOLDERS, _CSV = "none", "folders", "csv"
@@ -69,9 +70,15 @@ def _csv(dataset: Dataset, part: str) -> None:
     )
     if given and st.button("Use these labels", type="primary", key=f"data.use.{part}"):
         with spool([(given.name, given)]) as spooled:
-            raw = csv_labels(dataset.images(part), spooled.files[0][1])
-        dataset.with_labels(raw, _CSV, part)
+            table = csv_labels(dataset.images(part), spooled.files[0][1])
+        dataset.with_labels(table.labels, _CSV, part)
+        st.session_state[_table(dataset, part)] = table
         st.rerun()
+
+
+def _table(dataset: Dataset, part: str) -> str:
+    """Where this session has the table that a part's labels were taken from."""
+    return f"data.table.{part}.{dataset.id}"
 
 
 def test_set(dataset: Dataset) -> None:
@@ -124,25 +131,19 @@ def _declared(dataset: Dataset) -> None:
 
 
 def _mapping(dataset: Dataset, part: str) -> None:
-    """Which label name counts as which class; look-alikes only once accepted."""
+    """Which label name counts as which class; for look-alikes, the answer is preselected."""
     raw = dataset.raw_labels()[part]
     if not raw:
         return
+    table = st.session_state.get(_table(dataset, part))
+    if table and table.labels == raw:  # they may have been changed since
+        (st.success if table.complete else st.warning)(markdown(table.sentence))
     counts = {name: raw.count(name) for name in {n for n in raw if n}}
     mapped = map_folders(counts, list(dataset.classes))
     if mapped.suggestions:
-        before = {name for name in dataset.accepted if name in mapped.suggestions}
-        accepted = st.multiselect(
-            "These names look like one of your classes. Treat them as that class?",
-            sorted(mapped.suggestions),
-            default=sorted(before),
-            format_func=lambda name: f"{name} → {mapped.suggestions[name]}",
-            key=f"data.accept.{part}.{dataset.id}",
-            placeholder="Choose those that are right",
-        )
-        if set(accepted) != before:
-            kept = set(dataset.accepted) - before | set(accepted)
-            dataset.changed(accepted=tuple(sorted(kept)))
+        key = f"data.accept.{part}.{dataset.id}"
+        confirmed = label_match.ask(dataset, mapped.suggestions, key)
+        if dataset.with_answer(mapped.suggestions, confirmed) is not dataset:
             st.rerun()
     resolved = mapped.resolve(dataset.accepted)
     open_ones = {n: like for n, like in mapped.suggestions.items() if not resolved[n]}

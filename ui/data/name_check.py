@@ -56,6 +56,7 @@ def _check(job: Job, dataset: Dataset, backbone: tuple[str, str]):
     from ueo_core.analysis.name_check import check_names_on
     from ueo_core.config.settings import Settings
     from ueo_core.models import backbones
+    from ueo_core.models.adapted_clip import AdaptedCLIP
 
     settings = Settings.for_backbone(backbone[0])
     words = word_list()
@@ -68,7 +69,8 @@ def _check(job: Job, dataset: Dataset, backbone: tuple[str, str]):
         job.check()
 
     images = dataset.images("pool", loaded.store_side)
-    return check_names_on(images, loaded, dataset.classes, settings.prompt, words, progress)
+    model = AdaptedCLIP(loaded, list(dataset.classes), settings.prompt, synonyms=dataset.synonyms)
+    return check_names_on(images, model, words, progress)
 
 
 def _tag(backbone: tuple[str, str]) -> str | None:

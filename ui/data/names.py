@@ -2,25 +2,28 @@
 
 import streamlit as st
 
-from ueo_core.data.class_names import parse_class_names
+from ueo_core.data.class_list import parse_class_names, write_class_names
+from ueo_core.data.class_names import ClassNames
 from ueo_core.data.labels import folder_labels
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ui.common import shell
 from ui.common.learn_link import why
+from ui.common.text import markdown
 from ui.data import name_check
 
 
 def names(dataset: Dataset) -> None:
     """Edit the class names, or take them from the subfolders or a file."""
     st.markdown(
-        "The classes you care about, **one per line or separated by commas**. The adaptation "
+        "The classes you care about, **one per line or separated by commas**; `dog: puppy, hound` "
+        "gives a class further names, on a line of its own. The adaptation "
         "gets no other text. An image of anything else should be predicted as unknown."
     )
     why("unknown", "What are unknown images?")
     key = f"data.names.{dataset.id}"
     if key not in st.session_state:
-        st.session_state[key] = "\n".join(dataset.classes)
+        st.session_state[key] = write_class_names(dataset.classes, dataset.synonyms)
     with st.container(horizontal=True):
         folders = sorted({name for name in folder_labels(dataset.images()) if name})
         if len(folders) > 1:
@@ -28,7 +31,7 @@ def names(dataset: Dataset) -> None:
                 f"Use the names of the {len(folders)} subfolders",
                 icon=":material/folder:",
                 on_click=_fill,
-                args=(key, [f.replace(",", " ") for f in folders]),
+                args=(key, ClassNames(folders)),
                 help="Then remove the folders that are none of your classes.",
             )
         with st.popover("From a text file", icon=":material/upload_file:"):
@@ -37,22 +40,27 @@ def names(dataset: Dataset) -> None:
                 st.button("Use these names", on_click=_fill_from_file, args=(key, given.getvalue()))
     if problem := st.session_state.pop(f"{key}.problem", None):
         shell.problem(problem)
+    for remark in st.session_state.get(f"{key}.remarks", ()):
+        st.info(markdown(remark))
     with st.form(f"{key}.form", border=False):
         text = st.text_area("Class names", key=key, height=220, placeholder="key\nfish\nstar")
         saved = st.form_submit_button("Save class names", type="primary", icon=":material/check:")
     if saved:
         try:
-            dataset.changed(classes=parse_class_names(text))
+            given = parse_class_names(text)
+            dataset.changed(classes=given.names, synonyms=given.synonyms)
         except UserError as error:
             shell.problem(error)
         else:
+            st.session_state[f"{key}.remarks"] = given.remarks
             st.toast(f"{len(open_dataset(dataset.id).classes)} class names saved.")
             st.rerun()
     name_check.check_the_names(dataset)
 
 
-def _fill(key: str, found: list[str]) -> None:
-    st.session_state[key] = "\n".join(found)
+def _fill(key: str, found: ClassNames) -> None:
+    st.session_state[key] = write_class_names(found.names, found.synonyms)
+    st.session_state[f"{key}.remarks"] = found.remarks
 
 
 def _fill_from_file(key: str, content: bytes) -> None:

@@ -13,16 +13,15 @@ def slider(run: str) -> int:
     steps = checkpoint_steps(shell.manager().folder(run))
     if len(steps) == 1:  # stopped before the first step
         return steps[0]
-    names = {0: "0: zero-shot", steps[-1]: f"{steps[-1]}: final"}
+    names = {0: "after: step 0, zero-shot", steps[-1]: f"after: step {steps[-1]}, final"}
     return st.select_slider(
         "Model shown as “after”, by step",
         steps,
         value=steps[-1],
         key=f"inspect.{run}.step",
-        format_func=lambda s: names.get(s, str(s)),
-        width=340,
-        help="“Before” is always the zero-shot model. The result of a run is its final model: choosing "
-        "the best checkpoint by these labels would overestimate it.",
+        format_func=lambda s: names.get(s, f"after: step {s}"),
+        width=230,
+        label_visibility="collapsed",
     )
 
 

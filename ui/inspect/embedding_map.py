@@ -144,7 +144,7 @@ def _about(kind: str, where: Map) -> None:
             "is initialized with the left one. Stars: the mean of the five images nearest to a class text."
         )
     st.caption(
-        f"{how} Drag to select images, click a point to see its image, double-click to clear."
+        f"{how} Stars that would overlap are moved apart; a line leads to their true place. Drag to select images, click a point to see its image, double-click to clear."
     )
 
 
@@ -177,7 +177,7 @@ def _selection(opened, part, score: str) -> None:
     images, chosen = state.brushed(opened, part), state.selected_image(opened, part)
     if chosen is not None:
         with st.container(border=True, key="inspect-chosen"):
-            image_card.show(opened, part, chosen)
+            image_card.show(opened, part, chosen, score)
     if not images:
         st.info(
             "Select points with the lasso to see their images here; click an image to see its point.",
@@ -199,7 +199,7 @@ def _selection(opened, part, score: str) -> None:
         part,
         images,
         "inspect.map",
-        part.scores(score),
+        score,
         on_select=lambda image: state.select_image(opened, part, image),
     )
 

@@ -16,7 +16,6 @@ from ueo_core.analysis.hand_labels import (
 )
 from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.evaluation.metrics import OOD
-from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
 from ui.common import shell
 from ui.common.text import markdown
@@ -198,34 +197,3 @@ def _give(folder, labels, image: int, label: int | None) -> None:
 def _undo_last(folder, labels) -> None:
     labels.undo()
     save_hand_labels(folder, labels)
-
-
-def table(found: Estimates, opened: Inspection, score: str) -> None:
-    """The estimates, before beside after, with their intervals."""
-    title = f"{SCORES[score].title} ({SCORES[score].temperature(opened.logit_scale)})"
-    rows = {
-        "Accuracy over known images": found.right,
-        f"ACC, mean over the {found.classes} classes that occurred": found.acc,
-        f"AUC of known against unknown by {title}": found.auc,
-    }
-    body = "".join(
-        f"<tr><th>{name}</th><td>{_cell(sides['before'])}</td><td>{_cell(sides['after'])}</td></tr>"
-        for name, sides in rows.items()
-        if sides
-    )
-    u = found.unknown
-    body += f"<tr><th>Unknown images</th><td colspan='2'>{_cell(u)} of the images</td></tr>"
-    st.html(
-        '<table class="ueo-table"><thead><tr><th>Estimated</th><th>Before</th><th>After</th></tr></thead>'
-        f"<tbody>{body}</tbody></table>"
-    )
-    unclear = f"; {found.unclear} marked “Cannot tell” are left out" if found.unclear else ""
-    st.caption(
-        f"From {found.n} labels, {found.n_known} of them known{unclear}. In parentheses: 95 % intervals "
-        "(Clopper and Pearson for shares, Newcombe for the AUC); every label is weighted by its stratum "
-        "of the score."
-    )
-
-
-def _cell(found) -> str:
-    return f"{found.value:.0f} % ({found.low:.0f} to {found.high:.0f})"

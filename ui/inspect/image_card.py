@@ -5,9 +5,11 @@ from functools import lru_cache
 
 import streamlit as st
 
+from ueo_core.analysis import histograms
 from ueo_core.analysis.image_selections import best_predictions, truth_sentence
 from ueo_core.analysis.preview import picture_jpeg
 from ueo_core.analysis.run_result import Inspection, SetResult
+from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.utils.errors import UserError
 from ui.common import thumbs
 from ui.common.text import escaped, markdown
@@ -55,20 +57,34 @@ def predictions(opened: Inspection, part: SetResult, index: int) -> None:
     )
 
 
-def show(opened: Inspection, part: SetResult, index: int) -> None:
-    """Image and predictions side by side."""
+def show(opened: Inspection, part: SetResult, index: int, score: str) -> None:
+    """Image and predictions side by side, and what is decided of the image."""
     st.markdown(f"**{markdown(thumbs.name(part.reference, index) or f'image {index}')}**")
     left, right = st.columns([1, 1], gap="medium")
     with left:
         picture(part.reference, index)
     with right:
         predictions(opened, part, index)
+        _decided(opened, part, index, score)
+
+
+def _decided(opened: Inspection, part: SetResult, index: int, score: str) -> None:
+    values, limits = part.scores(score), state.thresholds(opened, part, score)
+    value, limit = float(values["after"][index]), limits["after"]
+    digits = histograms.digits(*histograms.data_range(values["after"]))
+    name = opened.classes[part.prediction["after"][index]]
+    decided = f"**{markdown(name)}**" if value >= limit else "**unknown**"
+    sign = "at or above" if value >= limit else "below"
+    st.caption(
+        f"Decided: {decided}; its {SCORES[score].title} score {value:.{digits}f} is {sign} the threshold "
+        f"{limit:.{digits}f}."
+    )
 
 
 @st.dialog("Image", width="medium")
-def dialog(opened: Inspection, part: SetResult, index: int) -> None:
+def dialog(opened: Inspection, part: SetResult, index: int, score: str) -> None:
     """The image in a dialog, with a button that shows it on the map."""
-    show(opened, part, index)
+    show(opened, part, index, score)
     if st.button("Show on the map", icon=":material/scatter_plot:", key="inspect.to-map"):
         state.select_image(opened, part, index)
         st.session_state["inspect.go"] = state.MAP  # the tabs are drawn already

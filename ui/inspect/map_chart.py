@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ueo_core.analysis.label_layout import spread_marks
 from ui.common.text import escaped
 
 CLASS_LOOKS = (  # Okabe and Ito's and three more; vermilion is kept for the unknown
@@ -156,11 +157,31 @@ def _points(fig, side: str, points, members, texts, marked: dict, marker: dict, 
     )
 
 
+def _leads(fig, column: int, true, moved) -> None:
+    """Thin lines from the stars that were moved to their true places."""
+    gap = np.full(len(true), np.nan)
+    fig.add_trace(
+        go.Scatter(
+            x=np.stack([moved[:, 0], true[:, 0], gap], 1).ravel(),
+            y=np.stack([moved[:, 1], true[:, 1], gap], 1).ravel(),
+            mode="lines",
+            hoverinfo="skip",
+            name="place of a class text",
+            showlegend=False,
+            line={"color": "#999", "width": 1},
+        ),
+        1,
+        column,
+    )
+
+
 def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
     ink = marked["ink"]
     names = [escaped(c) for c in classes]
     for side, column in PANELS.items():
-        anchors = where.anchors[side]
+        names_shown = list(classes) if len(classes) <= NAMED else None
+        anchors = spread_marks(where.anchors[side], where.points[side], names_shown)
+        _leads(fig, column, where.anchors[side], anchors)
         fig.add_trace(
             go.Scatter(
                 x=anchors[:, 0],

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from ueo_core.analysis.live_metrics import layer_title
 from ueo_core.learn.link import Link
 from ui.common import charts
 from ui.learn import demo_cache, live, state
@@ -69,7 +70,8 @@ def trained(link: Link, write_text: Callable[[dict], None]) -> None:
 
 
 def _change_chart(change: dict[str, float], step: int, size: int) -> None:
-    names = list(change)
+    names = [layer_title(name) for name in change]
+    values = list(change.values())
     st.markdown(f"**Relative change of each layer at step {step}, %**")
     spec = charts.frame(
         size,
@@ -85,7 +87,7 @@ def _change_chart(change: dict[str, float], step: int, size: int) -> None:
             {
                 "type": "bar",
                 "name": "change",
-                "data": [round(100 * change[n], 3) for n in names],
+                "data": [round(100 * v, 3) for v in values],
                 "itemStyle": {"color": charts.AFTER},
             }
         ],
@@ -95,5 +97,5 @@ def _change_chart(change: dict[str, float], step: int, size: int) -> None:
         spec,
         key="learn.change",
         height=min(60 + round(1.5 * size * len(names)), 430),  # fits a projector with 768 lines
-        alt=f"Relative change of each trained layer; largest: {max(names, key=lambda n: change[n])}.",
+        alt=f"Relative change of each trained layer; largest: {layer_title(max(change, key=change.__getitem__))}.",
     )

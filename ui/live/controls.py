@@ -4,6 +4,7 @@ import streamlit as st
 
 from ueo_core.runs.snapshot import Snapshot
 from ueo_core.runs.viewers import ViewerRole
+from ueo_core.utils.durations import duration
 from ueo_core.utils.errors import UserError
 from ui.common.shell import manager, viewer
 from ui.common.text import markdown
@@ -29,6 +30,12 @@ BUTTONS = {  # action → label, icon, keyboard shortcut, help
         None,
         "Adds epochs with a cosine schedule of their own, from the run's peak learning rate to 0.",
     ),
+    "skip": (
+        "Skip the safety check",
+        ":material/skip_next:",
+        None,
+        "Ends the check now; the run finishes without a recommendation.",
+    ),
     "cancel": (
         "Cancel",
         ":material/close:",
@@ -43,25 +50,25 @@ AMOUNTS = {  # action → label of its number, key, first value, largest
 
 
 def controls(now: Snapshot, in_control: bool) -> None:
-    """All buttons in fixed places; the state table says which are enabled."""
+    """The buttons of the actions that are possible now, always in the same order."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="live-controls"):
         for action, (label, icon, key, about) in BUTTONS.items():
-            enabled = in_control and action in now.actions
+            if action not in now.actions:
+                continue
             st.button(
                 label,
                 icon=icon,
                 key=f"live.{action}",
                 help=about,
                 shortcut=key,
-                disabled=not enabled,
+                disabled=not in_control,
                 type="primary" if action == "resume" and now.state == "paused" else "secondary",
                 on_click=_act,
                 args=(now.run, action),
             )
-            # The number of epochs is drawn only for an ended run, so no tick adds or removes it.
-            if action == "step" or (action == "extend" and action in now.actions):
+            if action in AMOUNTS:
                 title, name, first, most = AMOUNTS[action]
-                st.number_input(title, 1, most, first, key=name, width=130, disabled=not enabled)
+                st.number_input(title, 1, most, first, key=name, width=130, disabled=not in_control)
 
 
 def _act(run: str, action: str) -> None:
@@ -113,6 +120,20 @@ def queue(in_control: bool) -> None:
     if not queued:
         return
     st.markdown("**Queued runs**, in the order in which they start")
+    if (held := manager().held()) is not None:
+        with st.container(horizontal=True, vertical_alignment="center", key="live-held"):
+            st.caption(
+                f"They wait while “{markdown(manager().snapshot(held).title)}” is paused, so that its next "
+                f"step starts at once; at most {duration(manager().hold_seconds)} after its last step.",
+                width="content",
+            )
+            st.button(
+                "Start the queued runs now",
+                icon=":material/play_arrow:",
+                key="live.release",
+                disabled=not in_control,
+                on_click=lambda: _try(lambda: manager().release(held, viewer=viewer())),
+            )
     for place, run in enumerate(queued):
         with st.container(horizontal=True, vertical_alignment="center", key=f"live-queue-{place}"):
             st.page_link(

@@ -10,6 +10,7 @@ from ueo_core.runs.snapshot import Snapshot
 from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 from ui.common import thumbs
+from ui.common.heading import run_heading
 from ui.common.shell import dark, manager, viewer
 from ui.common.text import markdown
 from ui.common.verdict import inspection, judged, show_guard, show_verdict
@@ -98,7 +99,7 @@ def _tick(run: str, every: float | None) -> None:
 def _header(now: Snapshot, view: view_options.View) -> None:
     title, icon, color = BADGES[now.state]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"## {markdown(now.title)}", width="content")
+        run_heading(now.title)
         st.badge(title, icon=icon, color=color)
         st.space("stretch")
         with st.container(horizontal=True, width="content"):  # a narrow page wraps both or neither
@@ -113,7 +114,8 @@ def _message(now: Snapshot, facts: panels.Facts) -> None:
         st.page_link("pages/2_Adapt.py", label="Change the settings", icon=":material/tune:")
     elif now.state == "queued":
         ahead = manager().queue().index(now.run) if now.run in manager().queue() else 0
-        busy = ahead + (manager().active() not in (None, now.run))
+        waited_for = {manager().active(), manager().held()} - {None, now.run}
+        busy = ahead + len(waited_for)
         st.info(
             f"{busy} run{'s' * (busy != 1)} ahead in the queue." if busy else "Starts in a moment.",
             icon=":material/hourglass_empty:",
@@ -148,7 +150,8 @@ def _progress(now: Snapshot, view: view_options.View) -> None:
     speed, left, memory = now.images_per_second, now.seconds_left, now.peak_memory_mb
     with st.container(horizontal=True, key="live-figures"):
         st.metric("Images per second", f"{speed:,.0f}" if speed else "–")
-        st.metric("Time left", clock(left) if now.state in STARTED else "–")
+        if now.state in STARTED:
+            st.metric("Time left", clock(left))
         st.metric("Training time", clock(now.seconds) if now.seconds else "–")
         st.metric("Images in the pool", f"{now.images:,}")
         st.metric("Peak memory (app)", f"{memory:,.0f} MB" if memory else "–")

@@ -159,12 +159,12 @@ def _score_distributions(panel: Panel) -> None:
     elif now.evaluations[-1]["ood"]:
         text = (
             f"The blue curve (●, known) should move right, away from the orange one (▲, unknown). "
-            f"{_probe(now)}; MCM: largest softmax of the unscaled cosines, T = 1; "
+            f"Shown: {_probe(now, about)}. MCM: largest softmax of the unscaled cosines, T = 1; "
             f"with {len(about.classes)} classes it is never below {lowest:.4f}."
         )
     else:
         text = (
-            f"Two peaks suggest that the pool contains unknown images. {_probe(now)}; MCM: largest "
+            f"Two peaks suggest that the pool contains unknown images. Shown: {_probe(now, about)}. MCM: largest "
             f"softmax of the unscaled cosines, T = 1; with {len(about.classes)} classes it is never "
             f"below {lowest:.4f}."
         )
@@ -175,7 +175,8 @@ def _metrics_by_epoch(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
     labeled = has_labels(now)
     unscored = not now.evaluations
-    _heading("Metrics by epoch" if labeled or unscored else "Indicators without labels, by epoch")
+    title = "Metrics by epoch" if labeled or unscored else "Indicators without labels, by epoch"
+    _heading(title if unscored else f"{title} · {_probe(now, about)}")
     signs = progress_signs(panel.shown, len(about.classes)) if panel.shown.evaluations else {}
     first, last = panel.steps
     _chart(
@@ -184,20 +185,19 @@ def _metrics_by_epoch(panel: Panel) -> None:
         charts.percent_chart(signs, last, size, first),
         "Line chart by step of accuracy, AUC and HM, or of indicators that need no labels.",
     )
-    values = " · ".join(f"{k} {v[0][1]:.1f} → {v[-1][1]:.1f}" for k, v in signs.items())
     if labeled:
         text = (
-            f"{values}. ACC: mean accuracy of the classes; AUC: known against unknown by MCM, T = 1; "
-            f"HM: their harmonic mean. {_probe(now)}; labels are used for scoring, never for training. "
-            "The axis may not start at 0."
+            "ACC: mean accuracy of the classes; AUC: known against unknown by MCM, T = 1; HM: their "
+            f"harmonic mean.{_sampled(now, about)} Labels are used for scoring, never for training. The "
+            "axis may not start at 0."
         )
     elif unscored:
         text = "Appears with the first evaluation."
     else:
         text = (
-            f"{values}. Same prediction: unchanged since step 0. Spread: entropy of the mean prediction; near 0, "
-            "all predictions are one class (collapse). Uncertainty: mean entropy as a share of log C. "
-            f"{_probe(now)}. The axis may not start at 0."
+            "Same prediction: unchanged since step 0. Spread: entropy of the mean prediction; near 0, all "
+            "predictions are one class (collapse). Uncertainty: mean entropy as a share of log C."
+            f"{_sampled(now, about)} The axis may not start at 0."
         )
     st.caption(text)
 
@@ -208,13 +208,13 @@ def _weights(panel: Panel) -> None:
     found = weight_bars(now)
     if found is None:
         spec, text = (
-            charts.bar_chart([0, 1], {}, "w(x)", 2, size),
+            charts.bar_chart([0, 1], {}, "w(x)", size),
             "Appears after the measurement.",
         )
     else:
         low, high = float(found.edges[0]), float(found.edges[-1])
         digits = histograms.digits(low, high)
-        spec = charts.bar_chart(found.edges, found.counts, "w(x)", digits, size)
+        spec = charts.bar_chart(found.edges, found.counts, "w(x)", size)
         scaled = about.settings.weight_temperature == "scaled"
         text = (
             f"Range of the data: {low:.{digits}f} to {high:.{digits}f}. w(x) is the largest "
@@ -237,7 +237,7 @@ def _change(panel: Panel) -> None:
         "Heat map of the relative parameter change by layer and step.",
     )
     st.caption(
-        "Prompt context first, then the image encoder from input to output. ‖v − v₀‖ / ‖v₀‖ in "
+        "Prompt context first, then the image encoder from input to output, every layer's weight and bias together. ‖v − v₀‖ / ‖v₀‖ in "
         "percent, on a square-root color scale so that small changes stay visible."
     )
 
@@ -301,9 +301,21 @@ def _prediction(prediction: str, label: str | None, about: Facts, more: str) -> 
     return f'<span class="tag {kind}">{escaped(prediction)}</span>{more}'
 
 
-def _probe(now: Snapshot) -> str:
+def _probe(now: Snapshot, about: Facts) -> str:
+    """The images that are scored at every epoch."""
     event = now.evaluations[-1]
-    return f"{len(event['mcm']):,} images of the {SETS[event['set']]}"
+    n, images = len(event["mcm"]), about.references[event["set"]]["n"]
+    where = SETS[event["set"]]
+    return f"a sample of {n:,} of the {where}" if n < images else f"the {where}, {n:,} images"
+
+
+def _sampled(now: Snapshot, about: Facts) -> str:
+    """A sentence where the curves are of fewer images than the result."""
+    event = now.evaluations[-1]
+    images = about.references[event["set"]]["n"]
+    if len(event["mcm"]) == images:
+        return ""
+    return f" The result is measured on all {images:,} images and differs a little."
 
 
 PANELS = {

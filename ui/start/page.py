@@ -4,7 +4,7 @@ import uuid
 
 import streamlit as st
 
-from ueo_core.config.settings import Settings
+from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.runs.notices import Notice, notices
 from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.dataset import sample_dataset
@@ -58,7 +58,7 @@ def _begin(request: str) -> None:
 
     def work(job: Job) -> str:
         dataset = sample_dataset(progress=job.progress)
-        return start_run(manager, dataset, Settings.for_backbone(BACKBONE), request=request)
+        return start_run(manager, dataset, preset(DEFAULT_PRESET, BACKBONE), request=request)
 
     start_job(f"watch-{request}", "Drawing the sample", work)
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ueo_core.export.open_clip_script import open_clip_script
+from ueo_core.export.open_clip_script import open_clip_script, weights_file
 from ueo_core.export.sorted_folders import SortedExport, sorted_zip
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
@@ -10,6 +10,7 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.workspace.equivalent_command import use_commands
 from ueo_core.workspace.prediction_history import ClassifiedSet
 from ui.common.job_progress import show_job, start_job
+from ui.common.text import markdown
 
 JOB = "use.zip"
 _BROWSER_MB = 500  # a download is held in the server's memory; larger ones are left on the disk
@@ -23,7 +24,7 @@ def images(
     left, right = st.columns(2, border=True)
     with left:
         st.markdown(
-            f"**Predictions as a table.** {len(predicted):,} rows: image, prediction, confidence, score, and "
+            f"**Predictions as a table.** {len(predicted.files):,} rows: image, prediction, confidence, score, and "
             "whether it is unknown at the threshold above."
         )
         st.download_button(
@@ -62,6 +63,12 @@ def _folders(what: ClassifiedSet, predicted: Predictions, threshold: float) -> N
         f"{made.images:,} images, {made.unknown:,} of them unknown: {made.originals:,} original files, "
         f"{made.stored:,} stored images."
     )
+    if made.failed:
+        n, first = len(made.failed), made.failed[0]
+        files = f"{n:,} file{'s' * (n != 1)}"
+        st.warning(
+            markdown(f"{files} could not be written, for example {first.name}: {first.reason}.")
+        )
     if size <= _BROWSER_MB:
         st.download_button(
             f"Download the zip ({size:,.1f} MB)",
@@ -91,6 +98,12 @@ def _zipped(made: SortedExport) -> None:
     st.session_state["use.made"] = made
 
 
+def _also(adapter_file: AdapterFile) -> str:
+    """The weights that the script needs, as Markdown."""
+    file = weights_file(adapter_file)
+    return f" and a copy of `{markdown(file.name)}`" if file else ""
+
+
 def model(adapter_file: AdapterFile) -> None:
     """Downloads of the model: the adapter, the script that uses it, the report."""
     from ueo_core.report.html import html_report
@@ -115,7 +128,7 @@ def model(adapter_file: AdapterFile) -> None:
     with cells[1]:
         st.markdown(
             "**A script for plain open_clip** that loads the adapter and classifies images, without this "
-            "studio. Save it beside the adapter."
+            f"studio. Save it beside the adapter{_also(adapter_file)}; options name other places."
         )
         text = open_clip_script(adapter_file)
         st.download_button(

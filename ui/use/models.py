@@ -1,11 +1,22 @@
 """Use: which adapted model. Finished runs, and imported adapters."""
 
+from pathlib import Path
+
 import streamlit as st
 
-from ueo_core.analysis.run_picker import catalog, entry_labels
+from ueo_core.analysis.blend import blend_sentence
+from ueo_core.analysis.run_picker import (
+    RunEntry,
+    best_finished,
+    catalog,
+    entry_labels,
+    figures_text,
+    result_figures,
+)
 from ueo_core.config.methods import METHODS
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters, remove_adapter
@@ -15,6 +26,13 @@ from ui.common.text import markdown
 from ui.common.verdict import BOXES, inspection, judged
 
 JOB = "use.adapter"
+VERDICTS = {  # kind of verdict → word, color
+    "better": ("Better than before", "green"),
+    "worse": ("Worse than before", "red"),
+    "mixed": ("Mixed", "orange"),
+    "same": ("No significant difference", "blue"),
+    "unlabelled": ("Not measured: no labels", "gray"),
+}
 
 
 def chosen() -> AdapterFile | None:
@@ -23,22 +41,23 @@ def chosen() -> AdapterFile | None:
         return None
     runs = [e for e in catalog(shell.manager()) if e.finished]
     adapters = imported_adapters()
-    titles = {f"run:{run}": title for run, title in entry_labels(runs).items()}
+    titles = {f"run:{run}": _with_figures(run, t) for run, t in entry_labels(runs).items()}
     titles |= {f"adapter:{id}": f"{o.title} · imported ({id[:6]})" for id, o in adapters.items()}
     if not titles:
         _empty()
         return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = _wanted(titles)
+        wanted = _wanted(titles, runs)
         st.session_state["use.model"] = wanted
         picked = st.selectbox(
             "Adapted model",
             list(titles),
             format_func=titles.get,
             key="use.model",
-            width=620,
+            width=640,
             on_change=_switch,
         )
+        _verdict_badge(picked)
         _import_adapter()
         if picked.startswith("adapter:"):
             with st.popover("Delete", icon=":material/delete:"):
@@ -68,7 +87,11 @@ def chosen() -> AdapterFile | None:
 
 def _guarded(adapter_file: AdapterFile) -> AdapterFile:
     """The recommended model, unless a person prefers the last epoch."""
-    st.warning(markdown(adapter_file.guard["reason"]), icon=":material/gpp_maybe:")
+    figures = result_figures(RunFolder(adapter_file.run))
+    meaning = blend_sentence(adapter_file.guard, figures)
+    st.warning(
+        f"{markdown(adapter_file.guard['reason'])} {markdown(meaning)}", icon=":material/gpp_maybe:"
+    )
     if st.toggle(
         "Use the recommended model", value=True, key=f"use.guarded.{adapter_file.run.name}"
     ):
@@ -76,8 +99,27 @@ def _guarded(adapter_file: AdapterFile) -> AdapterFile:
     return adapter_file
 
 
-def _wanted(titles: dict[str, str]) -> str:
-    """The model of the URL, else of this session, else the newest run."""
+def _with_figures(run: str, title: str) -> str:
+    figures = figures_text(shell.manager().folder(run))
+    return f"{title} · {figures}" if figures else title
+
+
+def _verdict_badge(picked: str) -> None:
+    """The verdict on the run that is chosen; nothing for an imported adapter."""
+    kind, _, run = picked.partition(":")
+    if kind != "run":
+        return
+    try:
+        opened = inspection(run)
+    except UserError:
+        return
+    verdict = judged(opened, opened.default, DEFAULT_SCORE)
+    word, color = VERDICTS[verdict.kind]
+    st.badge(word, icon=BOXES[verdict.kind][1], color=color, help=markdown(verdict.headline))
+
+
+def _wanted(titles: dict[str, str], runs: list[RunEntry]) -> str:
+    """The model of the URL, else the run last looked at in this session, else the best one."""
     # "delta" is how links of version 1.0 name an adapter.
     if id := st.query_params.get("adapter") or st.query_params.get("delta"):
         if f"adapter:{id}" in titles:
@@ -90,7 +132,10 @@ def _wanted(titles: dict[str, str]) -> str:
             "The run of this link has no result yet; another model is shown.",
             icon=":material/info:",
         )
-    return f"run:{run}" if f"run:{run}" in titles else next(iter(titles))
+    if f"run:{run}" in titles:
+        return f"run:{run}"
+    best = best_finished(shell.manager(), runs)
+    return f"run:{best}" if best else next(iter(titles))
 
 
 def _switch() -> None:
@@ -119,7 +164,7 @@ def about(adapter_file: AdapterFile) -> None:
     classes = ", ".join(adapter_file.classes[:8]) + (" …" if len(adapter_file.classes) > 8 else "")
     method = METHODS.get(adapter_file.settings.method)
     st.caption(
-        f"{markdown(str(meta['backbone']))} · {method.title if method else adapter_file.settings.method}, step "
+        f"{markdown(Path(meta['backbone']).name.removesuffix('.json'))} · {method.title if method else adapter_file.settings.method}, step "
         f"{meta.get('step', '?')} · {len(adapter_file.classes)} classes: {markdown(classes)}"
     )
     if adapter_file.run is None or adapter_file.guarded:  # the verdict is on the last epoch

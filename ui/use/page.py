@@ -7,15 +7,10 @@ from ueo_core.workspace.prediction_history import predictions_of
 from ui.common import shell, thumbs
 from ui.use import exports, images, models, predictions
 
-STYLE = """<style>
-.ueo-thumb .unknown { color: #D55E00; font-weight: 650; }
-.ueo-thumb .unknown::before { content: "? "; }
-</style>"""
-
 
 def show() -> None:
     """Draw the page in whatever state it is."""
-    st.html(thumbs.STYLE + STYLE)
+    st.html(thumbs.STYLE)
     st.title("Use")
     adapter_file = models.chosen()
     if adapter_file is None:

@@ -11,7 +11,7 @@ from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import ClassifiedSet, classified_sets, predictions_of
 from ui.common import thumbs
-from ui.common.image_grid import page_indices
+from ui.common.image_grid import SHARP, page_indices, size_slider, thumb_size
 from ui.common.text import escaped
 from ui.common.threshold_chart import threshold_chart
 from ui.common.verdict import inspection
@@ -123,6 +123,8 @@ def predictions(what: ClassifiedSet, predicted: Predictions, limit: float) -> No
         order = st.selectbox(
             "Order", list(ORDERS), format_func=ORDERS.get, key="use.order", width=200
         )
+        if view == "images":
+            size_slider("use.size")
     keep = {"all": np.ones(len(predicted), bool), "known": ~unknown, "unknown": unknown}[which]
     if name >= 0:
         keep = keep & (predicted.prediction == name)
@@ -139,22 +141,17 @@ def predictions(what: ClassifiedSet, predicted: Predictions, limit: float) -> No
     else:
         shown = page_indices(len(found), f"use.page.{what.id}.{which}.{name}.{order}")
         cards = [_card(what, predicted, unknown, int(found[k])) for k in shown]
-        st.html(thumbs.strip(cards))
+        st.html(thumbs.strip(cards, thumb_size()))
 
 
 def _card(what: ClassifiedSet, predicted: Predictions, unknown, i: int) -> str:
-    prediction, sure = (
-        escaped(predicted.classes[predicted.prediction[i]]),
-        f"{100 * predicted.confidence[i]:.0f}&nbsp;%",
-    )
-    lines = [f'<span class="tag">{prediction}</span> {sure}']
-    if unknown[i]:
-        lines = [
-            '<span class="unknown">unknown</span>',
-            f'<span class="was">closest: {prediction} {sure}</span>',
-        ]
+    prediction = predicted.classes[predicted.prediction[i]]
+    lines = thumbs.decision(prediction, float(predicted.confidence[i]), bool(unknown[i]))
     return thumbs.card(
-        what.reference, i, [*lines, f'<span class="was">{escaped(predicted.names[i])}</span>']
+        what.reference,
+        i,
+        [*lines, f'<span class="was">{escaped(predicted.names[i])}</span>'],
+        large=thumb_size() > SHARP,
     )
 
 

@@ -113,3 +113,20 @@ def test_the_command_line_is_shown(app, submitted, small_sample):  # noqa: F811
     sample_dataset("closed", 2)
     at(app, "2_Adapt")
     assert "python -m ueo_core sample sample-2 --seed 2 --shift closed" in app.code[0].value
+
+
+def test_labels_that_almost_match_are_asked_about_before_the_run(app, submitted, small_sample):  # noqa: F811
+    sample = sample_dataset()
+    names = ["Keys" if i % 2 else "fish" for i in range(sample.pool["n"])]
+    made = create_dataset("mine", sample.pool, classes=["key", "fish"])
+    made = made.with_labels(names, "csv")
+    assert made.labels()["pool"] == names  # not merged silently
+    at(app, "2_Adapt", data=made.id)
+    (question,) = [m for m in app.multiselect if "look like" in m.label]
+    assert question.value == ["Keys"] and question.options == ["Keys → key"]
+    button(app, "Start").click().run()
+    assert set(shell.manager().folder(submitted[0]).labels()["pool"]) == {"key", "fish"}
+    at(app, "2_Adapt", data=made.id)
+    next(m for m in app.multiselect if "look like" in m.label).set_value([]).run()
+    button(app, "Start").click().run()
+    assert set(shell.manager().folder(submitted[1]).labels()["pool"]) == {"Keys", "fish"}

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
-from tests.helpers.pages import app, at, button, clean, errors, small_sample, wait_for_job  # noqa: F401
+from tests.helpers.pages import ROOT, app, at, button, clean, errors, small_sample, wait_for_job  # noqa: F401
 from tests.workspace.test_dataset import png
 from ueo_core.data.store import Store
 from ueo_core.drawings.sample import problem
@@ -58,12 +59,36 @@ def test_class_names_are_checked_and_stored(app, dataset):  # noqa: F811
     names = app.text_area[0]
     names.set_value("key\nkey")
     button(app, "Save class names").click().run()
-    assert errors(clean(app)) == ["Class names: 'key' is given twice; keep one of them."]
+    assert errors(clean(app)) == ["Class names: “key” is given twice; keep one of them."]
     app.text_area[0].set_value("key, fish")
     button(app, "Save class names").click().run()
     assert open_dataset(dataset.id).classes == ("key", "fish")
     assert metrics(clean(app))["Class names"] == "2"
     button(app, "Adapt CLIP to these images")
+
+
+def test_how_class_names_were_read_is_shown(app, dataset):  # noqa: F811
+    at(app, "1_Data", data=dataset.id)
+    app.text_area[0].set_value('# mine\nkey\n"tench, Tinca tinca"')
+    button(app, "Save class names").click().run()
+    assert open_dataset(dataset.id).classes == ("key", "tench, Tinca tinca")
+    assert any("was left out as a note" in i.value for i in clean(app).info)
+    app.text_area[0].set_value("key, fish")
+    button(app, "Save class names").click().run()
+    assert not any("Class names" in i.value for i in clean(app).info)
+
+
+def test_further_names_are_kept_with_the_dataset(app, dataset):  # noqa: F811
+    at(app, "1_Data", data=dataset.id)
+    app.text_area[0].set_value("key: latchkey, passkey\nfish")
+    button(app, "Save class names").click().run()
+    kept = open_dataset(dataset.id)
+    assert kept.classes == ("key", "fish") and kept.synonyms == {"key": ["latchkey", "passkey"]}
+    assert any("1 class has further names" in i.value for i in clean(app).info)
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at(again, "1_Data", data=dataset.id)
+    assert again.text_area[0].value == "key: latchkey, passkey\nfish"
+    assert kept.changed(classes=["fish", "car"]).synonyms == {}
 
 
 def test_subfolders_fill_in_the_class_names(app, dataset):  # noqa: F811
@@ -77,10 +102,14 @@ def test_labels_from_subfolders_and_an_accepted_similar_name(app, dataset):  # n
     at(app, "1_Data", data=dataset.id)
     app.radio[0].set_value("folders").run()
     clean(app)
-    assert any("**2** images of your classes (ID), **4**" in m.value for m in app.markdown)
+    # The likely answer is preselected, and can be changed.
+    assert any("**4** images of your classes (ID), **2**" in m.value for m in app.markdown)
     accept = next(m for m in app.multiselect if "look like" in m.label)
-    accept.set_value(["Keys"]).run()
-    assert any("**4** images of your classes (ID), **2**" in m.value for m in clean(app).markdown)
+    assert accept.value == ["Keys"]
+    accept.set_value([]).run()
+    assert any("**2** images of your classes (ID), **4**" in m.value for m in clean(app).markdown)
+    assert open_dataset(dataset.id).declined == ("Keys",)
+    next(m for m in app.multiselect if "look like" in m.label).set_value(["Keys"]).run()
     kept = open_dataset(dataset.id)
     assert sorted(kept.labels()["pool"]) == ["car", "car", "fish", "fish", "key", "key"]
     app.radio[0].set_value("none").run()
@@ -100,6 +129,8 @@ def test_labels_from_a_csv(app, dataset):  # noqa: F811
     kept = open_dataset(dataset.id)
     by_name = dict(zip(kept.images().names, kept.labels()["pool"], strict=True))
     assert by_name["Keys/0.png"] == "key"
+    told = [w.value.replace("\\", "") for w in app.warning]
+    assert any("1 of 2 rows used; 5 of 6 images have no label" in t for t in told), told
     assert sum(v is not None for v in by_name.values()) == 1
 
 
@@ -117,16 +148,16 @@ def test_a_test_set_is_added_and_removed(app, dataset, photos):  # noqa: F811
     wait_for_job("intake")
     assert metrics(clean(app.run()))["Test images"] == "4"
     kept = open_dataset(dataset.id)
-    assert sorted(kept.labels()["holdout"]) == ["Keys", "car", "fish", "fish"]
+    assert sorted(kept.labels()["holdout"]) == ["car", "fish", "fish", "key"]
     assert kept.pool == dataset.pool and kept.labels()["pool"] is None
     assert any("3 of the 4 test images are also in the pool" in w.value for w in app.warning)
     accept = next(m for m in app.multiselect if "look like" in m.label)
-    accept.set_value(["Keys"]).run()
+    accept.set_value([]).run()
     assert sorted(open_dataset(dataset.id).labels()["holdout"]) == [
+        "Keys",
         "car",
         "fish",
         "fish",
-        "key",
     ]
     button(clean(app), "Remove the test set").click().run()
     assert metrics(clean(app))["Test images"] == "0"

@@ -15,6 +15,7 @@ from ueo_core.analysis.run_result import read_inspection
 from ueo_core.analysis.threshold_effect import threshold_at_tpr
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import SCORES
+from ui.inspect import summary
 
 
 def html(page) -> str:
@@ -25,27 +26,87 @@ def plain(boxes) -> str:
     return " ".join(b.value for b in boxes).replace("\\", "")
 
 
-def test_the_table_shows_what_the_metrics_compute_by_every_score(app):  # noqa: F811
+def tiles(page) -> dict[str, tuple[str, str]]:
+    """The numbers at the top: title → value, value before."""
+    found = re.findall(
+        r"<span>([^<]+)</span><b>([^<]+)</b>(?:<small>before ([^<]+)</small>)?", html(page)
+    )
+    return {title: (value, before) for title, value, before in found}
+
+
+def test_the_tiles_show_what_the_metrics_compute_by_every_score(app):  # noqa: F811
     write_run("r")
     page = at(app, "4_Inspect", run="r")
     truth = truth_from_labels(labels_of(80), CLASSES)
     for score in SCORES:
         page.selectbox(key="inspect.score").set_value(score).run()
         assert not page.exception
-        cells = re.findall(r"<td>(-?[\d.]+) %</td>", html(page))
-        for place, (skill, seed) in enumerate(((0.03, 0), (0.12, 1))):
-            found = evaluate(cosines_of(labels_of(80), skill, seed), truth, CLASSES, SCALE, score)
-            shown = [float(v) for v in cells[place:10:2]]
-            assert shown == [float(f"{found[k]:.1f}") for k in ("acc", "auc", "hm", "fpr95", "ece")]
+        before, after = (
+            evaluate(cosines_of(labels_of(80), skill, seed), truth, CLASSES, SCALE, score)
+            for skill, seed in ((0.03, 0), (0.12, 1))
+        )
+        shown = tiles(page)
+        assert len(shown) == 4 and shown["Classes that got worse"][0] == "0 of 3"
+        for key in ("acc", "auc", "hm"):
+            assert shown[key.upper()] == (f"{after[key]:.1f} %", f"{before[key]:.1f}")
+        for key, title in summary.FURTHER.items():
+            row = f"<th>{title}</th><td>{before[key]:.1f} %</td><td>{after[key]:.1f} %</td>"
+            assert row in html(page)
+
+
+def test_the_top_of_the_page_says_everything_once(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "4_Inspect", run="r")
+    text = html(page) + plain([*page.success, *page.markdown])
+    shown = tiles(page)
+    for title in ("ACC", "AUC", "HM"):
+        assert text.count(shown[title][0]) == 1, title
+    assert plain(page.success) == "**Better: adaptation improved the model on these images.**"
+
+
+def test_the_chart_the_table_and_the_gallery_count_the_same_images_below_a_threshold(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "4_Inspect", run="r")
+    scores = SCORES["mcm"].compute(cosines_of(labels_of(80), 0.12, 1), SCALE)
+    at_ = np.sort(scores)[30] + 1e-9  # between two positions of the slider
+    page.session_state["inspect.thresholds"] = {("r", 4, "pool", "mcm", "after"): float(at_)}
+    page.run()
+    charts = [json.loads(c.proto.json) for c in page.get("bidi_component")]
+    assert charts[1]["below_now"] == 31 and charts[1]["at"] == float(at_)
+    assert "<td>31 (38.8 %)</td>" in html(page)
+    assert "31 of 80 images" in plain(section(page, "Images").caption)
+
+
+def test_a_card_says_what_is_decided(app):  # noqa: F811
+    folder = write_run("r")
+    part = read_inspection(folder).parts["pool"]
+    page = section(at(app, "4_Inspect", run="r"), "Images")
+    found = json.loads(page.get("bidi_component")[0].proto.json)
+    cards = re.split(r'<div class="ueo-thumb[ "]', found["html"])[1:]
+    assert len(cards) > 3  # the first view has the suspected unknown
+    for image, card in zip(found["images"], cards, strict=True):
+        name = CLASSES[part.prediction["after"][image]]
+        sure = f"{100 * part.confidence['after'][image]:.0f}&nbsp;%"
+        assert f'unknown</span> <span class="was">(closest: {name} {sure})' in card
+        wrong = part.truth[image] >= 0
+        assert ('class="unknown bad"' in card) == wrong
+    page = clean(page.segmented_control(key="inspect.view.True").set_value("most").run())
+    found = json.loads(page.get("bidi_component")[0].proto.json)
+    best = CLASSES[part.prediction["after"][found["images"][0]]]
+    assert f">{best}</span>" in re.split(r'<div class="ueo-thumb[ "]', found["html"])[1]
+    # Bigger images, with the pixels for it.
+    size = len(found["html"])
+    page = clean(page.slider(key="inspect.size").set_value(320).run())
+    found = json.loads(page.get("bidi_component")[0].proto.json)
+    assert "--thumb: 320px" in found["html"] and len(found["html"]) > size
 
 
 def test_a_worse_verdict_comes_first(app):  # noqa: F811
     write_run("r", skill=(0.15, 0.03))
     page = at(app, "4_Inspect", run="r")
-    text = plain(page.error)
-    assert text.index("Worse: adaptation degraded the model") < text.index(
-        "Worse in 3 of 3 classes"
-    )
+    assert plain(page.error) == "**Worse: adaptation degraded the model on these images.**"
+    assert tiles(page)["Classes that got worse"][0] == "3 of 3"
+    assert "Worse in 3 of 3 classes" in plain(page.markdown)
 
 
 def test_the_threshold_of_95_percent_and_its_consequences(app):  # noqa: F811
@@ -115,12 +176,18 @@ def test_a_checkpoint_that_has_been_scored_takes_the_place_of_the_final_model(ap
     )
     page = at(app, "4_Inspect", run="r")
     slider = page.select_slider(key="inspect.r.step")
-    assert slider.options == ["0: zero-shot", "2", "3", "4: final"] and slider.value == 4
+    assert slider.options == [
+        "after: step 0, zero-shot",
+        "after: step 2",
+        "after: step 3",
+        "after: step 4, final",
+    ]
+    assert slider.value == 4
     clean(slider.set_value(2).run())
     found = evaluate(cosines, truth_from_labels(labels, CLASSES), CLASSES, SCALE, "mcm")
-    cells = re.findall(r"<td>(-?[\d.]+) %</td>", html(page))
-    assert [float(v) for v in cells[1:10:2]] == [
-        float(f"{found[k]:.1f}") for k in ("acc", "auc", "hm", "fpr95", "ece")
+    shown = tiles(page)
+    assert [shown[k.upper()][0] for k in ("acc", "auc", "hm")] == [
+        f"{found[k]:.1f} %" for k in ("acc", "auc", "hm")
     ]
     assert "the model after step 2, not the final one" in plain(page.caption)
     # One that has not been scored: a button for it, and none of its numbers.
@@ -188,9 +255,10 @@ def test_labels_given_by_hand_make_a_verdict_and_can_be_undone(app):  # noqa: F8
     assert all(truth[i] == label for i, label in given.items())
     found = estimate_by_hand(part, load_hand_labels(folder, part), "mcm")
     boxes = plain([*page.info, *page.success, *page.error])
-    assert judge_by_hand(found).headline in boxes and "Nobody knows" not in boxes
-    after = found.right["after"]
-    assert f"<td>{after.value:.0f} % ({after.low:.0f} to {after.high:.0f})</td>" in html(page)
+    assert judge_by_hand(found).summary in boxes and "Nobody knows" not in boxes
+    before, after = found.right["before"], found.right["after"]
+    was = f"{before.value:.0f} ({before.low:.0f} to {before.high:.0f})"
+    assert tiles(page)["Accuracy"] == (f"{after.value:.0f} %", was)
     for left in (11, 10, 9):
         clean(page.button(key="inspect.label.undo").click().run())
         assert len(load_hand_labels(folder, part).given) == left

@@ -35,8 +35,10 @@ def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
 def test_the_buttons_are_those_of_the_state_table(app, state):  # noqa: F811
     write_run("r", state=state, reason="Because of this.")
     page = at(app, "3_Live", run="r")
-    enabled = {a for a, label in LABELS.items() if not button(page, label).disabled}
-    assert enabled == set(actions(state))
+    assert {b.label for b in page.button} & set(LABELS.values()) == {
+        LABELS[a] for a in actions(state)
+    }
+    assert not any(button(page, LABELS[a]).disabled for a in actions(state))
     assert "Because of this." in text(page)
     assert len(page.get("echarts_chart")) == 5
 
@@ -94,7 +96,7 @@ def test_while_another_browser_has_the_controls_all_buttons_are_disabled(app):  
     viewers = shell.manager().viewers
     viewers.watch("teacher")
     page = at(app, "3_Live", run="r")
-    assert all(button(page, label).disabled for label in LABELS.values())
+    assert all(button(page, LABELS[a]).disabled for a in actions("paused"))
     assert "another browser has the controls" in text(page)
     viewers.hand_over("teacher")
     clean(button(clean(page.run()), "Take the controls").click().run())
@@ -147,3 +149,45 @@ def test_a_run_is_read_as_often_as_it_may_change(app):  # noqa: F811
     assert live.pace(replace(now, seconds=31.0)) == live.SLOW
     assert live.pace(replace(now, step=0, seconds=0.0)) == live.TICK
     assert live.pace(replace(now, state="finished", seconds=31.0)) is None
+
+
+def test_the_safety_check_has_its_own_progress_and_can_be_skipped(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    write_run("r", state="paused")
+    now = replace(manager.snapshot("r"), state="running", phase="checking", done=320, total=1280)
+    now = replace(now, phase_seconds=10.0)
+    monkeypatch.setattr(type(manager), "snapshot", lambda self, run: now)
+    done = []
+    monkeypatch.setattr(type(manager), "act", lambda self, *a, **k: done.append(a))
+    page = at(app, "3_Live", run="r")
+    bar = page.get("progress")[0].proto
+    assert bar.value == 25 and "Safety check on random crops: 320 of 1,280 images" in bar.text
+    assert {m.label: m.value for m in page.metric}["Time left"] == "30 s"
+    button(page, "Skip the safety check").click().run()
+    assert done == [("r", "skip")]
+
+
+def test_the_titles_say_which_images_the_curves_are_of(app):  # noqa: F811
+    write_run("r")
+    page = at(app, "3_Live", run="r")
+    assert "**Metrics by epoch · a sample of 20 of the pool**" in text(page)
+    # Every curve is named at its end, and no legend repeats it.
+    spec = next(
+        json.loads(c.proto.spec) for c in page.get("echarts_chart") if "ACC" in c.proto.spec
+    )
+    assert [s["name"] for s in spec["series"]] == ["ACC", "AUC", "HM"]
+    assert all(s["endLabel"]["show"] for s in spec["series"]) and not spec["legend"]["show"]
+
+
+def test_queued_runs_wait_for_a_paused_one_until_they_are_released(app, monkeypatch):  # noqa: F811
+    manager = shell.manager()
+    monkeypatch.setattr(type(manager), "_work", lambda self: None)
+    write_run("p", state="paused", title="Demonstration")
+    manager.submit(write_run("q", state="queued"))
+    monkeypatch.setattr(manager, "_held", "p")
+    monkeypatch.setattr(manager, "_held_until", float("inf"))
+    page = at(app, "3_Live", run="q")
+    assert "1 run ahead in the queue" in text(page)
+    assert "They wait while “Demonstration” is paused" in text(page)
+    button(page, "Start the queued runs now").click().run()
+    assert manager.held() is None

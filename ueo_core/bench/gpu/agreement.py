@@ -162,7 +162,7 @@ def adaptation(
     model = AdaptedCLIP(loaded(name, device), list(problem().classes))
     pool, test = _drawn("pool", images), _drawn("test", images)
     # At a quarter of the preset's rate: at the full one, sums in another order grow to points of HM.
-    rate = Settings.for_backbone(name).lr / 4
+    rate = Settings.for_backbone(name).rate / 4
     settings = Settings.for_backbone(name, epochs=epochs, lr=rate, precision=precision)
     views, tested = Views(pool, model.backbone), Views(test, model.backbone)
     known = {c: i for i, c in enumerate(model.classes)}

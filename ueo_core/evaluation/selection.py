@@ -1,0 +1,111 @@
+"""Chooses a learning rate and a model by evidence without labels: numbers in, numbers out.
+
+The thresholds were set on 20 built-in problems with seeds below 700 and are frozen since; how they
+fare on others is measured by `python -m ueo_core evidence` (docs/evidence.md).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ueo_core.evaluation.guard_rule import Choice, Evidence, collapsed, merged
+
+# The ladder, as λ_k = lr · E‖∂z/∂θ‖²: how far a step of that rate moves the logits (the mean
+# diagonal of the neural tangent kernel). Numbers of this kind suit networks of any size: the best
+# rates of the teaching models and of a MobileNet lie between 15 and 405, and at 5 hardly anything moves.
+STRIDES = (5.0, 15.0, 45.0, 135.0, 405.0)
+# Shares of a run after which the rates are compared: at the first, clear failures are dropped; at
+# the second, one rate is left.
+RUNGS = (1 / 8, 1 / 4)
+DROP = 0.5  # evidence below the best from which a rate is dropped at the first rung
+# Evidence below the best that a larger rate may have: it is still at its peak rate, and gains most
+# from the fall of the rate that follows.
+TOLERANCE = 0.1
+CANDIDATES = 8  # models along a run whose evidence is measured, at most
+
+Criteria = Mapping[str, float]  # of evidence.CRITERIA
+
+
+def rungs(steps: int) -> tuple[int, int]:
+    """The steps after which the rates of a run of `steps` steps are compared, ascending."""
+    first, second = (max(1, round(share * steps)) for share in RUNGS)
+    return first, max(first, second)
+
+
+def search_steps(steps: int) -> int:
+    """About how many steps the search takes before a run of `steps`: half of the rates are dropped."""
+    first, second = rungs(steps)
+    return len(STRIDES) * first + -(-len(STRIDES) // 2) * (second - first)
+
+
+def remaining(found: Mapping[float, Criteria | None]) -> list[float]:
+    """The rates that go on after the first rung, ascending. None: it diverged. Empty: all did."""
+    values = _values(found)
+    return [lr for lr, value in values.items() if value >= max(values.values()) - DROP]
+
+
+def winner(found: Mapping[float, Criteria | None]) -> float | None:
+    """The largest rate with about the best evidence; None if all have diverged."""
+    values = _values(found)
+    near = [lr for lr, value in values.items() if value >= max(values.values()) - TOLERANCE]
+    return max(near, default=None)
+
+
+def _values(found: Mapping[float, Criteria | None]) -> dict[float, float]:
+    return {lr: c["evidence"] for lr, c in sorted(found.items()) if c is not None}
+
+
+def measured_steps(first: int, last: int, per_epoch: int) -> set[int]:
+    """The steps of a run from `first` to `last` whose models are candidates: ends of epochs."""
+    ends = list(range(per_epoch, last - first + 1, per_epoch))
+    every = -(-len(ends) // CANDIDATES)
+    return {first + end for end in ends[::-1][::every]} | {last} if ends else {last}
+
+
+def sound(zero: Criteria, now: Criteria) -> bool:
+    """Whether neither the classes nor the groups of scores of zero-shot have been lost."""
+    before, after = (Evidence(c["crops"], c["spread"], c["separation"]) for c in (zero, now))
+    return not collapsed(before, after) and not merged(before, after)
+
+
+def choose_model(candidates: Mapping[str, Criteria], last: str, names: Mapping[str, str]) -> Choice:
+    """The model with the most evidence among zero-shot, points of the run and their average.
+
+    candidates: by key, first `zero-shot`; last: the key of the last step; names: how a sentence
+    names each. Those that are not `sound` are left out; zero-shot always is. The share of the choice
+    is 0 for zero-shot, 1 for the last step and 0.5 for anything between.
+    """
+    zero = candidates["zero-shot"]
+    left = {k: c for k, c in candidates.items() if sound(zero, c)}
+    best = max(left, key=lambda key: left[key]["evidence"])
+    share = {"zero-shot": 0.0, last: 1.0}.get(best, 0.5)
+    kept = {
+        key: {name: round(c[name], 4) for name in c} | {"sound": float(key in left)}
+        for key, c in candidates.items()
+    }
+    return Choice(share, _reason(best, last, candidates, names), kept, best)
+
+
+def _reason(
+    best: str, last: str, candidates: Mapping[str, Criteria], names: Mapping[str, str]
+) -> str:
+    value = {key: candidates[key]["evidence"] for key in candidates}
+    if best == last:
+        return (
+            f"The last epoch has the most evidence of {len(value)} models along the run "
+            f"({value[best]:.2f}; zero-shot {value['zero-shot']:.2f}, at most 5)."
+        )
+    against = f"{value[best]:.2f}; last epoch {value[last]:.2f}"
+    if best != "zero-shot":
+        against += f", zero-shot {value['zero-shot']:.2f}"
+    why = f"{names[best]} has the most evidence of {len(value)} models along the run ({against}, at most 5)"
+    if not sound(candidates["zero-shot"], candidates[last]):
+        why += ", and the last epoch has lost classes or groups of scores that zero-shot has"
+    return f"{why}. Recommended: {names[best][0].lower()}{names[best][1:]}."
+
+
+def tried(found: Sequence[dict]) -> str:
+    """What the ladder did, in a sentence. found: the trials, see `training.ladder.Trial`"""
+    rates = sorted({t["lr"] for t in found})
+    fell = [t["lr"] for t in found if t["criteria"] is None]
+    listed = ", ".join(f"{lr:.2g}" for lr in rates)
+    lost = f"; {', '.join(f'{lr:.2g}' for lr in fell)} diverged" if fell else ""
+    return f"{len(rates)} rates were tried ({listed}{lost})."
