@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import beta, binomtest, norm
+from scipy.stats import binomtest
 
 from ueo_core.analysis.hand_labels import UNCLEAR, HandLabels
 from ueo_core.analysis.run_result import SetResult
-from ueo_core.analysis.verdict import Interval, Verdict, weighted_auc
+from ueo_core.analysis.verdict import Verdict, weighted_auc
+from ueo_core.evaluation.intervals import Z95, Interval, effective, paired, share
 from ueo_core.evaluation.metrics import OOD
 
 FEWEST = 10  # smallest number of labels for an estimate
 FEWEST_SIDE = 3  # smallest number of known and of unknown images for an AUC
-Z95 = float(norm.ppf(0.975))  # half the width of a 95 % interval in standard deviations
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def estimate_by_hand(part: SetResult, labels: HandLabels, score: str) -> Estimat
     gained = int((known & hit["after"] & ~hit["before"]).sum())
     lost = int((known & hit["before"] & ~hit["after"]).sum())
     if known.any():
-        right = {side: _share(w, h[known]) for side, h in hit.items()}
-        difference = _paired(w, hit["before"][known], hit["after"][known])
+        right = {side: share(w, h[known]) for side, h in hit.items()}
+        difference = paired(w, hit["before"][known], hit["after"][known])
         acc = {side: _class_mean(w, h[known], truth[known]) for side, h in hit.items()}
     if min(known.sum(), (~known).sum()) >= FEWEST_SIDE:
         scores = part.scores(score)
@@ -67,7 +67,7 @@ def estimate_by_hand(part: SetResult, labels: HandLabels, score: str) -> Estimat
         n=len(images),
         n_known=int(known.sum()),
         unclear=sum(v == UNCLEAR for v in labels.given.values()),
-        unknown=_share(weight, ~known),
+        unknown=share(weight, ~known),
         right=right,
         difference=difference,
         acc=acc,
@@ -77,30 +77,6 @@ def estimate_by_hand(part: SetResult, labels: HandLabels, score: str) -> Estimat
         lost=lost,
         p_value=float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
     )
-
-
-def effective(weight: NDArray) -> float:
-    """Effective sample size (Kish, 1965): (Σw)² / Σw²."""
-    return float(weight.sum() ** 2 / (weight**2).sum())
-
-
-def _share(weight: NDArray, flag: NDArray) -> Interval:
-    p, n = float(np.average(flag, weights=weight)), effective(weight)
-    hits, misses = p * n, (1 - p) * n
-    low = beta.ppf(0.025, hits, misses + 1) if hits > 0 else 0.0
-    high = beta.ppf(0.975, hits + 1, misses) if misses > 0 else 1.0
-    return Interval(100 * p, 100 * float(low), 100 * float(high))
-
-
-def _paired(weight: NDArray, before: NDArray, after: NDArray) -> Interval:
-    """Difference of two shares of the same images (Bonett and Price, 2012: adds one to each cell)."""
-    n = effective(weight)
-    up = float(np.average(after & ~before, weights=weight))
-    down = float(np.average(before & ~after, weights=weight))
-    a, b = (up * n + 1) / (n + 2), (down * n + 1) / (n + 2)
-    half = Z95 * np.sqrt(max(a + b - (a - b) ** 2, 0) / (n + 2))
-    low, high = max(-1.0, a - b - half), min(1.0, a - b + half)
-    return Interval(100 * (up - down), 100 * float(low), 100 * float(high))
 
 
 def _class_mean(weight: NDArray, hit: NDArray, truth: NDArray) -> Interval:

@@ -3,7 +3,10 @@
 The sample is stratified by the score of the final model: strata of equal size, from the lowest to
 the highest scores. Images are asked for in an order that alternates between the strata, so that a
 sample is stratified wherever labeling stops. Training reads none of this: the file is separate
-from the run's config, and only `hand_estimates` reads it.
+from the run's config, and only `hand_estimates` and `trust_check` read it.
+
+The answers of a trust check are in the same file. They tell the class of an image, too, or only that
+it is OTHER; each of the two samples takes what the other one knows, when the turn of an image comes.
 """
 
 import json
@@ -20,9 +23,12 @@ from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_json
 
 FILE = "hand_labels.json"
+TRUST = "trust"  # key in the file of the answers of trust checks
 STRATA = 5
 LONGEST = 1000  # largest sample, images
 UNCLEAR = -3  # marked “Cannot tell”: not used by any estimate
+OTHER = -4  # answer of a trust check: of another class than any model decided
+_SPECIAL = {None: OOD, False: UNCLEAR, True: OTHER}  # as they are stored
 CANDIDATES = 9  # classes with a keyboard key each
 
 
@@ -48,6 +54,16 @@ class HandLabels:
         """Remove the last label."""
         if self.given:
             self.given.popitem()
+
+    def fill(self, known: dict[int, int]) -> bool:
+        """Take labels that are known already, as far as no other image is asked for before.
+
+        → whether there were any
+        """
+        before = len(self.given)
+        while (image := self.next) is not None and image in known:
+            self.give(image, known[image])
+        return len(self.given) > before
 
     def usable(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Images, labels (class index or OOD) and strata, without those marked UNCLEAR. (n,) each"""
@@ -100,38 +116,63 @@ def hand_labels_stamp(folder: RunFolder) -> int:
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
-def load_hand_labels(folder: RunFolder, part: SetResult) -> HandLabels:
-    """The hand labels of one set of a run, or a new sample if there are none. UserError if unreadable."""
+def _read(folder: RunFolder) -> dict:
+    """The file, empty if there is none. UserError if unreadable."""
     try:
-        stored = json.loads((folder.path / FILE).read_text(encoding="utf-8")).get(part.name)
+        return json.loads((folder.path / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        stored = None
+        return {}
     except (OSError, ValueError) as error:
         raise UserError(
             f"File “{folder.path / FILE}”: it cannot be read ({error}); remove it and label the images again."
         ) from error
+
+
+def _decoded(folder: RunFolder, given: list) -> dict[int, int]:
+    names = {name: i for i, name in enumerate(folder.config["classes"])}
+    return {i: _SPECIAL[v] if v in _SPECIAL else names[v] for i, v in given}
+
+
+def _encoded(folder: RunFolder, given: dict[int, int]) -> list:
+    """A label is a class name, null for none of the classes, false for UNCLEAR, true for OTHER."""
+    words, classes = {v: k for k, v in _SPECIAL.items()}, folder.config["classes"]
+    return [[i, words[v] if v < 0 else classes[v]] for i, v in given.items()]
+
+
+def load_hand_labels(folder: RunFolder, part: SetResult) -> HandLabels:
+    """The hand labels of one set of a run, or a new sample if there are none. UserError if unreadable."""
+    stored = _read(folder).get(part.name)
     if stored is None:
         return draw_sample(part)
-    names = {name: i for i, name in enumerate(folder.config["classes"])}
-    special = {None: OOD, False: UNCLEAR}
-    given = {
-        image: special[name] if name in special else names[name] for image, name in stored["given"]
-    }
+    given = _decoded(folder, stored["given"])
     return HandLabels(part.name, stored["order"], stored["stratum"], stored["sizes"], given)
 
 
 def save_hand_labels(folder: RunFolder, labels: HandLabels) -> None:
-    """Store the labels of one set; those of the other set are kept.
-
-    A label is a class name, null for none of the classes, false for UNCLEAR.
-    """
-    path, classes = folder.path / FILE, folder.config["classes"]
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    word = {OOD: None, UNCLEAR: False}
+    """Store the labels of one set; those of the other set are kept."""
+    stored = _read(folder)
     stored[labels.part] = {
         "order": labels.order,
         "stratum": labels.stratum,
         "sizes": labels.sizes,
-        "given": [[i, word[v] if v < 0 else classes[v]] for i, v in labels.given.items()],
+        "given": _encoded(folder, labels.given),
     }
-    write_json(path, stored, indent=1)
+    write_json(folder.path / FILE, stored, indent=1)
+
+
+def load_answers(folder: RunFolder, part: SetResult, step: int) -> dict[int, int]:
+    """The answers of a trust check: image → class index, OOD, UNCLEAR or OTHER, in their order.
+
+    step: of the model that is checked. OTHER speaks of the decisions of one model, so it is left
+    out where the answer was given about another step.
+    """
+    stored = _read(folder).get(TRUST, {}).get(part.name, {"step": step, "given": []})
+    given = _decoded(folder, stored["given"])
+    return {i: v for i, v in given.items() if v != OTHER or stored["step"] == step}
+
+
+def save_answers(folder: RunFolder, part: SetResult, step: int, answers: dict[int, int]) -> None:
+    """Store the answers of a trust check of one set; everything else in the file is kept."""
+    stored = _read(folder)
+    stored.setdefault(TRUST, {})[part.name] = {"step": step, "given": _encoded(folder, answers)}
+    write_json(folder.path / FILE, stored, indent=1)

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from ueo_core.evaluation.metrics import OOD, UNLABELED, truth_from_labels
 from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 
@@ -186,6 +187,21 @@ def read_features(folder: RunFolder, part: str, step: int) -> NDArray[np.float32
         raise UserError(
             f"Run “{folder.config['title']}”: its image features cannot be read ({error}); "
             "start the run again."
+        ) from error
+
+
+def read_blend(folder: RunFolder, opened: Inspection) -> dict[str, NDArray[np.float32]]:
+    """Cosines of each set under the blend that the safety check recommends. (N, C) each
+
+    UserError if its file cannot be read.
+    """
+    try:
+        found = _cosines(folder.path / f"{GUARDED_PREDICTIONS}.safetensors")
+        return {name: found[f"{name}_cosines"] for name in opened.parts}
+    except (OSError, SafetensorError, KeyError) as error:
+        raise UserError(
+            f"Run “{opened.title}”: the predictions of its recommended blend cannot be read ({error}); "
+            "train it longer by one epoch, which writes them again."
         ) from error
 
 

@@ -8,20 +8,12 @@ from scipy.sparse import csr_matrix
 
 from ueo_core.analysis.per_class import ClassChange, class_changes
 from ueo_core.analysis.run_result import SetResult
+from ueo_core.evaluation.intervals import Interval
 from ueo_core.evaluation.metrics import OOD, UNLABELED, accuracy, auc, harmonic_mean
 
 RESAMPLES = 1000
 _CELLS = 2_000_000  # resamples × images held at once
 TITLES = {"acc": "ACC", "auc": "AUC", "hm": "HM"}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with its 95 % bootstrap percentile interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

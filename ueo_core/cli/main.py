@@ -20,6 +20,7 @@ MODULES = {
     "gpu-check": "gpu_check",
     "ingest": "sources",
     "inspect": "inspect",
+    "names": "names",
     "protocol": "protocol",
     "report": "report",
     "table": "protocol",

@@ -17,6 +17,10 @@ from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
 
 ALIASES = {"guard": ("safety-check",)}  # other names of a switch
+CLASSES_HELP = (
+    '"a,b,c", a file with one name per line, or a folder with one subfolder per class; '
+    '"dog: puppy, hound; cat" gives further names'
+)
 COMPARED = tuple(name for name, about in SETTINGS.items() if about.compared)
 
 
@@ -38,8 +42,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classes",
         required=True,
-        help='"a,b,c", a file with one name per line, or a folder with one subfolder per class; '
-        '"dog: puppy, hound; cat" gives further names',
+        help=CLASSES_HELP,
     )
     add_settings(parser, SETTINGS)
 
@@ -169,6 +172,19 @@ def build() -> Parser:
         "--short-side", type=int, default=366, help="pixels kept, 366 for a 224 px model"
     )
     p.add_argument("--classes", help="say how the subfolders relate to these class names")
+
+    p = commands.add_parser(
+        "names", parents=[common, stored], help="check class names on unlabeled images"
+    )
+    p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
+    p.add_argument("--classes", required=True, help=CLASSES_HELP)
+    p.add_argument(
+        "--words",
+        type=Path,
+        metavar="FILE",
+        help="more words to suggest, one a line or separated by commas",
+    )
+    add_settings(p, ("backbone", "pretrained", "prompt", "templates", "device"))
 
     p = commands.add_parser(
         "adapt", parents=[common, stored], help="adapt CLIP to unlabeled images"

@@ -10,6 +10,7 @@ from ueo_core.workspace.dataset import Dataset, open_dataset
 from ui.common import shell
 from ui.common.learn_link import why
 from ui.common.text import markdown
+from ui.data import name_check
 
 
 def names(dataset: Dataset) -> None:
@@ -54,6 +55,7 @@ def names(dataset: Dataset) -> None:
             st.session_state[f"{key}.remarks"] = given.remarks
             st.toast(f"{len(open_dataset(dataset.id).classes)} class names saved.")
             st.rerun()
+    name_check.check_the_names(dataset)
 
 
 def _fill(key: str, found: ClassNames) -> None:

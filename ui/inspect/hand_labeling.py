@@ -6,9 +6,11 @@ import streamlit as st
 
 from ueo_core.analysis.hand_estimates import FEWEST, Estimates, estimate_by_hand
 from ueo_core.analysis.hand_labels import (
+    OTHER,
     UNCLEAR,
     candidates,
     hand_labels_stamp,
+    load_answers,
     load_hand_labels,
     save_hand_labels,
 )
@@ -50,6 +52,9 @@ def show(opened: Inspection, part: SetResult, score: str) -> None:
     if not labels.given and not st.session_state.get(started):
         _introduction(part, started)
         return
+    answers = load_answers(folder, part, opened.final)  # of the trust check
+    if labels.fill({i: label for i, label in answers.items() if label != OTHER}):
+        save_hand_labels(folder, labels)
     goal = _goal(labels, part)
     _progress(labels, goal)
     image = labels.next

@@ -16,6 +16,7 @@ from ui.inspect import (
     state,
     summary,
     threshold,
+    trust_check,
 )
 from ui.inspect.classes import show_classes, show_confusion
 from ui.inspect.gallery import show_gallery
@@ -51,6 +52,8 @@ def show(run: str) -> None:
         by_hand = None if part.labeled else hand_labeling.estimates(opened, part, score)
         verdict = judge_by_hand(by_hand) if by_hand else judged(opened, part.name, score)
         summary.show(opened, part, score, verdict, by_hand)
+        if step == opened.final and not part.labeled:
+            trust_check.headline(opened, part)
         _tabs(opened, part, score, verdict)
     if (image := st.session_state.pop("inspect.open", None)) is not None:
         image_card.dialog(opened, part, image, score)
@@ -63,12 +66,13 @@ def _tabs(opened: Inspection, part: SetResult, score: str, verdict) -> None:
         "Classes": lambda: _classes(opened, part),
         state.MAP: lambda: embedding_map.show(opened, part, score),
         "Images": lambda: show_gallery(opened, part, score),
+        trust_check.TAB: lambda: trust_check.show(opened, part),
         "Label a few": lambda: hand_labeling.show(opened, part, score),
     }
     if not part.n_id:
         del sections["Classes"]
     if part.labeled:
-        del sections["Label a few"]
+        del sections[trust_check.TAB], sections["Label a few"]
     if (wanted := st.session_state.pop("inspect.go", None)) in sections:
         st.session_state[state.TAB] = wanted
     for name, tab in zip(
