@@ -1,3 +1,1 @@
 """What became of each rate, from a run's trials."""
-
-
