@@ -67,13 +67,14 @@ def test_the_report_names_them(made):
     assert "dog (puppy, old_hound), cat" in html and "the {}, seen at night" in html
 
 
-def test_the_script_gives_the_same_predictions(made):
+def test_the_script_gives_the_same_predictions(made, tiny_files):
     script = made / "use_adapter.py"
     argv = ["export", str(made / "run"), "--what", "script", "--to", str(script)]
     assert main(argv) == 0
     photos = [str(made / "photos" / f"{i}.png") for i in range(8)]
     done = subprocess.run(
-        [sys.executable, "-P", script.name, *photos],
+        [sys.executable, "-P", script.name, *photos, "--adapter", made / "run/delta.safetensors"]
+        + ["--weights", tiny_files["vit"][1]],
         cwd=made,
         env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
         capture_output=True,
