@@ -50,11 +50,11 @@ def test_at_most_eight_ends_of_epochs_are_candidates_and_the_last_step_always_is
 def test_the_model_with_the_most_evidence_is_recommended():
     choice = choose_model({"zero-shot": of(3.0), "5": of(3.6), "10": of(3.4)}, "10", NAMES)
     assert (choice.model, choice.share) == ("5", 0.5)
-    assert "3.60; last epoch 3.40, zero-shot 3.00" in choice.reason
+    assert "3.60 of 5; last epoch 3.40, zero-shot 3.00" in choice.reason
     assert choice.reason.endswith("Recommended: the model after epoch 1 (step 5).")
     choice = choose_model({"zero-shot": of(3.0), "5": of(3.2), "10": of(3.4)}, "10", NAMES)
     assert (choice.model, choice.share) == ("10", 1.0)
-    assert choice.reason.startswith("The last epoch has the most evidence of 3 models")
+    assert choice.reason.startswith("The last epoch has the most evidence of 3 candidates")
     choice = choose_model({"zero-shot": of(3.5), "10": of(3.4)}, "10", NAMES)
     assert (choice.model, choice.share) == ("zero-shot", 0.0)
 

@@ -90,13 +90,13 @@ def _reason(
     value = {key: candidates[key]["evidence"] for key in candidates}
     if best == last:
         return (
-            f"The last epoch has the most evidence of {len(value)} models along the run "
-            f"({value[best]:.2f}; zero-shot {value['zero-shot']:.2f}, at most 5)."
+            f"The last epoch has the most evidence of {len(value)} candidates "
+            f"({value[best]:.2f} of 5; zero-shot {value['zero-shot']:.2f})."
         )
-    against = f"{value[best]:.2f}; last epoch {value[last]:.2f}"
+    against = f"{value[best]:.2f} of 5; last epoch {value[last]:.2f}"
     if best != "zero-shot":
         against += f", zero-shot {value['zero-shot']:.2f}"
-    why = f"{names[best]} has the most evidence of {len(value)} models along the run ({against}, at most 5)"
+    why = f"{names[best]} has the most evidence of {len(value)} candidates ({against})"
     if not sound(candidates["zero-shot"], candidates[last]):
         why += ", and the last epoch has lost classes or groups of scores that zero-shot has"
     return f"{why}. Recommended: {names[best][0].lower()}{names[best][1:]}."

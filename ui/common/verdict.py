@@ -56,16 +56,19 @@ def judged(opened: Inspection, part: str, score: str) -> Verdict:
 
 
 def show_guard(opened: Inspection) -> None:
-    """The safety check of the last epoch, which needs no labels; nothing if it was off."""
+    """What is recommended without labels, and why; nothing if the safety check was off."""
     if opened.guard is None:
         return
-    fine = opened.guard["share"] == 1
-    icon = ":material/verified_user:" if fine else ":material/gpp_maybe:"
-    where = "" if fine else " Available on the Use page and with `--guarded`."
-    (st.caption if fine else st.warning)(
-        f"{icon if fine else ''} **Safety check (no labels):** {markdown(opened.guard['reason'])}{where}",
-        **({} if fine else {"icon": icon}),
-    )
+    guard = opened.guard
+    fine = guard["share"] == 1
+    where = "" if fine else " Available on the Use page and with `--recommended`."
+    text = f"**Safety check (no labels):** {markdown(guard['reason'])}{where}"
+    if fine:
+        st.caption(f":material/verified_user: {text}")
+    elif guard.get("model") and guard["share"]:  # a better point of the run is no bad sign
+        st.info(text, icon=":material/verified_user:")
+    else:
+        st.warning(text, icon=":material/gpp_maybe:")
 
 
 def show_verdict(verdict: Verdict) -> None:

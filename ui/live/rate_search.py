@@ -1,5 +1,6 @@
 """Live: the rates that were tried, one small picture each."""
 
+from base64 import b64encode
 from html import escape
 
 import streamlit as st
@@ -7,15 +8,17 @@ import streamlit as st
 from ueo_core.analysis.rate_search import TriedRate, tried_rates
 from ueo_core.runs.snapshot import Snapshot
 
-WIDTH, HEIGHT = 120, 44
+WIDTH, HEIGHT = 150, 48
+BLUE = "#2A8CC9"  # legible on a light and on a dark page
 STYLE = """<style>
 .ueo-rates { display: flex; flex-wrap: wrap; gap: .75rem; margin: 0; padding: 0; }
 .ueo-rate { border: 1px solid rgba(128,128,128,.4); border-radius: .5rem; padding: .4rem .7rem;
-  width: 11.5rem; font-size: .85rem; line-height: 1.3; }
-.ueo-rate.chosen { border: 2px solid #0072B2; }
+  width: 12rem; font-size: .85rem; line-height: 1.3; }
+.ueo-rate.chosen { border: 2px solid #2A8CC9; }
 .ueo-rate.dropped { opacity: .65; }
 .ueo-rate b { font-size: 1rem; }
-.ueo-rate svg { display: block; margin: .2rem 0; }
+.ueo-rate > div:first-child { display: flex; justify-content: space-between; align-items: baseline; }
+.ueo-rate img { display: block; margin: .2rem 0; }
 </style>"""
 
 
@@ -41,9 +44,10 @@ def _card(row: TriedRate, low: float, high: float, last: int) -> str:
     kind = "chosen" if row.chosen else "dropped" if row.dropped else ""
     value = f"{row.points[-1][1]:.2f}" if row.points else "–"
     mark = "✓ " if row.chosen else ""
+    status = row.status[0].upper() + row.status[1:]
     return (
-        f'<div class="ueo-rate {kind}"><b>{mark}{row.lr:g}</b> · evidence {value}'
-        f"{_picture(row, low, high, last)}{escape(row.status)}</div>"
+        f'<div class="ueo-rate {kind}"><div><b>{mark}{row.lr:g}</b> <span>evidence {value}</span></div>'
+        f"{_picture(row, low, high, last)}<div>{escape(status)}</div></div>"
     )
 
 
@@ -56,15 +60,18 @@ def _picture(row: TriedRate, low: float, high: float, last: int) -> str:
 
     points = [at(x, y) for x, y in row.points]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#0072B2"/>' for x, y in points)
+    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{BLUE}"/>' for x, y in points)
     zero = (
         f'<line x1="5" x2="{WIDTH - 5}" y1="{points[0][1]:.1f}" y2="{points[0][1]:.1f}" '
-        'stroke="currentColor" stroke-dasharray="3 3" opacity=".4"/>'
+        'stroke="#888" stroke-dasharray="3 3"/>'
         if points
         else ""
     )
     alt = ", ".join(f"{y:.2f} after step {x}" for x, y in row.points)
-    return (
-        f'<svg width="{WIDTH}" height="{HEIGHT}" role="img" aria-label="Evidence: {alt}">{zero}'
-        f'<polyline points="{line}" fill="none" stroke="#0072B2" stroke-width="2"/>{dots}</svg>'
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">{zero}'
+        f'<polyline points="{line}" fill="none" stroke="{BLUE}" stroke-width="2"/>{dots}</svg>'
     )
+    # As an image: Streamlit removes the elements of a picture from HTML.
+    data = b64encode(svg.encode("ascii")).decode("ascii")
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="Evidence: {alt}">'
