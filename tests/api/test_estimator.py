@@ -19,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 import ueo_core as ueo
 from ueo_core.cli.main import main
 from ueo_core.config.settings import SETTINGS
+from ueo_core.evaluation.guard_rule import Choice
 from ueo_core.runs.folder import RunFolder
 
 CLASSES = ["dog", "wild cat", "cup"]
@@ -324,9 +325,11 @@ def test_before_fit_and_for_unknown_models_it_says_so(fitted, options):
         fitted.evaluate(pixels(2))
 
 
-def test_the_recommended_model_is_the_share_that_the_check_names(fitted):
+def test_the_recommended_model_is_the_share_that_the_check_names(options, monkeypatch):
     images = pixels(6, seed=4)
-    fitted.guard_ = {"share": 0.25, "reason": "r", "evidence": {}}
+    choice = Choice(0.25, "r", {})
+    monkeypatch.setattr("ueo_core.api.estimator.safety_check", lambda *args: choice)
+    fitted = ueo.UEO(**options).fit(pixels(12))
     end = fitted.model_.adapter_copy()
     fitted.model_.load_between(0.25, end)
     with torch.no_grad():
@@ -336,6 +339,26 @@ def test_the_recommended_model_is_the_share_that_the_check_names(fitted):
     fitted.model_.load_adapter(end)
     np.testing.assert_array_equal(fitted.predict(images, "recommended").cosines, expected)
     assert all(torch.equal(v, end[k]) for k, v in fitted.model_.adapter().items())
+
+
+def test_without_a_rate_one_is_chosen_and_the_recommended_model_can_be_saved(options, tmp_path):
+    photos = pixels(12)
+    model = ueo.UEO(**(options | {"lr": None})).fit(photos)
+    assert model.settings_.lr in {t["lr"] for t in model.trials_}
+    assert model.history_[0]["lr"] == model.settings_.lr and len(model.history_) == 6
+    evidence = {k: c["evidence"] for k, c in model.guard_["evidence"].items() if c["sound"]}
+    assert model.guard_["model"] == max(evidence, key=evidence.get)
+    # At that rate, given by hand, the last epoch is the same.
+    assert same(ueo.UEO(**(options | {"lr": model.settings_.lr})).fit(photos), model)
+    told = model.predict(photos, "recommended")
+    model.save(tmp_path / "r.safetensors", model="recommended")
+    again = ueo.UEO.load(tmp_path / "r.safetensors")
+    np.testing.assert_array_equal(again.predict(photos).cosines, told.cosines)
+    assert again.threshold_ == model._recommended_threshold and again.guard_ is None
+    model.guard_ = model.guard_ | {"share": 0.5}
+    model.save(tmp_path / "last.safetensors")
+    with pytest.raises(ValueError, match="holds the last epoch only"):
+        ueo.UEO.load(tmp_path / "last.safetensors").predict(photos, "recommended")
 
 
 def views_of(fitted, images):

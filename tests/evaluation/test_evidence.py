@@ -14,9 +14,11 @@ from ueo_core.evaluation.evidence import (
     kept_predictions,
     neighbor_consistency,
     nuclear_norm,
+    score_agreement,
     separation,
     soft_neighborhood_density,
     spread_of,
+    two_groups,
 )
 
 SCALE = 10.0
@@ -142,5 +144,34 @@ def test_no_criterion_sees_a_label_and_every_one_is_a_number():
     values = {name: criterion.measure(m) for name, criterion in CRITERIA.items()}
     assert all(isinstance(v, float) and np.isfinite(v) for v in values.values())
     assert values["evidence"] == pytest.approx(
-        values["crops"] + values["neighbors"] + values["confident"]
+        sum(values[k] for k in ("crops", "neighbors", "confident", "scores", "groups"))
     )
+
+
+def test_scores_of_crops_agree_where_their_order_is_the_same():
+    g = np.random.default_rng(0)
+    heights = g.permutation(np.linspace(0.2, 0.9, 12))
+    cosines = np.stack([heights, np.zeros(12)], 1)
+    m = model([0] * 12, [[0] * 12])
+    rest = (m.features, SCALE, m.cropped)
+    same = Measured(cosines, *rest, cosines[None] / 2, m.confidence, m.zero_shot)
+    half = np.stack([cosines, 1 - cosines[:, ::-1]])
+    assert score_agreement(same) == pytest.approx(1)
+    fallen = np.stack([heights.max() - heights, np.zeros(12)], 1)
+    against = Measured(cosines, *rest, fallen[None], m.confidence, m.zero_shot)
+    assert score_agreement(against) == pytest.approx(-1)
+    both = Measured(cosines, *rest, np.stack([cosines, fallen]), m.confidence, m.zero_shot)
+    assert score_agreement(both) == pytest.approx(0)
+    flat = Measured(np.ones((12, 2)), *rest, half, m.confidence, m.zero_shot)
+    assert score_agreement(flat) == 0
+
+
+def test_groups_that_are_far_apart_count_once():
+    g = np.random.default_rng(0)
+    m = model([0] * 120, [[0] * 120])
+    for gap, least, most in ((0.7, 1.0, 1.0), (0.0, 0.0, 0.7)):
+        scores = np.concatenate([g.normal(0.2 + gap, 0.02, 60), g.normal(0.2, 0.02, 60)])
+        cosines = np.stack([scores, np.zeros(120)], 1)
+        found = Measured(cosines, m.features, SCALE, m.cropped, m.crops, m.confidence, m.zero_shot)
+        assert least <= two_groups(found) <= most
+        assert two_groups(found) == pytest.approx(min(separation(found), 6) / 6)

@@ -384,10 +384,11 @@ class UEO(ClassifierMixin, BaseEstimator):
 
     def _parameters(self, model: str) -> dict[str, torch.Tensor] | None:
         """The adapter of a model other than the last epoch, which is None."""
+        clip = self._model()
         if model not in MODELS:
             raise UserError(f"model: {model!r} is not known; choose one of {', '.join(MODELS)}.")
         if model == "zero-shot":
-            return self._model().original
+            return clip.original
         if model == "adapted" or not self.guard_ or self.guard_["share"] == 1:
             return None
         if self._recommended is None:

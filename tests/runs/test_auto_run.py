@@ -1,0 +1,155 @@
+"""A run that chooses its learning rate: its files, its interruptions, and what it recommends."""
+
+import json
+
+import pytest
+import torch
+
+from tests.helpers.small_runs import adapter_of, make, same, store, story  # noqa: F401
+from ueo_core.inference.adapter_file import GUARDED
+from ueo_core.models.adapted_clip import read_adapter
+from ueo_core.runs.control import Control
+from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.snapshot import read_snapshot
+from ueo_core.runs.worker import execute
+from ueo_core.training import ladder
+
+
+class Killed(BaseException):
+    """Ends a run as a kill does: nothing is written after it."""
+
+
+def auto(make, name="run", **changes) -> RunFolder:  # noqa: F811
+    return make(name, lr="auto", epochs=4, **changes)
+
+
+def trials(folder: RunFolder) -> list[dict]:
+    return [e for e in folder.events() if e["kind"] == "trial"]
+
+
+def test_the_rate_is_chosen_kept_and_said(make):  # noqa: F811
+    folder = auto(make)
+    assert execute(folder)["state"] == "finished"
+    rate = folder.state["lr"]
+    assert rate in {t["lr"] for t in trials(folder)}
+    assert folder.config["settings"]["lr"] == "auto" and folder.settings.lr == rate
+    steps = [e for e in folder.events() if e["kind"] == "step"]
+    assert steps[0]["lr"] == rate and [e["step"] for e in steps] == list(range(1, 13))
+    assert (
+        f"Learning rate {rate:g}, chosen on the images without labels."
+        in read_snapshot(folder).notes
+    )
+    # Apart from the search it is the run at that rate, to the last bit.
+    plain = make("plain", lr=rate, epochs=4)
+    execute(plain)
+    assert same(adapter_of(folder), adapter_of(plain))
+
+
+def test_labels_change_neither_the_rate_nor_the_recommendation(make):  # noqa: F811
+    with_labels, without = auto(make, "with"), auto(make, "without", labels=False)
+    for folder in (with_labels, without):
+        execute(folder)
+    assert trials(with_labels) == trials(without)
+    results = [json.loads((f.path / "result.json").read_bytes()) for f in (with_labels, without)]
+    assert results[0]["guard"] == results[1]["guard"]
+
+
+def test_the_recommended_model_is_the_one_that_was_measured(make):  # noqa: F811
+    folder = auto(make)
+    execute(folder)
+    guard = json.loads((folder.path / "result.json").read_bytes())["guard"]
+    candidates = {k: c["evidence"] for k, c in guard["evidence"].items() if c["sound"]}
+    assert guard["model"] == max(candidates, key=candidates.get)
+    kept = {str(s): folder.checkpoint(s) for s in folder.checkpoints()}
+    if guard["share"] == 1:
+        assert guard["model"] == "12" and not (folder.path / GUARDED).exists()
+    else:
+        written, _ = read_adapter(folder.path / GUARDED)
+        steps = ["3", "6", "9", "12"]
+        wanted = {
+            "zero-shot": kept["0"],
+            "average": {k: sum(kept[s][k] for s in steps) / 4 for k in written},
+            "late average": {k: sum(kept[s][k] for s in steps[2:]) / 2 for k in written},
+        } | kept
+        chosen = wanted[guard["model"]]
+        assert all(torch.allclose(written[k], chosen[k], atol=1e-6) for k in written)
+
+
+@pytest.mark.parametrize("after", [1, 4, 6])
+def test_a_search_that_was_killed_ends_the_same(make, after):  # noqa: F811
+    whole, killed = auto(make, "whole"), auto(make, "killed")
+    execute(whole)
+    seen = 0
+
+    def kill(event):
+        nonlocal seen
+        seen += event["kind"] == "trial"
+        if seen == after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        execute(killed, emit=kill)
+    assert len(trials(killed)) == after
+    killed.move("interrupt")
+    killed.move("resume")
+    assert execute(killed)["state"] == "finished"
+    assert trials(killed) == trials(whole)
+    assert same(adapter_of(killed), adapter_of(whole))
+    assert story(killed) == story(whole)
+
+
+def test_a_pause_within_the_search_is_resumed(make):  # noqa: F811
+    whole, paused = auto(make, "whole"), auto(make, "paused")
+    execute(whole)
+    control = Control()
+
+    def pause(event):
+        if event["kind"] == "trial":
+            control.pause.set()
+
+    assert execute(paused, control, pause)["state"] == "paused"
+    assert len(trials(paused)) == 1
+    paused.move("resume")
+    assert execute(paused)["state"] == "finished"
+    assert same(adapter_of(paused), adapter_of(whole))
+
+
+def test_stop_within_the_search_keeps_the_zero_shot_result(make):  # noqa: F811
+    folder, control = auto(make), Control()
+
+    def stop(event):
+        if event["kind"] == "trial":
+            control.stop.set()
+
+    state = execute(folder, control, stop)
+    assert (state["state"], state["step"]) == ("finished", 0)
+    assert json.loads((folder.path / "result.json").read_bytes())["guard"] is None
+
+
+def test_where_every_rate_diverges_the_run_says_so(make, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(ladder, "_train", lambda *args: False)
+    state = execute(auto(make))
+    assert state["state"] == "failed"
+    assert "Training diverges at every learning rate that was tried" in state["reason"]
+
+
+def test_a_run_trained_longer_keeps_its_rate(make):  # noqa: F811
+    folder = auto(make)
+    execute(folder)
+    rate, before = folder.state["lr"], trials(folder)
+    from ueo_core.runs.extend import queue_up
+
+    queue_up(folder, 2)
+    assert execute(folder)["state"] == "finished"
+    assert folder.state["lr"] == rate and trials(folder) == before
+    assert folder.state["step"] == 18
+
+
+def test_a_chosen_chunk_is_used(make, monkeypatch):  # noqa: F811
+    from ueo_core.training import loop
+
+    seen = []
+    real = loop._backward
+    monkeypatch.setattr(loop, "_backward", lambda *a: seen.append(a[-1].chunk) or real(*a))
+    execute(make(chunk=2))
+    assert set(seen) == {2}
