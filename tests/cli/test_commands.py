@@ -223,7 +223,7 @@ def test_every_command_has_help_and_a_function():
     from ueo_core.cli.parser import build
 
     (choices,) = [a.choices for a in build()._actions if a.dest == "command"]
-    assert len(choices) == 18 and set(MODULES) <= set(choices)
+    assert len(choices) == 19 and set(MODULES) <= set(choices)
     for name in choices:
         assert callable(command(name))
         with pytest.raises(SystemExit) as ended:

@@ -134,7 +134,7 @@ def test_test_images_are_kept_out_of_the_pool_and_do_not_change_with_the_shift()
 def test_what_training_sees_has_no_truth():
     case = labeled_folder(many(26, per_class=4), SOURCE).case("open", 0)
     seen = {name for name in dir(case.pool.subset) if not name.startswith("_")}
-    assert seen == {"pixels"} and len(case.pool.subset) == len(case.pool)
+    assert seen == {"pixels", "size"} and len(case.pool.subset) == len(case.pool)
 
 
 def test_official_lists_are_followed(tmp_path):

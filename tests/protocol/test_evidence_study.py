@@ -26,7 +26,16 @@ def test_regret_gain_and_correlation_on_a_computed_example():
         "a": [candidate(50, 1.0), candidate(60, 2.0), candidate(70, 3.0)],  # the best is chosen
         "b": [candidate(80, 1.0), candidate(90, 0.5), candidate(70, 2.0)],  # the worst is
     }
-    summary = summarize(found)
+    automatic = {"a": {"hm": 65, "preset": 48}, "b": {"hm": 90, "preset": 80}}
+    summary = summarize(found, automatic)
+    assert summary["automatic"] == {
+        "regret": 2.5,
+        "worst_regret": 5.0,
+        "gain": 12.5,
+        "worst": 10.0,
+        "harmed": 0.0,
+    }
+    assert (summary["preset"]["gain"], summary["preset"]["harmed"]) == (-1.0, 0.5)
     row = summary["rows"][0]
     assert (summary["worlds"], summary["best"]) == (2, 15.0)
     assert (row["regret"], row["worst_regret"]) == (10.0, 20.0)
@@ -34,7 +43,11 @@ def test_regret_gain_and_correlation_on_a_computed_example():
     assert row["rho"] == pytest.approx((1 - 1) / 2)  # +1 and −1
     text = "\n".join(markdown(summary))
     assert "+5.00 | -10.0 | 50 %" in text and "+15.00 points over zero-shot" in text
-    assert markdown(summarize({})) == ["No world is finished yet."]
+    assert (
+        "| the studio's own choice of rate and model | – | 2.50 | 5.0 | +12.50 | +10.0 | 0 % |"
+        in text
+    )
+    assert markdown(summarize({}, {})) == ["No world is finished yet."]
 
 
 def test_every_world_has_a_seed_of_its_own():
@@ -62,8 +75,10 @@ def test_an_interrupted_study_is_continued(small, tmp_path, monkeypatch):
     out = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
         study([world], [0.25, 1], 1, out)
-    assert study([world], [0.25, 1], 1, out) == whole and taken == [0.25, 1]
-    assert study([world], [0.25, 1], 1, out) == whole and taken == [0.25, 1]  # nothing is left
+    assert study([world], [0.25, 1], 1, out) == whole and taken == [0.25, 1, "auto"]
+    assert study([world], [0.25, 1], 1, out) == whole and len(taken) == 3  # nothing is left
+    auto = json.loads((out / "rows" / f"{world.name}-1-auto.json").read_text(encoding="utf-8"))
+    assert {"zero", "hm", "preset", "lr", "model"} <= set(auto)
     row = json.loads((out / "rows" / f"{world.name}-1-1.json").read_text(encoding="utf-8"))
     assert [c["epoch"] for c in row["candidates"]] == [0, 1]
     assert row["candidates"][0]["change"] == 0 < row["candidates"][1]["change"]
@@ -74,7 +89,7 @@ def test_the_command(small, tmp_path, capsys):
     words = ["evidence", "--out", str(tmp_path / "out"), "--backbones", "drawings-resnet"]
     words += ["--domain", "noisy", "--shift", "open", "--epochs", "1", "--rates", "1"]
     assert main(words) == 0
-    assert "| evidence: the sum of the first three |" in capsys.readouterr().out
+    assert "| evidence: the sum of the next five |" in capsys.readouterr().out
     assert (tmp_path / "out" / "evidence.md").is_file()
     assert main([*words[:-1], "0,1"]) == 2
     assert "these are no shares of the preset's learning rate" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """How well evidence without labels orders models: many runs at many rates, judged with labels.
 
-OUT/rows/*.json         one per case and rate: metrics and criteria after every epoch
+OUT/rows/*.json         one per case and rate: metrics and criteria after every epoch; one per case for
+                        the rate and the model that the studio chooses itself
 OUT/evidence.{json,md}  rewritten after every row; what is there is not done again
 
 Labels measure the models here and decide nothing. A rate is given as a share of the model's preset.
@@ -15,22 +16,23 @@ import torch
 from scipy.stats import spearmanr
 
 from ueo_core.config.lr_schedule import split_epoch
-from ueo_core.config.settings import Settings
+from ueo_core.config.settings import AUTO, Settings
 from ueo_core.data.store import Store
-from ueo_core.data.transforms import Views
+from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.drawings.sample import problem
-from ueo_core.evaluation.evidence import CRITERIA, Measured
+from ueo_core.evaluation.evidence import CRITERIA, criteria
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.protocol.category_shift import Case
 from ueo_core.protocol.drawings_table import drawn_case
 from ueo_core.protocol.runner import Progress, measured
-from ueo_core.training.loop import CROPS, adapt, image_features
+from ueo_core.training.auto import adapt_automatically
+from ueo_core.training.guard import safety_check
+from ueo_core.training.loop import adapt, image_features
+from ueo_core.training.pool_evidence import PoolEvidence
 from ueo_core.utils.files import read_json, write_bytes, write_json
 from ueo_core.utils.memory import reuse_freed_memory
-
-IMAGES, DRAWS = 192, 2  # images that are cropped, and crops of each
 
 
 @dataclass(frozen=True)
@@ -67,43 +69,53 @@ def study(
     progress: Progress = lambda done, total, what: None,
 ) -> dict:
     """Do what is missing in OUT. → the summary, see `summarize`"""
-    todo = [(w, r) for w in chosen for r in rates if read_json(_path(out, w, r, epochs)) is None]
-    total = len(todo)
-    for world in chosen:
-        missing = [r for w, r in todo if w is world]
+    kinds: list[float | str] = [*rates, AUTO]
+    todo = {
+        world: [kind for kind in kinds if _read(out, world, kind, epochs) is None]
+        for world in chosen
+    }
+    done, total = 0, sum(map(len, todo.values()))
+    for world, missing in todo.items():
         if not missing:
             continue
-        done = sum(read_json(_path(out, w, r, epochs)) is not None for w, r in todo)
         progress(done, total, f"{world.name}: images")
-        for rate, row in _rows(world, missing, epochs, out):
-            write_json(_path(out, world, rate, epochs), row)
+        for kind, row in _rows(world, missing, epochs, out):
+            write_json(_path(out, world, kind, epochs), row)
             done += 1
-            progress(done, total, f"{world.name}, {rate:g} of the preset's rate")
-            write_summary(out, summarize(_found(chosen, rates, epochs, out)))
-    summary = summarize(_found(chosen, rates, epochs, out))
+            what = (
+                "the rate chosen without labels" if kind == AUTO else f"{kind} of the preset's rate"
+            )
+            progress(done, total, f"{world.name}, {what}")
+            write_summary(out, _summary(chosen, rates, epochs, out))
+    summary = _summary(chosen, rates, epochs, out)
     write_summary(out, summary)
     return summary
 
 
-def _path(out: Path, world: World, rate: float, epochs: int) -> Path:
-    return out / "rows" / f"{world.name}-{epochs}-{rate:g}.json"
+def _path(out: Path, world: World, kind: float | str, epochs: int) -> Path:
+    name = kind if kind == AUTO else f"{kind:g}"
+    return out / "rows" / f"{world.name}-{epochs}-{name}.json"
 
 
-def _found(
-    chosen: Sequence[World], rates: Sequence[float], epochs: int, out: Path
-) -> dict[str, list[dict]]:
-    """The candidates of each world for which every rate is done: all models after all epochs."""
-    found = {}
+def _read(out: Path, world: World, kind: float | str, epochs: int) -> dict | None:
+    return read_json(_path(out, world, kind, epochs))
+
+
+def _summary(chosen: Sequence[World], rates: Sequence[float], epochs: int, out: Path) -> dict:
+    """Of the worlds for which every row is done: all models after all epochs are candidates."""
+    found, automatic = {}, {}
     for world in chosen:
-        rows = [read_json(_path(out, world, r, epochs)) for r in rates]
-        if all(rows):
+        rows = [_read(out, world, rate, epochs) for rate in rates]
+        auto = _read(out, world, AUTO, epochs)
+        if auto and all(rows):
             found[world.name] = [c for row in rows if row for c in row["candidates"]]
-    return found
+            automatic[world.name] = auto
+    return summarize(found, automatic)
 
 
 def _rows(
-    world: World, rates: Sequence[float], epochs: int, out: Path
-) -> Iterator[tuple[float, dict]]:
+    world: World, kinds: Sequence[float | str], epochs: int, out: Path
+) -> Iterator[tuple[float | str, dict]]:
     backbone = backbones.load(world.backbone)
     store = Store(out / "images", backbone.store_side)
     case = drawn_case(problem(world.shift, world.seed, world.domain), store)
@@ -111,9 +123,12 @@ def _rows(
     model = AdaptedCLIP(backbone, list(case.classes), preset.prompt)
     with reuse_freed_memory(backbone.device):
         bench = _Bench(model, case, preset)
-        for rate in rates:
-            settings = preset.changed(lr=rate * preset.rate)
-            yield rate, {"rate": rate, "candidates": bench.candidates(settings)}
+        for kind in kinds:
+            if isinstance(kind, str):
+                yield kind, bench.automatic(preset)
+            else:
+                settings = preset.changed(lr=kind * preset.rate)
+                yield kind, {"rate": kind, "candidates": bench.candidates(settings)}
 
 
 class _Bench:
@@ -123,14 +138,13 @@ class _Bench:
         self.model, self.case = model, case
         self.views = Views(case.pool.subset, model.backbone, settings.crop_scale, settings.flip)
         self.tests = Views(case.test.subset, model.backbone)
-        order = np.random.default_rng([case.seed, CROPS]).permutation(len(self.views))
-        self.cropped = np.sort(order[:IMAGES])
+        self.pool = PoolEvidence(model, self.views, case.seed, encoded_at_once(model.device))
         model.reset()
         self.start = image_features(model, self.views)
         with torch.no_grad():
-            cosines = model.cosines(self.start)
-        self.weights = confidence_weights(cosines, model.logit_scale, settings.weight_temperature)
-        self.predictions = cosines.argmax(1).numpy()
+            self.cosines = model.cosines(self.start)
+        temperature = settings.weight_temperature
+        self.weights = confidence_weights(self.cosines, model.logit_scale, temperature)
         self.zero = self._candidate(0)
 
     def candidates(self, settings: Settings) -> list[dict]:
@@ -143,83 +157,111 @@ class _Bench:
                 if step.step % per_epoch == 0:
                     found.append(self._candidate(step.epoch))
         except FloatingPointError:  # diverged: what came before stays a candidate
-            return found
+            pass
         return found
 
+    def automatic(self, preset: Settings) -> dict:
+        """What is recommended at the rate chosen without labels, and at the preset's rate by the safety check."""
+        model = self.model
+        result = {"zero": self.zero["hm"]}
+        try:
+            found = adapt_automatically(
+                *(model, self.views, self.cosines, self.weights, preset.changed(lr=AUTO)),
+                self.start,
+            )
+        except FloatingPointError:
+            result |= {"lr": None, "model": "zero-shot", "hm": self.zero["hm"]}
+        else:
+            result |= {
+                "lr": found.settings.lr,
+                "model": found.choice.model,
+                "last": self._tested()["hm"],
+            }
+            model.load_adapter(found.recommended)
+            result["hm"] = self._tested()["hm"]
+        model.reset()
+        try:
+            for _ in adapt(model, self.views, self.weights, preset, start=self.start):
+                pass
+        except FloatingPointError:
+            return result | {"preset": self.zero["hm"]}
+        with torch.no_grad():
+            last = model.cosines(image_features(model, self.views))
+        batch = encoded_at_once(model.device)
+        choice = safety_check(model, self.views, self.cosines, last, preset.seed, batch)
+        model.load_between(choice.share, model.adapter_copy())
+        return result | {"preset": self._tested()["hm"]}
+
     @torch.no_grad()
+    def _tested(self) -> dict:
+        """Metrics of the current model on the test set."""
+        tested = self.model.cosines(image_features(self.model, self.tests)).numpy()
+        case = self.case
+        return measured(tested, case.test.truth, case.classes, self.model.logit_scale)
+
     def _candidate(self, epoch: int) -> dict:
-        model, case = self.model, self.case
-        text = model.encode_text()
-        features = image_features(model, self.views)
-        tested = model.cosines(image_features(model, self.tests), text).numpy()
-        crops = [self._crops(draw) for draw in range(DRAWS)]
-        m = Measured(
-            model.cosines(features, text).numpy(),
-            features.numpy(),
-            model.logit_scale,
-            self.cropped,
-            np.stack([model.cosines(c, text).numpy() for c in crops]),
-            self.weights.cpu().numpy(),
-            self.predictions,
-        )
-        metrics = measured(tested, case.test.truth, case.classes, model.logit_scale)
+        metrics = self._tested()
         return {
             "epoch": epoch,
             "hm": metrics["hm"],
             "acc": metrics["acc"],
             "auc": metrics["auc"],
-            "change": round(model.change(), 6),
-            "criteria": {k: round(c.measure(m), 6) for k, c in CRITERIA.items()},
+            "change": round(self.model.change(), 6),
+            "criteria": criteria(self.pool.measure(self.cosines, self.weights)),
         }
 
-    def _crops(self, draw: int) -> torch.Tensor:
-        parts = [
-            self.model.encode_image(
-                self.views.crops(self.cropped[i : i + 32], (self.case.seed, CROPS, draw, i))
-            )
-            for i in range(0, len(self.cropped), 32)
-        ]
-        return torch.cat(parts).cpu()
 
-
-def summarize(found: dict[str, list[dict]]) -> dict:
+def summarize(found: dict[str, list[dict]], automatic: dict[str, dict]) -> dict:
     """How well each criterion orders the candidates of each world by HM.
 
-    found: by world, its candidates, the zero-shot model first. → {"worlds", "best", "rows"}; best: the
-    mean gain of the best candidate over zero-shot; rows: one per criterion, {"criterion", "title",
+    found: by world, its candidates, the zero-shot model first; automatic: by world, the models chosen
+    without labels. → {"worlds", "best", "rows", "automatic", "preset"}; best: the
+    mean gain of the best candidate over zero-shot; automatic: the same figures for the recommended
+    model of a run that chooses its rate; preset: for that of a run at the preset's rate, by the
+    safety check; rows: one per criterion, {"criterion", "title",
     "rho" (mean Spearman correlation with HM), "regret" (best minus chosen), "worst_regret", "gain" (chosen
     minus zero-shot), "worst", "harmed" (share of worlds more than 1 point below zero-shot)}, in points.
     """
     rows = []
-    for name, criterion in CRITERIA.items():
-        if not found:
-            break
-        rho, regret, gain = [], [], []
-        for candidates in found.values():
+    best = {name: max(c["hm"] for c in candidates) for name, candidates in found.items()}
+    for name, criterion in CRITERIA.items() if found else ():
+        rho, reached = [], {}
+        for world, candidates in found.items():
             hm = np.array([c["hm"] for c in candidates])
             values = np.array([c["criteria"][name] for c in candidates])
             if np.ptp(values) and np.ptp(hm):
                 rho.append(float(spearmanr(values, hm)[0]))
-            chosen = hm[int(values.argmax())]
-            regret.append(hm.max() - chosen)
-            gain.append(chosen - hm[0])
+            reached[world] = float(hm[int(values.argmax())])
         rows.append(
             {
                 "criterion": name,
                 "title": criterion.title,
                 "rho": round(float(np.mean(rho)), 3) if rho else None,
-                "regret": round(float(np.mean(regret)), 2),
-                "worst_regret": round(float(np.max(regret)), 1),
-                "gain": round(float(np.mean(gain)), 2),
-                "worst": round(float(np.min(gain)), 1),
-                "harmed": round(float(np.mean(np.array(gain) < -1)), 3),
+                **_figures(found, best, reached),
             }
         )
-    best = [max(c["hm"] for c in cs) - cs[0]["hm"] for cs in found.values()]
+    gains = [best[name] - candidates[0]["hm"] for name, candidates in found.items()]
     return {
         "worlds": len(found),
-        "best": round(float(np.mean(best)), 2) if best else None,
+        "best": round(float(np.mean(gains)), 2) if gains else None,
         "rows": rows,
+        "automatic": _figures(found, best, {k: a["hm"] for k, a in automatic.items()}),
+        "preset": _figures(found, best, {k: a["preset"] for k, a in automatic.items()}),
+    }
+
+
+def _figures(found: dict[str, list[dict]], best: dict, reached: dict[str, float]) -> dict:
+    """Regret, gain and harm of one choice a world, in points of HM."""
+    if not found:
+        return {}
+    regret = np.array([best[name] - reached[name] for name in found])
+    gain = np.array([reached[name] - candidates[0]["hm"] for name, candidates in found.items()])
+    return {
+        "regret": round(float(regret.mean()), 2),
+        "worst_regret": round(float(regret.max()), 1),
+        "gain": round(float(gain.mean()), 2),
+        "worst": round(float(gain.min()), 1),
+        "harmed": round(float((gain < -1).mean()), 3),
     }
 
 
@@ -232,7 +274,11 @@ def markdown(summary: dict) -> list[str]:
         "more than 1 point worse |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for row in summary["rows"]:
+    chosen = [
+        {"title": "the studio's own choice of rate and model", "rho": None, **summary["automatic"]},
+        {"title": "the preset's rate with the safety check", "rho": None, **summary["preset"]},
+    ]
+    for row in (*summary["rows"], *chosen):
         rho = "–" if row["rho"] is None else f"{row['rho']:.2f}"
         lines.append(
             f"| {row['title']} | {rho} | {row['regret']:.2f} | {row['worst_regret']:.1f} | "
