@@ -230,6 +230,7 @@ def test_a_choice_is_stored_as_plain_data_with_four_digits():
             "0": {"consistency": 0.5, "spread": 0.1235, "parted": 2.0},
             "1": {"consistency": 0.7, "spread": 0.9, "parted": 0.0},
         },
+        "model": "",
     }
 
 

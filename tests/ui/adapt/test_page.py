@@ -53,11 +53,23 @@ def test_the_defaults_are_those_of_the_backbone(app, submitted, small_sample):  
     at(app, "2_Adapt")
     button(app, "Start").click().run()
     assert len(submitted) == 1
-    assert settings_of(submitted[0]) == Settings.for_backbone("drawings-resnet")
+    assert settings_of(submitted[0]) == preset("paper", "drawings-resnet")
+    assert settings_of(submitted[0]).automatic
     folder = shell.manager().folder(submitted[0])
     assert folder.config["pool"] == sample.pool and folder.config["holdout"] == sample.holdout
     assert folder.labels() == sample.labels()
     assert folder.config["title"] == f"UEO · drawings-resnet · {sample.title}"
+
+
+def test_a_rate_of_ones_own_is_one_click_away(app, submitted, small_sample):  # noqa: F811
+    sample_dataset()
+    at(app, "2_Adapt")
+    number = app.number_input(key=adapt_fields.key("lr"))
+    assert number.disabled and number.value == Settings.for_backbone("drawings-resnet").lr
+    app.toggle(key=adapt_fields.key("lr") + ".auto").set_value(False).run()
+    assert not app.number_input(key=adapt_fields.key("lr")).disabled
+    button(clean(app), "Start").click().run()
+    assert settings_of(submitted[0]) == Settings.for_backbone("drawings-resnet")
 
 
 def test_choices_reach_the_run(app, submitted, small_sample):  # noqa: F811
@@ -67,6 +79,7 @@ def test_choices_reach_the_run(app, submitted, small_sample):  # noqa: F811
     app.segmented_control(key="adapt.method").set_value("infomax").run()
     app.segmented_control(key="adapt.preset").set_value("quick").run()
     app.number_input(key=adapt_fields.key("lr")).set_value(0.02).run()
+    assert not app.toggle(key=adapt_fields.key("lr") + ".auto").value
     app.number_input(key=adapt_fields.key("chunk")).set_value(8).run()
     app.toggle(key=adapt_fields.key("flip")).set_value(False).run()
     app.text_input(key="adapt.title").set_value("My **run**").run()
