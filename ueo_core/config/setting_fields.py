@@ -39,7 +39,8 @@ class Setting:
             )
         # `not (…)` also refuses NaN, which compares false with everything.
         if self.low is not None and (
-            isinstance(value, (bool, str)) or not (self.low <= value <= self.high)
+            isinstance(value, (bool, str) if self.word else bool)
+            or not (self.low <= value <= self.high)
         ):
             raise UserError(
                 f"{name}: {value} is out of range; choose a value from {self.low:g} to {self.high:g}"
