@@ -8,6 +8,7 @@ from tests.analysis.test_compare import compared_run
 from ueo_core.analysis.compare import differences
 from ueo_core.cli.commands import settings_of
 from ueo_core.cli.parser import build, chosen_settings
+from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.equivalent_command import options
@@ -79,7 +80,7 @@ def test_an_option_of_a_command_reaches_its_setting_or_is_refused(command, name)
 
 @pytest.mark.parametrize("name", [n for n in SETTINGS if n != "backbone"])
 def test_a_setting_is_in_the_equivalent_command_where_it_differs(name):
-    changed = Settings.for_backbone("drawings-resnet", **{name: OTHER[name]})
+    changed = preset(DEFAULT_PRESET, "drawings-resnet", **{name: OTHER[name]})
     assert options(changed) == ["--backbone", "drawings-resnet", *words_of(name)]
 
 

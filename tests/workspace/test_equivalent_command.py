@@ -64,8 +64,10 @@ def test_the_command_gives_the_same_further_names():
     assert (found.names, found.synonyms) == (list(CLASSES), further)
 
 
-def test_a_preset_needs_no_option():
-    assert options(Settings.for_backbone("drawings-vit")) == ["--backbone", "drawings-vit"]
+def test_the_recommended_preset_needs_no_option_and_a_fixed_rate_is_said():
+    backbone = ["--backbone", "drawings-vit"]
+    assert options(preset("paper", "drawings-vit")) == backbone
+    assert options(preset("fixed", "drawings-vit")) == [*backbone, "--lr", "3.0"]
 
 
 def test_commands_for_the_sample():
@@ -100,7 +102,8 @@ def test_a_preset_changes_only_its_settings(name, backbone):
     assert (
         changed
         == {
-            "paper": set(),
+            "paper": {"lr"},
+            "fixed": set(),
             "quick": {"epochs"},
             "released": {"weight_temperature", "trained"},
             "one-pass": {"mode"},

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.data.class_list import write_class_names
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
@@ -17,12 +18,12 @@ PROGRAM = "python -m ueo_core"
 
 
 def options(settings: Settings) -> list[str]:
-    """The options of `adapt` that lead from the backbone's preset to these settings."""
-    preset = Settings.for_backbone(settings.backbone)
+    """The options of `adapt` that lead from its own preset for the backbone to these settings."""
+    usual = preset(DEFAULT_PRESET, settings.backbone)
     words = ["--backbone", settings.backbone]
     for name, about in SETTINGS.items():
         value, flag = getattr(settings, name), name.replace("_", "-")
-        if name == "backbone" or value == getattr(preset, name):
+        if name == "backbone" or value == getattr(usual, name):
             continue
         # Every preset has its switches on.
         words += [f"--no-{flag}"] if about.kind is bool else [f"--{flag}", str(value)]
