@@ -179,7 +179,8 @@ def test_a_checkpoint_is_scored_on_request_and_tsne_computed(page, own_home, url
     page.get_by_role("slider").first.press("ArrowLeft")
     page.get_by_role("button", name="Score this checkpoint").click()
     # The server loads the model first, which is slow on a busy machine.
-    page.get_by_text("the model after step 1, not the final one").wait_for(timeout=3 * PATIENCE)
+    page.get_by_role("tab", name="Map").wait_for(timeout=3 * PATIENCE)
+    assert page.get_by_text("the model after step 1, not the final one").is_visible()
     assert (folder.path / "scored" / "000001.safetensors").exists()
     page.get_by_role("tab", name="Map").click()
     page.get_by_role("radio", name="t-SNE").click()
