@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tests.helpers.small_runs import adapter_of, make, same, store, story  # noqa: F401
-from ueo_core.inference.adapter_file import GUARDED
-from ueo_core.models.adapted_clip import read_adapter
+from ueo_core.cli.main import main
+from ueo_core.inference.adapter_file import ADAPTER_NAME, GUARDED
+from ueo_core.models.adapted_clip import read_adapter, save_adapter
 from ueo_core.runs.control import Control
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import read_snapshot
@@ -153,3 +154,32 @@ def test_a_chosen_chunk_is_used(make, monkeypatch):  # noqa: F811
     monkeypatch.setattr(loop, "_backward", lambda *a: seen.append(a[-1].chunk) or real(*a))
     execute(make(chunk=2))
     assert set(seen) == {2}
+
+
+def test_evaluate_scores_the_recommended_model_itself(make, store, tmp_path, capsys):  # noqa: F811
+    folder = auto(make)
+    execute(folder)
+    result = json.loads((folder.path / "result.json").read_bytes())
+    # Another point than the last epoch, whatever the tiny model found.
+    kept = folder.checkpoint(3)
+    _, about = read_adapter(folder.path / ADAPTER_NAME)
+    guard = result["guard"] | {"share": 0.5, "model": "3"}
+    save_adapter(folder.path / GUARDED, kept, about | {"guard": guard})
+    save_adapter(folder.path / ADAPTER_NAME, adapter_of(folder), about | {"guard": guard})
+    test = store[0].root.parent / "test"
+    assert (
+        main(["evaluate", str(folder.path), str(test), "--store", str(tmp_path / "s"), "--json"])
+        == 0
+    )
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    save_adapter(tmp_path / "three.safetensors", kept, about | {"guard": None})
+    words = [
+        "evaluate",
+        str(tmp_path / "three.safetensors"),
+        str(test),
+        "--store",
+        str(tmp_path / "s"),
+    ]
+    assert main([*words, "--json"]) == 0
+    three = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["recommended"] == found["guarded"] == three["adapted"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ueo_core.analysis.blend import recommended_name
 from ueo_core.analysis.hand_labels import (
     OTHER,
     UNCLEAR,
@@ -151,9 +152,9 @@ def _design(path: Path, opened: Inspection, name: str) -> dict:
     pool, part = opened.parts["pool"], opened.parts[name]
     cosines = {"zero-shot": (pool.cosines["before"], part.cosines["before"])}
     share = 1.0 if opened.guard is None else opened.guard["share"]
-    if 0 < share < 1:
+    if opened.guard and 0 < share < 1:
         blend = read_blend(RunFolder(path), opened)
-        cosines[f"the {100 * share:.0f} % blend"] = (blend["pool"], blend[name])
+        cosines[recommended_name(opened.guard)] = (blend["pool"], blend[name])
     cosines["the adapted model"] = (pool.cosines["after"], part.cosines["after"])
     compute, decisions = SCORES[DEFAULT_SCORE].compute, []
     for own, shown in cosines.values():

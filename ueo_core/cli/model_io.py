@@ -8,7 +8,7 @@ import numpy as np
 from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import take_in
 from ueo_core.data.store import Store
-from ueo_core.inference.adapter_file import AdapterFile
+from ueo_core.inference.adapter_file import GUARDED, AdapterFile
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.errors import UserError
 
@@ -26,6 +26,7 @@ def ask(args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker, basel
     model than its last epoch.
     """
     from ueo_core.inference.predict import cosines, load_model
+    from ueo_core.models.adapted_clip import read_adapter
     from ueo_core.utils.memory import reuse_freed_memory
 
     model = load_model(adapter_file, args.device)
@@ -39,14 +40,14 @@ def ask(args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker, basel
     found = {"adapted": scored()}
     if not baselines:
         return images, report, found
-    last = model.adapter_copy()
     model.reset()
     found = {"zero_shot": scored()} | found
     share = adapter_file.guard["share"] if adapter_file.run and adapter_file.guard else 1.0
     if share == 0:
         found["guarded"] = found["zero_shot"]
-    elif share < 1:
-        model.load_between(share, last)
+    elif share < 1 and adapter_file.run:
+        recommended, _ = read_adapter(adapter_file.run / GUARDED)
+        model.load_adapter(recommended)
         found["guarded"] = scored()
     return images, report, found
 

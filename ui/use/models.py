@@ -89,9 +89,10 @@ def _guarded(adapter_file: AdapterFile) -> AdapterFile:
     """The recommended model, unless a person prefers the last epoch."""
     figures = result_figures(RunFolder(adapter_file.run))
     meaning = blend_sentence(adapter_file.guard, figures)
-    st.warning(
-        f"{markdown(adapter_file.guard['reason'])} {markdown(meaning)}", icon=":material/gpp_maybe:"
-    )
+    better = adapter_file.guard.get("model") and adapter_file.guard["share"]
+    box, icon = (st.info, "verified_user") if better else (st.warning, "gpp_maybe")
+    text = f"{markdown(adapter_file.guard['reason'])} {markdown(meaning)}"
+    box(text, icon=f":material/{icon}:")
     if st.toggle(
         "Use the recommended model", value=True, key=f"use.guarded.{adapter_file.run.name}"
     ):
