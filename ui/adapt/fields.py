@@ -71,6 +71,15 @@ def _word_or_number(field: str, about: Setting, common: dict[str, Any]) -> Any:
     return about.word if automatic else number
 
 
+def filled() -> bool:
+    """Whether every widget has its value in the session."""
+    return all(
+        name in st.session_state
+        for field, about in FIELDS.items()
+        for name in (key(field), *([f"{key(field)}.{about.word}"] if about.word else ()))
+    )
+
+
 def fill(chosen: Settings) -> None:
     """Put these settings into the widgets."""
     usual = Settings.for_backbone(chosen.backbone)

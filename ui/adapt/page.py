@@ -232,11 +232,12 @@ def settings(backbone: str, pretrained: str | None) -> Settings:
 
 def _restore(backbone: str) -> None:
     """Fill the widgets on the first visit, from earlier choices or from the preset."""
-    if "adapt.preset" in st.session_state:
+    # Streamlit forgets widgets that a run of the page did not reach, so each is asked for.
+    if "adapt.preset" in st.session_state and fields.filled():
         return
     kept = st.session_state.get(KEPT, {})
-    st.session_state["adapt.preset"] = kept.get("preset", DEFAULT_PRESET)
-    st.session_state["adapt.method"] = kept.get("method", "ueo")
+    st.session_state.setdefault("adapt.preset", kept.get("preset", DEFAULT_PRESET))
+    st.session_state.setdefault("adapt.method", kept.get("method", "ueo"))
     base = presets.preset(st.session_state["adapt.preset"], backbone)
     same = kept.get("backbone") == backbone
     fields.fill(base.changed(**{f: kept[f] for f in fields.FIELDS}) if same else base)

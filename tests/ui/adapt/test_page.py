@@ -72,6 +72,28 @@ def test_a_rate_of_ones_own_is_one_click_away(app, submitted, small_sample):  # 
     assert settings_of(submitted[0]) == Settings.for_backbone("drawings-resnet")
 
 
+def test_a_field_that_streamlit_forgot_is_filled_again(app, submitted, small_sample, monkeypatch):  # noqa: F811
+    sample_dataset()
+    at(app, "2_Adapt")
+    app.number_input(key=adapt_fields.key("epochs")).set_value(7).run()
+    monkeypatch.setattr(adapt_fields, "filled", lambda: False)
+    clean(app.run())
+    assert app.number_input(key=adapt_fields.key("epochs")).value == 7
+    button(app, "Start").click().run()
+    assert settings_of(submitted[0]) == preset("paper", "drawings-resnet", epochs=7)
+
+
+def test_fields_are_filled_when_every_widget_has_a_value(monkeypatch):
+    session = {}
+    monkeypatch.setattr(adapt_fields.st, "session_state", session)
+    adapt_fields.fill(preset("paper", "drawings-resnet"))
+    assert adapt_fields.filled()
+    for name in list(session):
+        value = session.pop(name)
+        assert not adapt_fields.filled(), name
+        session[name] = value
+
+
 def test_choices_reach_the_run(app, submitted, small_sample):  # noqa: F811
     sample_dataset()
     at(app, "2_Adapt")
