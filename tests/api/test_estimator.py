@@ -347,7 +347,8 @@ def test_without_a_rate_one_is_chosen_and_the_recommended_model_can_be_saved(opt
     assert model.settings_.lr in {t["lr"] for t in model.trials_}
     assert model.history_[0]["lr"] == model.settings_.lr and len(model.history_) == 6
     evidence = {k: c["evidence"] for k, c in model.guard_["evidence"].items() if c["sound"]}
-    assert model.guard_["model"] == max(evidence, key=evidence.get)
+    # Stored with four digits, so two can look alike.
+    assert evidence[model.guard_["model"]] == pytest.approx(max(evidence.values()), abs=2e-4)
     # At that rate, given by hand, the last epoch is the same.
     assert same(ueo.UEO(**(options | {"lr": model.settings_.lr})).fit(photos), model)
     told = model.predict(photos, "recommended")

@@ -80,7 +80,8 @@ def test_a_folder_becomes_a_dataset_with_a_report(page, fresh_url, tmp_path):
     page.goto(address)
     page.get_by_role("tab", name="Labels").click()
     page.get_by_text("Names of the subfolders").click()
-    page.get_by_text("3 images of your classes (ID), 3 of anything else (OOD)").wait_for()
+    # “Fishes” looks like fish, which is preselected.
+    page.get_by_text("6 images of your classes (ID), 0 of anything else (OOD)").wait_for()
     page.get_by_role("tab", name="Images").click()
     page.locator(".ueo-grid img").nth(5).wait_for()
     assert page.locator(".ueo-grid img").count() == 6

@@ -133,7 +133,7 @@ def test_the_best_of_all_candidates_is_recommended_and_the_last_step_is_left(pro
         str(s) for s in range(2, 17, 2)
     }
     sound = {k: c["evidence"] for k, c in evidence.items() if c["sound"]}
-    assert evidence[found.choice.model]["evidence"] == max(sound.values())
+    assert evidence[found.choice.model]["evidence"] == pytest.approx(max(sound.values()), abs=2e-4)
     assert {what for what, *_ in told} == {"choosing", "adapting"}
     # The recommended adapter is the one whose evidence was measured.
     last = problem.model.adapter_copy()
