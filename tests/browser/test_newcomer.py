@@ -9,7 +9,7 @@ from PIL import Image
 
 from ueo_core.drawings.sample import problem
 
-from .conftest import serve
+from .conftest import PATIENCE, serve
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,8 @@ def test_a_double_click_starts_one_live_run_and_sigterm_leaves_it_resumable(page
         page.get_by_role("button", name="Watch it work now").dblclick()
         page.wait_for_url("**/Live?run=*")
         # Certainly running: a run that ends while its model is loading has no checkpoint to resume from.
-        page.get_by_text(re.compile(r"step [1-9]\d* of")).first.wait_for()
+        # Its rate is chosen before the first step.
+        page.get_by_text(re.compile(r"step [1-9]\d* of")).first.wait_for(timeout=4 * PATIENCE)
         found = runs(tmp_path)
         assert len(found) == 1
         assert found[0]["pool"]["n"] == len(problem().pool)
