@@ -23,45 +23,44 @@ def tried_rates(now: Snapshot) -> list[TriedRate]:
     if not now.trials:
         return []
     first = min(t["trained"] for t in now.trials)
-    last = max(t["trained"] for t in now.trials)
     early = {t["lr"]: t["criteria"] for t in now.trials if t["trained"] == first}
-    late = {t["lr"]: t["criteria"] for t in now.trials if t["trained"] == last}
+    # Empty until the second rung, and for a run that is too short for one.
+    late = {t["lr"]: t["criteria"] for t in now.trials if t["trained"] > first}
+    last = max(t["trained"] for t in now.trials)
     settled = now.phase != "choosing" and now.state != "paused"
-    left = remaining(early) if late is not early and last > first else list(early)
-    chosen = winner(late) if settled and (last > first or len(early) == len(late)) else None
+    left = remaining(early) if late else list(early)
+    chosen = winner(late or early) if settled else None
     start = next((e["criteria"]["evidence"] for e in now.evaluations if "criteria" in e), None)
     rows = []
     for lr in sorted(early):
         points = [] if start is None else [(0, start)]
-        points += [
-            (step, found[lr]["evidence"])
-            for step, found in ((first, early), (last, late))
-            if (step > first or found is early) and found.get(lr)
-        ]
-        rows.append(
-            TriedRate(
-                lr,
-                tuple(points),
-                _status(lr, early, late, left, chosen),
-                lr == chosen,
-                lr not in left or (chosen is not None and lr != chosen),
-            )
-        )
+        for step, found in ((first, early), (last, late)):
+            if measured := found.get(lr):
+                points.append((step, measured["evidence"]))
+        dropped = lr not in left or (chosen is not None and lr != chosen)
+        status = _status(lr, early, late, left, chosen)
+        rows.append(TriedRate(lr, tuple(points), status, lr == chosen, dropped))
     return rows
 
 
 def _status(lr: float, early: dict, late: dict, left: Sequence[float], chosen: float | None) -> str:
     if early[lr] is None or late.get(lr, early[lr]) is None:
         return "diverged"
-    best = max(c["evidence"] for c in early.values() if c)
     if lr not in left:
-        return f"dropped: {best - early[lr]['evidence']:.2f} below the best (limit {DROP:g})"
+        below = _best(early) - early[lr]["evidence"]
+        return f"dropped: {below:.2f} below the best (limit {DROP:g})"
     if lr == chosen:
         return "chosen: the largest rate with about the best evidence"
-    if chosen is None or lr not in late:
-        return "tried further" if lr not in late else "measured"
-    best = max(c["evidence"] for c in late.values() if c)
-    below = best - late[lr]["evidence"]
+    if late and lr not in late:
+        return "tried further"
+    if chosen is None:
+        return "measured"
+    final = late or early
+    below = _best(final) - final[lr]["evidence"]
     if below > TOLERANCE:
         return f"not chosen: {below:.2f} below the best (limit {TOLERANCE:g})"
     return "not chosen: a larger rate is about as good"
+
+
+def _best(found: dict) -> float:
+    return max(c["evidence"] for c in found.values() if c)

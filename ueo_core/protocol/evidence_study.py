@@ -10,6 +10,7 @@ Labels measure the models here and decide nothing. A rate is given as a share of
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,10 +71,8 @@ def study(
 ) -> dict:
     """Do what is missing in OUT. → the summary, see `summarize`"""
     kinds: list[float | str] = [*rates, AUTO]
-    todo = {
-        world: [kind for kind in kinds if _read(out, world, kind, epochs) is None]
-        for world in chosen
-    }
+    rows = {(w, k): read_json(_path(out, w, k, epochs)) for w in chosen for k in kinds}
+    todo = {world: [k for k in kinds if rows[world, k] is None] for world in chosen}
     done, total = 0, sum(map(len, todo.values()))
     for world, missing in todo.items():
         if not missing:
@@ -81,13 +80,14 @@ def study(
         progress(done, total, f"{world.name}: images")
         for kind, row in _rows(world, missing, epochs, out):
             write_json(_path(out, world, kind, epochs), row)
+            rows[world, kind] = row
             done += 1
             what = (
                 "the rate chosen without labels" if kind == AUTO else f"{kind} of the preset's rate"
             )
             progress(done, total, f"{world.name}, {what}")
-            write_summary(out, _summary(chosen, rates, epochs, out))
-    summary = _summary(chosen, rates, epochs, out)
+            write_summary(out, _summary(chosen, rates, rows))
+    summary = _summary(chosen, rates, rows)
     write_summary(out, summary)
     return summary
 
@@ -97,19 +97,16 @@ def _path(out: Path, world: World, kind: float | str, epochs: int) -> Path:
     return out / "rows" / f"{world.name}-{epochs}-{name}.json"
 
 
-def _read(out: Path, world: World, kind: float | str, epochs: int) -> dict | None:
-    return read_json(_path(out, world, kind, epochs))
-
-
-def _summary(chosen: Sequence[World], rates: Sequence[float], epochs: int, out: Path) -> dict:
-    """Of the worlds for which every row is done: all models after all epochs are candidates."""
+def _summary(
+    chosen: Sequence[World], rates: Sequence[float], rows: dict[tuple[World, float | str], Any]
+) -> dict:
+    """Of the worlds for which every row is there: all models after all epochs are candidates."""
     found, automatic = {}, {}
     for world in chosen:
-        rows = [_read(out, world, rate, epochs) for rate in rates]
-        auto = _read(out, world, AUTO, epochs)
-        if auto and all(rows):
-            found[world.name] = [c for row in rows if row for c in row["candidates"]]
-            automatic[world.name] = auto
+        own = [rows[world, rate] for rate in rates]
+        if rows[world, AUTO] and all(own):
+            found[world.name] = [c for row in own for c in row["candidates"]]
+            automatic[world.name] = rows[world, AUTO]
     return summarize(found, automatic)
 
 

@@ -71,7 +71,10 @@ class Worker:
         self._phase, self._phase_began = "", 0.0
 
     def phase(self, name: str, done: int = 0, total: int = 0) -> None:
-        """Emit the current phase; it is not written to disk. Raises Halted to pause between batches, CheckSkipped to leave the check."""
+        """Emit the current phase; it is not written to disk.
+
+        Raises Halted to pause between batches, and CheckSkipped to leave the safety check.
+        """
         if name != self._phase:
             self._phase, self._phase_began = name, time.perf_counter()
         seconds = time.perf_counter() - self._phase_began
@@ -96,7 +99,7 @@ class Worker:
         self.model = AdaptedCLIP(
             backbone, self.classes, s.prompt, s.mode, s.templates, self.config["synonyms"]
         )
-        if self.folder.newest_checkpoint() is None:  # a run that has begun keeps its names
+        if not self.folder.checkpoints():  # a run that has begun keeps its names
             self.model.texts.check_distinct(backbone)
         try:
             with reuse_freed_memory(self.model.device):
@@ -159,10 +162,8 @@ class Worker:
             for e in self.folder.events()
             if e["kind"] == "trial"
         ]
-        views, settings = (
-            scorer.views("pool"),
-            self.settings.changed(chunk=self.folder.state.get("chunk", self.settings.chunk)),
-        )
+        views = scorer.views("pool")
+        settings = self.settings.changed(chunk=self.folder.state.get("chunk", self.settings.chunk))
         rates = ladder_rates(self.model, views, settings)
 
         def tell(done: int, total: int) -> None:
@@ -199,8 +200,7 @@ class Worker:
         if rate is None:
             raise UserError(
                 "Training diverges at every learning rate that was tried; keep the zero-shot model, or "
-                "give a rate of your own below "
-                f"{min(rates, default=0):g}."
+                f"give a rate of your own below {min(rates, default=0):g}."
             )
         self.folder.update(lr=rate)
         self.settings = self.folder.settings

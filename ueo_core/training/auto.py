@@ -4,7 +4,7 @@
 in steps that can be interrupted (`runs.worker`, `runs.scoring`), with the same parts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +22,6 @@ from ueo_core.training.loop import Step, adapt
 from ueo_core.training.pool_evidence import PoolEvidence
 
 ZERO = "zero-shot"
-AVERAGES = {"average": 0.0, "late average": 0.5}  # from which share of the candidates on
 Adapter = dict[str, Tensor]
 
 
@@ -46,15 +45,20 @@ def candidate_steps(n: int, settings: Settings) -> set[int]:
 
 def averages(adapters: Mapping[int, Adapter]) -> dict[str, Adapter]:
     """Averages of the models along a run, by name; none of fewer than two. adapters: by step"""
-    steps = sorted(adapters)
     found = {}
-    for name, share in AVERAGES.items():
-        chosen = [adapters[s] for s in steps[int(share * len(steps)) :]]
+    for name, steps in _averaged(adapters).items():
+        chosen = [adapters[s] for s in steps]
         if len(chosen) > 1:
             found[name] = {
                 k: sum((a[k] for a in chosen[1:]), chosen[0][k]) / len(chosen) for k in chosen[0]
             }
     return found
+
+
+def _averaged(steps: Iterable[int]) -> dict[str, list[int]]:
+    """The steps whose models each average is of: all, and the later half."""
+    every = sorted(steps)
+    return {"average": every, "late average": every[len(every) // 2 :]}
 
 
 def names_of(steps: Mapping[int, int]) -> dict[str, str]:
@@ -63,9 +67,9 @@ def names_of(steps: Mapping[int, int]) -> dict[str, str]:
     found = {ZERO: "The original (zero-shot) model"}
     found |= {str(s): f"The model after epoch {epoch} (step {s})" for s, epoch in steps.items()}
     found[str(last)] = "The last epoch"
-    late = len(steps) - int(AVERAGES["late average"] * len(steps))
-    found["average"] = f"The average of {len(steps)} models along the run"
-    found["late average"] = f"The average of the last {late} models along the run"
+    count = {name: len(of) for name, of in _averaged(steps).items()}
+    found["average"] = f"The average of {count['average']} models along the run"
+    found["late average"] = f"The average of the last {count['late average']} models along the run"
     return found
 
 

@@ -91,7 +91,8 @@ def search(
     and may raise. Every trial is the beginning of the run at that rate, to the last bit. The model
     is left at zero-shot.
     """
-    steps = rungs(steps_in_all(len(views), settings))
+    # In a very short run both rungs are one step.
+    steps = sorted(set(rungs(steps_in_all(len(views), settings))))
     done, live = 0, list(rates)
     kept: dict[float, tuple[int, dict[str, Tensor]]] = {}  # steps taken, and the adapter
     before = {(t.lr, t.step): t for t in known}
@@ -134,14 +135,13 @@ def _train(
     tell: Callable[[int], object],
 ) -> bool:
     """Take the steps from `first` to `last`. → whether everything stayed finite"""
-    if first < last:
-        try:
-            for step in adapt(model, views, confidence, settings, first, start):
-                tell(step.step)
-                if step.step == last:
-                    break
-        except FloatingPointError:
-            return False
+    try:
+        for step in adapt(model, views, confidence, settings, first, start):
+            tell(step.step)
+            if step.step == last:
+                break
+    except FloatingPointError:
+        return False
     return all(bool(v.isfinite().all()) for v in model.adapter().values())
 
 

@@ -21,7 +21,6 @@ from ueo_core.runs.scoring import PROBE
 from ueo_core.training import pool_evidence
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
-from ueo_core.training.pool_evidence import DRAWS
 from ueo_core.utils.memory import reuse_freed_memory
 from ueo_core.workspace.dataset import Dataset
 
@@ -56,21 +55,23 @@ class Estimate:
 def forward_images(dataset: Dataset, settings: Settings) -> int:
     """How many images a run encodes outside its steps: all before and after, a probe between epochs.
 
-    In quick mode each image and each crop of the safety check passes the tower once, and the rest takes
-    almost no time. Else the safety check measures zero-shot and the last epoch, and blends if needed.
+    In quick mode each image and each crop passes the tower once, and the rest takes almost no time. Else
+    the safety check measures zero-shot and the last epoch, and blends if needed; a run that chooses its
+    rate measures every model that it compares.
     """
     pool, holdout = dataset.pool["n"], dataset.holdout["n"] if dataset.holdout else 0
-    guard = 0
     if settings.automatic:
-        measured = min(pool_evidence.IMAGES, pool) + DRAWS * min(pool_evidence.CROPPED, pool)
+        images = min(pool_evidence.IMAGES, pool)
+        crops = pool_evidence.DRAWS * min(pool_evidence.CROPPED, pool)
         # Zero-shot, the trials of all rates and of half of them, points of the run, two averages.
-        trials = len(STRIDES) + -(-len(STRIDES) // 2)
-        guard = measured * (3 + trials + min(CANDIDATES, settings.epochs)) // 2
-    elif settings.guard:
-        guard = draws_of(settings.mode) * min(IMAGES, pool)
+        models = 3 + len(STRIDES) + -(-len(STRIDES) // 2) + min(CANDIDATES, settings.epochs)
+    else:
+        images, models = 0, 2
+        crops = draws_of(settings.mode) * min(IMAGES, pool) if settings.guard else 0
     if settings.mode == "quick":
-        return pool + holdout + guard
-    return 2 * guard + 2 * (pool + holdout) + min(PROBE, holdout or pool) * (settings.epochs - 1)
+        return pool + holdout + crops
+    between = min(PROBE, holdout or pool) * (settings.epochs - 1)
+    return models * (images + crops) + 2 * (pool + holdout) + between
 
 
 def estimate_time(
