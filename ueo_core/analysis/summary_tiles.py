@@ -105,8 +105,10 @@ def unlabeled(opened: Inspection, part: SetResult, score: str, limits: dict) -> 
             about="mean of the largest softmax at the logit scale",
         ),
     ]
-    if opened.guard and opened.step == opened.final and "1" in opened.guard["evidence"]:
-        agreed = {k: 100 * opened.guard["evidence"][k]["consistency"] for k in ("0", "1")}
+    # A run that chose its rate has evidence by model, and says it in the sentence of its safety check.
+    guard = opened.guard if opened.step == opened.final else None
+    if guard and not guard.get("model") and "1" in guard["evidence"]:
+        agreed = {k: 100 * guard["evidence"][k]["consistency"] for k in ("0", "1")}
         tiles.append(
             Tile(
                 "Agreement on crops",

@@ -568,7 +568,7 @@ NOUNS: dict[str, Callable[[Generator], list[Part]]] = {
 }
 
 
-def unknown_words(classes: Iterable[str]) -> list[str]:
+def unknown_names(classes: Iterable[str]) -> list[str]:
     """The class names that the teaching models were not trained on, in their order."""
     known = {name.replace("_", " ").casefold() for name in NOUNS}
     return [name for name in classes if name.replace("_", " ").strip().casefold() not in known]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from ueo_core.drawings.nouns import unknown_words
+from ueo_core.drawings.nouns import unknown_names
 from ueo_core.workspace.dataset import Dataset
 from ui.common import shell
 from ui.common.text import markdown
@@ -20,7 +20,7 @@ def note(backbone: str, dataset: Dataset, use_real: Callable[[str], None]) -> No
     if not backbone.startswith("drawings-") or dataset.is_sample:
         shell.teaching_note(backbone)
         return
-    missing = unknown_words(dataset.classes)
+    missing = unknown_names(dataset.classes)
     words = ", ".join(f"**{markdown(name)}**" for name in missing[:SHOWN])
     more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     named = (
