@@ -212,11 +212,10 @@ def _colon(text: str) -> int | None:
 def _unquoted(item: str) -> str:
     item = _clean(item)
     quoted = _QUOTED[item[0]].fullmatch(item) if item[:1] in _QUOTES and item else None
-    if quoted and (end := _QUOTES[item[0]]) * 2 in quoted[1]:
-        return _clean(quoted[1].replace(end * 2, end))
-    while len(item) > 1 and _QUOTES.get(item[0]) == item[-1]:
-        item = item[1:-1].strip()
-    return item
+    if not quoted:
+        return item
+    end = _QUOTES[item[0]]
+    return _clean(quoted[1].replace(end * 2, end))
 
 
 def _clean(item: str) -> str:
