@@ -11,10 +11,16 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from hypothesis import settings
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 
 from ueo_core.models import backbones
+
+# The same examples in every run, so that a change lands by what it does; HYPOTHESIS_PROFILE=default draws
+# new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 TINY = {
     "embed_dim": 16,
