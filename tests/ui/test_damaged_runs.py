@@ -14,7 +14,7 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.worker import execute
 from ui.common import shell
 
-PAGES = ("3_Live", "4_Inspect", "5_Compare", "6_Use", "1_Data")
+PAGES = ("0_Photos", "3_Live", "4_Inspect", "5_Compare", "6_Use", "1_Data")
 FILES = (
     "config.json",
     "state.json",

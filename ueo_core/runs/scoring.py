@@ -64,6 +64,8 @@ class Scorer:
         self.seconds = 0.0  # of the last encoding of all images
         self._views: dict[str, Views | CachedActivations] = {}
         self._final: dict[str, Tensor] | None = None  # all images after the last step, once encoded
+        # Pool images that were encoded with the current model, and their cosines, for the photo wall.
+        self._looked_at: tuple[np.ndarray, Tensor] | None = None
 
     def views(self, name: str) -> Views | CachedActivations:
         """Views of `pool` or `holdout`; in quick mode, their cached activations."""
@@ -87,7 +89,26 @@ class Scorer:
         if features is None and self._final:
             features = self._final["pool_features"]
         zero = self.zero["pool_cosines"], self.zero["confidence"]
-        return criteria(self.pool_evidence.measure(*zero, features))
+        measured = self.pool_evidence.measure(*zero, features)
+        self._looked_at = self.pool_evidence.chosen, torch.from_numpy(measured.cosines)
+        return criteria(measured)
+
+    def pool_predictions(self) -> dict[str, list]:
+        """Of the pool images that were encoded since the last step: index, class, confidence and MCM.
+
+        Nothing is encoded for this. Empty if none were: then only test images are scored after an epoch.
+        """
+        if self._looked_at is None:
+            return {}
+        images, cosines = self._looked_at
+        confidence, prediction = (cosines * self.model.logit_scale).softmax(1).max(1)
+        score = SCORES[DEFAULT_SCORE].compute(cosines.numpy(), 1.0)
+        return {
+            "images": images.tolist(),
+            "prediction": prediction.tolist(),
+            "confidence": [round(float(v), 4) for v in confidence],
+            "score": [round(float(v), 8) for v in score],
+        }
 
     def truth(self, name: str) -> np.ndarray:
         """Class index, OOD or UNLABELED of every image of `pool` or `holdout`. (N,)"""
@@ -185,6 +206,7 @@ class Scorer:
             if (truth != UNLABELED).any()
             else [],
             "device": str(self.model.device),
+            "logit_scale": self.model.logit_scale,
             "preprocessing": self.model.backbone.preprocessing.to_json(),
         }
 
@@ -206,6 +228,7 @@ class Scorer:
             cosines = self.model.cosines(features, self._text())
         else:
             cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
+        self._looked_at = (self.probe, cosines) if self.probe_set == "pool" else None
         zero = self.zero[f"{self.probe_set}_cosines"][self.probe]
         p = (cosines * self.model.logit_scale).softmax(1)
         mean = p.mean(0)

@@ -306,6 +306,8 @@ class Worker:
                 event = self.scorer.evaluation(step.step, last=last)
                 if step.step in candidates:
                     event["criteria"] = self.scorer.criteria()
+                if pool := self.scorer.pool_predictions():
+                    event["pool"] = pool
                 self.record(event)
             if leaving or measured:
                 self.folder.save_checkpoint(step.step, self.model.adapter())

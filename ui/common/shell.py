@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ICON = ROOT / "assets" / "icon.png"  # a named icon would be fetched from the network
 PAGES = (
     ("app.py", "Start", ":material/home:", None),
-    ("pages/1_Data.py", "Data", ":material/photo_library:", "data"),
+    ("pages/0_Photos.py", "Photos", ":material/photo_library:", "data"),
+    ("pages/1_Data.py", "Data", ":material/folder_open:", "data"),
     ("pages/2_Adapt.py", "Adapt", ":material/tune:", "data"),
     ("pages/3_Live.py", "Live", ":material/monitoring:", "run"),
     ("pages/4_Inspect.py", "Inspect", ":material/search:", "run"),
@@ -94,7 +95,7 @@ def bootstrap(title: str) -> None:
         for path, label, icon, keep in PAGES:
             if (ROOT / path).is_file():
                 st.page_link(path, label=label, icon=icon, query_params=_kept(keep))
-    if title != "Live":  # its run is known only later
+    if title not in ("Live", "Photos"):  # their run is known only later
         run_notices()
     _freeze_imports()
 

@@ -46,13 +46,19 @@ def _source(store: str, set_id: str, index: int, large: bool) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
+def source(reference: dict, index: int, large: bool = False) -> str:
+    """One image of a set as a data URL; empty if it is no longer in the store."""
+    try:
+        return _source(reference["store"], reference["set"], int(index), large)
+    except (UserError, IndexError):
+        return ""
+
+
 def picture(reference: dict, index: int, alt: str, large: bool = False) -> str:
     """An <img> of one image of a set, or a gray square if it is no longer in the store."""
-    try:
-        source = _source(reference["store"], reference["set"], int(index), large)
-    except (UserError, IndexError):
+    if not (found := source(reference, index, large)):
         return '<div class="gone">deleted</div>'
-    return f'<img src="{source}" alt="{escaped(alt)}">'
+    return f'<img src="{found}" alt="{escaped(alt)}">'
 
 
 def name(reference: dict, index: int) -> str:

@@ -41,7 +41,7 @@ def demo() -> None:
             key="watch",
         )
         st.page_link(
-            "pages/1_Data.py", label="Use your own photos", icon=":material/photo_library:"
+            "pages/0_Photos.py", label="Use your own photos", icon=":material/photo_library:"
         )
     st.caption(
         "Adapts a small model to drawings made on this machine. Takes about a minute; nothing is "

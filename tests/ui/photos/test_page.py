@@ -1,0 +1,102 @@
+"""Photos: names become predictions, the button a run, and its result is taken away."""
+
+import pytest
+
+from tests.helpers.pages import app, at, button, clean, errors, small_sample, wait_for_job  # noqa: F401
+from ueo_core.config.presets import preset
+from ueo_core.runs.manager import Manager
+from ueo_core.runs.worker import execute
+from ueo_core.workspace.dataset import create_dataset, open_dataset, sample_dataset
+from ui.common import shell
+from ui.photos import run as photo_run
+from ui.photos import wall
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What the wall was given: (frames, classes) of every drawing."""
+    found = []
+
+    def draw(dataset, frames, classes):
+        found.append((list(frames), list(classes)))
+
+    monkeypatch.setattr(wall, "draw", draw)
+    monkeypatch.setattr("ueo_core.models.hardware.this_machine", lambda: None)
+    return found
+
+
+def settled(app):  # noqa: F811
+    """The page after its background jobs."""
+    for key in list(shell.jobs()._jobs):
+        wait_for_job(key)
+    return clean(app.run())
+
+
+def test_without_photos_there_is_one_primary_button(app):  # noqa: F811
+    at(app, "0_Photos")
+    primary = [b.label for b in app.button if b.proto.type == "primary"]
+    assert primary == ["Draw the built-in sample"]
+
+
+def test_names_are_predicted_at_once(app, small_sample, drawn):  # noqa: F811
+    dataset = create_dataset("mine", sample_dataset().pool)
+    at(app, "0_Photos", data=dataset.id)
+    assert drawn[-1] == ([], [])
+    assert button(app, "Adapt to these photos").disabled
+    app.text_area[0].set_value("key\nfish").run()
+    assert open_dataset(dataset.id).classes == ("key", "fish")
+    settled(app)
+    (frame,), classes = drawn[-1]
+    assert classes == ["key", "fish"] and frame.title == "Zero-shot"
+    assert len(frame.prediction) == dataset.pool["n"]
+    assert not button(app, "Adapt to these photos").disabled
+
+
+def test_names_that_cannot_be_used_are_kept_and_explained(app, small_sample, drawn):  # noqa: F811
+    dataset = create_dataset("mine", sample_dataset().pool)
+    at(app, "0_Photos", data=dataset.id)
+    app.text_area[0].set_value("key,,fish").run()
+    assert "empty name" in errors(app)[0] and app.text_area[0].value == "key,,fish"
+    assert open_dataset(dataset.id).classes == ()
+    app.text_area[0].set_value("key,fish").run()
+    assert errors(app) == []
+
+
+def test_the_button_makes_one_run_with_the_default_settings(app, small_sample, drawn, monkeypatch):  # noqa: F811
+    found = []
+    monkeypatch.setattr(Manager, "submit", lambda self, f: found.append(f.id) or f.id)
+    dataset = sample_dataset()
+    settled(at(app, "0_Photos"))
+    button(app, "Adapt to these photos").click().run()
+    assert len(found) == 1
+    folder = shell.manager().folder(found[0])
+    assert folder.settings == preset("paper", "drawings-resnet")
+    assert folder.config["pool"] == dataset.pool and folder.labels() == dataset.labels()
+    assert photo_run.newest(dataset) == found[0]
+    assert photo_run.newest(dataset.changed(classes=("key", "fish"))) is None
+
+
+def test_a_finished_run_is_shown_and_taken_away(app, small_sample, drawn):  # noqa: F811
+    from ueo_core.runs.create import create_run
+
+    dataset = sample_dataset()
+    settings = preset("fixed", "drawings-resnet").changed(epochs=1, device="cpu")
+    labels = dataset.labels()
+    folder = create_run(
+        shell.manager().new_path(),
+        settings,
+        list(dataset.classes),
+        dataset.pool,
+        labels["pool"],
+        dataset.holdout,
+        labels["holdout"],
+    )
+    assert execute(folder)["state"] == "finished"
+    settled(at(app, "0_Photos"))
+    frames, _ = drawn[-1]
+    assert frames[0].title == "Zero-shot" and frames[-1].title in ("Adapted", "Recommended")
+    assert button(app, "Adapt again")
+    button(app, "Make the film").click().run()
+    wait_for_job("photos.film")
+    clean(app.run())
+    assert any("Download the film" in d.label for d in app.get("download_button"))

@@ -1,0 +1,111 @@
+"""The photos of a dataset as a wall: what each is predicted as, from zero-shot to the end of a run."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
+from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.snapshot import Snapshot
+
+PHOTOS = 600  # on one wall; a browser moves this many smoothly
+FRAMES = 12  # of one run; more are thinned
+ZERO_SHOT, ADAPTED, RECOMMENDED = "Zero-shot", "Adapted", "Recommended"
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """All photos at one point of a run. N of them."""
+
+    title: str
+    prediction: NDArray[np.int64]  # (N,) index of the class with the largest cosine
+    confidence: NDArray[np.floating]  # (N,) max softmax at the logit scale
+    score: NDArray[np.floating]  # (N,) MCM, higher = more in-distribution
+    seen: NDArray[np.bool_]  # (N,) predicted at this point; the others keep what was before it
+    unknown: NDArray[np.bool_]  # (N,)
+    threshold: float  # unsupervised, of the seen photos: those with a lower score are unknown
+
+
+def frame_of(title: str, cosines: NDArray[np.float32], logit_scale: float) -> Frame:
+    """The frame of a model's cosines with the classes. cosines: (N, C)"""
+    score = SCORES[DEFAULT_SCORE].compute(cosines, 1.0)
+    threshold = mixture_threshold(score)
+    return Frame(
+        title,
+        cosines.argmax(1),
+        SCORES["msp"].compute(cosines, logit_scale),
+        score,
+        np.ones(len(score), bool),
+        score < threshold,
+        threshold,
+    )
+
+
+def chosen_photos(count: int, limit: int = PHOTOS) -> NDArray[np.int64]:
+    """The photos that are shown, evenly spaced where there are more than `limit`. Ascending indices."""
+    if count <= limit:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, limit).astype(np.int64))
+
+
+def frames_of_run(folder: RunFolder, now: Snapshot) -> list[Frame]:
+    """What the pool's photos were predicted as: zero-shot, after epochs, and the recommended model.
+
+    After an epoch a run looks at a part of its pool; the other photos keep the prediction before it.
+    Empty while the zero-shot predictions are not written yet.
+    """
+    start = next((e for e in folder.events() if e["kind"] == "start"), {})
+    zero, scale = _cosines(folder, "zero_shot"), start.get("logit_scale")
+    if zero is None or not isinstance(scale, float):
+        return []
+    frames = [frame_of(ZERO_SHOT, zero, scale)]
+    for evaluation in _thinned([e for e in now.evaluations if e.get("pool")]):
+        frames.append(_later(frames[-1], f"Step {evaluation['step']:,}", evaluation["pool"]))
+    if now.state == "finished":
+        for title, name in ((RECOMMENDED, GUARDED_PREDICTIONS), (ADAPTED, "adapted")):
+            if (final := _cosines(folder, name)) is not None:
+                frames.append(frame_of(title, final, scale))
+                break
+    return frames
+
+
+def _later(before: Frame, title: str, found: dict[str, list]) -> Frame:
+    """The frame after an evaluation that has predicted some of the photos."""
+    images = np.asarray(found["images"], np.int64)
+
+    def replaced(old: NDArray, new: Sequence | NDArray) -> NDArray:
+        changed = old.copy()
+        changed[images] = new
+        return changed
+
+    score = np.asarray(found["score"])
+    # Of these photos alone: the scores of different models do not share a scale.
+    threshold = mixture_threshold(score)
+    return Frame(
+        title,
+        replaced(before.prediction, found["prediction"]),
+        replaced(before.confidence, found["confidence"]),
+        replaced(before.score, score),
+        replaced(np.zeros(len(before.seen), bool), np.ones(len(images), bool)),
+        replaced(before.unknown, score < threshold),
+        threshold,
+    )
+
+
+def _thinned(evaluations: Sequence[dict]) -> Iterable[dict]:
+    places = chosen_photos(len(evaluations), FRAMES)
+    return (evaluations[i] for i in places)
+
+
+def _cosines(folder: RunFolder, name: str) -> NDArray[np.float32] | None:
+    """Those of the pool; None where they are not there, or damaged."""
+    try:
+        with safe_open(folder.path / f"{name}.safetensors", "numpy") as file:
+            return file.get_tensor("pool_cosines")
+    except (OSError, SafetensorError):
+        return None

@@ -1,0 +1,44 @@
+"""Which model predicts and is adapted, chosen without leaving the photos."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from ueo_core.config import presets
+from ueo_core.config.presets import DEFAULT_PRESET
+from ueo_core.config.settings import Settings
+from ueo_core.models.catalog import DRAWINGS, is_cached
+from ueo_core.workspace.dataset import Dataset
+from ui.adapt import page as adapt
+from ui.common.text import markdown
+
+_CHOSEN = "photos.model"  # name and weights; the state of widgets is lost when the page is left
+
+
+def settings() -> Settings:
+    """The default settings of the model that was chosen last."""
+    name, weights = st.session_state.get(_CHOSEN) or (next(iter(DRAWINGS)), None)
+    return presets.preset(DEFAULT_PRESET, name).changed(pretrained=weights)
+
+
+def on_this_machine(settings: Settings) -> bool:
+    """Whether the weights need no download."""
+    name, weights = settings.backbone, settings.pretrained
+    return name in DRAWINGS or Path(str(weights)).is_file() or is_cached(name, str(weights))
+
+
+def choose(dataset: Dataset) -> None:
+    """The model, to change in a drawer. Draw it last: it stops the page while a model does not fit."""
+    chosen = settings()
+    # Drawings models know few words: who brings photos should see the way to a real CLIP.
+    unsuited = chosen.backbone in DRAWINGS and dataset.ready and not dataset.is_sample
+    with st.expander(
+        f"Model: {markdown(Path(chosen.backbone).stem)}",
+        icon=":material/memory:",
+        expanded=unsuited,
+        key=f"photos.model.{dataset.id}.{unsuited}",  # a known drawer would stay as it was
+    ):
+        found = adapt.backbone(dataset)
+        if found != (chosen.backbone, chosen.pretrained):
+            st.session_state[_CHOSEN] = found
+            st.rerun()

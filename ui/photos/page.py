@@ -1,0 +1,124 @@
+"""The Photos page: photos, class names, predictions and the adaptation on one screen."""
+
+import hashlib
+import json
+
+import streamlit as st
+
+from ueo_core.analysis.photo_wall import ZERO_SHOT, Frame, frame_of
+from ueo_core.config.settings import Settings
+from ueo_core.runs.notices import mark_seen
+from ueo_core.utils.errors import UserError
+from ueo_core.workspace.dataset import Dataset, list_datasets
+from ueo_core.workspace.zero_shot import predict_zero_shot
+from ui.common import shell, thumbs
+from ui.common.job_progress import poll, progress_bar
+from ui.data import header, intake, sources
+from ui.live import panels, view_options
+from ui.live.page import pace
+from ui.photos import model, names, run, wall
+
+
+def show() -> None:
+    """Draw the page in whatever state it is."""
+    st.html(thumbs.STYLE)
+    if not list_datasets() or intake.running():
+        shell.run_notices()
+        st.title("Photos")
+        st.markdown(
+            "Bring photos, name the classes, and watch them find their groups. Your photos stay on this "
+            "machine, in the studio's own folder."
+        )
+        sources.draw()
+        return
+    left, right = st.columns([2, 5], gap="medium")
+    with left:
+        dataset = header.chosen()
+        try:
+            names.draw(dataset)
+        except UserError as error:
+            shell.problem(error)
+            return
+        settings = model.settings()
+        mine = run.newest(dataset) if dataset.ready else None
+        shell.run_notices(shown=mine)
+        run.start(dataset, settings, mine)
+        verdict = st.container()
+    with right:
+        wall.pictures(dataset)
+        _result(dataset, settings, mine, verdict)
+    with left:
+        sources.draw()
+        model.choose(dataset)
+
+
+def _result(dataset: Dataset, settings: Settings, mine: str | None, verdict) -> None:
+    """The wall: of a run, of the zero-shot model, or without predictions. verdict: its place"""
+    if mine is None:
+        frame = _zero_shot(dataset, settings) if dataset.ready else None
+        if not dataset.ready:
+            st.caption("Name at least two classes: the photos are then grouped by what CLIP sees.")
+        wall.draw(dataset, [frame] if frame else [], dataset.classes)
+        return
+    every = pace(shell.manager().snapshot(mine))
+    st.fragment(_tick, run_every=every, key="photos.tick")(dataset, mine, every)
+    if every is None and shell.manager().snapshot(mine).state == "finished":
+        mark_seen(shell.manager().folder(mine))
+        with verdict:
+            run.verdict(mine)
+        with st.expander("Take it away", icon=":material/download:", key="photos.export"):
+            moved = st.session_state.get(f"photos.threshold.{mine}")
+            run.take_away(dataset, mine, moved, _frames(mine))
+
+
+def _tick(dataset: Dataset, mine: str, every: float | None) -> None:
+    manager = shell.manager()
+    now = manager.snapshot(mine)
+    if pace(now) != every:
+        st.rerun()
+    with st.container():
+        run.progress(now)
+    frames = _frames(mine)
+    key = f"photos.threshold.{mine}"
+    moved = wall.draw(dataset, frames, dataset.classes)
+    if moved != st.session_state.get(key) and now.state == "finished":
+        st.session_state[key] = moved
+        st.rerun()
+    if st.toggle("Charts", key="photos.charts", help="The same as on the page Live."):
+        facts = panels.facts(str(manager.folder(mine).path))
+        panels.draw(now, facts, view_options.current(), "dark" if shell.dark() else "light")
+
+
+def _frames(mine: str) -> tuple[Frame, ...]:
+    now = shell.manager().snapshot(mine)
+    return wall.frames_of(str(shell.manager().folder(mine).path), len(now.evaluations), now.state)
+
+
+def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
+    """The zero-shot predictions of these names; None while they are being made."""
+    text = json.dumps(
+        [dataset.pool["set"], dataset.classes, dataset.synonyms, settings.to_json()], sort_keys=True
+    )
+    if not model.on_this_machine(settings):
+        st.info(
+            "The weights of this model are not on this machine.", icon=":material/cloud_download:"
+        )
+        if not st.session_state.get("photos.download"):
+            st.button("Download them and predict", key="photos.download.go", on_click=_download)
+            return None
+    key = f"zero-shot-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    job = shell.jobs().start(
+        key, "Zero-shot predictions", lambda job: predict_zero_shot(job, dataset, settings)
+    )
+    if job.running:
+        poll(key, lambda job: progress_bar(job, "photos"))
+    elif job.error:
+        shell.problem(job.error)
+        st.button("Try again", on_click=shell.jobs().forget, args=(key,))
+    elif job.result is not None:
+        return frame_of(ZERO_SHOT, job.result.cosines, job.result.logit_scale)
+    return None
+
+
+def _download() -> None:
+    st.session_state["photos.download"] = True
