@@ -5,10 +5,10 @@ import streamlit as st
 from ueo_core.utils.errors import UserError
 from ui.common.shell import bootstrap, manager, parameter, run_notices, set_parameter, teaching_note
 from ui.common.text import markdown
-from ui.live import page, view_options
+from ui.live import arriving, page, view_options
 
 bootstrap("Live")
-
+arriving.draw(f"watch-{st.query_params.get('watch')}")
 run = page.chosen_run(parameter("run"))
 run_notices(shown=run)
 if run is None:

@@ -22,7 +22,7 @@ def jpeg(color) -> bytes:
 def area(image: Image.Image, color) -> np.ndarray:
     """Columns of the pixels near a color."""
     pixels = np.asarray(image.convert("RGB")).astype(int)
-    return np.nonzero((abs(pixels - color).max(2) < 40))[1]
+    return np.nonzero(abs(pixels - color).max(2) < 40)[1]
 
 
 def test_a_photo_moves_from_its_class_to_the_unknown():

@@ -57,12 +57,17 @@ class Problem:
         render(noun, self.domain, g, size)[0].save(buffer, "PNG", compress_level=1)
         return buffer.getvalue()
 
-    def files(self) -> Iterator[tuple[str, str, bytes]]:
-        """All images as (part, relative name, PNG): a flat, shuffled pool and test/<class>/."""
+    def names(self) -> Iterator[tuple[str, str, int]]:
+        """All images as (part, relative name, index): a flat, shuffled pool and test/<class>/."""
         for i in range(len(self.pool)):
-            yield "pool", f"{i:04d}.png", self.image("pool", i)
+            yield "pool", f"{i:04d}.png", i
         for i, noun in enumerate(self.test):
-            yield "test", f"{noun}/{i:04d}.png", self.image("test", i)
+            yield "test", f"{noun}/{i:04d}.png", i
+
+    def files(self) -> Iterator[tuple[str, str, bytes]]:
+        """The images of `names`, drawn one after the other: (part, relative name, PNG)."""
+        for part, name, i in self.names():
+            yield part, name, self.image(part, i)
 
     def __len__(self) -> int:
         return len(self.pool) + len(self.test)

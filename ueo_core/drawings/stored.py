@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.labels import folder_labels
 from ueo_core.data.store import Store
+from ueo_core.drawings.parallel import drawn_files
 from ueo_core.drawings.sample import Problem
 
 
@@ -13,14 +14,17 @@ def ingest_problem(
     store: Store,
     title: str,
     progress: Callable[[int, int], None] | None = None,
+    on_image: Callable[[bytes], object] | None = None,
 ) -> tuple[dict[str, ImageSet], dict[str, list[str | None]]]:
     """Draw pool and test set into a store. → image sets and nouns of their images, by part
 
-    title: of the sets, for a person; progress(drawn, in all).
+    title: of the sets, for a person; progress(drawn, in all); on_image gets the PNG of each.
     """
     drawn: dict[str, list[tuple[str, bytes]]] = {"pool": [], "test": []}
-    for done, (part, name, png) in enumerate(chosen.files(), start=1):
+    for done, (part, name, png) in enumerate(drawn_files(chosen), start=1):
         drawn[part].append((name, png))
+        if on_image:
+            on_image(png)
         if progress:
             progress(done, len(chosen))
     sets = {}

@@ -29,6 +29,7 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
     result: Any = None
+    shown: Any = None  # what viewers may see of it while it runs; its thread replaces it as a whole
     error: str = ""  # one sentence, empty while all is well
     _cancel: threading.Event = field(default_factory=threading.Event)
 

@@ -1,5 +1,6 @@
 """The parts of the Start page: the demo button, the recent runs, the machine."""
 
+import time
 import uuid
 
 import streamlit as st
@@ -7,13 +8,14 @@ import streamlit as st
 from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.runs.notices import Notice, notices
 from ueo_core.utils.background_jobs import Job
-from ueo_core.workspace.dataset import sample_dataset
+from ueo_core.workspace.dataset import Dataset, list_datasets, sample_dataset
 from ueo_core.workspace.start_run import start_run
 from ui.common import shell
-from ui.common.job_progress import show_job, start_job
+from ui.common.arrivals import Arrivals
 
 BACKBONE = "drawings-resnet"
 SHOWN = 5  # recent runs
+_AHEAD = "sample-ahead"  # the job that draws the sample before it is asked for
 
 
 def open_active_run() -> None:
@@ -27,17 +29,15 @@ def open_active_run() -> None:
 
 
 def demo() -> None:
-    """The demo button, then the progress of drawing the sample, then Live."""
+    """The demo button, which leads to Live at once."""
     request = st.session_state.setdefault("ueo.watch", uuid.uuid4().hex)
-    job = shell.jobs().get(f"watch-{request}")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.button(
+        clicked = st.button(
             "Watch it work now",
             type="primary",
             icon=":material/play_arrow:",
             on_click=_begin,
             args=(request,),
-            disabled=job is not None and job.running,
             key="watch",
         )
         st.page_link(
@@ -47,9 +47,11 @@ def demo() -> None:
         "Adapts a small model to drawings made on this machine. Takes about a minute; nothing is "
         "downloaded or uploaded."
     )
-    show_job(f"watch-{request}", "images", _watch)
     if any(n.under_way for n in notices(shell.manager())):
         st.caption("A run is in progress; a new one is queued after it.")
+    if clicked:
+        st.session_state["ueo.watch"] = uuid.uuid4().hex  # the next click makes another run
+        st.switch_page("pages/3_Live.py", query_params={"watch": request})
 
 
 def _begin(request: str) -> None:
@@ -57,16 +59,31 @@ def _begin(request: str) -> None:
     manager = shell.manager()
 
     def work(job: Job) -> str:
-        dataset = sample_dataset(progress=job.progress)
+        dataset = _drawn(job)
         return start_run(manager, dataset, preset(DEFAULT_PRESET, BACKBONE), request=request)
 
-    start_job(f"watch-{request}", "Drawing the sample", work)
+    shell.jobs().start(f"watch-{request}", "Drawing the sample", work)
 
 
-def _watch(run: str) -> None:
-    """Go to the new run; the next click of the button makes another one."""
-    st.session_state["ueo.watch"] = uuid.uuid4().hex
-    shell.go_to_run(run)
+def _drawn(job: Job) -> Dataset:
+    """The sample; where it is being drawn ahead, what that job shows is shown by this one."""
+    ahead = shell.jobs().get(_AHEAD)
+    while ahead and ahead.running:
+        job.progress(ahead.done, ahead.total)
+        job.shown = ahead.shown
+        time.sleep(0.1)
+    return sample_dataset(progress=job.progress, on_image=Arrivals(job))
+
+
+def _draw_ahead() -> None:
+    """Draw the sample while Start is being read, where nothing was done here before."""
+    if shell.manager().ids() or list_datasets():
+        return
+    shell.jobs().start(
+        _AHEAD,
+        "Drawing the sample",
+        lambda job: sample_dataset(progress=job.progress, on_image=Arrivals(job)).id,
+    )
 
 
 def recent_runs() -> None:
@@ -114,6 +131,7 @@ def _machine() -> None:
     if job is None:
         # The first pass paints; the next one, a second later, starts the imports.
         if st.session_state.get("ueo.painted"):
+            _draw_ahead()
             shell.jobs().start("machine", "This machine", lambda job: hardware.this_machine())
         st.session_state["ueo.painted"] = True
         st.session_state["ueo.machine_shown"] = False

@@ -30,6 +30,7 @@ def test_a_double_click_makes_one_run_and_leads_to_live(app, small_sample, monke
     clean(app.run())
     assert len(submitted) == 1
     assert app.session_state["ueo.watch"] != request
+    assert app.query_params["run"] in (submitted[0], [submitted[0]])
     config = shell.manager().folder(submitted[0]).config
     assert config["request"] == request and config["settings"]["backbone"] == "drawings-resnet"
     # Labels are in a file of their own, not in the run's configuration.
@@ -48,7 +49,23 @@ def test_a_failure_is_an_error_and_the_button_is_enabled_again(app, monkeypatch)
     wait_for_job(f"watch-{request}")
     clean(app.run())
     assert errors(app) == ["sample: <b>no</b> *disk*; free some space."]
+    app.switch_page("app.py")
+    clean(app.run())
     assert not button(app, "Watch it work now").disabled
+
+
+def test_the_sample_is_drawn_ahead_only_where_nothing_was_done(app, small_sample, monkeypatch):  # noqa: F811
+    from ui.start import page
+
+    clean(app.run())
+    page._draw_ahead()
+    wait_for_job("sample-ahead")
+    job = shell.jobs().get("sample-ahead")
+    assert job.done == job.total > 0 and 0 < len(job.shown) <= 36
+    assert all(url.startswith("data:image/jpeg;base64,") for url in job.shown)
+    shell.jobs().forget("sample-ahead")
+    page._draw_ahead()  # there is a dataset now
+    assert shell.jobs().get("sample-ahead") is None
 
 
 def test_runs_are_offered_by_their_state(app):  # noqa: F811
