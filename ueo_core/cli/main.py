@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 
@@ -44,6 +45,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     ticker = Ticker()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # started by torchrun, as one of several
+        from ueo_core.cli.ranks import one_of_several
+
+        with one_of_several() as first:
+            return _command(argv, ticker) if first else 0
+    return _command(argv, ticker)
+
+
+def _command(argv: list[str] | None, ticker: Ticker) -> int:
     try:
         args = build().parse_args(argv)
         lines, data = command(args.command)(args, ticker)

@@ -9,6 +9,7 @@ from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import take_in
 from ueo_core.data.store import Store
 from ueo_core.inference.adapter_file import GUARDED, AdapterFile
+from ueo_core.runs.create import reference
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.errors import UserError
 
@@ -27,15 +28,21 @@ def ask(args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker, basel
     """
     from ueo_core.inference.predict import cosines, load_model
     from ueo_core.models.adapted_clip import read_adapter
+    from ueo_core.training.ranks import Shared, current, describe
     from ueo_core.utils.memory import reuse_freed_memory
 
     model = load_model(adapter_file, args.device)
-    images, report = take_in(args.source, Store(args.store, model.backbone.store_side), tick)
+    store = Store(args.store, model.backbone.store_side)
+    images, report = take_in(args.source, store, tick)
+    shared = None
+    if (ranks := current()) is not None:
+        ranks.tell(describe(adapter_file.settings, model, {"images": reference(store, images)}))
+        shared = Shared(ranks, "images")
     told = lambda n: tick(f"{n} of {len(images)} images scored")  # noqa: E731
 
     def scored() -> np.ndarray:
         with reuse_freed_memory(model.device):
-            return cosines(model, images, told)
+            return cosines(model, images, told, shared=shared)
 
     found = {"adapted": scored()}
     if not baselines:

@@ -11,6 +11,7 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, read_adapter
 from ueo_core.training.loop import image_features
+from ueo_core.training.ranks import Shared
 from ueo_core.utils.errors import UserError
 
 
@@ -55,10 +56,14 @@ def cosines(
     images: Pixels,
     on_batch: Callable[[int], object] | None = None,
     text: torch.Tensor | None = None,
+    shared: Shared | None = None,
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    text: (C, D) features in place of those of the classes; on_batch(done) is called after every batch and may raise to cancel.
+    text: (C, D) features in place of those of the classes; on_batch(done) is called after every batch
+    and may raise to cancel; shared: where other processes have the images, too.
     """
-    features = image_features(model, Views(images, model.backbone), on_batch=on_batch)
+    views = Views(images, model.backbone)
+    views.shared = shared
+    features = image_features(model, views, on_batch=on_batch)
     return model.cosines(features, text).numpy()

@@ -27,6 +27,7 @@ from ueo_core.runs.scoring import Scorer
 from ueo_core.training.auto import candidate_steps
 from ueo_core.training.ladder import Trial, chosen_rate, ladder_rates, search
 from ueo_core.training.loop import Step, adapt, check_pool
+from ueo_core.training.ranks import current, describe
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.memory import release_memory, reuse_freed_memory
 
@@ -115,6 +116,9 @@ class Worker:
         reference = self.config["holdout"]
         holdout = open_image_set(reference, backbone.store_side) if reference else None
         check_pool(len(self.pool))
+        if (ranks := current()) is not None:
+            sets = {name: self.config[name] for name in ("pool", "holdout") if self.config[name]}
+            ranks.tell(describe(self.settings, self.model, sets))
         self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
         self.confidence = self.scorer.measure()
         self._begin()
