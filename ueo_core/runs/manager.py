@@ -266,6 +266,15 @@ class Manager:
         except OSError as error:  # a run that cannot be written must not hide the others
             log.warning("run %s: its state cannot be written: %s", folder.id, error)
 
+    def _not_executed(self, run: str, error: UserError) -> None:
+        """Mark a run that could not begin as failed; its folder may have been deleted."""
+        log.warning("run %s was not executed: %s", run, error)
+        with contextlib.suppress(UserError, OSError, ValueError):
+            folder = self.folder(run)
+            if folder.state["state"] in ("queued", "running", "stopping"):
+                folder.set_state("failed", phase="", reason=str(error))
+                self._apply(run, {"kind": "state", "state": folder.state})
+
     def _forget(self, run: str) -> None:
         """Drop the snapshot of a run that has ended, unless its state could not be written."""
         try:
@@ -289,6 +298,7 @@ class Manager:
         import torch
 
         from ueo_core.runs.model_cache import ModelCache
+        from ueo_core.runs.processes import several_processes, wanted
         from ueo_core.runs.worker import execute
 
         cache = ModelCache()
@@ -306,11 +316,14 @@ class Manager:
             # One core stays free for the server that shows the run.
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
             try:
-                execute(self.folder(run), self._control, partial(self._apply, run), cache)
-            except UserError as error:  # its folder was deleted
-                log.warning("run %s has ended without a state: %s", run, error)
+                with several_processes(wanted()):
+                    execute(self.folder(run), self._control, partial(self._apply, run), cache)
+            except UserError as error:
+                self._not_executed(run, error)
             with self._changed:
                 self._current = None
+                if run in self._queue:  # asked for again in the moment in which it ended
+                    continue
                 if self._live[run].state == "paused":
                     self._held, self._held_until = run, time.monotonic() + self.hold_seconds
                 self._run_locks.pop(run).release()

@@ -222,7 +222,7 @@ def adapt(
         first = sum(sizes[:place])
         batch = order[first : first + sizes[place]]
         g = np.random.default_rng([settings.seed, VIEW, step])
-        if shared is None:
+        if shared is None or not isinstance(views, Views):
             return batch, views.training(batch, g)
         return batch, views.training(batch, g, shared.part(len(batch)))
 

@@ -55,13 +55,22 @@ def part_of(n: int, rank: int, size: int) -> slice:
 class Ranks:
     """This process and the others. Made once a process; `close` before it ends."""
 
-    def __init__(self) -> None:
-        """UserError where the processes do not find each other."""
+    def __init__(self, rank: int = -1, size: int = -1, address: str | None = None) -> None:
+        """rank, size, address: as torchrun tells them, where they are not given.
+
+        UserError where the processes do not find each other.
+        """
         cuda = torch.cuda.is_available()
         if cuda:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         try:
-            dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if cuda else "gloo",
+                init_method=address,
+                timeout=PATIENCE,
+                rank=rank,
+                world_size=size,
+            )
         except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"Several processes: they do not find each other ({error}); start them with torchrun."
@@ -71,10 +80,12 @@ class Ranks:
 
     def close(self) -> None:
         """Let the other processes end."""
-        if self.rank == 0:
-            self.tell({"work": "end"})
         _current.clear()
-        dist.destroy_process_group()
+        try:
+            if self.rank == 0:
+                self.tell({"work": "end"})
+        finally:
+            dist.destroy_process_group()
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send plain data to the other processes."""
