@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.manager import Manager
+from ueo_core.runs.stored import DamagedRun
 from ueo_core.utils.errors import UserError
 
 RECENT = 30  # newest runs that are considered
@@ -60,6 +61,19 @@ def notices(manager: Manager) -> list[Notice]:
                 _seen_at(folder.path) >= state["updated"],
             )
         )
+    return found
+
+
+def damaged_runs(manager: Manager) -> list[str]:
+    """A sentence about every recent run that `notices` leaves out because a file is damaged."""
+    found = []
+    for run in manager.ids()[:RECENT]:
+        try:
+            _ = manager.folder(run).config
+        except DamagedRun as error:
+            found.append(str(error))
+        except UserError:  # deleted in the meantime
+            continue
     return found
 
 

@@ -99,6 +99,12 @@ def read_json(path: Path) -> Any | None:
         return None
 
 
+def read_object(path: Path) -> dict:
+    """The JSON object in a file; empty where it is missing, broken or something else."""
+    found = read_json(path)
+    return found if isinstance(found, dict) else {}
+
+
 # How a file system says that it has no locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 

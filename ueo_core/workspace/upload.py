@@ -19,6 +19,7 @@ from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import read_json, unique_name, write_json
 from ueo_core.utils.paths import store_root, studio_home
+from ueo_core.utils.shapes import has_shape
 from ueo_core.workspace.dataset import Dataset, create_dataset, list_datasets, open_dataset
 
 ROOTS = "UEO_STUDIO_ROOTS"  # folders that the page may read, separated as in PATH
@@ -62,8 +63,12 @@ def kept_spool(dataset: Dataset) -> Spooled | None:
     """The uploads of a dataset whose intake was stopped; None when they are gone."""
     folder = studio_home() / "uploads" / str(dataset.origin.get("spool", ""))
     kept = read_json(folder / _NAMES) if dataset.origin.get("spool") else None
-    if kept is None:
+    if not has_shape(kept, {"files": [[str]], "title": str}):
         return None
+    if not all(
+        len(pair) == 2 and (folder / Path(pair[1]).name).is_file() for pair in kept["files"]
+    ):
+        return None  # a file of it is gone, so it could not be read to its end
     return Spooled(folder, [(n, folder / Path(p).name) for n, p in kept["files"]], kept["title"])
 
 

@@ -7,6 +7,7 @@ import threading
 import types
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from itertools import cycle
 from pathlib import Path
 
@@ -189,6 +190,12 @@ def set_parameter(name: str, value: str | None) -> None:
 def problem(message: object) -> None:
     """Show a sentence for a person; names in it that look like Markdown stay names."""
     st.error(markdown(str(message)))
+
+
+def damaged(sentences: Iterable[str]) -> None:
+    """Name what cannot be read and is left out of a list; the rest of the page goes on."""
+    for sentence in sentences:
+        st.warning(markdown(sentence), icon=":material/warning:")
 
 
 def local() -> bool:

@@ -5,7 +5,7 @@ import uuid
 import streamlit as st
 
 from ueo_core.config.presets import DEFAULT_PRESET, preset
-from ueo_core.runs.notices import Notice, notices
+from ueo_core.runs.notices import Notice, damaged_runs, notices
 from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.dataset import sample_dataset
 from ueo_core.workspace.start_run import start_run
@@ -71,10 +71,11 @@ def _watch(run: str) -> None:
 
 def recent_runs() -> None:
     """Active runs and those not viewed yet first; then the rest, newest first."""
-    runs = notices(shell.manager())
-    if not runs:
+    runs, damaged = notices(shell.manager()), damaged_runs(shell.manager())
+    if not runs and not damaged:
         return
     st.header("Your runs", divider="gray")
+    shell.damaged(damaged)
     order = sorted(runs, key=lambda n: (not n.under_way, n.seen))
     for notice in order[:SHOWN]:
         name, state, go = st.columns([5, 3, 2], vertical_alignment="center")

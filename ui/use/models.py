@@ -19,7 +19,12 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.errors import UserError
-from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters, remove_adapter
+from ueo_core.workspace.imported_adapters import (
+    damaged_adapters,
+    import_adapter,
+    imported_adapters,
+    remove_adapter,
+)
 from ui.common import shell
 from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
@@ -40,6 +45,7 @@ def chosen() -> AdapterFile | None:
     if show_job(JOB, on_result=_imported):
         return None
     runs = [e for e in catalog(shell.manager()) if e.finished]
+    shell.damaged(damaged_adapters())
     adapters = imported_adapters()
     titles = {f"run:{run}": _with_figures(run, t) for run, t in entry_labels(runs).items()}
     titles |= {f"adapter:{id}": f"{o.title} · imported ({id[:6]})" for id, o in adapters.items()}
