@@ -13,7 +13,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.damage import DAMAGES, REMOVED, damage, damage_randomly
-from tests.helpers.pages import ROOT, errors
+from tests.helpers.pages import ROOT, at, clean, errors
+from tests.helpers.small_disk import mounted
 from tests.helpers.whole_home import KINDS, Home, build_home
 from ueo_core.cli.main import main
 from ueo_core.data.store import Store
@@ -163,6 +164,61 @@ def test_two_files_damaged_at_random(home, tmp_path, capsys, seed):
     for kind in kinds:
         damage_randomly(g.choice(home.files(kind)), g)
     walk(home, kinds, tmp_path / "out", capsys)
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["full", "read-only"])
+def test_every_view_opens_on_a_disk_that_takes_nothing(home, whole, read_only):
+    with mounted(home.root, 16) as disk:
+        shutil.copytree(whole[1], home.root, dirs_exist_ok=True)
+        before = home.everything()
+        disk.leave(0)
+        if read_only:
+            disk.empty()
+            disk.forbid()
+        look(home, set())
+        shell.shutdown()
+        disk.allow()
+        disk.empty()
+        kept(before, home, tuple(kind for kind in KINDS if kind.endswith(LOOKING)))
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    """Press the button of that key. → the app, which has shown no traceback"""
+    next(b for b in app.button if b.key == key).click().run()
+    assert not app.exception
+    return app
+
+
+def test_what_cannot_be_saved_is_said(home, whole):
+    with mounted(home.root, 16) as disk:
+        shutil.copytree(whole[1], home.root, dirs_exist_ok=True)
+        disk.leave(0)
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        app.session_state["ueo.opened"] = True
+        inspect = {"run": home.finished}
+        at(app, "1_Data", data=home.dataset)
+        app.text_area[0].set_value("dog\ncat").run()
+        next(b for b in app.button if b.label == "Save class names").click().run()
+        said = {"names": errors(app)}
+        at(app, "1_Data", data=home.dataset)
+        app.radio(key=f"data.labels.{home.dataset}").set_value("none").run()
+        said["labels"] = errors(clean(app))
+        app.session_state["inspect.tab"] = "Label a few"
+        at(app, "4_Inspect", **inspect)
+        said["by hand"] = errors(press(app, "inspect.label.1"))
+        app.session_state["inspect.tab"] = "Trust check"
+        at(app, "4_Inspect", **inspect)
+        said["trust"] = errors(press(app, "inspect.trust.1"))
+        at(app, "2_Adapt", data=home.dataset)
+        said["start"] = errors(press(app, "adapt.start"))
+        at(app, "3_Live", run=home.paused)
+        next(b for b in app.button if b.label == "Resume").click().run()
+        said["resume"] = [toast.value for toast in clean(app).toast]
+        for what, sentences in said.items():
+            assert sentences and all("No space left" in s for s in sentences), (what, said)
+        disk.empty()
+        press(at(app, "2_Adapt", data=home.dataset), "adapt.start")
+        assert not errors(app)
 
 
 @pytest.mark.parametrize("how", [*DAMAGES, REMOVED])

@@ -20,7 +20,7 @@ from ueo_core.evaluation.metrics import OOD
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_json
+from ueo_core.utils.files import saving, write_json
 from ueo_core.utils.shapes import Maybe, check_shape
 
 FILE = "hand_labels.json"
@@ -180,7 +180,8 @@ def save_hand_labels(folder: RunFolder, labels: HandLabels) -> None:
         "sizes": labels.sizes,
         "given": _encoded(folder, labels.given),
     }
-    write_json(folder.path / FILE, stored, indent=1)
+    with saving(f"Labels of run “{folder.id}”"):
+        write_json(folder.path / FILE, stored, indent=1)
 
 
 def load_answers(folder: RunFolder, part: SetResult, step: int) -> dict[int, int]:
@@ -198,4 +199,5 @@ def save_answers(folder: RunFolder, part: SetResult, step: int, answers: dict[in
     """Store the answers of a trust check of one set; everything else in the file is kept."""
     stored = _read(folder)
     stored.setdefault(TRUST, {})[part.name] = {"step": step, "given": _encoded(folder, answers)}
-    write_json(folder.path / FILE, stored, indent=1)
+    with saving(f"Labels of run “{folder.id}”"):
+        write_json(folder.path / FILE, stored, indent=1)

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from ueo_core.utils.errors import UserError
+
 log = logging.getLogger(__name__)
 TEMPORARY = ".part"
 
@@ -130,6 +132,18 @@ def exclusive(path: Path, wait_seconds: float) -> Iterator[bool]:
         yield acquired
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def saving(what: str) -> Iterator[None]:
+    """Turn an OSError of writing `what` (“Dataset “pets””) into a sentence. Raises `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{what}: not saved ({error.strerror or error}); free some space or check the permissions of "
+            "the folder, then try again."
+        ) from error
 
 
 def unique_name() -> str:

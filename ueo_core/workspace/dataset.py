@@ -28,7 +28,7 @@ from ueo_core.runs.create import reference
 from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.runs.stored import REFERENCE
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_object, write_json
+from ueo_core.utils.files import read_object, saving, write_json
 from ueo_core.utils.paths import runs_root, store_root, studio_home
 from ueo_core.utils.shapes import NAME, NUMBER, Maybe, check_shape, has_shape
 from ueo_core.workspace.prediction_cache import sets_in_use
@@ -175,7 +175,8 @@ class Dataset:
 
     def _keep_labels(self, part: str, raw: Labels | None) -> None:
         kept = None if raw is None else list(raw)
-        write_json(_path(self.id, "labels.json"), {**self.raw_labels(), part: kept})
+        with saving(f"Labels of dataset “{self.title}”"):
+            write_json(_path(self.id, "labels.json"), {**self.raw_labels(), part: kept})
 
 
 def create_dataset(
@@ -202,7 +203,8 @@ def create_dataset(
     id = id or f"{_slug(title)}-{secrets.token_hex(3)}"
     if labels:
         kept = {part: list(names) if names else None for part, names in labels.items()}
-        write_json(_path(id, "labels.json"), kept)
+        with saving(f"Labels of dataset “{printable(title, 60)}”"):
+            write_json(_path(id, "labels.json"), kept)
     return _write(
         Dataset(
             id,
@@ -267,8 +269,9 @@ def delete_dataset(id: str) -> None:
     spool = str(open_dataset(id).origin.get("spool", ""))
     if re.fullmatch(r"[0-9a-f]{32}", spool):  # uploads kept to resume the intake
         shutil.rmtree(studio_home() / "uploads" / spool, ignore_errors=True)
-    for ending in ("json", "labels.json"):
-        _path(id, ending).unlink(missing_ok=True)
+    with saving(f"Dataset “{id}”"):
+        for ending in ("json", "labels.json"):
+            _path(id, ending).unlink(missing_ok=True)
 
 
 def unused_sets(store: Store) -> list[SetInfo]:
@@ -325,13 +328,8 @@ def sample_dataset(
 
 
 def _write(dataset: Dataset) -> Dataset:
-    try:
+    with saving(f"Dataset “{dataset.title}”"):
         write_json(_path(dataset.id, "json"), asdict(dataset))
-    except OSError as error:
-        raise UserError(
-            f"Dataset “{dataset.title}”: it cannot be written ({error.strerror}); free some space or "
-            "check the permissions of the studio's folder."
-        ) from error
     return dataset
 
 

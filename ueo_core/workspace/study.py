@@ -25,7 +25,7 @@ from ueo_core.protocol.category_shift import LabeledFolder, possible_shifts
 from ueo_core.protocol.tables import read_row
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_json
+from ueo_core.utils.files import saving, write_json
 from ueo_core.utils.paths import studio_home
 from ueo_core.utils.shapes import NAME, NUMBER, Maybe, check_shape
 from ueo_core.workspace.dataset import TEACHING_SIDE, Dataset, open_dataset, sample_dataset
@@ -261,12 +261,8 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
 
 def save_study(study: Study) -> None:
     """Write the choices down, so that the study is found again."""
-    try:
+    with saving(f"Protocol “{study.title}”"):
         write_json(study.folder / "study.json", asdict(study) | {"kept": time.time()})
-    except OSError as error:
-        raise UserError(
-            f"Protocol: its folder {study.folder} cannot be written ({error.strerror}); free some space."
-        ) from error
 
 
 def delete_study(study: Study) -> None:

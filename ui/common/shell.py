@@ -1,13 +1,14 @@
 """What every page starts with: page settings, navigation, the runs and jobs of this process."""
 
 import atexit
+import contextlib
 import gc
 import sys
 import threading
 import types
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ueo_core.drawings.nouns import NOUNS
 from ueo_core.runs.manager import Manager
 from ueo_core.runs.notices import Notice, notices
 from ueo_core.utils.background_jobs import Jobs
+from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import runs_root
 from ueo_core.workspace.upload import ROOTS, clear_spool, roots
 from ui.common.text import escaped, markdown
@@ -98,6 +100,8 @@ def bootstrap(title: str) -> None:
     if title != "Live":  # its run is known only later
         run_notices()
     _freeze_imports()
+    if text := st.session_state.pop("ueo.problem", None):
+        problem(text)
 
 
 def manager() -> Manager:
@@ -190,6 +194,23 @@ def set_parameter(name: str, value: str | None) -> None:
 def problem(message: object) -> None:
     """Show a sentence for a person; names in it that look like Markdown stay names."""
     st.error(markdown(str(message)))
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Show a UserError as a sentence in its place, and go on after the block."""
+    try:
+        yield
+    except UserError as error:
+        problem(error)
+
+
+def attempt(action: Callable[..., object], *arguments: object) -> None:
+    """In a callback: act, and let the page show the sentence where that is not possible."""
+    try:
+        action(*arguments)
+    except UserError as error:
+        st.session_state["ueo.problem"] = str(error)
 
 
 def damaged(sentences: Iterable[str]) -> None:

@@ -1,7 +1,5 @@
 """The dataset that is shown, and its header: numbers, and buttons to adapt, rename and delete."""
 
-import contextlib
-
 import streamlit as st
 
 from ueo_core.data.store import Store
@@ -74,7 +72,7 @@ def header(dataset: Dataset) -> None:
         with st.popover("Rename", icon=":material/edit:"), st.form("data.rename", border=False):
             title = st.text_input("Title", dataset.title, max_chars=120)
             if st.form_submit_button("Save") and title.strip():
-                dataset.changed(title=title.strip())
+                shell.attempt(lambda: dataset.changed(title=title.strip()))
                 st.rerun()
         _delete_button(dataset)
 
@@ -111,6 +109,6 @@ def _unfinished(dataset: Dataset) -> None:
 
 
 def _delete(id: str) -> None:
-    with contextlib.suppress(UserError):  # another session has deleted it
-        delete_dataset(id)
+    if any(d.id == id for d in list_datasets()):  # else another session has deleted it
+        shell.attempt(delete_dataset, id)
     shell.set_parameter("data", None)

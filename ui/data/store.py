@@ -20,7 +20,7 @@ def draw() -> None:
     try:
         usage, sets, unused = store.usage(), store.sets(), unused_sets(store)
     except UserError as error:
-        shell.problem(error)
+        shell.damaged([str(error)])
         return
     idle = {info.id for info in unused}
     total, free, waste = st.columns(3)
