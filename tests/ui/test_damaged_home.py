@@ -19,7 +19,7 @@ from tests.helpers.whole_home import KINDS, Home, build_home
 from ueo_core.cli.main import main
 from ueo_core.data.store import Store
 from ueo_core.utils.paths import store_root
-from ui.common import shell
+from ui.common import network, shell
 
 TABS = ("Known or unknown", "Classes", "Map", "Images", "Trust check", "Label a few")
 # What a look at the app may write: none of it can be lost.
@@ -164,6 +164,34 @@ def test_two_files_damaged_at_random(home, tmp_path, capsys, seed):
     for kind in kinds:
         damage_randomly(g.choice(home.files(kind)), g)
     walk(home, kinds, tmp_path / "out", capsys)
+
+
+def told(app: AppTest) -> str:
+    """All that the page and its sidebar hold, as text."""
+    left, found = list(app._tree.children.values()), []
+    while left:
+        node = left.pop()
+        left += getattr(node, "children", {}).values()
+        found.append(str(getattr(node, "proto", "") or ""))
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("kind", [None, "run: adapter", "store: manifest", "adapter", "study"])
+def test_viewers_on_a_network_are_told_no_folder(home, kind, monkeypatch):
+    monkeypatch.setattr(network, "local", lambda: False)
+    if kind:
+        damage(home.files(kind)[0], "list")
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state["ueo.opened"] = True
+    app.run()
+    for _, page, query, state in views(home):
+        for name, value in state.items():
+            app.session_state[name] = value
+        app.switch_page(page)
+        for name, value in query.items():
+            app.query_params[name] = value
+        assert str(home.root.parent) not in told(clean(app.run())), (page, query)
+    assert str(home.root.parent) not in told(at(app, "3_Live", run="none"))
 
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["full", "read-only"])

@@ -21,6 +21,7 @@ from ueo_core.utils.background_jobs import Jobs
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import runs_root
 from ueo_core.workspace.upload import ROOTS, clear_spool, roots
+from ui.common.network import local
 from ui.common.text import escaped, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,11 +218,6 @@ def damaged(sentences: Iterable[str]) -> None:
     """Name what cannot be read and is left out of a list; the rest of the page goes on."""
     for sentence in sentences:
         st.warning(markdown(sentence), icon=":material/warning:")
-
-
-def local() -> bool:
-    """Whether viewers may name files: only if just this machine can reach the server."""
-    return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
 
 
 def paths_allowed() -> bool:

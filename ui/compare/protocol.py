@@ -31,6 +31,7 @@ from ueo_core.workspace.study import (
 )
 from ueo_core.workspace.time_estimate import estimate_time
 from ui.adapt.page import TEACHING, backbone
+from ui.common.network import public
 from ui.common.shell import damaged, jobs, manager, parameter, problem, set_parameter
 from ui.common.text import markdown
 from ui.compare import protocol_result
@@ -131,7 +132,7 @@ def _new_protocol() -> None:
 
 def _command(study: Study) -> None:
     with st.expander("Command-line equivalent", icon=":material/terminal:", key="protocol.command"):
-        st.code(study_commands(study), language="bash", wrap_lines=True)
+        st.code(public(study_commands(study)), language="bash", wrap_lines=True)
         if not study.drawn:
             st.caption(
                 "Replace FOLDER or TEST with the location of these images on your disk, with one subfolder "

@@ -11,6 +11,7 @@ from ueo_core.workspace.dataset import sample_dataset
 from ueo_core.workspace.start_run import start_run
 from ui.common import shell
 from ui.common.job_progress import show_job, start_job
+from ui.common.text import markdown
 
 BACKBONE = "drawings-resnet"
 SHOWN = 5  # recent runs
@@ -125,7 +126,7 @@ def _machine() -> None:
         st.session_state["ueo.machine_shown"] = True
         st.rerun()  # once, to stop the fragment's clock
     if job.error:
-        st.warning(job.error)
+        st.warning(markdown(job.error))
         return
     machine = job.result
     device = {"cuda": f"GPU: {machine.name}", "mps": "Apple GPU", "cpu": "CPU"}[machine.device]

@@ -25,7 +25,7 @@ from ueo_core.workspace.imported_adapters import (
     imported_adapters,
     remove_adapter,
 )
-from ui.common import shell
+from ui.common import network, shell
 from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
 from ui.common.verdict import BOXES, inspection, judged
@@ -199,7 +199,7 @@ def _import_adapter() -> None:
         )
         given = st.file_uploader("Adapter file", ["safetensors"], key="use.adapter.file")
         backbone = pretrained = ""
-        if shell.local():
+        if network.local():
             with st.expander("Its model is at another place on this machine"):
                 backbone = st.text_input(
                     "Backbone",
@@ -219,7 +219,7 @@ def _import_adapter() -> None:
 
 
 def _check(data: bytes, backbone: str | None, pretrained: str | None) -> None:
-    files = shell.local()
+    files = network.local()
     start_job(
         JOB,
         "Checking the adapter",
