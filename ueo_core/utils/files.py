@@ -109,6 +109,16 @@ def read_object(path: Path) -> dict:
 
 # How a file system says that it has no locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+NO_LOCKS = (
+    "The studio's folder is on a disk without locks: two programs that work on the same run disturb each "
+    "other there, so use one at a time, or name a folder of another disk in UEO_STUDIO_HOME"
+)
+_lockless: set[Path] = set()  # folders of this process in which a lock was not possible
+
+
+def locks_missing() -> bool:
+    """Whether a lock of this process was not possible, see `NO_LOCKS`."""
+    return bool(_lockless)
 
 
 @contextlib.contextmanager
@@ -116,7 +126,7 @@ def exclusive(path: Path, wait_seconds: float) -> Iterator[bool]:
     """Hold `path` as a lock between threads and processes; yields whether it was acquired.
 
     The operating system frees it when the process ends, however it ends. On a file system without
-    locks it counts as acquired, with a warning in the log.
+    locks it counts as acquired; the log says so once, and `locks_missing` tells the pages.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, acquired = FileLock(path, timeout=wait_seconds, thread_local=False), True
@@ -127,7 +137,9 @@ def exclusive(path: Path, wait_seconds: float) -> Iterator[bool]:
     except (NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        log.warning("no locks on this file system: %s", error)
+        if not _lockless:
+            log.warning("%s: %s", NO_LOCKS, error)
+        _lockless.add(path.parent)
     try:
         yield acquired
     finally:

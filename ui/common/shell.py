@@ -19,6 +19,7 @@ from ueo_core.runs.manager import Manager
 from ueo_core.runs.notices import Notice, notices
 from ueo_core.utils.background_jobs import Jobs
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import NO_LOCKS, locks_missing
 from ueo_core.utils.paths import runs_root
 from ueo_core.workspace.upload import ROOTS, clear_spool, roots
 from ui.common.network import local
@@ -101,6 +102,9 @@ def bootstrap(title: str) -> None:
     if title != "Live":  # its run is known only later
         run_notices()
     _freeze_imports()
+    if locks_missing() and not st.session_state.get("ueo.locks"):
+        st.session_state["ueo.locks"] = True  # said once to every viewer
+        st.warning(f"{NO_LOCKS}.", icon=":material/lock_open:")
     if text := st.session_state.pop("ueo.problem", None):
         problem(text)
 
