@@ -73,17 +73,6 @@ _STYLE = """<style>
 </style>"""
 
 
-# The server has no setting for headers that forbid framing, so the page refuses by itself: another
-# page could lay the app under its own and have its buttons clicked.
-_NOT_FRAMED = """<script>
-if (window.top !== window.self) {
-  const said = document.createElement("p");
-  said.textContent = "UEO Studio is not shown inside another page; open it in a window of its own.";
-  document.body.replaceChildren(said);
-}
-</script>"""
-
-
 def bootstrap(title: str) -> None:
     """The first line of every page: page settings, navigation and the state of the runs."""
     st.set_page_config(
@@ -92,7 +81,6 @@ def bootstrap(title: str) -> None:
         layout="wide",
         initial_sidebar_state=SIDEBAR,
     )
-    st.html(_NOT_FRAMED, unsafe_allow_javascript=True)  # before anything that can be clicked
     st.html(_STYLE)
     with st.sidebar:
         _brand(title)
