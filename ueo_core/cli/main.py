@@ -65,6 +65,17 @@ def _command(argv: list[str] | None, ticker: Ticker) -> int:
         ticker.close()
         print("Interrupted; a run that had begun can be resumed.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise  # the reader of stdout has gone: a quiet end, see `quiet_when_closed`
+    except OSError as error:
+        ticker.close()
+        what = f"File “{error.filename}”: it" if error.filename else "A file"
+        print(
+            f"{what} cannot be read or written ({error.strerror or error}); free some space or check "
+            "the permissions, then try again.",
+            file=sys.stderr,
+        )
+        return 2
     ticker.close()
     if args.json:
         print(json_line(data))

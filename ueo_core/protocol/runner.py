@@ -34,7 +34,7 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.protocol.benchmarks import LARGE
 from ueo_core.protocol.category_shift import Case, LabeledFolder
-from ueo_core.protocol.tables import write_table
+from ueo_core.protocol.tables import METRICS, read_row, write_table
 from ueo_core.training.auto import adapt_automatically
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
@@ -169,7 +169,12 @@ def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
     }
     now = json.loads(json.dumps(now))  # as it will be read: tuples are lists
     before = read_json(out / "protocol.json")
-    if before is None:
+    if not isinstance(before, dict):
+        if (out / "protocol.json").exists():
+            raise UserError(
+                f"Folder “{out}”: its file protocol.json is damaged, so what its rows compare is not known; "
+                "restore it from a backup, or choose another folder."
+            )
         if out.exists() and any(out.iterdir()):
             raise UserError(
                 f"Folder “{out}”: it is not empty and holds no protocol; choose a new one."
@@ -210,7 +215,7 @@ class _Work:
         return self.out / "rows" / f"{planned.shift}-{planned.seed}-{name}.json"
 
     def _read(self, planned: PlannedCase, name: str) -> dict | None:
-        return read_json(self._path(planned, name))
+        return read_row(self._path(planned, name))
 
     def _write_table(self, wanted) -> list[dict]:
         found = [row for planned, name in wanted if (row := self._read(planned, name))]
@@ -352,9 +357,6 @@ class _Work:
         features = self._encode(Subset(pool.images, both), what)
         at_pool, at_test = (np.searchsorted(both, p.indices) for p in (pool, test))
         return features[at_pool], features[at_test]
-
-
-METRICS = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")
 
 
 def measured(cosines: np.ndarray, truth: np.ndarray, classes: Sequence[str], scale: float) -> dict:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ueo_core.config.methods import VARIANTS
-from ueo_core.utils.files import write_bytes, write_json
+from ueo_core.utils.files import read_json, write_bytes, write_json
+from ueo_core.utils.shapes import NUMBER, Maybe, has_shape
 
 COLUMNS = {
     "acc": "ACC",
@@ -19,6 +20,25 @@ COLUMNS = {
     "pool_acc": "ACC, pool",
     "pool_hm": "HM, pool",
 }
+METRICS = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")
+_FIGURES = dict.fromkeys(METRICS, Maybe(NUMBER))
+_ROW = {
+    "backbone": str,
+    "shift": str,
+    "method": str,
+    "seed": int,
+    "n_pool": int,
+    "n_test": int,
+    "seconds": NUMBER,
+    **_FIGURES,
+    "pool": _FIGURES,
+}
+
+
+def read_row(path: Path) -> dict | None:
+    """A row as it was written; None if it is missing or damaged, so that it is done again."""
+    found = read_json(path)
+    return found if has_shape(found, _ROW) else None
 
 
 def flat(row: dict) -> dict:

@@ -20,6 +20,7 @@ from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.runs.states import next_state
 from ueo_core.runs.viewers import Viewers
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import saving
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +80,18 @@ class Manager:
         return RunFolder(self.root / run)
 
     def new_path(self) -> Path:
-        """A new folder name: the time, and a number within the same second."""
+        """A new, empty folder, named by the time and a number within the same second.
+
+        Made at once, so that no second app on the same home takes the same one. UserError if it
+        cannot be made.
+        """
         stem = time.strftime("%Y%m%d-%H%M%S")
-        names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
-        return next(self.root / n for n in names if not (self.root / n).exists())
+        with saving("The new run"):
+            for name in (stem, *(f"{stem}-{i}" for i in range(2, 1000))):
+                with contextlib.suppress(FileExistsError):
+                    (self.root / name).mkdir(parents=True)
+                    return self.root / name
+        raise UserError("The new run: no folder of its name is free; try again in a second.")
 
     def by_request(self, request: str) -> str | None:
         """The run that an earlier click with the same request id created, or None."""

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
 from ueo_core.data.sources import within_roots
@@ -16,6 +14,7 @@ from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.tensor_files import read_tensors
 from ueo_core.workspace import prediction_cache
 from ueo_core.workspace.upload import Spooled, add_path_to_store, add_upload_to_store, roots
 
@@ -69,9 +68,9 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
     folder = adapter_file.path.parent
     path = adapter_file.own_predictions if own else prediction_cache.path(folder, what.id)
     try:
-        with safe_open(path, "numpy") as file:
-            cosines = file.get_tensor(f"{what.id}_cosines" if own else prediction_cache.COSINES)
-    except (OSError, SafetensorError) as error:
+        name = f"{what.id}_cosines" if own else prediction_cache.COSINES
+        cosines = read_tensors(path, lambda found: found == name)[0][name]
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"Predictions for “{what.title}”: they cannot be read ({error}); classify the images again."
         ) from None

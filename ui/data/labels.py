@@ -26,7 +26,8 @@ def labels(dataset: Dataset) -> None:
     )
     if dataset.is_sample:
         st.success("The labels of the sample are known, because it was drawn here.")
-        _mapping(dataset, "pool")
+        with shell.explained():
+            _mapping(dataset, "pool")
         return
     source = st.radio(
         "Where do labels come from?",
@@ -36,12 +37,9 @@ def labels(dataset: Dataset) -> None:
         key=f"data.labels.{dataset.id}",
         horizontal=True,
     )
-    try:
+    with shell.explained():
         _declare(dataset, source)
-    except UserError as error:
-        shell.problem(error)
-        return
-    _mapping(open_dataset(dataset.id), "pool")
+        _mapping(open_dataset(dataset.id), "pool")
 
 
 def _declare(dataset: Dataset, source: str) -> None:
@@ -88,10 +86,8 @@ def test_set(dataset: Dataset) -> None:
         "subfolder per class; subfolders that are none of your classes count as unknown (OOD)."
     )
     if dataset.holdout:
-        try:
+        with shell.explained():
             _declared(dataset)
-        except UserError as error:
-            shell.problem(error)
     elif intake.running():
         st.info("Images are being imported; see the top of the page.", icon=":material/hourglass:")
     else:
@@ -122,8 +118,8 @@ def _declared(dataset: Dataset) -> None:
         st.button(
             "Remove the test set",
             icon=":material/close:",
-            on_click=dataset.with_holdout,
-            args=(None,),
+            on_click=shell.attempt,
+            args=(dataset.with_holdout, None),
             help="You can then choose another. Runs that were scored on it keep their scores.",
         )
     with st.expander("Import report of the test set"):

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ueo_core.learn.link import Link
 from ueo_core.learn.scenes import ORDER, SCENES
 from ueo_core.utils.errors import UserError
-from ui.common.text import escaped
+from ui.common.text import escaped, markdown
 from ui.learn import eight_drawings, live, pictures, state, triangle
 from ui.learn.cards import STYLE
 
@@ -40,7 +40,7 @@ def show(link: Link) -> None:
     try:
         draw(link, lambda numbers: _write_text(link, numbers, text))
     except UserError as error:
-        st.error(str(error))
+        st.error(markdown(str(error)))
 
 
 def _triangle(link: Link, write_text: Callable[[dict], None]) -> None:

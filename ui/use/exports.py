@@ -10,6 +10,7 @@ from ueo_core.runs.folder import RunFolder
 from ueo_core.workspace.equivalent_command import use_commands
 from ueo_core.workspace.prediction_history import ClassifiedSet
 from ui.common.job_progress import show_job, start_job
+from ui.common.network import public
 from ui.common.text import markdown
 
 JOB = "use.zip"
@@ -82,7 +83,7 @@ def _folders(what: ClassifiedSet, predicted: Predictions, threshold: float) -> N
         )
     else:
         st.info(f"{size:,.0f} MB are too large for the browser; the zip is kept until tomorrow in:")
-        st.code(str(made.path), language=None)
+        st.code(public(str(made.path)), language=None)
 
 
 def _begin(what: ClassifiedSet, predicted: Predictions, threshold: float) -> None:
@@ -160,4 +161,4 @@ def model(adapter_file: AdapterFile) -> None:
     with st.expander("The script", icon=":material/code:", key="use.snippet"):
         st.code(text, language="python")
     with st.expander("Command-line equivalent", icon=":material/terminal:", key="use.command"):
-        st.code(use_commands(adapter_file), language="bash", wrap_lines=True)
+        st.code(public(use_commands(adapter_file)), language="bash", wrap_lines=True)
