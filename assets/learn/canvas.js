@@ -2,7 +2,22 @@
 
 const LOG3 = Math.log(3);
 
+// What a term that the viewer points at changes in the look.
+const POINTED = { one: { arrows: "one" }, two: { arrows: "two" }, star: { star: true }, w: { dots: "w" } };
+
 class Canvas {
+  // The look, while a term of the text is pointed at with its mark shown.
+  get seen() {
+    return { ...this.look, ...POINTED[this.mark] };
+  }
+
+  // Opacity of a mark while a term is pointed at: the marks of the term stay, the others fade.
+  fade(unknown) {
+    if (this.mark === "known") return unknown ? 0.12 : 1;
+    if (this.mark === "unknown") return unknown ? 1 : 0.12;
+    return this.mark === "star" ? 0.25 : 1;
+  }
+
   // Value v of point i of method m, interpolated between two steps. v = 0, 1: position; 2, 3: arrow
   // of term one; 4, 5: arrow of term two.
   value(m, i, v) {
@@ -62,7 +77,7 @@ class Canvas {
     pen.lineTo(...b);
     pen.lineTo(...c);
     pen.closePath();
-    if (this.look.shade) {
+    if (this.seen.shade) {
       pen.save();
       pen.clip();
       pen.drawImage(this.shading(), a[0], c[1], side, tall);
@@ -87,10 +102,11 @@ class Canvas {
     for (let i = 0; i < data.n; i++)
       places.push(at(this.value(m, i, 0) / 1e4, this.value(m, i, 1) / 1e4));
     this.corners(pen, m, [a, b, c], em, side);
-    if (this.look.trails) this.trails(pen, m, at, places);
-    if (this.look.arrows !== "none") places.forEach((p, i) => this.arrows(pen, m, i, p, shape));
+    if (this.seen.trails) this.trails(pen, m, at, places);
+    if (this.seen.arrows !== "none") places.forEach((p, i) => this.arrows(pen, m, i, p, shape));
     places.forEach((p, i) => {
       const mark = data.truth[i] < 0 ? 3 : data.truth[i];
+      pen.globalAlpha = this.fade(mark === 3);
       pen.beginPath();
       trace(pen, SHAPES[mark], p[0], p[1], radius * this.scale(m, i));
       pen.fillStyle = this.colors[mark];
@@ -99,11 +115,13 @@ class Canvas {
       pen.strokeStyle = i === this.selected ? this.text : this.paper;
       pen.stroke();
     });
-    if (this.look.star) {
+    pen.globalAlpha = 1;
+    this.rings(pen, this.mark === "corner" ? [a, b, c] : this.mark === "middle" ? [at(1 / 3, 1 / 3)] : [], 0.09 * side);
+    if (this.seen.star) {
       const k = Math.min(Math.floor(this.at), data.steps);
       const [x, y] = at(...data.mean[m][k]);
       pen.beginPath();
-      star(pen, x, y, 2.1 * radius);
+      star(pen, x, y, (this.mark === "star" ? 3.4 : 2.1) * radius);
       pen.fillStyle = this.dark ? "#F0E442" : "#FFD400";
       pen.fill();
       pen.lineWidth = 1.5;
@@ -112,6 +130,17 @@ class Canvas {
     }
     canvas.places = places;
     canvas.shares = shape.shares;
+  }
+
+  // Rings around the places of which the text speaks.
+  rings(pen, spots, radius) {
+    pen.strokeStyle = this.bars[0];
+    pen.lineWidth = 4;
+    for (const [x, y] of spots) {
+      pen.beginPath();
+      pen.arc(x, y, radius, 0, 2 * Math.PI);
+      pen.stroke();
+    }
   }
 
   // The path of every point from step 0 to the current step, in the color of its mark.
@@ -162,16 +191,16 @@ class Canvas {
   }
 
   scale(m, i) {
-    if (this.look.dots === "equal") return 1;
+    if (this.seen.dots === "equal") return 1;
     const w = this.data.weights[m];
-    const share = this.look.dots === "w" ? w[i] : 1 / w[i];
-    const mean = w.reduce((sum, v) => sum + (this.look.dots === "w" ? v : 1 / v), 0) / w.length;
+    const share = this.seen.dots === "w" ? w[i] : 1 / w[i];
+    const mean = w.reduce((sum, v) => sum + (this.seen.dots === "w" ? v : 1 / v), 0) / w.length;
     return Math.min(2.6, Math.max(0.5, share / mean) ** 1.4);
   }
 
   // The arrows of one point, as the look says.
   arrows(pen, m, i, place, shape) {
-    const { arrows } = this.look;
+    const { arrows } = this.seen;
     const vector = (v) => [this.value(m, i, v) / 1e3, this.value(m, i, v + 1) / 1e3];
     if (arrows === "move") {
       const k = Math.floor(this.at);
@@ -242,7 +271,7 @@ class Canvas {
     const em = this.em();
     const height = 3.4 * em;
     const [pen, width] = this.prepare(canvas, height);
-    const terms = this.data.terms[m];
+    const terms = this.data.terms[m].slice(0, this.far + 1); // what has not been played is not shown
     const x = (s) => 2 + ((width - 4) * s) / this.data.steps;
     const y = (v) => height - 3 - ((height - 6) * v) / LOG3;
     this.bars.forEach((color, t) => {
@@ -254,11 +283,27 @@ class Canvas {
       pen.stroke();
     });
     pen.setLineDash([]);
+    this.names(pen, terms, x, y, width);
     pen.strokeStyle = this.text;
     pen.lineWidth = 1;
     pen.beginPath();
     pen.moveTo(x(this.at), 0);
     pen.lineTo(x(this.at), height);
     pen.stroke();
+  }
+
+  // The names of the two curves, at their ends; the upper one above its curve, the lower one below.
+  names(pen, terms, x, y, width) {
+    const em = 0.75 * this.em();
+    const last = terms.length - 1;
+    const ends = terms[last];
+    const low = ends[0] < ends[1] ? 0 : 1;
+    pen.font = `600 ${em}px ${this.font}`;
+    pen.textAlign = x(last) > width / 2 ? "right" : "left";
+    ["term one", "term two"].forEach((name, t) => {
+      pen.fillStyle = this.bars[t];
+      const place = y(ends[t]) + (t === low ? 1.1 * em : -0.35 * em);
+      pen.fillText(name, x(last), Math.min(Math.max(place, em), 3.3 * this.em()));
+    });
   }
 }

@@ -37,6 +37,20 @@ export default function (component) {
   grid.replaceChildren(...cards);
   if (focused >= 0) cards[focused].focus();
   show();
+  // While presenting, both rows together take the rest of the screen.
+  grid.classList.toggle("large", data.large);
+  const fit = () => {
+    const rest = window.innerHeight - grid.getBoundingClientRect().top - window.scrollY;
+    const gap = parseFloat(getComputedStyle(grid).rowGap) || 0;
+    grid.style.setProperty("--tall", data.large ? `${Math.max(160, (rest - 2 * gap) / 2)}px` : "auto");
+  };
+  const watch = new ResizeObserver(fit);
+  const text = document.querySelector(".st-key-learn-text");
+  for (const box of [document.body, text]) if (box) watch.observe(box);
+  fit();
   if (data.guessing) document.addEventListener("keydown", key);
-  return () => document.removeEventListener("keydown", key);
+  return () => {
+    document.removeEventListener("keydown", key);
+    watch.disconnect();
+  };
 }

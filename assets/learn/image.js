@@ -18,9 +18,6 @@ class OneImage extends Slide {
     this.$(".slide span").textContent = `Temperature T of the softmax: 1 is scaled (logits × ${Math.round(last)}), ${last.toFixed(1)} is released (unscaled cosines)`;
     this.$(".words").textContent = keepTogether(data.words);
     this.$(".sides").replaceChildren(...data.sides.map((side) => this.side(side)));
-    this.$(".legend").innerHTML = Object.entries(DASHES)
-      .map(([name, dash]) => `<li><svg width="2em" height="0.5em" viewBox="0 0 34 8" aria-hidden="true"><path d="M0 4H34" stroke="${this.colors[0]}" stroke-width="3" stroke-dasharray="${dash.map((d) => 17 * d)}"/></svg>${name}</li>`)
-      .join("");
   }
 
   // The box of one model; `draw` fills in what depends on the temperature.
@@ -95,7 +92,7 @@ class OneImage extends Slide {
     const x = { low: 1, high: ends, log: true, name: "temperature T", ticks: [1, 2, 5, 10, 20, 50].filter((t) => t < ends) };
     const line = { at: temperature, text: `T = ${temperature.toFixed(temperature < 10 ? 2 : 1)}` };
     const along = (values) => values.map((v, i) => [data.temperatures[i], v]);
-    const curves = Object.entries(data.curves).map(([name, values]) => ({ points: along(values), color: this.colors[0], dash: DASHES[name].map((d) => d * em).join(" ") }));
+    const curves = Object.entries(data.curves).map(([name, values]) => ({ points: along(values), color: this.colors[0], name, at: 0, dash: DASHES[name].map((d) => d * em).join(" ") }));
     weights.of = plot(weights, { ...shape, x, line, curves, y: { low: 0, high: data.classes, ticks: ticks(0, data.classes, 4), name: "weight w × number of classes" } });
     const [low, high] = data.range;
     area.of = plot(area, { ...shape, x, line, curves: [{ points: along(data.auc), color: this.colors[3] }], y: { low, high, ticks: ticks(low, high, 4), name: "AUC of the largest softmax as a score, %" } });

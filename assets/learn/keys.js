@@ -1,4 +1,5 @@
 // Presentation remotes send Page keys; in the story they press the buttons Next and Back.
+// Terms of the text and marks of the picture point at each other: both only meet here.
 
 const BUTTONS = { PageDown: ".st-key-learn-next button", PageUp: ".st-key-learn-back button" };
 
@@ -15,10 +16,20 @@ export default function () {
     const button = e.composedPath().find((n) => n.matches?.(".stButton button, .triangle button"));
     if (button && e.detail) button.blur();
   };
-  document.addEventListener("keydown", listen);
-  document.addEventListener("click", release);
+  let pointed = null;
+  const term = (e) => {
+    const on = e.type === "pointerover" || e.type === "focusin";
+    const mark = (on && e.target.closest?.(".learn-term")?.dataset.mark) || null;
+    if (mark === pointed) return;
+    pointed = mark;
+    document.dispatchEvent(new CustomEvent("ueo-learn-mark", { detail: mark }));
+  };
+  const light = (e) => {
+    for (const span of document.querySelectorAll(".learn-term")) span.classList.toggle("lit", span.dataset.mark === e.detail);
+  };
+  const listeners = { keydown: listen, click: release, pointerover: term, focusin: term, focusout: term, "ueo-learn-point": light };
+  for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener);
   return () => {
-    document.removeEventListener("keydown", listen);
-    document.removeEventListener("click", release);
+    for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener);
   };
 }

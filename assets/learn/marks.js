@@ -60,3 +60,6 @@ function applyScheme(host) {
 // Keeps a number and its unit on one line, and two numbers with an arrow between them; see
 // _write_text in ui/learn/story.py.
 const keepTogether = (words) => words.replace(/ (?=%|kB|→)|(?<=→) /g, "\u00a0");
+
+// Tells the text which mark the viewer points at in the picture, null for none; see keys.js.
+const point = (mark) => document.dispatchEvent(new CustomEvent("ueo-learn-point", { detail: mark }));

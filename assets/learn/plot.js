@@ -15,7 +15,8 @@ function ticks(low, high, most) {
 const spread = (points, lows) =>
   points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("") + (lows ? `L${points.at(-1)[0].toFixed(1)} ${lows}L${points[0][0].toFixed(1)} ${lows}Z` : "");
 
-// curves: [{points: [[x, y], …], color, dash, fill, mark, name}]; line: {at, text}, the movable line.
+// curves: [{points: [[x, y], …], color, dash, fill, mark, name, at, key, faint}]; a name stands on its curve,
+// above point number `at`; key: of the term in the text; line: {at, text}, the movable line.
 // x: {low, high, log, name, ticks}; y: {low, high, name, ticks}. → pixel of x, and x of a pixel
 function plot(svg, { width, height, em, x, y, curves, line, end }) {
   const small = 0.85 * em;
@@ -39,18 +40,26 @@ function plot(svg, { width, height, em, x, y, curves, line, end }) {
   }
   text((left + right) / 2, height - 0.35 * em, x.name, 'text-anchor="middle"');
   if (y.name) text(0, small, y.name);
-  for (const { points, color, fill, dash, mark } of curves) {
+  const names = [];
+  for (const { points, color, fill, dash, mark, name, at: place, key, faint } of curves) {
     const spots = points.map(([a, b]) => [at(a), up(b)]);
+    parts.push(`<g data-mark="${key ?? ""}" opacity="${faint ? 0.2 : 1}">`);
+    if (name) names.push({ name, color, x: spots[place][0] + 0.5 * em, y: spots[place][1] - 0.5 * em, faint });
     if (fill) parts.push(`<path d="${spread(spots, bottom)}" fill="${color}" opacity="0.22"/>`);
     parts.push(`<path d="${spread(spots)}" fill="none" stroke="${color}" stroke-width="${0.16 * em}" stroke-dasharray="${dash ?? ""}"/>`);
-    if (!mark) continue;
     const [px, py] = spots.reduce((best, s) => (s[1] < best[1] ? s : best));
-    parts.push(`<path d="${MARKS[mark]}" fill="${color}" transform="translate(${px} ${py}) scale(${em / 17})"/>`);
+    if (mark) parts.push(`<path d="${MARKS[mark]}" fill="${color}" transform="translate(${px} ${py}) scale(${em / 17})"/>`);
+    parts.push("</g>");
   }
-  const px = at(line.at);
-  parts.push(`<line class="handle" x1="${px}" x2="${px}" y1="${top - 0.3 * em}" y2="${bottom}" stroke-width="${0.2 * em}"/>`);
+  names.sort((a, b) => b.y - a.y).forEach((n, i) => {
+    const below = names[i - 1];
+    if (below && Math.abs(below.x - n.x) < 6 * em) n.y = Math.min(n.y, below.y - 1.15 * em);
+    text(n.x, n.y, n.name, `class="name" style="fill: ${n.color}" opacity="${n.faint ? 0.2 : 1}"`);
+  });
+  const px = line ? at(line.at) : 0;
+  if (line) parts.push(`<line class="handle" x1="${px}" x2="${px}" y1="${top - 0.3 * em}" y2="${bottom}" stroke-width="${(line.bold ? 0.5 : 0.2) * em}"/>`);
   const side = px < left + 5 * em ? "start" : px > right - 5 * em ? "end" : "middle";
-  text(px, top - 0.6 * em, line.text, `text-anchor="${side}" class="strong"`);
+  if (line) text(px, top - 0.6 * em, line.text, `text-anchor="${side}" class="strong"`);
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.setAttribute("width", width);
   svg.setAttribute("height", height);

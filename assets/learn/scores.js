@@ -5,16 +5,35 @@ const GROUPS = [["known", 0, "circle"], ["unknown", 3, "triangle"]]; // name, in
 class Scores extends Slide {
   constructor(root) {
     super(root, ".scores", ["svg.picture"]);
+    // A term of the text is pointed at, or a distribution; see keys.js.
+    this.onmark = (e) => this.highlight(e.detail);
+    document.addEventListener("ueo-learn-mark", this.onmark);
+    const svg = this.$("svg.picture");
+    svg.onpointerover = (e) => point(e.target.closest?.("[data-mark]")?.dataset.mark || null);
+    svg.onpointerleave = () => point(null);
+  }
+
+  end() {
+    document.removeEventListener("ueo-learn-mark", this.onmark);
+    super.end();
+  }
+
+  highlight(mark) {
+    this.mark = mark;
+    if (this.whole.clientWidth) this.draw();
   }
 
   get places() {
     return this.data.thresholds.map((t) => t.threshold);
   }
 
-  fill() {
-    this.$(".legend").innerHTML = GROUPS.map(
-      ([name, c, mark]) => `<li><svg width="1em" height="1em" viewBox="-8 -8 16 16" fill="${this.colors[c]}" aria-hidden="true"><path d="${MARKS[mark]}"/></svg>${name}</li>`
-    ).join("");
+  fill() {}
+
+  // Index of the point at which a distribution is highest above the other one: its name stands there.
+  apart(name) {
+    const own = this.data.density[name];
+    const other = this.data.density[name === "known" ? "unknown" : "known"];
+    return own.reduce((best, v, i) => (v - other[i] > own[best] - other[best] ? i : best), 0);
   }
 
   draw() {
@@ -32,13 +51,23 @@ class Scores extends Slide {
       em,
       x: { low, high, name: data.name, ticks: ticks(low, high, width / (7 * em)) },
       y: { low: 0, high: top },
-      curves: GROUPS.map(([name, c, mark]) => ({ points: data.x.map((x, i) => [x, data.density[name][i]]), color: this.colors[c], mark, fill: true, dash: name === "unknown" ? `${0.7 * em} ${0.25 * em}` : "" })),
-      line: { at: Math.min(Math.max(now.threshold, low), high), text: `accepts ${now.known} % of the known →` },
+      curves: GROUPS.filter(([name]) => data.played || name === "known").map(([name, c, mark]) => ({
+        points: data.x.map((x, i) => [x, data.density[name][i]]),
+        color: this.colors[c],
+        mark,
+        name: `${name} drawings`,
+        at: this.apart(name),
+        key: name,
+        faint: ["known", "unknown"].includes(this.mark) && this.mark !== name,
+        fill: true,
+        dash: name === "unknown" ? `${0.7 * em} ${0.25 * em}` : "",
+      })),
+      line: data.played && { at: Math.min(Math.max(now.threshold, low), high), text: `accepts ${now.known} % of the known →`, bold: this.mark === "threshold" },
     });
     svg.classList.toggle("movable", data.movable);
-    svg.setAttribute("aria-label", `Distributions of the scores of known and unknown drawings. ${now.words}`);
+    svg.setAttribute("aria-label", data.played ? `Distributions of the scores of known and unknown drawings. ${now.words}` : "Distribution of the scores of known drawings.");
     const words = document.querySelector('.learn-lead [data-check="threshold"]');
-    if (words && words.textContent !== keepTogether(now.words)) words.textContent = keepTogether(now.words);
+    if (words && words.textContent !== keepTogether(now.words)) words.innerHTML = keepTogether(now.html);
     this.$("input").value = this.$("output").textContent = this.place;
   }
 }

@@ -32,6 +32,9 @@ class Triangle extends Canvas {
     // Each symbol of the formula has a look; Python requests the same one a moment later.
     this.onlook = (e) => this.take(e.detail, JSON.parse(this.request)[1]);
     document.addEventListener("ueo-learn-look", this.onlook);
+    // A term of the text is pointed at; see keys.js.
+    this.onmark = (e) => this.highlight(e.detail);
+    document.addEventListener("ueo-learn-mark", this.onmark);
     this.resize = new ResizeObserver(() => this.fit());
     this.resize.observe(this.$(".panels"));
   }
@@ -39,6 +42,7 @@ class Triangle extends Canvas {
   end() {
     document.removeEventListener("keydown", this.onkey);
     document.removeEventListener("ueo-learn-look", this.onlook);
+    document.removeEventListener("ueo-learn-mark", this.onmark);
     this.resize.disconnect();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.timer);
@@ -54,7 +58,9 @@ class Triangle extends Canvas {
       for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // takes a tenth of the time of Uint8Array.from
       this.values = new Int16Array(bytes.buffer);
       this.framesOf = data.frames;
+      this.far = 0; // the last step that has been on the screen
     }
+    if (data.played) this.far = data.steps;
     // Python sends its look with every run; it replaces the viewer's choice only when it has changed.
     if (this.request !== JSON.stringify([data.look, data.step])) {
       this.at = data.step;
@@ -91,12 +97,33 @@ class Triangle extends Canvas {
 
   // Find the height for the triangle with which everything below it still fits on the screen.
   fit() {
-    const canvas = this.panels?.find((p) => p.clientWidth)?.querySelector(".simplex");
+    const canvas = this.panels?.map((p) => p.querySelector(".simplex")).find((c) => c.clientWidth);
     if (!canvas) return;
+    this.besideText();
     const box = this.$(".triangle").getBoundingClientRect();
     const scrolled = document.querySelector('[data-testid="stMain"]')?.scrollTop ?? 0;
-    const rest = box.height - canvas.getBoundingClientRect().height;
+    const rest = this.beside ? 0 : box.height - canvas.getBoundingClientRect().height;
     this.room = window.innerHeight - (box.top + scrolled) - rest - this.em();
+    this.draw();
+  }
+
+  // A single triangle that is presented takes the whole height; the scene's text is beside it, and
+  // what belongs to the triangle is below the text.
+  besideText() {
+    const text = document.querySelector(".st-key-learn-text");
+    this.beside = Boolean(text && getComputedStyle(text).position === "absolute");
+    const box = this.$(".triangle");
+    box.classList.toggle("beside", this.beside);
+    if (!this.beside) return;
+    box.style.setProperty("--text", text.offsetHeight + "px");
+    if (this.watched !== text) this.resize.observe((this.watched = text));
+  }
+
+  // Show the mark of a term of the text, null for none.
+  highlight(mark) {
+    this.mark = mark;
+    for (const panel of this.panels ?? [])
+      for (const term of ["one", "two"]) panel.querySelector(".numbers").classList.toggle(term, mark === term);
     this.draw();
   }
 
@@ -257,9 +284,10 @@ class Triangle extends Canvas {
     if (!this.data || !this.values) return;
     const { data } = this;
     const k = Math.min(Math.round(this.at), data.steps);
+    this.far = Math.max(this.far, k);
     data.methods.forEach((method, m) => {
       const panel = this.panels[m];
-      if (!panel.clientWidth) return;
+      if (!panel.querySelector(".simplex").clientWidth) return;
       this.drawSimplex(panel.querySelector(".simplex"), m);
       const [one, two] = data.terms[m][k];
       const lambda = data.trade[m];
@@ -355,6 +383,7 @@ class Triangle extends Canvas {
     if (this.selected === i && this.selectedIn === m) return;
     this.selected = i;
     this.selectedIn = m;
+    point(i === null ? null : this.data.truth[i] < 0 ? "unknown" : "known");
     this.draw();
   }
 

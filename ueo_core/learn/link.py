@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ueo_core.learn.formula import SYMBOLS
+from ueo_core.learn.questions import QUESTIONS
 from ueo_core.learn.scenes import ARROWS, DOTS, SCENES
 from ueo_core.learn.triangle_settings import KINDS, PRESETS, STEPS, TriangleSettings
 
@@ -23,6 +24,8 @@ CONTROLS = {
     "nav": "the other pages of the studio",
     "menu": "the choice of a view",
     "scenes": "the choice of a scene",
+    "predict": "the prediction before a result; the results are shown at once",
+    "teacher": "the notes for the teacher",
     "present": "the Present button",
     "share-link": "the Share button",
     "presets": "the presets",
@@ -76,11 +79,24 @@ class Link:
     picked: int = 0  # the drawing of the view `image`, index into the test set
     temperature: float = 1.0  # of the softmax in the view `image`, 1 … logit scale
     symbol: str = "p"  # of the formula, a key of SYMBOLS
+    predicted: int = 0  # the option of the scene's question that was chosen, from 1; 0: none
+    played: int = 0  # 1: the viewer has played the scene as it is now
 
     @property
     def scale(self) -> float:
         """Type size relative to the app's, for sizes that are given in pixels."""
         return float(self.size) * (PRESENTED if self.present else 1)
+
+    @property
+    def shows_result(self) -> bool:
+        """Whether the result of the scene is shown: it was played, or it cannot be held back."""
+        picture = SCENES[self.scene].picture
+        asks = self.view == "story" and self.scene in QUESTIONS and "predict" not in self.hide
+        if not asks or self.played:
+            return True
+        if picture == "triangle":
+            return self.step == STEPS or "play" in self.hide
+        return picture == "scores" and self.line != Link.line
 
 
 # The numeric query parameters with their lowest and highest values; the triangle's settings have RANGES.
@@ -90,6 +106,8 @@ NUMBERS = {
     "draw": (0, 999),
     "ticks": (0, 255),
     "reveal": (0, 1),
+    "predicted": (0, 3),
+    "played": (0, 1),
     "line": (0, 100),
     "picked": (0, 9999),
     "temperature": (1.0, 100.0),

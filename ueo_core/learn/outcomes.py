@@ -78,11 +78,3 @@ def verdict(run: "Trajectory", measures: Measures, method: int, k: int = -1, sho
     if name == "known_confident":
         return f"{title}: the images are in the corners, with a mean confidence of {known:.0f} %."
     return f"{title}: no clear result yet."
-
-
-def scores(run: "Trajectory", method: int, k: int = -1) -> str:
-    """ACC and AUC of a method, at step 0 and at step k, as text."""
-    parts = [f"ACC {run.acc[method, 0]:.0f} → {run.acc[method, k]:.0f} %"]
-    if not np.isnan(run.auc[method, 0]):
-        parts.append(f"AUC {run.auc[method, 0]:.0f} → {run.auc[method, k]:.0f} %")
-    return ", ".join(parts)

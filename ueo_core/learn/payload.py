@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from ueo_core.config.methods import METHODS
-from ueo_core.learn.outcomes import measure, scores, verdict
+from ueo_core.learn.outcomes import measure, verdict
 from ueo_core.learn.simplex import Trajectory, simulate
 from ueo_core.learn.triangle_settings import CLASS_NAMES, STEPS, TriangleSettings
 
@@ -52,8 +52,7 @@ def payload(settings: TriangleSettings, methods: tuple[str, ...]) -> dict:
             [verdict(run, measures, m, k, len(rows)) for k in range(STEPS + 1)] for m in rows
         ],
         "alt": "Triangle of predictions with "
-        f"{int(run.known.sum())} known and {int((~run.known).sum())} unknown images. "
-        + " ".join(f"{METHODS[run.methods[m]].title}: {scores(run, m)}." for m in rows),
+        f"{int(run.known.sum())} known and {int((~run.known).sum())} unknown images.",
     }
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ueo_core.learn.demo import Demo, threshold_at, zero_shot_densities
+from ueo_core.learn.marks import highlighted
 from ueo_core.learn.one_image import image_scores
 from ueo_core.learn.scenes import SCENES
 from ueo_core.learn.sentence_numbers import of_scores
@@ -25,6 +26,7 @@ def score_data(demo: Demo) -> dict:
                 "threshold": round(threshold_at(demo, below).threshold, 6),
                 "known": numbers["known"],
                 "words": sentence.text.format_map(numbers),
+                "html": highlighted(sentence.text.format_map(numbers), "scores"),
             }
         )
     return {

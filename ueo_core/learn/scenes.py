@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from ueo_core.learn.triangle_settings import TriangleSettings
 
+BACKBONE = "drawings-resnet"  # the teaching model of the story
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -16,6 +18,7 @@ class Sentence:
 
     text: str  # may contain {fields}
     check: str  # the test is named test_<check>
+    result: bool = False  # held back until the viewer has played
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,15 @@ SCENES: dict[str, Scene] = {
             Sentence(
                 "It always predicts one of these classes, whatever the drawing shows.",
                 "always_predicts_a_class",
+                result=True,
             ),
             Sentence(
                 "Its confidence is above 50 % for {sure} of these 8 drawings.",
                 "confidence_above_half",
+                result=True,
             ),
         ),
-        "Read the predictions aloud. Which of them do you believe?",
+        "Name the drawings, then show the predictions (Space). Which of them do you believe?",
     ),
     "strangers": Scene(
         "Known or unknown?",
@@ -100,14 +105,17 @@ SCENES: dict[str, Scene] = {
                 "Take one known and one unknown drawing: in {auc} of 100 such pairs the known drawing "
                 "has the higher score. This number is the AUC.",
                 "auc_is_pairs",
+                result=True,
             ),
             Sentence(
                 "The threshold accepts {known} % of the known drawings and {unknown} % of the unknown "
                 "drawings.",
                 "threshold",
+                result=True,
             ),
         ),
-        "Move the threshold. Can it accept all known drawings and no unknown drawing?",
+        "Show the unknown drawings (Space), then move the threshold. Can it accept all known drawings and no "
+        "unknown drawing?",
     ),
     "term-one": Scene(
         "Term one: low entropy",
@@ -118,10 +126,8 @@ SCENES: dict[str, Scene] = {
                 "classes are equally likely.",
                 "corner_is_certainty",
             ),
-            Sentence(
-                "Term one lowers the entropy of every prediction. {entmin_end}", "entmin_collapses"
-            ),
-            Sentence("{entmin_accuracy}", "entmin_at_chance"),
+            Sentence("Term one lowers the entropy of every prediction.", "term_one_lowers"),
+            Sentence("{entmin_end}", "entmin_collapses", result=True),
         ),
         "Play (Space) and watch the dots. Then go back to step 0 (key 0), drag some dots to other "
         "places, and play again.",
@@ -139,8 +145,9 @@ SCENES: dict[str, Scene] = {
             Sentence(
                 "With equal weights for all images (InfoMax), {infomax_unknown}",
                 "infomax_confident_on_unknown",
+                result=True,
             ),
-            Sentence("{infomax_auc}", "infomax_auc_falls"),
+            Sentence("{infomax_auc}", "infomax_auc_falls", result=True),
         ),
         "Play (Space) and watch the diamonds: they are the unknown images.",
         Look(methods=("entmin", "infomax"), star=True),
@@ -159,7 +166,7 @@ SCENES: dict[str, Scene] = {
                 "count more in term two (1/w).",
                 "weights_split_the_terms",
             ),
-            Sentence("{ueo_end}", "ueo_less_confident_on_unknown"),
+            Sentence("{ueo_end}", "ueo_less_confident_on_unknown", result=True),
         ),
         "Play (Space): solid arrows show term one, dashed arrows term two. Then set the dot size to "
         "“weight 1/w”.",
@@ -193,24 +200,27 @@ SCENES: dict[str, Scene] = {
             Sentence(
                 "In ViT-B/16 these are {vit_trained} of {vit_all} parameters: a file of {vit_kb} kB.",
                 "counts_of_vit",
+                result=True,
             ),
             Sentence(
                 "In the teaching model they are {own_trained} of {own_all}{own_change}.",
                 "counts_of_own",
+                result=True,
             ),
         ),
-        "Find the small square: only these parameters have to be saved.",
+        "Show the trained parameters (Space) and find the small square: only these have to be saved.",
     ),
     "wrong": Scene(
         "When UEO fails",
         "triangle",
         (
             Sentence("{weights}", "mean_weights"),
-            Sentence("{ueo_confidence}", "ueo_end"),
+            Sentence("{ueo_confidence}", "ueo_end", result=True),
             Sentence(
                 "UEO can fail if known and unknown images have the same confidence, if a class has no "
                 "images, or if the weights come from unscaled cosines, which are nearly equal.",
                 "three_failures",
+                result=True,
             ),
         ),
         "Choose a preset, predict which methods fail, then play (Space).",

@@ -24,14 +24,15 @@ def of_eight(demo: Demo, draw: int, ticks: int = 0, revealed: bool = False) -> d
     chosen = draw_eight(demo, draw)
     unknown = [i for i in chosen if demo.truth[i] < 0]
     known = [i for i in chosen if demo.truth[i] >= 0]
+    sure_unknown = f"{100 * demo.confidence(unknown).mean():.0f}"
+    sure_known = f"{100 * demo.confidence(known).mean():.0f}"
     reveal = "CLIP does not say which ones: it predicts a class for each drawing."
     if revealed:
         guesses = count_guesses(demo, chosen, {place for place in range(8) if ticks >> place & 1})
         alarms = guesses["false_alarms"]
         reveal = (
             f"The unknown drawings show: {', '.join(demo.problem.test[i] for i in unknown)}. CLIP's mean confidence is "
-            f"{100 * demo.confidence(unknown).mean():.0f} % on them and "
-            f"{100 * demo.confidence(known).mean():.0f} % on the known drawings. Marked correctly: "
+            f"{sure_unknown} % on them and {sure_known} % on the known drawings. Marked correctly: "
             f"{guesses['correct']} of {guesses['unknown']}, with {alarms} false "
             f"alarm{'s' * (alarms != 1)}."
         )
@@ -40,6 +41,8 @@ def of_eight(demo: Demo, draw: int, ticks: int = 0, revealed: bool = False) -> d
         "unknown": len(unknown),
         "sure": int((demo.confidence(chosen) > 0.5).sum()),
         "reveal": reveal,
+        "confidence_unknown": sure_unknown,
+        "confidence_known": sure_known,
     }
 
 
@@ -63,8 +66,8 @@ def of_triangle(settings: TriangleSettings) -> dict:
     n = round(measures.largest_share[entmin, -1] * IMAGES)
     known = 100 * measures.confidence_known[ueo, -1]
     numbers = {
-        "entmin_end": f"With term one alone (EntMin), {n} of {IMAGES} dots end as class {corner}.",
-        "entmin_accuracy": f"Accuracy changes from {run.acc[entmin, 0]:.0f} to "
+        "entmin_end": f"With term one alone (EntMin), {n} of {IMAGES} dots end as class {corner}. "
+        f"Accuracy changes from {run.acc[entmin, 0]:.0f} to "
         f"{run.acc[entmin, -1]:.0f} %; chance is {100 / len(set(run.truth[run.known])):.0f} %.",
         "infomax_unknown": "only known images are affected: this batch has no unknown ones.",
         "infomax_auc": "",

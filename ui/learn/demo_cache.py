@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from ueo_core.drawings.sample import problem
+from ueo_core.learn.scenes import BACKBONE
 from ui.common.shell import ROOT
 
 if TYPE_CHECKING:  # it loads torch
     from ueo_core.learn.demo import Demo
-
-BACKBONE = "drawings-resnet"
 
 
 @st.cache_resource(show_spinner="Loading the teaching model: a few seconds, once …", max_entries=2)

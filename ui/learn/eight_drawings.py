@@ -13,11 +13,12 @@ from ui.learn.component import component
 _CARDS = component("cards", "cards.html", ("cards.css",), ("cards.js",))
 
 
-def draw(link: Link, write_text: Callable[[dict], None]) -> None:
+def draw(link: Link, write_text: Callable[..., None]) -> None:
     """Eight drawings with CLIP's predictions; in the scene `strangers` the viewer can mark them.
 
-    write_text: is called with the numbers of the sentences
+    write_text: is called with the numbers of the sentences and the outcome
     """
+    from ueo_core.learn import happened
     from ueo_core.learn.demo import draw_eight
     from ueo_core.learn.sentence_numbers import of_eight
 
@@ -26,7 +27,10 @@ def draw(link: Link, write_text: Callable[[dict], None]) -> None:
     confidence = now.confidence(chosen)
     guessing = link.scene == "strangers"
     revealed = guessing and bool(link.reveal)
-    write_text(of_eight(now, link.draw, link.ticks if guessing else 0, revealed))
+    write_text(
+        of_eight(now, link.draw, link.ticks if guessing else 0, revealed),
+        happened.of_eight(now, link.draw) if link.shows_result else None,
+    )
     _buttons(link, guessing)
     cards = []
     for place, i in enumerate(chosen):
@@ -36,8 +40,7 @@ def draw(link: Link, write_text: Callable[[dict], None]) -> None:
             card(
                 now.image(i),
                 place + 1,
-                now.prediction(i),
-                float(confidence[place]),
+                (now.prediction(i), float(confidence[place])) if link.shows_result else None,
                 truth if revealed else None,
             )
         )
@@ -47,6 +50,7 @@ def draw(link: Link, write_text: Callable[[dict], None]) -> None:
         data={
             "cards": cards,
             "guessing": guessing and state.is_shown(link, "ticks"),
+            "large": bool(link.present),
             "ticks": state.last_sent().ticks,
             # Changes whenever Python, and not the viewer, has changed the marks.
             "request": f"{link.draw}.{state.last_sent().ticks}",
@@ -79,5 +83,7 @@ def _buttons(link: Link, guessing: bool) -> None:
                 icon=":material/casino:",
                 shortcut="B",
                 key="learn.others",
-                on_click=lambda: state.change(draw=(link.draw + 1) % 1000, ticks=0, reveal=0),
+                on_click=lambda: state.change(
+                    draw=(link.draw + 1) % 1000, ticks=0, reveal=0, predicted=0, played=0
+                ),
             )

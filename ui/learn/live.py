@@ -71,24 +71,23 @@ def _job() -> Job | None:
     return shell.jobs().get(f"learn-{st.session_state.get('learn.request', '')}")
 
 
-def draw(
-    link: Link,
-    write_text: Callable[[dict], None],
-) -> None:
-    """The run, its buttons, its two charts and its batch."""
+def draw(link: Link, write_text: Callable[..., None]) -> None:
+    """The run, its buttons, its two charts and its batch.
+
+    write_text: is called with the numbers of the sentences and the outcome
+    """
     problem = sample.problem()
-    write_text({"classes": len(problem.classes), "pool": len(problem.pool)})
-    st.html(thumbs.STYLE)
     job, run = _job(), newest_run()
     now = shell.manager().snapshot(run) if run else None
+    write_text({"classes": len(problem.classes), "pool": len(problem.pool)}, _outcome(now))
+    st.html(thumbs.STYLE)
     busy = bool(job and job.running)
     if job and job.error:
         shell.problem(job.error)
     if state.is_shown(link, "live"):
         _buttons(now, busy)
     _status(now, job)
-    # While presenting, the three are side by side, and their legends must fit above the curves.
-    size = round((11 if link.present else 14) * link.scale)
+    size = round((15 if link.present else 14) * link.scale)  # presented: legible from the back
     grid = st.grid(3, min_column_width=260, gap="medium", key="learn-live-grid")
     with grid.cell():
         _loss(now, size)
@@ -98,6 +97,18 @@ def draw(
         if now is not None:
             facts = panels.facts(str(shell.manager().folder(now.run).path))
             panels.last_batch(now, facts)
+
+
+def _outcome(now: Snapshot | None) -> str | None:
+    """What has happened to the AUC when the run has ended; None before."""
+    if now is None or now.state != "finished" or len(now.evaluations) < 2:
+        return None
+    first, last = now.evaluations[0], now.evaluations[-1]
+    if last.get("auc") is None:
+        return None
+    from ueo_core.learn.happened import of_run
+
+    return of_run(first, last)
 
 
 def _buttons(now: Snapshot | None, busy: bool) -> None:

@@ -47,5 +47,7 @@ def go(scene: str) -> None:
             scene=scene,
             settings=SCENES[scene].settings,
             step=0,
+            predicted=0,
+            played=0,
             **state.DEFAULT_LOOK,
         )

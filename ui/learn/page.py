@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from ueo_core.learn.link import CONTROLS, SIZES, VIEWS, Link, parameters
-from ueo_core.learn.scenes import Look
+from ueo_core.learn.scenes import SCENES, Look
 from ui.common.shell import ROOT
-from ui.learn import formula, image, live, navigation, state, story, triangle
+from ui.learn import formula, image, live, navigation, state, story, teacher, triangle
 
 _KEYS = st.components.v2.component(
     "ueo_learn_keys",
@@ -22,7 +22,7 @@ TITLES = {
 }  # the scenes of the story have their own titles
 BASE = 17  # pixels, the theme's base size
 KEYS = """**Keys.** ← → or the page keys of a remote: change the scene · Space: play or pause · . and , : one step forward or
-back; move the threshold or the temperature · 0: back to step 0 · B: new batch, new drawings · V: reveal · 1–8: mark a drawing
+back; move the threshold or the temperature · 0: back to step 0 · B: new batch, new drawings · V: reveal · 1–3: predict · 1–8: mark a drawing
 as unknown · A S E G P: the live run · K L: another drawing · F: present or exit"""
 
 
@@ -72,6 +72,9 @@ def _style(link: Link) -> str:
         size = f"calc({float(link.size):g} * max({BASE}px, min(1.22vw, 2.15vh)))"
     bare = link.present or not state.is_shown(link, "nav")
     extra = _PRESENT if link.present else _STEPS if link.view == "story" else ""
+    look = SCENES[link.scene].look
+    if link.present and link.view == "story" and look and len(look.methods) == 1:
+        extra += _BESIDE
     return f"""<style>
 html {{ font-size: {size} !important; }}
 [data-testid="stMainBlockContainer"] {{ padding-top: 3.6rem; padding-bottom: 1rem; }}
@@ -91,6 +94,12 @@ html {{ font-size: {size} !important; }}
 _BARE = """[data-testid="stSidebar"], [data-testid="stSidebarCollapsedControl"],
 [data-testid="stExpandSidebarButton"] { display: none; }
 """
+# A single triangle takes the whole height; triangle.css leaves the right column free for the text.
+_BESIDE = """@media (min-width: 900px) {
+  .st-key-learn-story { position: relative; }
+  .st-key-learn-text { position: absolute; right: 0; top: 0; width: 36%; z-index: 1; }
+}
+"""
 _STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* first row: views and Present; second row: scenes */
   .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
   .st-key-learn-present { order: -1; }
@@ -105,6 +114,13 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
 .st-key-learn-title { display: none; } /* the list of scenes shows the title: this saves a row */
+.st-key-learn-live-grid :is([data-testid="stEChartsChart"], [data-testid="stEChartsChart"] > *) { height: max(330px, 100vh - 21rem) !important; }
+.st-key-learn-question { gap: 0.4rem; }
+.st-key-learn-question button p { font-size: 1.1rem; }
+.learn-ask, .learn-outcome { font-size: 1.15rem; }
+.learn-squares { max-width: none; grid-template-columns: repeat(auto-fit, minmax(min(14rem, 100%), 1fr)); }
+.learn-squares .all { max-height: 52vh; max-width: 52vh; }
+.learn-squares figcaption { max-width: none; font-size: 1.1rem; }
 .st-key-learn-scene { min-width: min(31rem, 100%); }
 .st-key-learn-scene input { font-size: 1.3rem; font-weight: 650; }
 @media (max-height: 800px) {
@@ -130,6 +146,14 @@ def _menu(link: Link) -> None:
         if link.view in TITLES and link.present:  # in this row, to leave more height to the picture
             st.markdown(f"## {TITLES[link.view]}")
         st.space("stretch")
+        if state.is_shown(link, "teacher") and link.view == "story" and not link.present:
+            with st.container(key="learn-teacher", width="content"):
+                if st.button(
+                    "For the teacher",
+                    type="tertiary",
+                    help="Minutes, questions, what to expect and common wrong answers for each scene.",
+                ):
+                    teacher.show()
         if state.is_shown(link, "present"):
             st.button(
                 "Exit" if link.present else "Present",

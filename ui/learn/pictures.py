@@ -1,6 +1,7 @@
 """The pictures of the score distributions and of the trained parameters."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,23 +12,31 @@ from ui.learn import demo_cache, live, state
 from ui.learn.cards import squares
 from ui.learn.component import SLIDER, component
 
+if TYPE_CHECKING:  # its module loads torch
+    from ueo_core.learn.parameter_counts import Count
+
 _SCORES = component("scores", "scores.html", ("plot.css",), (*SLIDER, "scores.js"))
 
 
-def scores(link: Link, write_text: Callable[[dict], None]) -> None:
-    """The two score distributions and a movable threshold.
+def scores(link: Link, write_text: Callable[..., None]) -> None:
+    """The two score distributions and a movable threshold; before playing, the known one alone.
 
-    write_text: is called with the numbers of the sentences
+    write_text: is called with the numbers of the sentences and the outcome
     """
-    from ueo_core.learn import picture_data
+    from ueo_core.learn import happened, picture_data
     from ueo_core.learn.sentence_numbers import of_scores
 
     now = demo_cache.all_computed()
-    write_text(of_scores(now, link.line))
+    played = link.shows_result
+    write_text(of_scores(now, link.line), happened.of_scores(now) if played else None)
     _SCORES(
         key="learn.hills",
         data=picture_data.score_data(now)
-        | {"place": state.last_sent().line, "movable": state.is_shown(link, "line")},
+        | {
+            "place": state.last_sent().line,
+            "played": played,
+            "movable": played and state.is_shown(link, "line"),
+        },
         on_now_change=_threshold_changed,
     )
 
@@ -37,36 +46,38 @@ def _threshold_changed() -> None:
     state.remember(settled=True, line=min(max(int(now.get("place", 0)), 0), 100))
 
 
-def trained(link: Link, write_text: Callable[[dict], None]) -> None:
+def trained(link: Link, write_text: Callable[..., None]) -> None:
     """The trained parameters among all, areas to scale, and the change by layer.
 
-    write_text: is called with the numbers of the sentences
+    write_text: is called with the numbers of the sentences and the outcome
     """
+    from ueo_core.learn import happened
     from ueo_core.learn.sentence_numbers import counts, of_trained
 
     now = demo_cache.demo()
     latest = live.latest_adapter()
     step, adapter = latest or (0, now.model.original)
-    write_text(of_trained(now, step, adapter))
-    left, right = st.columns([1.5, 1], gap="large")
-    left.html(
-        squares(
-            [
-                (
-                    c.name,
-                    c.share,
-                    f"{c.trained:,} of {c.total:,} parameters: {c.kilobytes:.0f}\u00a0kB",
-                )
-                for c in counts(now)
-            ]
-        )
-    )
-    with right:
-        if latest:
-            size = round((10 if link.present else 13) * link.scale)
-            _change_chart(now.change_by_layer(adapter), step, size)
-        else:
+    played = link.shows_result
+    write_text(of_trained(now, step, adapter), happened.of_trained() if played else None)
+    drawn = squares([_square(c, played) for c in counts(now)])
+    if not played or latest is None:
+        st.html(drawn)
+        if played:
             live.link_to_live_run(link, "The change of each layer appears here")
+        return
+    left, right = st.columns([1.4, 1], gap="large")
+    left.html(drawn)
+    with right:
+        size = round((15 if link.present else 13) * link.scale)
+        _change_chart(now.change_by_layer(adapter), step, size)
+
+
+def _square(c: "Count", played: bool) -> tuple[str, float | None, str]:
+    """Name, trained share and caption of a model's square; before playing, only its size."""
+    if not played:
+        return c.name, None, f"{c.total:,} parameters"
+    caption = f"{c.trained:,} of {c.total:,} parameters: {c.kilobytes:.0f}\u00a0kB"
+    return c.name, c.share, caption
 
 
 def _change_chart(change: dict[str, float], step: int, size: int) -> None:

@@ -59,6 +59,7 @@ def show(link: Link, look: Look, with_settings: bool = False, with_presets: bool
         "step": sent.step,
         "received": _message(key).get("id", 0),
         "about": link.view != "story",
+        "played": link.shows_result,
         "choices": {"arrows": ARROWS, "dots": DOTS},
         "settings": asdict(link.settings),
         "controls": _controls(link) if with_settings and state.is_shown(link, "knobs") else [],
@@ -117,6 +118,11 @@ def _presets() -> list[dict]:
     ]
 
 
+def _finished(link: Link) -> bool:
+    """Whether the scene was played to its end."""
+    return bool(link.played) or link.step == STEPS
+
+
 def _message(key: str) -> dict:
     """The script's last message."""
     return (st.session_state[key].now if key in st.session_state else None) or {}
@@ -137,6 +143,8 @@ def _changed(key: str, look: Look) -> None:
     } | {name: bool(now.get(name)) for name in SWITCHES}
     changed = {k: v if v != getattr(look, k) else "" for k, v in chosen.items()}
     settings = settings_from_script(now.get("settings") or {}, link.settings)
+    step = min(max(int(now.get("step", 0)), 0), STEPS)
+    same = settings == link.settings
     names = [
         n for n in TriangleSettings.RANGES if getattr(settings, n) != getattr(link.settings, n)
     ]
@@ -144,7 +152,10 @@ def _changed(key: str, look: Look) -> None:
         st.session_state[_CHANGED] = names
     state.remember(
         settled=bool(now.get("settled")),
-        step=min(max(int(now.get("step", 0)), 0), STEPS),
+        step=step,
         settings=settings,
+        # Another batch or preset is another experiment, with a prediction of its own.
+        predicted=link.predicted if same else 0,
+        played=int(link.view == "story" and (step == STEPS or (same and _finished(link)))),
         **{k: str(int(v)) if isinstance(v, bool) else v for k, v in changed.items()},
     )
