@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from ueo_core.evaluation.metrics import OOD, UNLABELED, truth_from_labels
-from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.evaluation.ood_scores import NEG_LABEL, SCORES, neg_label
 from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
@@ -32,6 +32,7 @@ class SetResult:
     truth: NDArray[np.int64]  # (N,) class index, OOD or UNLABELED
     cosines: dict[str, NDArray[np.float32]]  # by side, (N, C)
     logit_scale: float
+    negatives: dict[str, NDArray[np.float32]] | None = None  # by side, (N, K), for NegLabel
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -47,13 +48,16 @@ class SetResult:
         return {s: SCORES["msp"].compute(c, self.logit_scale) for s, c in self.cosines.items()}
 
     def scores(self, score: str) -> dict[str, NDArray[np.floating]]:
-        """A score of `SCORES` by side, higher = more in-distribution. (N,)"""
+        """A score of `SCORES`, or NegLabel, by side, higher = more in-distribution. (N,)"""
         if score not in self._scores:
-            compute = SCORES[score].compute
-            self._scores[score] = {
-                side: compute(c, self.logit_scale) for side, c in self.cosines.items()
-            }
+            self._scores[score] = {side: self._score(score, side) for side in self.cosines}
         return self._scores[score]
+
+    def _score(self, score: str, side: str) -> NDArray[np.floating]:
+        if score == NEG_LABEL:
+            assert self.negatives is not None, "a set without negative words has no NegLabel"
+            return neg_label(self.cosines[side], self.negatives[side], self.logit_scale)
+        return SCORES[score].compute(self.cosines[side], self.logit_scale)
 
     @cached_property
     def _scores(self) -> dict[str, dict[str, NDArray[np.floating]]]:

@@ -21,13 +21,14 @@ from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS
 from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
-from ueo_core.data.class_list import classes_given, words_given
+from ueo_core.data.class_list import classes_given
 from ueo_core.data.labels import as_classes
 from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES, neg_label
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import describe, read_adapter_file
+from ueo_core.inference.negatives import cosines_with, negative_words
 from ueo_core.inference.predict import cosines, load_model
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
@@ -241,17 +242,17 @@ class UEO(ClassifierMixin, BaseEstimator):
         """The OOD score of every image: higher = more in-distribution. → (N,)
 
         MCM; with `negatives`, words for what else is among the images ("screenshot", "document"),
-        NegLabel. They are anchors of this score alone: never a class, never read by `fit`, and
-        `threshold_` is not on this score.
+        NegLabel; `common-nouns` stands for words of the shipped list that are far from the classes.
+        They are anchors of this score alone: never a class, never read by `fit`, and `threshold_` is
+        not on this score.
         """
         if negatives is None:
             return self.predict(X).score
-        words = words_given(negatives)
-        model, n = self._model(), len(self.classes_)
-        text = torch.cat([model.encode_text(), model.encode_words(words)])
+        model = self._model()
+        words = negative_words(model, negatives)
         with self._opened(X, model.backbone.store_side) as images:
-            found = cosines(model, images.pixels, text=text)
-        return neg_label(found[:, :n], found[:, n:], model.logit_scale)
+            known, other = cosines_with(model, images.pixels, words)
+        return neg_label(known, other, model.logit_scale)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean per-class recall over images of the classes, 0 to 1. y: as in `evaluate`"""

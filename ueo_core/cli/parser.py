@@ -234,7 +234,17 @@ def build() -> Parser:
     p.add_argument("--labels", metavar="FILE", help="CSV (path,label) instead of the subfolders")
     p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
 
-    p = commands.add_parser("inspect", parents=[common], help="what a finished run changed")
+    negatives = Parser(add_help=False)
+    negatives.add_argument(
+        "--negatives",
+        metavar="WORDS",
+        help='words for what else is among the images ("screenshot, document"), or common-nouns for the '
+        "shipped list: the score is then NegLabel, and so is the threshold's",
+    )
+
+    p = commands.add_parser(
+        "inspect", parents=[common, negatives], help="what a finished run changed"
+    )
     p.add_argument("run", type=Path, metavar="RUN")
     p.add_argument("--set", choices=("pool", "holdout"), help="default: the test set with labels")
     p.add_argument("--step", type=int, help="a checkpoint; default: the final model")
@@ -256,7 +266,9 @@ def build() -> Parser:
     )
 
     p = commands.add_parser(
-        "predict", parents=[common, model, stored, device, threshold], help="classify images"
+        "predict",
+        parents=[common, model, stored, device, threshold, negatives],
+        help="classify images",
     )
     p.add_argument("source", type=Path, metavar="SOURCE")
     p.add_argument("--csv", type=Path, required=True, metavar="FILE", help="-: standard output")

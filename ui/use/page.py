@@ -5,7 +5,7 @@ import streamlit as st
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import predictions_of
 from ui.common import shell, thumbs
-from ui.use import exports, images, models, predictions
+from ui.use import exports, images, models, negative_words, predictions
 
 
 def show() -> None:
@@ -26,6 +26,7 @@ def show() -> None:
         shell.problem(error)
         exports.model(adapter_file)
         return
+    predicted = negative_words.applied(adapter_file, what, predicted)
     threshold = predictions.threshold(adapter_file, what, predicted)
     predictions.predictions(what, predicted, threshold)
     exports.images(adapter_file, what, predicted, threshold)
