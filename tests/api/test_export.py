@@ -4,7 +4,9 @@ import json
 import shutil
 import warnings
 
+import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import ueo_core as ueo
@@ -55,6 +57,9 @@ def test_pixels_are_written_as_jpeg(fitted, tmp_path):  # noqa: F811
 
 def test_every_format_is_written(fitted, tmp_path):  # noqa: F811
     found = fitted.predict(folder_of(tmp_path / "photos", pixels(3)))
+    with torch.no_grad():
+        same = fitted.model_.cosines(torch.from_numpy(found.features))
+    assert np.array_equal(same.numpy(), found.cosines)
     for name, made in PREDICTIONS.items():
         found.export(name, tmp_path / name)
         assert (tmp_path / name).is_dir() == bool(made.tree)

@@ -133,6 +133,9 @@ def test_formats_of_other_tools(made, call, tmp_path):
     assert {
         by_path[a["image_id"]]: (a["prediction"], a["score"]) for a in read["annotations"]
     } == own
+    code, *_ = call("export", run, "--what", "fiftyone", "--to", tmp_path / "f")
+    samples = json.loads((tmp_path / "f" / "samples.json").read_text(encoding="utf-8"))["samples"]
+    assert code == 0 and all("embedding" in s for s in samples) and len(samples) == 10
     code, told, _ = call("export", run, "--what", "parquet", "--to", tmp_path)
     assert code == 0 and (tmp_path / "predictions.parquet").read_bytes()[:4] == b"PAR1"
     code, told, _ = call("export", run, "--what", "onnx", "--to", tmp_path / "m.onnx")

@@ -21,6 +21,7 @@ COSINES = np.array(
     np.float32,
 )
 THRESHOLD = 0.36
+FEATURES = np.eye(5, 8, dtype=np.float32)
 FILES = sorted([*NAMES, COPY])
 LABELS = {  # of each file; the third scores below the threshold
     "a/test_1.png": CLASSES[0],
@@ -59,4 +60,5 @@ def batch(photos, monkeypatch):
     (photos / "gone.png").unlink()
     predictions = Predictions.of_images(images, COSINES, CLASSES, 100.0)
     with Originals(store_root(), images, photos) as originals:
-        yield PredictedImages(predictions, THRESHOLD, 'a "run"', StoredImages(images, originals))
+        source = StoredImages(images, originals)
+        yield PredictedImages(predictions, THRESHOLD, 'a "run"', source, FEATURES)

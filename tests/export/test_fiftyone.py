@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from tests.export.conftest import CLASSES, COSINES, LABELS
+from tests.export.conftest import CLASSES, COSINES, FEATURES, LABELS
 from ueo_core.export.formats import PREDICTIONS
 
 
@@ -28,9 +28,13 @@ def test_samples_have_prediction_logits_score_and_tag(written, batch):
         assert (said["confidence"], sample["ood_score"]) == (file.confidence, file.score)
         assert sample["tags"] == (["unknown"] if file.unknown else [])
         assert (written / sample["filepath"]).is_file()
-        packed = base64.b64decode(said["logits"]["$binary"]["base64"])
-        logits = np.load(io.BytesIO(zlib.decompress(packed)), allow_pickle=False)
-        assert np.allclose(logits, 100 * COSINES[file.image])
+        assert np.allclose(vector(said["logits"]), 100 * COSINES[file.image])
+        assert np.array_equal(vector(sample["embedding"]), FEATURES[file.image])
+
+
+def vector(kept: dict) -> np.ndarray:
+    packed = base64.b64decode(kept["$binary"]["base64"])
+    return np.load(io.BytesIO(zlib.decompress(packed)), allow_pickle=False)
 
 
 def test_fiftyone_imports_it(written, batch, monkeypatch):
@@ -54,4 +58,5 @@ def test_fiftyone_imports_it(written, batch, monkeypatch):
             file.confidence,
         )
         assert np.allclose(sample.prediction.logits, 100 * COSINES[file.image])
+        assert np.array_equal(sample.embedding, FEATURES[file.image])
         assert sample.ood_score == file.score and sample.filepath.startswith(str(written))

@@ -17,8 +17,8 @@ LOCAL = "/data/local-files/?d="
 
 @pytest.fixture
 def written(batch, tmp_path):
-    PREDICTIONS["label-studio"].write(tmp_path / "my tasks", batch)
-    return tmp_path / "my tasks"
+    PREDICTIONS["label-studio"].write(tmp_path / "my tasks 1.2", batch)
+    return tmp_path / "my tasks 1.2"
 
 
 def tasks_of(folder) -> list[dict]:

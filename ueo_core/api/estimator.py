@@ -30,7 +30,7 @@ from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES, neg_label
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.export.formats import model_format
 from ueo_core.inference.adapter_file import ADAPTER_NAME, describe, read_adapter_file
-from ueo_core.inference.predict import cosines, load_model
+from ueo_core.inference.predict import cosines, features, load_model
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
@@ -226,18 +226,23 @@ class UEO(ClassifierMixin, BaseEstimator):
         is below `threshold_`.
         """
         threshold = self._threshold_of(model)
-        with self._opened(X, self._model().backbone.store_side) as images:
-            found = self._cosines(images, model)
-        names = [str(name) for name in self.classes_]
-        scale = self._model().logit_scale
+        clip, names = self._model(), [str(name) for name in self.classes_]
+        with (
+            self._opened(X, clip.backbone.store_side) as images,
+            _at(clip, self._parameters(model)),
+            torch.no_grad(),
+        ):
+            seen = features(clip, images.pixels)
+            found = clip.cosines(seen).numpy()
         return ImagePredictions(
             images.names,
             found,
             names,
-            scale,
+            clip.logit_scale,
             threshold,
             images.reopen,
             self._title(),
+            seen.numpy(),
             copies=images.copies,
         )
 

@@ -38,6 +38,7 @@ class ImagePredictions(Predictions):
     threshold: float  # an image that scores below it is unknown
     reopen: Reopen  # the images, for an export
     title: str = ""  # of the model
+    features: NDArray[np.float32] | None = None  # (N, D) unit features of the images
 
     @property
     def label(self) -> NDArray[np.str_]:
@@ -69,7 +70,9 @@ class ImagePredictions(Predictions):
         """
         made = prediction_format(format)
         with self.reopen() as source:
-            told = made.write(Path(path), PredictedImages(self, self.threshold, self.title, source))
+            told = made.write(
+                Path(path), PredictedImages(self, self.threshold, self.title, source, self.features)
+            )
         if told.failed:
             first = told.failed[0]
             warnings.warn(

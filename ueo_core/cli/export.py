@@ -3,6 +3,9 @@
 import argparse
 from dataclasses import asdict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.output import STDOUT, write_predictions
 from ueo_core.cli.parser import OLDER_FORMATS
@@ -16,7 +19,7 @@ from ueo_core.export.predicted_images import PredictedImages
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
-from ueo_core.workspace.prediction_history import classified_sets, predictions_of
+from ueo_core.workspace.prediction_history import classified_sets, features_of, predictions_of
 
 
 def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
@@ -40,7 +43,7 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     if out == STDOUT and name != "csv":
         raise UserError(f"--to -: only csv goes to standard output; give a path for {args.what}.")
     threshold = threshold_of(args, adapter_file)
-    images, predictions = _images_and_predictions(args, adapter_file, tick)
+    images, predictions, features = _predicted(args, adapter_file, tick)
     n = len(predictions.files)
     data = {"what": args.what, "to": str(out)}
     data |= {"images": n, "duplicates": n - len(images), "threshold": threshold}
@@ -49,7 +52,7 @@ def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         return [f"{n} images, {unknown} of them unknown, in {out}"], data | {"unknown": unknown}
     with Originals(args.store, images, args.originals or args.source) as originals:
         batch = PredictedImages(
-            predictions, threshold, adapter_file.title, StoredImages(images, originals)
+            predictions, threshold, adapter_file.title, StoredImages(images, originals), features
         )
         told = made.write(out, batch, lambda done, total: tick(f"{done} of {total} images written"))
     data |= {k: v for k, v in asdict(told).items() if k != "path"}
@@ -71,18 +74,19 @@ def _beside(adapter_file: AdapterFile) -> str:
     )
 
 
-def _images_and_predictions(
+def _predicted(
     args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker
-) -> tuple[ImageSet, Predictions]:
-    """The images to export and their predictions: of a source, else of the run's pool."""
+) -> tuple[ImageSet, Predictions, NDArray[np.float32] | None]:
+    """The images to export, predictions and features: of a source, else of the run's pool."""
     if args.source:
         images, _, found = ask(args, adapter_file, tick)
-        return images, Predictions.of_images(
+        predictions = Predictions.of_images(
             images, found["adapted"], adapter_file.classes, adapter_file.logit_scale
         )
+        return images, predictions, None
     pool = next((a for a in classified_sets(adapter_file) if a.id == "pool"), None)
     if pool is None:
         raise UserError(
             f"Adapter “{adapter_file.path}”: an adapter file holds no images; give them with --images SOURCE."
         )
-    return pool.images(), predictions_of(adapter_file, pool)
+    return pool.images(), predictions_of(adapter_file, pool), features_of(adapter_file, pool)

@@ -4,6 +4,9 @@ import contextlib
 import time
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
 from ueo_core.export.formats import MODELS, PREDICTIONS
@@ -25,24 +28,32 @@ class StoredImages:
 
 
 def export_predictions(
-    job: Job, name: str, images: ImageSet, predictions: Predictions, threshold: float, title: str
+    job: Job,
+    name: str,
+    images: ImageSet,
+    predictions: Predictions,
+    threshold: float,
+    title: str,
+    features: NDArray[np.float32] | None = None,
 ) -> Written:
-    """A format of predictions as a job. → what was written, and where"""
+    """A format of predictions as a job, see `PredictedImages`. → what was written, and where"""
     made = PREDICTIONS[name]
-    job.begin("Writing the files", len(predictions.files))
+    job.begin(made.title, len(predictions.files))
 
     def progress(done: int, total: int) -> None:
         job.check()
         job.progress(done, total)
 
     with Originals(store_root(), images) as originals:
-        batch = PredictedImages(predictions, threshold, title, StoredImages(images, originals))
+        batch = PredictedImages(
+            predictions, threshold, title, StoredImages(images, originals), features
+        )
         return made.write(_place(made.name), batch, progress, Path(made.name).stem)
 
 
 def export_model(job: Job, name: str, adapter_file: AdapterFile) -> Path:
     """A format of a model as a job. → the file"""
-    job.begin("Writing the model")
+    job.begin(MODELS[name].title)
     out = _place(MODELS[name].name)
     MODELS[name].write(out, adapter_file)
     return out

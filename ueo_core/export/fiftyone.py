@@ -1,4 +1,4 @@
-"""A dataset of FiftyOne: images, and samples with prediction, logits and OOD score.
+"""A dataset of FiftyOne: images, and samples with prediction, logits, OOD score and embedding.
 
 Source: https://docs.voxel51.com/user_guide/import_datasets.html#fiftyonedataset. Without a `version`
 in `metadata.json`, samples are read as plain JSON and fields are added as they come; with one, the file
@@ -21,6 +21,7 @@ def write_fiftyone(export: TreeExport) -> None:
     """`data/`, `samples.json` and `metadata.json`. Unknown images have that label, and that tag."""
     batch = export.batch
     cosines, scale = batch.predictions.cosines, batch.predictions.logit_scale
+    features = batch.features
     samples = [
         {
             "filepath": copy.place,
@@ -35,6 +36,7 @@ def write_fiftyone(export: TreeExport) -> None:
                 "closest": file.prediction,
             },
             "ood_score": file.score,
+            **({} if features is None else {"embedding": _vector(features[file.image])}),
         }
         for file, copy in export.copied_to(FOLDER)
     ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ueo_core.export.predicted_images import PredictedImages, Progress, TreeExport, Written
-from ueo_core.export.trees import NotWritten, Writer, cannot_be_written, whole_tree
+from ueo_core.export.trees import NotWritten, Writer, cannot_be_written, is_archive, whole_tree
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
@@ -68,8 +68,9 @@ class PredictionFormat(Format):
             export = TreeExport(batch, self.beside(out), out.name, progress)
             self._fill(export, out)
         else:
+            own = out.stem if is_archive(out) else out.name
             with whole_tree(out) as writer:
-                export = TreeExport(batch, writer, name or out.stem, progress)
+                export = TreeExport(batch, writer, name or own, progress)
                 self._fill(export, out)
         return replace(
             made, originals=export.originals, stored=export.stored, failed=tuple(export.failed)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ueo_core.data.intake_report import SkippedFile
@@ -59,6 +60,7 @@ class PredictedImages:
     threshold: float
     title: str = ""  # of the model
     source: ImageSource | None = None  # only what copies images needs it
+    features: NDArray[np.float32] | None = None  # (N, D) of the image encoder, where they are known
 
     @property
     def unknown_label(self) -> str:

@@ -35,7 +35,7 @@ def whole_tree(out: Path) -> Iterator[Writer]:
     `out` becomes an archive when it ends in .zip, in any case, else a new folder. Nothing is left on
     disk after an exception. UserError when `out` exists and is not a .zip file, or cannot be written.
     """
-    archive = out.suffix.casefold() == ".zip"
+    archive = is_archive(out)
     if out.exists() and (not archive or out.is_dir()):
         raise UserError(f"Folder “{out}”: it exists already; choose the name of a new one.")
     beside = out.with_name(shortened(f".{out.name}", 200) + f".{unique_name()}{TEMPORARY}")
@@ -57,6 +57,11 @@ def whole_tree(out: Path) -> Iterator[Writer]:
         else:
             with contextlib.suppress(OSError):
                 beside.unlink()
+
+
+def is_archive(out: Path) -> bool:
+    """Whether a path is to become a zip archive."""
+    return out.suffix.casefold() == ".zip"
 
 
 def cannot_be_written(out: Path, error: OSError) -> UserError:

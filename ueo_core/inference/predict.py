@@ -58,7 +58,17 @@ def cosines(
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    text: (C, D) features in place of those of the classes; on_batch(done) is called after every batch and may raise to cancel.
+    text: (C, D) features in place of those of the classes; on_batch: as in `features`.
     """
-    features = image_features(model, Views(images, model.backbone), on_batch=on_batch)
-    return model.cosines(features, text).numpy()
+    return model.cosines(features(model, images, on_batch), text).numpy()
+
+
+@torch.no_grad()
+def features(
+    model: AdaptedCLIP, images: Pixels, on_batch: Callable[[int], object] | None = None
+) -> torch.Tensor:
+    """Unit features of every image under the model as it is, on the CPU. → (N, D) float32
+
+    on_batch(done) is called after every batch and may raise to cancel.
+    """
+    return image_features(model, Views(images, model.backbone), on_batch=on_batch)

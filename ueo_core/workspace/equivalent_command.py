@@ -61,7 +61,7 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
 def use_commands(adapter_file: AdapterFile, format: str) -> str:
     """What the Use page does, one command a line, for new images in FOLDER.
 
-    format: of the export, a key of `export.formats`.
+    format: of the export, a key of `export.formats`, or "report".
     """
     model = str(adapter_file.path if adapter_file.run is None else adapter_file.run)
     lines = [
@@ -72,7 +72,7 @@ def use_commands(adapter_file: AdapterFile, format: str) -> str:
         lines.append(["export", model, "--what", format, "--images", "FOLDER", "--to", name])
     elif format in MODELS:
         lines.append(["export", model, "--what", format, "--to", MODELS[format].name])
-    if adapter_file.run is not None:
+    elif format == "report":
         lines.append(["report", model, "--out", "report.html"])
     return "\n".join(map(_line, lines))
 

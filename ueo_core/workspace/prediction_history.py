@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from ueo_core.data.image_set import ImageSet
@@ -80,6 +83,19 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
             f"Predictions for “{what.title}”: they do not belong to these images; classify them again."
         )
     return Predictions.of_images(images, cosines, adapter_file.classes, adapter_file.logit_scale)
+
+
+def features_of(adapter_file: AdapterFile, what: ClassifiedSet) -> NDArray[np.float32] | None:
+    """Unit features of the images under the model, (N, D); None unless they are a run's own images."""
+    if what.id not in IMAGE_SETS:
+        return None
+    name = f"{what.id}_features"
+    with (
+        suppress(OSError, SafetensorError),
+        safe_open(adapter_file.own_predictions, "numpy") as file,
+    ):
+        return file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118 (no dict)
+    return None
 
 
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:

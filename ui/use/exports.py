@@ -14,7 +14,7 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.folder import RunFolder
 from ueo_core.workspace.equivalent_command import use_commands
-from ueo_core.workspace.prediction_history import ClassifiedSet
+from ueo_core.workspace.prediction_history import ClassifiedSet, features_of
 from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
 
@@ -35,10 +35,12 @@ def export(
     formats: dict[str, Format] = {**(PREDICTIONS if predicted else {}), **MODELS}
     names = [*formats, *([REPORT] if adapter_file.run else [])]
     titles = {name: f.title for name, f in formats.items()} | {REPORT: "Shareable report (HTML)"}
-    if st.session_state.get("use.format") not in names:
-        st.session_state.pop("use.format", None)
+    # A key of its own without predictions, so that the table is offered first once there are some.
+    key = "use.format" if predicted else "use.format.model"
+    if st.session_state.get(key) not in names:
+        st.session_state.pop(key, None)
     with st.container(border=True):
-        name = st.selectbox("Format", names, format_func=titles.get, key="use.format", width=420)
+        name = st.selectbox("Format", names, format_func=titles.get, key=key, width=420)
         st.markdown(formats[name].about if name in formats else _REPORT)
         if name == REPORT:
             _report(adapter_file)
@@ -57,9 +59,9 @@ def _predictions(
     threshold: float,
     name: str,
 ) -> None:
-    st.caption(f"{len(predicted.files):,} rows or files, at the threshold above.")
     made = PREDICTIONS[name]
     if made.content:
+        st.caption(f"{len(predicted.files):,} rows, at the threshold above.")
         table = PredictedImages(predicted, threshold, adapter_file.title)
         _download(name, lambda: made.content(table), made.name)
         return
@@ -67,7 +69,13 @@ def _predictions(
         name,
         (adapter_file.digest, what.id, threshold),
         lambda job: export_predictions(
-            job, name, what.images(), predicted, threshold, adapter_file.title
+            job,
+            name,
+            what.images(),
+            predicted,
+            threshold,
+            adapter_file.title,
+            features_of(adapter_file, what),
         ),
     )
 

@@ -152,8 +152,9 @@ def test_every_format_is_offered_with_its_sentence_and_its_command(app):  # noqa
         page = clean(choose(page, name))
         assert any(m.value == made.about for m in page.markdown), name
         command = page.code[-1].value
-        assert f"predict {folder.path} FOLDER" in command and "report" in command
-        assert f"--what {name} " in command or name == "csv"
+        assert f"predict {folder.path} FOLDER" in command
+        assert f"export {folder.path} --what {name} " in command or name == "csv"
+    assert f"report {folder.path} --out" in choose(page, "report").code[-1].value
 
 
 def test_files_are_exported_at_the_threshold_and_offered_for_it_alone(app):  # noqa: F811
@@ -178,8 +179,9 @@ def test_an_adapter_without_images_exports_the_model(app, tmp_path):  # noqa: F8
     write_adapter(tmp_path / "d.safetensors", "drawings-resnet")
     id = import_adapter(Job("k", "t"), (tmp_path / "d.safetensors").read_bytes())
     page = at(app, "6_Use", adapter=id)
-    assert page.selectbox(key="use.format").options == [f.title for f in MODELS.values()]
-    button(choose(page, "onnx"), "Export").click().run()
+    formats = page.selectbox(key="use.format.model")
+    assert formats.options == [f.title for f in MODELS.values()]
+    button(formats.set_value("onnx").run(), "Export").click().run()
     wait_for_job("use.export")
     page = clean(page.run())
     assert page.session_state["use.made"][1].name.startswith("model-")
