@@ -60,10 +60,23 @@ def cosines(
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    text: (C, D) features in place of those of the classes; on_batch(done) is called after every batch
-    and may raise to cancel; shared: where other processes have the images, too.
+    text: (C, D) features in place of those of the classes; on_batch, shared: as in `features`.
+    """
+    return model.cosines(features(model, images, on_batch, shared), text).numpy()
+
+
+@torch.no_grad()
+def features(
+    model: AdaptedCLIP,
+    images: Pixels,
+    on_batch: Callable[[int], object] | None = None,
+    shared: Shared | None = None,
+) -> torch.Tensor:
+    """Unit features of every image under the model as it is, on the CPU. → (N, D) float32
+
+    on_batch(done) is called after every batch and may raise to cancel; shared: where other processes
+    have the images, too.
     """
     views = Views(images, model.backbone)
     views.shared = shared
-    features = image_features(model, views, on_batch=on_batch)
-    return model.cosines(features, text).numpy()
+    return image_features(model, views, on_batch=on_batch)

@@ -2,8 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
@@ -79,6 +83,16 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
             f"Predictions for “{what.title}”: they do not belong to these images; classify them again."
         )
     return Predictions.of_images(images, cosines, adapter_file.classes, adapter_file.logit_scale)
+
+
+def features_of(adapter_file: AdapterFile, what: ClassifiedSet) -> NDArray[np.float32] | None:
+    """Unit features of the images under the model, (N, D); None unless they are a run's own images."""
+    if what.id not in IMAGE_SETS:
+        return None
+    name = f"{what.id}_features"
+    with suppress(OSError, ValueError):
+        return read_tensors(adapter_file.own_predictions, lambda found: found == name)[0].get(name)
+    return None
 
 
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:

@@ -19,15 +19,14 @@ def show() -> None:
     try:
         what = images.chosen(adapter_file)
         if what is None:
-            exports.model(adapter_file)
+            exports.export(adapter_file)
             return
         predicted = predictions_of(adapter_file, what)
     except UserError as error:
         shell.problem(error)
-        exports.model(adapter_file)
+        exports.export(adapter_file)
         return
     predicted = negative_words.applied(adapter_file, what, predicted)
     threshold = predictions.threshold(adapter_file, what, predicted)
     predictions.predictions(what, predicted, threshold)
-    exports.images(adapter_file, what, predicted, threshold)
-    exports.model(adapter_file)
+    exports.export(adapter_file, what, predicted, threshold)

@@ -16,7 +16,7 @@ from ui.common.text import escaped
 from ui.common.threshold_chart import threshold_chart
 from ui.common.verdict import inspection
 
-ROWS = 10_000  # shown in the table; the CSV has all
+ROWS = 10_000  # shown in the table; the export has all
 ORDERS = {"doubt": "lowest score first", "sure": "highest score first", "name": "by name"}
 
 
@@ -180,4 +180,4 @@ def _table(predicted: Predictions, unknown, found) -> None:
         },
     )
     if len(predicted) > ROWS:
-        st.caption(f"At most {ROWS:,} rows are shown; the CSV below has all.")
+        st.caption(f"At most {ROWS:,} rows are shown; the export below has all.")
