@@ -116,7 +116,7 @@ class Canvas {
       pen.stroke();
     });
     pen.globalAlpha = 1;
-    this.rings(pen, this.mark === "corner" ? [a, b, c] : this.mark === "middle" ? [at(1 / 3, 1 / 3)] : [], 0.09 * side);
+    this.rings(pen, this.mark === "corner" ? [a, b, c] : this.mark === "middle" ? [at(1 / 3, 1 / 3)] : [], 0.06 * side);
     if (this.seen.star) {
       const k = Math.min(Math.floor(this.at), data.steps);
       const [x, y] = at(...data.mean[m][k]);

@@ -102,7 +102,7 @@ class Triangle extends Canvas {
     this.besideText();
     const box = this.$(".triangle").getBoundingClientRect();
     const scrolled = document.querySelector('[data-testid="stMain"]')?.scrollTop ?? 0;
-    const rest = this.beside ? 0 : box.height - canvas.getBoundingClientRect().height;
+    const rest = this.beside ? 1.2 * this.em() : box.height - canvas.getBoundingClientRect().height;
     this.room = window.innerHeight - (box.top + scrolled) - rest - this.em();
     this.draw();
   }

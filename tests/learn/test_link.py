@@ -67,6 +67,8 @@ LINKS = st.builds(
     picked=st.integers(0, 9999),
     temperature=tenth(1, 100),
     symbol=st.sampled_from(list(SYMBOLS)),
+    predicted=st.integers(0, 3),
+    played=st.integers(0, 1),
 )
 
 

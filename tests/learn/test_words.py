@@ -316,7 +316,7 @@ def test_exercises_give_the_numbers_they_name(trajectories):
     assert "It is 0, and its gradient is 0" in by_tie["one_image_cancels"]
     assert "the unknown images move there" in by_tie["empty_class_fills"]
     assert "can still collapse" in by_tie["closed_set"]
-    assert "33 %" in n.of_triangle(trajectories("strangers")[0].settings)["entmin_accuracy"]
+    assert "33 %" in n.of_triangle(trajectories("strangers")[0].settings)["entmin_end"]
 
 
 def test_unscaled_weights_can_make_ueo_fail(trajectories):

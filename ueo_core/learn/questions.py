@@ -31,29 +31,29 @@ class Question:
 # Outcomes of the triangle are keys of `ueo_core.learn.outcomes.OUTCOMES`.
 _ENDS = (
     Option("all in one corner", ("collapse",)),
-    Option("in the corners, unknown ones too", ("unknown_confident", "known_confident")),
-    Option("known in the corners, unknown between", ("unknown_less_confident",)),
+    Option("in the corners, unknown too", ("unknown_confident", "known_confident")),
+    Option("unknown between the corners", ("unknown_less_confident",)),
 )
 QUESTIONS: dict[str, Question] = {  # scene → question; the other scenes have none
     "guess": Question(
-        "Some of these drawings belong to none of the classes. What does CLIP predict for them?",
+        "Some drawings belong to none of the classes. What does CLIP predict for them?",
         (
             Option("no class", ("no_class",)),
-            Option("a class, mostly with low confidence", ("unsure",)),
-            Option("a class, mostly with more than 50 %", ("sure",)),
+            Option("a class, mostly below 50 %", ("unsure",)),
+            Option("a class, mostly above 50 %", ("sure",)),
         ),
-        "Show the predictions",
+        "Show them",
     ),
     "hills": Question(
-        "This is the distribution of the known drawings. Where is that of the unknown drawings?",
+        "Where is the distribution of the unknown drawings?",
         (
             Option("lower, without overlap", ("apart",)),
             Option("lower, with a large overlap", ("overlap",)),
             Option("in the same place", ("same",)),
         ),
-        "Show the unknown drawings",
+        "Show it",
     ),
-    "term-one": Question("Where do the images end if every entropy is lowered?", _ENDS),
+    "term-one": Question("Where do the images end?", _ENDS),
     "term-two": Question("Where do the images end with InfoMax?", _ENDS),
     "weights": Question("Where do the images end with UEO?", _ENDS),
     "live": Question(
@@ -71,7 +71,7 @@ QUESTIONS: dict[str, Question] = {  # scene → question; the other scenes have 
             Option("about 1 of 100", ("hundredth",)),
             Option("less than 1 of 1,000", ("thousandth",)),
         ),
-        "Show the trained parameters",
+        "Show them",
     ),
     "wrong": Question("Where do the images end with UEO, with these settings?", _ENDS),
 }

@@ -99,6 +99,9 @@ _BESIDE = """@media (min-width: 900px) {
   .st-key-learn-story { position: relative; }
   .st-key-learn-text { position: absolute; right: 0; top: 0; width: 36%; z-index: 1; }
 }
+@media (min-width: 900px) and (max-height: 800px) {
+  .st-key-learn-text p.learn-lead, .st-key-learn-text p.learn-do { font-size: 1rem; }
+}
 """
 _STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* first row: views and Present; second row: scenes */
   .st-key-learn-view { order: -2; min-width: calc(100% - 9rem); }
@@ -114,7 +117,7 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
 .st-key-learn-title { display: none; } /* the list of scenes shows the title: this saves a row */
-.st-key-learn-live-grid :is([data-testid="stEChartsChart"], [data-testid="stEChartsChart"] > *) { height: max(330px, 100vh - 21rem) !important; }
+.st-key-learn-live-grid :is([data-testid="stEChartsChart"], [data-testid="stEChartsChart"] > *) { height: max(300px, 100vh - 26rem) !important; }
 .st-key-learn-question { gap: 0.4rem; }
 .st-key-learn-question button p { font-size: 1.1rem; }
 .learn-ask, .learn-outcome { font-size: 1.15rem; }
@@ -126,6 +129,9 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 @media (max-height: 800px) {
   p.learn-lead { font-size: 1.1rem; line-height: 1.4; }
   p.learn-do { font-size: 1.05rem; margin: 0.1rem 0; }
+  .learn-ask, .learn-outcome { font-size: 1.05rem; }
+  .st-key-learn-question button { padding: 0.1rem 0.5rem; min-height: 2.1rem; }
+  .st-key-learn-question button p { font-size: 1rem; }
 }
 """
 

@@ -18,6 +18,11 @@ HIDDEN = {  # control → a place that has it, and what a link hides with it
     "nav": ("scene=guess", {"nav"}),
     "menu": ("scene=guess", {"View"}),
     "scenes": ("scene=guess", {"Back", "Next", "Scene"}),
+    "predict": (
+        "scene=guess",
+        {"no class", "a class, mostly below 50 %", "a class, mostly above 50 %", "Show them"},
+    ),
+    "teacher": ("scene=guess", {"For the teacher"}),
     "present": ("scene=guess", {"Present"}),
     "share-link": ("scene=guess", {"popover", "Type size"}),
     "presets": ("view=triangle", {"presets"}),
@@ -28,9 +33,9 @@ HIDDEN = {  # control → a place that has it, and what a link hides with it
     "all-knobs": ("scene=term-one", {"All settings"}),
     "ticks": ("scene=strangers", {"guessing"}),
     "reveal": ("scene=strangers", {"Reveal"}),
-    "line": ("scene=hills", {"movable"}),
+    "line": ("scene=hills&played=1", {"movable"}),
     "live": ("scene=live", {*LIVE}),
-    "to-live": ("scene=moved", {"Go to the live run"}),
+    "to-live": ("scene=moved&played=1", {"Go to the live run"}),
     "pick": ("view=image", {"Previous", "Next"}),
     "drop": ("view=image", {"Upload an image, or choose a drawing"}),
     "zoom": ("view=image", {"movable"}),
@@ -49,7 +54,7 @@ def learn(tmp_path_factory):
     def opened(**query: str) -> AppTest:
         return at(AppTest.from_file(str(ROOT / "app.py"), default_timeout=60), "7_Learn", **query)
 
-    opened.plain = cache(lambda place: opened(**dict([place.split("=")])))
+    opened.plain = cache(lambda place: opened(**query_of(place)))
     opened.shown = lambda place: controls(opened.plain(place))
     opened.shortcuts = lambda place: [
         b.proto.shortcut for b in opened.plain(place).button if b.proto.shortcut
@@ -58,6 +63,10 @@ def learn(tmp_path_factory):
         patch.setenv("UEO_STUDIO_HOME", str(tmp_path_factory.mktemp("home")))
         yield opened
     shell.shutdown()
+
+
+def query_of(place: str) -> dict[str, str]:
+    return dict(pair.split("=") for pair in place.split("&"))
 
 
 def controls(app: AppTest) -> set[str]:
@@ -82,8 +91,7 @@ def test_every_control_is_in_the_table():
 @pytest.mark.parametrize("control", CONTROLS)
 def test_a_link_hides_this_control_and_no_other(learn, control):
     place, hidden = HIDDEN[control]
-    name, value = place.split("=")
-    app = learn(**{name: value}, hide=control)
+    app = learn(**query_of(place), hide=control)
     assert learn.shown(place) - controls(app) == hidden
     assert controls(app) < learn.shown(place)
     assert app.query_params["hide"] == control  # the page keeps it in its link
@@ -95,7 +103,10 @@ def test_the_listed_keys_are_those_of_the_page(learn):
     places = {place for place, _ in HIDDEN.values()}
     asked = {b for place in places for b in learn.shortcuts(place)}
     letters = set(re.findall(r"\b[A-Z]\b", KEYS))
-    assert asked == {"left", "right"} | {letter.lower() for letter in letters}
+    places_of_digits = {"1", "2", "3"}  # of the predictions
+    assert asked == {"left", "right", "space"} | places_of_digits | {
+        letter.lower() for letter in letters
+    }
     scripts = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "assets/learn").glob("*.js"))
     for key in (
         '" ": ()',

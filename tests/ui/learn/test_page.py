@@ -140,7 +140,7 @@ def test_a_link_sets_the_threshold_and_its_sentence(learn):
     words = "".join(h.proto.body for h in app.get("html") if "learn-lead" in h.proto.body)
     data = sent(app, "ueo_learn_scores")
     assert data["place"] == 50 and data["movable"] and len(data["thresholds"]) == 101
-    sentence = data["thresholds"][50]["words"].replace(" %", "\u00a0%")
+    sentence = data["thresholds"][50]["html"].replace(" %", "\u00a0%")
     assert f'<span data-check="threshold">{sentence}</span>' in words
 
 
