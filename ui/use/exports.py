@@ -28,9 +28,14 @@ def images(
             f"**Predictions as a table.** {len(predicted.files):,} rows: image, prediction, confidence, score, and "
             "whether it is unknown at the threshold above."
         )
+        for_excel = st.checkbox(
+            "For Excel",
+            key="use.csv.excel",
+            help="Begins the file with a byte-order mark, without which Excel shows names such as Löwe wrongly.",
+        )
         st.download_button(
             "Download the CSV",
-            data=lambda: predicted.csv(threshold),
+            data=lambda: predicted.csv(threshold, for_excel),
             file_name="predictions.csv",
             mime="text/csv",
             icon=":material/table_view:",
