@@ -22,5 +22,6 @@ else:  # as the server, which `streamlit run` finds by this name
     from starlette.middleware import Middleware
 
     from ui.common.origins import OwnOrigin
+    from ui.common.shell import served
 
-    app = st.App(__file__, middleware=[Middleware(OwnOrigin)])
+    app = st.App(__file__, lifespan=served, middleware=[Middleware(OwnOrigin)])

@@ -52,6 +52,10 @@ def test_from_an_adapter_to_sorted_folders(page, fresh_url, tmp_path, monkeypatc
     limit = imported_adapters()[id].threshold
     rows = list(csv.reader(io.StringIO(download(page, "Download").decode(), newline="")))
     assert [tuple(r) for r in rows[1:]] == [tuple(map(str, r)) for r in predicted.rows(limit)]
+    page.get_by_text("For Excel", exact=True).click()
+    page.get_by_role("checkbox", name="For Excel").and_(page.locator(":checked")).wait_for()
+    marked = download(page, "Download")
+    assert marked.startswith("\ufeff".encode()) and marked.decode("utf-8-sig").count("\n") > 2
     choose(page, "Adapter (safetensors)")
     assert download(page, "Download") == adapter
     choose(page, "Script for plain open_clip")

@@ -269,9 +269,8 @@ class Store:
         stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         cached = self._manifests.get(set_id)
         if cached is None or cached[0] != stamp:
-            manifest = read_json(path)
             try:
-                check_shape(manifest, _MANIFEST)
+                manifest: dict = check_shape(read_json(path), _MANIFEST)
                 IntakeReport.from_json(manifest["report"])
             except (ValueError, TypeError, KeyError) as error:
                 log.warning("image set %s: its manifest is damaged: %s", set_id, error)

@@ -96,7 +96,7 @@ class Dataset:
         sizes = {"pool": self.pool["n"], "holdout": (self.holdout or {"n": 0})["n"]}
         # Of another number of images: a kill came between this file and the dataset's own.
         return {
-            p: raw if has_shape(raw := data.get(p), [NAME]) and 0 < len(raw) == n else None
+            p: raw if has_shape(raw := data.get(p) or [], [NAME]) and 0 < len(raw) == n else None
             for p, n in sizes.items()
         }
 

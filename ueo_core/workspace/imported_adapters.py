@@ -80,9 +80,9 @@ def _all() -> tuple[dict[str, AdapterFile], list[str]]:
     for path in sorted(paths, key=lambda p: -p.stat().st_ctime):
         try:
             where = read_object(path.parent / "where.json")
-            named = [where.get(key) for key in ("backbone", "pretrained")]
-            places = [name if isinstance(name, str) else None for name in named]
-            found[path.parent.name] = read_adapter_file(path, *places)
+            named = (where.get(key) for key in ("backbone", "pretrained"))
+            backbone, pretrained = (name if isinstance(name, str) else None for name in named)
+            found[path.parent.name] = read_adapter_file(path, backbone, pretrained)
         except UserError:
             damaged.append(
                 f"Imported adapter “{path.parent.name[:6]}”: its file is damaged; import the adapter again."

@@ -17,7 +17,7 @@ from ueo_core.data.store import Store
 from ueo_core.runs.create import reference
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_json, saving, unique_name, write_json
+from ueo_core.utils.files import read_object, saving, unique_name, write_json
 from ueo_core.utils.paths import store_root, studio_home
 from ueo_core.utils.shapes import has_shape
 from ueo_core.workspace.dataset import Dataset, create_dataset, list_datasets, open_dataset
@@ -62,7 +62,7 @@ class Spooled:
 def kept_spool(dataset: Dataset) -> Spooled | None:
     """The uploads of a dataset whose intake was stopped; None when they are gone."""
     folder = studio_home() / "uploads" / str(dataset.origin.get("spool", ""))
-    kept = read_json(folder / _NAMES) if dataset.origin.get("spool") else None
+    kept = read_object(folder / _NAMES) if dataset.origin.get("spool") else {}
     if not has_shape(kept, {"files": [[str]], "title": str}):
         return None
     if not all(

@@ -1,5 +1,6 @@
 """What every page starts with: page settings, navigation, the runs and jobs of this process."""
 
+import asyncio
 import atexit
 import contextlib
 import gc
@@ -8,7 +9,7 @@ import threading
 import types
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def manager() -> Manager:
     with process.lock:
         if root not in process.managers:
             made = Manager(root)
-            # The server turns SIGTERM and Ctrl-C into an orderly end, and that calls this.
+            # For a process without the server, whose end is `served`.
             atexit.register(made.shutdown)
             process.managers[root] = made
         return process.managers[root]
@@ -159,6 +160,13 @@ def shutdown() -> None:
     for made in process.managers.values() if process else ():
         atexit.unregister(made.shutdown)
         made.shutdown()
+
+
+@contextlib.asynccontextmanager
+async def served(app: object) -> AsyncIterator[None]:
+    """The life of the server: when it ends in order, so do its runs."""
+    yield
+    await asyncio.to_thread(shutdown)
 
 
 def go_to_run(run: str, page: str = "pages/3_Live.py") -> None:

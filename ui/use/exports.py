@@ -64,7 +64,16 @@ def _predictions(
     if made.content:
         st.caption(f"{len(predicted.files):,} rows, at the threshold above.")
         table = PredictedImages(predicted, threshold, adapter_file.title)
-        _download(name, lambda: made.content(table), made.name)
+        for_excel = name == "csv" and st.checkbox(
+            "For Excel",
+            key="use.csv.excel",
+            help="Begins the file with a byte-order mark, without which Excel shows names such as Löwe wrongly.",
+        )
+        _download(
+            name,
+            lambda: predicted.csv(threshold, True) if for_excel else made.content(table),
+            made.name,
+        )
         return
     _made(
         name,
