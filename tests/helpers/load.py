@@ -2,12 +2,12 @@
 
     python -m tests.helpers.load --refreshes 200 --viewers 25 --seconds 600 → one JSON object
 
-The server is the app; viewers speak its websocket as a browser does: a page, then a rerun of every
-fragment at its own pace.
+The server is the app; its viewers are those of `ui.load`, which measures how long their ticks take and what
+they cost the training.
 """
 
 import argparse
-import contextlib
+import asyncio
 import json
 import os
 import subprocess
@@ -18,13 +18,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import ClientConnection, connect
 
 from tests.browser.conftest import free_port
 from tests.browser.live import paused_run
 from tests.helpers.pages import ROOT
+from ui.load.viewers import Measured, watch
 
 SERVE = """
 import sys
@@ -35,61 +33,6 @@ cli.main(["run", "app.py", "--server.headless=true", f"--server.port={sys.argv[2
 """
 
 
-class Viewer:
-    """A tab that shows a run on Live."""
-
-    def __init__(self, port: int, run: str):
-        url = f"ws://localhost:{port}/_stcore/stream"
-        origin = f"http://localhost:{port}"
-        self.query = f"run={run}"
-        self._open = contextlib.ExitStack()
-        self.socket: ClientConnection = self._open.enter_context(
-            connect(url, subprotocols=["streamlit"], origin=origin, max_size=None, open_timeout=60)
-        )
-        self.paces: dict[str, float] = {}  # fragment → seconds between its reruns
-        self.failures: list[str] = []
-
-    def close(self) -> None:
-        self._open.close()
-
-    def rerun(self, fragment: str = "") -> None:
-        message = BackMsg()
-        message.rerun_script.query_string = self.query
-        message.rerun_script.page_name = "Live"
-        message.rerun_script.fragment_id = fragment
-        self.socket.send(message.SerializeToString())
-
-    def until_done(self, seconds: float = 120) -> None:
-        """Read until the script has run."""
-        deadline = time.monotonic() + seconds
-        while not self.read(deadline - time.monotonic()):
-            pass
-
-    def read(self, seconds: float) -> bool:
-        """Read one message. → whether a run of the script has ended"""
-        message = ForwardMsg()
-        message.ParseFromString(self.socket.recv(timeout=max(0.0, seconds)))
-        kind = message.WhichOneof("type")
-        if kind == "auto_rerun":
-            self.paces[message.auto_rerun.fragment_id] = message.auto_rerun.interval
-        if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
-            self.failures.append(message.delta.new_element.exception.message)
-        return kind == "script_finished"
-
-    def watch(self, until: float) -> None:
-        """Rerun every fragment at its pace, as a browser does."""
-        due: dict[str, float] = {}
-        while (now := time.monotonic()) < until:
-            for fragment, pace in self.paces.items():
-                if due.setdefault(fragment, now + pace) <= now:
-                    self.rerun(fragment)
-                    due[fragment] = now + pace
-            try:
-                self.read(0.1)
-            except TimeoutError:
-                continue
-
-
 def figures(pid: int) -> dict[str, float]:
     """Resident memory in MB and the number of threads of a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1])
@@ -97,40 +40,27 @@ def figures(pid: int) -> dict[str, float]:
     return {"mb": round(mb), "threads": len(list(Path(f"/proc/{pid}/task").iterdir()))}
 
 
-def refresh(port: int, run: str) -> float:
-    """Open the page as a new session, and close it. → seconds until it is drawn"""
-    began = time.monotonic()
-    viewer = Viewer(port, run)
-    viewer.rerun()
-    viewer.until_done()
-    viewer.close()
-    assert not viewer.failures and viewer.paces, viewer.failures
-    return time.monotonic() - began
-
-
 def measure(port: int, pid: int, run: str, refreshes: int, viewers: int, seconds: float) -> dict:
-    first = [refresh(port, run) for _ in range(10)]  # loads what a page needs once
+    def watched(count: int, lasting: float) -> Measured:
+        found = asyncio.run(watch(f"http://localhost:{port}", "Live", f"run={run}", count, lasting))
+        assert not found.failures, found.failures
+        return found
+
+    def refresh() -> float:
+        """Open the page as a new session, and close it. → seconds until it is drawn"""
+        return watched(1, 0).opened[0]
+
+    first = [refresh() for _ in range(10)]  # loads what a page needs once
     found: dict = {"warm": figures(pid), "first": round(first[0], 2)}
-    took = [refresh(port, run) for _ in range(refreshes)]
+    took = [refresh() for _ in range(refreshes)]
     found["refreshed"] = figures(pid)
     found["refresh_seconds"] = [round(float(np.percentile(took, q)), 3) for q in (50, 95, 100)]
-    watching = [Viewer(port, run) for _ in range(viewers)]
-    for viewer in watching:
-        viewer.rerun()
-        viewer.until_done()
     found["watched"] = []
-    until = time.monotonic() + seconds
-    threads = [threading.Thread(target=v.watch, args=(until,)) for v in watching]
-    for thread in threads:
-        thread.start()
-    while time.monotonic() < until:
-        time.sleep(max(0.1, min(seconds / 5, until - time.monotonic())))
+    watching = threading.Thread(target=watched, args=(viewers, seconds))
+    watching.start()
+    while watching.is_alive():
+        watching.join(max(0.1, seconds / 5))
         found["watched"].append(figures(pid))
-    for thread in threads:
-        thread.join()
-    assert not any(v.failures for v in watching)
-    for viewer in watching:
-        viewer.close()
     time.sleep(2)
     return found | {"left": figures(pid)}
 

@@ -20,6 +20,7 @@ class Measured:
     opened: list[float] = field(default_factory=list)  # seconds until the page was drawn
     ticks: list[float] = field(default_factory=list)  # seconds from the request to the last message
     received: int = 0  # bytes during the ticks
+    failures: list[str] = field(default_factory=list)  # exceptions that a page showed
 
     def percentile(self, share: float) -> float | None:
         """Seconds within which this share of the ticks ended; None without a tick."""
@@ -97,6 +98,8 @@ async def _ask(
                 del known[old]
         if kind == "new_session":
             told = {}
+        elif kind == "delta" and found.delta.new_element.WhichOneof("type") == "exception":
+            measured.failures.append(found.delta.new_element.exception.message)
         elif kind == "auto_rerun":
             told[found.auto_rerun.fragment_id] = found.auto_rerun.interval
         elif kind == "script_finished":
