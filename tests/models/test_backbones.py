@@ -1,6 +1,8 @@
 """Loading by name, tag, file and config, and an error for everything that does not load."""
 
 import json
+import logging
+import threading
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -205,3 +207,28 @@ def test_a_model_without_a_token_embedding_is_refused(tiny_files):
 def test_a_device_that_is_not_available():
     with pytest.raises(UserError, match="cuda.*not available"):
         backbones.pick_device("cuda")
+
+
+def test_two_threads_that_load_leave_logging_as_it_was():
+    root, level = logging.getLogger(), logging.getLogger().level
+    inside, leave = threading.Event(), threading.Event()
+
+    def first():
+        with backbones._isolated():
+            inside.set()
+            leave.wait(10)
+
+    def second():
+        with backbones._isolated():
+            pass
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    inside.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)  # it waits for the first, which would else restore the level too early
+    assert threads[1].is_alive() and root.level == logging.CRITICAL
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert root.level == level

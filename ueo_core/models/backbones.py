@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -181,12 +182,23 @@ def _unknown_model(name: str) -> UserError:
     )
 
 
+_ISOLATED = threading.RLock()
+
+
 @contextlib.contextmanager
 def _isolated() -> Iterator[None]:
     """Silence open_clip and the Hub's client, and keep the state of torch's global generator.
 
-    Errors are raised with messages of our own, and open_clip initializes models at random.
+    Errors are raised with messages of our own, and open_clip initializes models at random. One thread at
+    a time: levels, filters and the generator are the process's, and the last one must find the first one's.
     """
+    with _ISOLATED:
+        with _silenced():
+            yield
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
     loggers = [logging.getLogger(), logging.getLogger("huggingface_hub")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
