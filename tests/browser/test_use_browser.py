@@ -27,8 +27,12 @@ def download(page, name: str) -> bytes:
 
 def choose(page, title: str) -> None:
     """Another format; the page has its sentence when this returns."""
-    page.get_by_role("combobox", name="Format").click()
-    page.get_by_role("option", name=title).click()
+    option, tries = page.get_by_role("option", name=title), 0
+    while not option.is_visible() and (tries := tries + 1) < 20:
+        # The list closes when the page is drawn anew.
+        page.get_by_role("combobox", name="Format").fill(title)
+        page.wait_for_timeout(500)
+    option.click()
     about = next(f.about for f in (*PREDICTIONS.values(), *MODELS.values()) if f.title == title)
     page.get_by_text(about.partition("`")[0]).first.wait_for()
 
