@@ -192,9 +192,8 @@ def _isolated() -> Iterator[None]:
     Errors are raised with messages of our own, and open_clip initializes models at random. One thread at
     a time: levels, filters and the generator are the process's, and the last one must find the first one's.
     """
-    with _ISOLATED:
-        with _silenced():
-            yield
+    with _ISOLATED, _silenced():
+        yield
 
 
 @contextlib.contextmanager
