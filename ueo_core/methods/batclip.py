@@ -23,7 +23,8 @@ def class_means(features: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
 
     A class that is predicted for no image has zeros and is not present.
     """
-    one_hot = F.one_hot(logits.argmax(1), logits.shape[1]).to(features.dtype)
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    one_hot = (logits.argmax(1)[:, None] == classes).to(features.dtype)
     counts = one_hot.sum(0)
     return one_hot.T @ features / counts.clamp(min=1)[:, None], counts > 0
 
