@@ -69,10 +69,10 @@ def test_from_a_folder_to_the_zip_with_a_model_of_ones_own(page, browser, tmp_pa
         page.get_by_role("textbox", name="Class names").fill("\n".join(CLASSES))
         page.get_by_role("button", name="Show predictions").click()
         page.get_by_role("radio", name="My own model").click()
-        page.get_by_role("textbox", name="Config of the model").fill(
+        page.get_by_role("textbox", name="Config or folder of the model").fill(
             str(next(model.glob("*.json")))
         )
-        page.get_by_role("textbox", name="Config of the model").press("Enter")
+        page.get_by_role("textbox", name="Config or folder of the model").press("Enter")
         page.get_by_role("textbox", name="Checkpoint").fill(str(next(model.glob("*.safetensors"))))
         page.get_by_role("textbox", name="Checkpoint").press("Enter")
         page.get_by_text("Model: standin-mnv2-256").wait_for()

@@ -262,3 +262,26 @@ def test_refusals_name_the_cause(clip_folder, open_clip_folder, tmp_path, monkey
     deep.mkdir()
     (deep / "config.json").write_text("[" * 200_000, encoding="utf-8")
     refused(deep, "config.json cannot be read")
+
+
+@pytest.mark.parametrize("kind", ["clip_folder", "siglip_folder"])
+def test_a_run_its_adapter_and_its_predictions(kind, request, tmp_path, capsys):
+    """The whole way on the command line; the script for open_clip refuses what open_clip cannot read."""
+    from PIL import Image
+
+    from ueo_core.cli.main import main
+
+    folder, _ = request.getfixturevalue(kind)
+    (tmp_path / "photos").mkdir()
+    for i, pixels in enumerate(Arrays(6).arrays):
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i}.png")
+    run, photos = str(tmp_path / "run"), str(tmp_path / "photos")
+    given = ["--classes", "dog,cat", "--backbone", str(folder), "--epochs", "1", "--lr", "0.01"]
+    assert main(["adapt", photos, "--out", run, *given]) == 0, capsys.readouterr().err
+    csv = tmp_path / "found.csv"
+    assert main(["predict", run, photos, "--csv", str(csv)]) == 0, capsys.readouterr().err
+    assert len(csv.read_text(encoding="utf-8").splitlines()) == 7
+    capsys.readouterr()
+    script = str(tmp_path / "use.py")
+    assert main(["export", run, "--what", "script", "--to", script]) == 2
+    assert "in Transformers' layout" in capsys.readouterr().err

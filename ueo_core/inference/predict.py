@@ -14,6 +14,8 @@ from ueo_core.training.loop import image_features
 from ueo_core.training.ranks import Shared
 from ueo_core.utils.errors import UserError
 
+LARGEST = 1e5  # of a trained parameter; CLIP's own are below 100
+
 
 def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
     """The adapted model of a file, with its backbone loaded on a device.
@@ -41,10 +43,12 @@ def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
         synonyms=adapter_file.synonyms,
     )
     adapter, _ = read_adapter(adapter_file.path)
-    broken = [name for name, value in adapter.items() if not bool(torch.isfinite(value).all())]
+    # Not ≤ is also true of NaN.
+    broken = [n for n, v in adapter.items() if v.numel() and not bool((v.abs() <= LARGEST).all())]
     if broken:
         raise UserError(
-            f"Adapter “{adapter_file.path}”: “{broken[0]}” has values that are not finite; export it again."
+            f"Adapter “{adapter_file.path}”: “{broken[0]}” has values that are not finite, or larger than "
+            f"{LARGEST:,.0f}; export it again."
         )
     model.load_adapter(adapter)
     return model

@@ -15,12 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ueo_core.models.catalog import HUB
+from ueo_core.models.catalog import HUB, HUB_NAME
 from ueo_core.models.tokenizers import FILES, is_reachable
 from ueo_core.models.transformers_layout import SIGLIP, converted, open_clip_config
 from ueo_core.utils.errors import UserError
 
-HUB_NAME = "hf-hub:"
 OPEN_CLIP, TRANSFORMERS = "open_clip_config.json", "config.json"
 _OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
@@ -67,6 +66,7 @@ def open_snapshot(name: str) -> Snapshot:
     folder = _from_hub(name) if name.startswith(HUB_NAME) else Path(name)
     if (folder / OPEN_CLIP).is_file():
         config = _json(folder / OPEN_CLIP)
+        config = config if "model_cfg" in config else {"model_cfg": config}
         weights = next((folder / w for w in _OPEN_CLIP_WEIGHTS if (folder / w).is_file()), None)
         if weights is None:
             raise _unusable(folder, f"it has no {_OPEN_CLIP_WEIGHTS[0]}")

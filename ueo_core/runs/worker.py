@@ -143,6 +143,7 @@ class Worker:
         if "start" not in kinds:
             steps = steps_in_all(len(self.pool), self.settings)
             self.record(self.scorer.start_event(steps))
+            self._note_small_images()
         if "evaluation" not in kinds:
             event = self.scorer.evaluation(0)
             if self.scorer.automatic:
@@ -154,6 +155,15 @@ class Worker:
             self.done = newest[0]
             self._note(
                 f"The checkpoint of step {newest[2][0]} is damaged: continuing from step {newest[0]}."
+            )
+
+    def _note_small_images(self) -> None:
+        """Say so where images were stored smaller than this model would use them."""
+        stored, wanted = max(self.pool.stored_sides), self.model.backbone.store_side
+        if stored < wanted and any(min(self.pool.size(i)) > stored for i in range(len(self.pool))):
+            self._note(
+                f"The images are stored with a short side of {stored} pixels, and this model would use "
+                f"{wanted}: for sharper crops, import them again for models of its size."
             )
 
     # The learning rate

@@ -88,7 +88,6 @@ def _all() -> tuple[dict[str, AdapterFile], list[str]]:
                 f"Imported adapter “{path.parent.name[:6]}”: its file is damaged; import the adapter again."
             )
     return found, damaged
-    return found
 
 
 def remove_adapter(id: str) -> None:
@@ -98,10 +97,12 @@ def remove_adapter(id: str) -> None:
 
 
 def _names_a_file(adapter_file: AdapterFile) -> bool:
-    weights = Path(adapter_file.settings.pretrained or "")
-    return adapter_file.settings.backbone.endswith(".json") or bool(
-        weights.suffix or len(weights.parts) > 1
+    backbone, weights = (
+        adapter_file.settings.backbone,
+        Path(adapter_file.settings.pretrained or ""),
     )
+    folder = Path(backbone).is_absolute() and not weights.name
+    return backbone.endswith(".json") or folder or bool(weights.suffix or len(weights.parts) > 1)
 
 
 def _root() -> Path:

@@ -25,7 +25,15 @@ from ueo_core.workspace.dataset import Dataset, create_dataset, list_datasets, o
 ROOTS = "UEO_STUDIO_ROOTS"  # folders that the page may read, separated as in PATH
 DEFAULT_SIDE = 366  # pixels kept; enough for models of 224, see backbones.store_side
 # The sizes that a person can choose, by their purpose.
-SIDES = {366: "models of 224 pixels (most)", 549: "models of 336 pixels", 105: "teaching models"}
+# Short sides at which images are stored, see `models.backbones.store_side`.
+SIDES = {
+    366: "models of 224 pixels (most)",
+    418: "models of 256 pixels",
+    549: "models of 336 pixels",
+    627: "models of 384 pixels",
+    836: "models of 512 pixels",
+    105: "teaching models",
+}
 _NAMES = "names.json"  # in a spool that was kept
 _COPY = 1 << 20
 _LEFT_OVER_SECONDS = 86_400
