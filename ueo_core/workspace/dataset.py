@@ -300,11 +300,12 @@ def sample_dataset(
     domain: str = SHOWCASE_DOMAIN,
     progress: Callable[[int, int], None] | None = None,
     on_image: Callable[[bytes], object] | None = None,
+    files: Iterable[tuple[str, str, bytes]] | None = None,
 ) -> Dataset:
     """The built-in problem as a dataset, drawn at the first call and found again later.
 
     The labels come from the problem that was drawn. `progress(done, total)` counts images; on_image gets
-    the PNG of each that is drawn.
+    the PNG of each that is drawn; files: of the problem, where they have been drawn already.
     """
     chosen = problem(shift, seed, domain)
     id = f"sample-{shift}-{domain}-{seed}"
@@ -316,7 +317,7 @@ def sample_dataset(
             return kept
     title = f"Drawings, {domain}: {shift}, seed {seed}"
     store = Store(store_root(), TEACHING_SIDE)
-    sets, labels = ingest_problem(chosen, store, title, progress, on_image)
+    sets, labels = ingest_problem(chosen, store, title, progress, on_image, files)
     return create_dataset(
         title,
         reference(store, sets["pool"]),

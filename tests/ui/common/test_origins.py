@@ -1,10 +1,10 @@
 """What the server refuses: frames, and changes that a page of another origin asks for."""
 
-import asyncio
 import importlib
 
 import pytest
 
+from tests.helpers.coroutines import run
 from ui.common.origins import OwnOrigin
 
 HOST = (b"host", b"localhost:8501")
@@ -23,7 +23,7 @@ def answered(**scope) -> list[dict]:
     async def send(message):
         sent.append(message)
 
-    asyncio.run(OwnOrigin(server)({"headers": [HOST], "method": "GET", **scope}, receive, send))
+    run(OwnOrigin(server)({"headers": [HOST], "method": "GET", **scope}, receive, send))
     return sent
 
 

@@ -1,12 +1,12 @@
 """The load measurement against a real server: viewers open a page and tick."""
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
 
 from tests.browser.conftest import ROOT, serve
+from tests.helpers.coroutines import run
 from tests.helpers.run_folders import write_run
 from ui.load.viewers import Measured, watch
 
@@ -25,9 +25,9 @@ def test_viewers_of_a_paused_run_tick_and_those_of_a_finished_one_do_not(own_hom
     write_run("a", state="paused")
     write_run("b")
     with serve(own_home) as (url, _):
-        paused = asyncio.run(watch(url, "Live", "run=a", 2, 3.0))
+        paused = run(watch(url, "Live", "run=a", 2, 3.0))
         assert len(paused.opened) == 2 and len(paused.ticks) >= 4 and paused.received > 1000
-        assert asyncio.run(watch(url, "Live", "run=b", 1, 1.5)).ticks == []
+        assert run(watch(url, "Live", "run=b", 1, 1.5)).ticks == []
         command = [sys.executable, "-m", "ui.load", url, "--query", "run=a", "--viewers", "1"]
         done = subprocess.run(
             [*command, "--seconds", "2"],
