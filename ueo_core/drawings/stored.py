@@ -30,8 +30,8 @@ def ingest_problem(
         if progress:
             progress(done, len(chosen))
     sets = {}
-    for part, files in drawn.items():
-        report = store.ingest_files(files, name=f"{title} ({part})")
+    for part, own in drawn.items():
+        report = store.ingest_files(own, name=f"{title} ({part})")
         assert report.set_id is not None, "every drawing is usable"
         sets[part] = store.open(report.set_id)
     nouns: dict[str, str | None] = {f"{i:04d}.png": noun for i, noun in enumerate(chosen.pool)}

@@ -45,7 +45,7 @@ class Snapshot:
             raise _unusable(self.folder, f"its weights cannot be used ({error})") from error
 
 
-def as_stored(model: nn.Module, found: Snapshot) -> None:
+def as_stored(model: Any, found: Snapshot) -> None:
     """Make an open_clip model compute exactly what the Transformers model of the folder computes.
 
     timm's towers of SigLIP use the exact GELU, Transformers its approximation by tanh, as in training.

@@ -157,9 +157,13 @@ def _browser(cookie: str | None) -> str | None:
 def shutdown() -> None:
     """Pause what runs, after a checkpoint, and forget the runs and jobs of this process."""
     process = sys.modules.pop(_PROCESS, None)
-    for made in process.managers.values() if process else ():
+    if process is None:
+        return
+    for made in process.managers.values():
         atexit.unregister(made.shutdown)
         made.shutdown()
+    if process.jobs is not None:
+        process.jobs.end()
 
 
 @contextlib.asynccontextmanager
