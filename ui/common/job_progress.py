@@ -36,7 +36,7 @@ def show_job(
     if job and job.running:
         st.session_state[f"{key}.waiting"] = True  # after a refresh, too
         with st.container(border=True):
-            poll(key, _progress, unit, cancel)
+            poll(key, show_progress, unit, cancel)
         return True
     if job and st.session_state.pop(f"{key}.waiting", False):
         shell.jobs().forget(key)
@@ -63,7 +63,8 @@ def _poll(key: str, draw: Callable[..., None], *arguments: Any) -> None:
     draw(job, *arguments)
 
 
-def _progress(job: Job, unit: str, cancel: str) -> None:
+def show_progress(job: Job, unit: str, cancel: str = "Cancel") -> None:
+    """How far a job is, and a button that cancels it."""
     progress_bar(job, unit)
     st.button(
         "Cancelling" if job.cancelled else cancel,

@@ -12,7 +12,7 @@ from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, list_datasets
 from ueo_core.workspace.zero_shot import predict_zero_shot
 from ui.common import shell, thumbs
-from ui.common.job_progress import poll, progress_bar
+from ui.common.job_progress import poll, show_progress
 from ui.data import header, intake, sources
 from ui.live import panels, view_options
 from ui.live.page import pace
@@ -111,11 +111,13 @@ def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
         key, "Zero-shot predictions", lambda job: predict_zero_shot(job, dataset, settings)
     )
     if job.running:
-        poll(key, lambda job: progress_bar(job, "photos"))
+        poll(key, show_progress, "photos")
     elif job.error:
         shell.problem(job.error)
         st.button("Try again", on_click=shell.jobs().forget, args=(key,))
-    elif job.result is not None:
+    elif job.result is None:
+        st.button("Predict the photos", on_click=shell.jobs().forget, args=(key,))
+    else:
         return frame_of(ZERO_SHOT, job.result.cosines, job.result.logit_scale)
     return None
 

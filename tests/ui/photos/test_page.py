@@ -1,5 +1,7 @@
 """Photos: names become predictions, the button a run, and its result is taken away."""
 
+import time
+
 import pytest
 
 from tests.helpers.pages import app, at, button, clean, errors, small_sample, wait_for_job  # noqa: F401
@@ -8,6 +10,7 @@ from ueo_core.runs.manager import Manager
 from ueo_core.runs.worker import execute
 from ueo_core.workspace.dataset import create_dataset, open_dataset, sample_dataset
 from ui.common import shell
+from ui.photos import page as photo_page
 from ui.photos import run as photo_run
 from ui.photos import wall
 
@@ -100,3 +103,22 @@ def test_a_finished_run_is_shown_and_taken_away(app, small_sample, drawn):  # no
     wait_for_job("photos.film")
     clean(app.run())
     assert any("Download the film" in d.label for d in app.get("download_button"))
+
+
+def test_predictions_can_be_cancelled_and_asked_for_again(app, small_sample, drawn, monkeypatch):  # noqa: F811
+    def waits(job, dataset, settings):
+        while True:
+            job.check()
+            time.sleep(0.001)
+
+    real = photo_page.predict_zero_shot
+    monkeypatch.setattr(photo_page, "predict_zero_shot", waits)
+    sample_dataset()
+    at(app, "0_Photos")
+    assert drawn[-1][0] == []
+    button(app, "Cancel").click().run()
+    settled(app)
+    monkeypatch.setattr(photo_page, "predict_zero_shot", real)
+    button(app, "Predict the photos").click().run()
+    settled(app)
+    assert [frame.title for frame in drawn[-1][0]] == ["Zero-shot"]
