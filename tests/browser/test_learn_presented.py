@@ -122,6 +122,7 @@ def test_the_story_from_beginning_to_end_with_the_keyboard(page, fresh_url, reco
     keyboard.press("Space")
     keyboard.until(".learn-outcome", "What happened")
     assert "accepts 95 %" in keyboard.text()
+    page.locator("svg.picture .handle").wait_for(state="attached")
     keyboard.press(*["."] * 45)
     keyboard.until(".learn-lead", "accepts 50 %")
 
