@@ -57,6 +57,7 @@ def test_predict_then_play_then_numbers(page, app_url):
 def test_space_alone_plays(page, app_url):
     page.goto(f"{app_url}/Learn?scene=hills")
     page.locator(".learn-ask").wait_for()
+    page.locator("svg.picture .name").first.wait_for()
     assert page.locator("svg.picture .name").all_text_contents() == ["known drawings"]
     page.keyboard.press("Space")
     page.locator("svg.picture .name", has_text="unknown drawings").wait_for()
