@@ -251,6 +251,8 @@ def test_negative_words_change_the_score_and_nothing_else(fitted):
     score = fitted.decision_function(images, negatives="screenshot, document")
     assert score.shape == (7,) and ((score > 0) & (score < 1)).all()
     more = fitted.decision_function(images, negatives=["screenshot", "document", "map"])
+    nouns = fitted.decision_function(images, negatives="common-nouns")
+    assert (nouns < score).all()  # a hundred words
     assert (more < score).all()  # every word takes some of the share
     assert all(torch.equal(v, before[k]) for k, v in fitted.model_.adapter().items())
     assert fitted.predict_proba(images).shape == (7, 3)

@@ -221,7 +221,7 @@ def test_the_toolbar_does_not_cover_the_views(page, app_url):
 
 
 def test_the_threshold_and_its_sentence_follow_the_mouse(page, app_url):
-    page.goto(f"{app_url}/Learn?scene=hills")
+    page.goto(f"{app_url}/Learn?scene=hills&played=1")
     picture = page.locator("svg.picture")
     picture.locator(".handle").wait_for(state="attached")
     box = picture.bounding_box()

@@ -19,7 +19,7 @@ PAGES = {  # address → text of the drawn page, empty: any heading
     "/Live?run=r": "Borderline images",
     "/Inspect?run=r": "Effect of the thresholds",
     "/Compare": "Known/unknown score",
-    "/Use?run=r": "Export the model",
+    "/Use?run=r": "Command-line equivalent",
     "/Learn": "",
 }
 

@@ -69,19 +69,24 @@ def test_from_a_folder_to_the_zip_with_a_model_of_ones_own(page, browser, tmp_pa
         page.get_by_role("textbox", name="Class names").fill("\n".join(CLASSES))
         page.get_by_role("button", name="Show predictions").click()
         page.get_by_role("radio", name="My own model").click()
-        page.get_by_role("textbox", name="Config of the model").fill(
+        page.get_by_role("textbox", name="Config or folder of the model").fill(
             str(next(model.glob("*.json")))
         )
-        page.get_by_role("textbox", name="Config of the model").press("Enter")
+        page.get_by_role("textbox", name="Config or folder of the model").press("Enter")
         page.get_by_role("textbox", name="Checkpoint").fill(str(next(model.glob("*.safetensors"))))
         page.get_by_role("textbox", name="Checkpoint").press("Enter")
         page.get_by_text("Model: standin-mnv2-256").wait_for()
         page.locator(".wall h4.unknown").wait_for(timeout=3 * PATIENCE)
         assert sum(groups(page).values()) == 7 * PER_CLASS
+        page.get_by_text("Model: standin-mnv2-256").click()
+        page.get_by_role("spinbutton", name="Epochs").fill("2")
+        page.get_by_role("spinbutton", name="Epochs").press("Enter")
         page.get_by_role("button", name="Adapt to these photos").click()
         page.get_by_text("Take it away").click(timeout=10 * PATIENCE)
-        page.get_by_role("button", name="Make the zip").click()
-        with zipfile.ZipFile(io.BytesIO(download(page, "Download the zip"))) as archive:
+        page.get_by_role("combobox", name="Format").click()
+        page.get_by_role("option", name="Images sorted into class folders").click()
+        page.get_by_role("button", name="Export", exact=True).click()
+        with zipfile.ZipFile(io.BytesIO(download(page, "Download ("))) as archive:
             folders = {name.partition("/")[0] for name in archive.namelist()}
         assert folders <= {*CLASSES, "unknown", "predictions.csv"} and len(folders) > 2
         page.get_by_role("button", name="Make the film").click()

@@ -8,10 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from ueo_core.cli.main import main
+from ueo_core.data.store import Store
+from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.inference.predict import cosines, load_model
+from ueo_core.runs.run_adapter import adapter_of_run
+from ueo_core.utils.paths import store_root
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,6 +107,32 @@ def test_adapt_evaluate_predict_from_end_to_end(run, photos, tiny_files, tmp_pat
     assert 100 * roc_auc_score(known, [float(r["score"]) for r in rows]) == pytest.approx(
         scores["adapted"]["auc"], abs=0.5
     )
+
+
+def test_negative_words_make_neglabel_of_the_score(run, photos, tiny_files, tmp_path):
+    run("adapt", photos, *adapt_options(tiny_files, tmp_path / "run"))
+    predict = ("predict", tmp_path / "run", photos, "--csv", tmp_path / "p.csv", "--json")
+    code, told, _ = run(*predict, "--negatives", "screenshot, document")
+    with open(tmp_path / "p.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert code == 0 and (told["score"], told["negatives"]) == (
+        "neglabel",
+        ["screenshot", "document"],
+    )
+    model = load_model(adapter_of_run(tmp_path / "run"))
+    text = torch.cat([model.encode_text(), model.encode_words(["screenshot", "document"])])
+    store = Store(store_root(), model.backbone.store_side)
+    images = store.open(store.ingest(photos).set_id)
+    z = np.exp(model.logit_scale * cosines(model, images, text=text).astype(np.float64))
+    expected = dict(zip(images.names, z[:, :3].sum(1) / z.sum(1), strict=True))
+    assert {r["path"]: float(r["score"]) for r in rows} == pytest.approx(expected, abs=1e-5)
+    assert told["threshold"] == pytest.approx(mixture_threshold(list(expected.values())), abs=1e-3)
+    _, given, _ = run(*predict, "--negatives", "screenshot", "--threshold", 0.25)
+    assert given["threshold"] == 0.25
+    _, mined, _ = run(*predict, "--negatives", "common-nouns")
+    assert len(mined["negatives"]) > 50 and "dog" not in mined["negatives"]
+    code, _, said = run(*predict, "--negatives", "screenshot, dog")
+    assert code == 2 and said.startswith("Negative words: “dog” is the same text as “dog”")
 
 
 def test_evaluate_without_unknown_images_gives_null(run, photos, tiny_files, tmp_path):

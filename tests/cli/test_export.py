@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -117,6 +118,41 @@ def test_folders_of_other_images_with_a_delta(made, call, tmp_path):
     assert len(list((tmp_path / "out").rglob("*.png"))) == 5
 
 
+def test_formats_of_other_tools(made, call, tmp_path):
+    run, photos = made / "run", made / "photos"
+    code, told, _ = call("export", run, "--what", "coco", "--to", tmp_path, "--originals", photos)
+    assert code == 0 and told["to"] == str(tmp_path / "coco.zip")
+    assert (told["images"], told["originals"], told["failed"]) == (10, 10, [])
+    with zipfile.ZipFile(tmp_path / "coco.zip") as archive:
+        read = json.loads(archive.read("annotations.json"))
+    assert len(read["annotations"]) == 10
+    by_path = {i["id"]: i["path"] for i in read["images"]}
+    own = {
+        r["path"]: (r["prediction"], float(r["confidence"])) for r in table(run / "predictions.csv")
+    }
+    assert {
+        by_path[a["image_id"]]: (a["prediction"], a["score"]) for a in read["annotations"]
+    } == own
+    code, *_ = call("export", run, "--what", "fiftyone", "--to", tmp_path / "f")
+    samples = json.loads((tmp_path / "f" / "samples.json").read_text(encoding="utf-8"))["samples"]
+    assert code == 0 and all("embedding" in s for s in samples) and len(samples) == 10
+    code, told, _ = call("export", run, "--what", "parquet", "--to", tmp_path)
+    assert code == 0 and (tmp_path / "predictions.parquet").read_bytes()[:4] == b"PAR1"
+    code, told, _ = call("export", run, "--what", "onnx", "--to", tmp_path / "m.onnx")
+    assert code == 0 and (tmp_path / "m.onnx").stat().st_size == told["bytes"] > 0
+
+
+def test_sidecars_beside_the_photos(made, call, tmp_path):
+    shutil.copytree(made / "photos" / "zebra", tmp_path / "zebra")
+    (tmp_path / "zebra" / "0.png.xmp").write_text("<another program's/>", encoding="utf-8")
+    there = tmp_path / "zebra"
+    options = ("--what", "xmp", "--to", there, "--images", there)
+    code, told, _ = call("export", made / "run" / "delta.safetensors", *options)
+    assert code == 0 and [f["name"] for f in told["failed"]] == ["0.png"]
+    assert len(list(there.glob("*.xmp"))) == 5
+    assert (there / "0.png.xmp").read_text(encoding="utf-8") == "<another program's/>"
+
+
 def test_the_snippet_holds_no_path_of_this_machine_and_says_what_it_needs(made, call, tmp_path):
     code, told, _ = call("export", made / "run", "--what", "snippet", "--to", tmp_path / "s.py")
     text = (tmp_path / "s.py").read_text(encoding="utf-8")
@@ -143,6 +179,11 @@ def test_the_report_is_one_file(made, call, tmp_path):
         ),
         (("export", "run", "--what", "everything", "--to", "d"), "everything"),
         (("export", "photos", "--what", "delta", "--to", "d"), "no run"),
+        (("export", "run", "--what", "coco", "--to", "-"), "only csv goes to standard output"),
+        (
+            ("export", "run", "--what", "onnx", "--to", "d", "--images", "photos"),
+            "concerns no images",
+        ),
         (("export", "run", "--what", "folders", "--to", "photos/x.png/y.zip"), "cannot be written"),
         (("export", "run", "--what", "csv", "--to", "d.csv", "--threshold", "nan"), "no number"),
         (

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.helpers.run_folders import CLASSES, SCALE, cosines_of, labels_of, write_run
 from ueo_core.analysis.hand_estimates import estimate_by_hand, judge_by_hand
 from ueo_core.analysis.hand_labels import load_hand_labels, save_hand_labels
-from ueo_core.analysis.run_result import read_inspection
+from ueo_core.analysis.run_result import read_features, read_inspection
 from ueo_core.analysis.threshold_effect import threshold_effect
 from ueo_core.analysis.verdict import judge
 from ueo_core.cli.main import main
@@ -17,8 +17,11 @@ from ueo_core.config.settings import Settings
 from ueo_core.data.labels import folder_labels
 from ueo_core.data.store import Store
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
-from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.evaluation.ood_scores import SCORES, neg_label
+from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.inference.predict import load_model
 from ueo_core.runs.create import create_run, reference
+from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.runs.worker import execute
 
 
@@ -88,6 +91,25 @@ def test_its_numbers_are_those_of_evaluate_and_a_checkpoint_is_scored_on_the_way
     _, halfway, _ = run("inspect", folder.path, "--step", 2)
     assert (halfway["step"], halfway["final"]) == (2, 4)
     assert (folder.path / "scored" / "000002.safetensors").exists()
+    _, by_words, _ = run("inspect", folder.path, "--negatives", "screenshot, map")
+    assert (by_words["score"], by_words["negatives"]) == ("neglabel", ["screenshot", "map"])
+    opened = read_inspection(folder)
+    for side, step in (("before", 0), ("after", 4)):
+        model = load_model(adapter_of_run(folder.path), "cpu")
+        if side == "before":
+            model.reset()
+        other = (
+            read_features(folder, "pool", step)
+            @ model.encode_words(["screenshot", "map"]).numpy().T
+        )
+        part = opened.parts["pool"]
+        score = neg_label(part.cosines[side], other, opened.logit_scale)
+        metrics = evaluate(part.cosines[side], part.truth, ["dog", "cat"], 1.0, score)
+        assert by_words["metrics"][side]["auc"] == pytest.approx(metrics["auc"])
+        guess = by_words["thresholds"][side]["threshold"]
+        assert guess == pytest.approx(mixture_threshold(score), abs=1e-4)
+    code, _, said = run("inspect", folder.path, "--negatives", "map", "--score", "energy")
+    assert code == 2 and "leave one of the two out" in said
     code, _, said = run("inspect", folder.path, "--step", 3)
     assert code == 2
     assert said == "Step 3: the run has no checkpoint there; choose one of 0, 2, 4.\n"

@@ -39,10 +39,10 @@ def test_other_weights_and_damaged_files_are_computed_again(tiny, pool):
 
 
 def test_a_failure_to_store_features_is_ignored(tiny, pool, monkeypatch):
-    def full(path, data):
+    def full(path, arrays, about):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ueo_core.data.feature_cache.write_bytes", full)
+    monkeypatch.setattr("ueo_core.data.feature_cache.write_tensors", full)
     given = torch.zeros(len(pool), 16)
     assert zero_shot_features(pool, tiny, lambda: given)[0] is given
 

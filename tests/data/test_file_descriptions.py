@@ -12,6 +12,7 @@ from PIL import Image, PngImagePlugin, features
 
 from ueo_core.data.decode import decode
 from ueo_core.data.limits import Limits, RejectedFile
+from ueo_core.data.store import Store
 
 RAMP = np.linspace(0, 1, 64 * 48).reshape(48, 64)
 GRAY = (RAMP * 255).astype(np.uint8)
@@ -146,3 +147,22 @@ def test_a_png_with_megabytes_of_notes_is_read(what):
 def test_formats_that_are_not_read_are_named(head, name):
     with pytest.raises(RejectedFile, match=f"a {name} image, which is not read"):
         gray_of(head + bytes(64))
+
+
+@pytest.mark.parametrize(("most", "white"), [(255, 255), (256, 4095), (4095, 4095), (4096, 65535)])
+def test_few_significant_bits_in_16_are_stretched_with_a_warning(most, white, tmp_path):
+    levels = np.linspace(0, most, 64).round().astype(np.uint16)
+    values = np.repeat(levels[None], 48, 0)
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    expected = np.floor(values * (255 / white) + 0.5)
+    assert np.abs(gray_of(file.getvalue()) - expected).max() <= 1
+    assert np.abs(gray_of(tiff(values, 16)) - expected).max() <= 1
+    report = Store(tmp_path / "store", 64).ingest_files([("a.png", file.getvalue())])
+    said = [w.reason for w in report.warnings if "stretched" in w.reason]
+    assert len(said) == (white < 65535)
+
+
+def test_a_big_endian_bigtiff_is_refused_by_its_name():
+    with pytest.raises(RejectedFile, match="a big-endian BigTIFF image, which is not read"):
+        gray_of(b"MM\0+\0\x08\0\0" + bytes(100))

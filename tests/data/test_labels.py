@@ -1,13 +1,14 @@
 """Labels from folders and CSV files, and matching folder names to class names."""
 
 import io
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ueo_core.data.labels import csv_labels, folder_labels, map_folders
+from ueo_core.data.labels import folder_labels, map_folders, table_labels
 from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
 
@@ -49,23 +50,23 @@ def test_folders(images):
     ],
 )
 def test_tables(images, table, text):
-    assert csv_labels(images, table(text)).labels == ["Cat", None, None, "sea, lion"]
+    assert table_labels(images, table(text)).labels == ["Cat", None, None, "sea, lion"]
 
 
 def test_a_table_says_what_of_it_was_used(images, table):
-    found = csv_labels(images, table("path,label\ntop.png,x\ngone.png,x\n./cat/a.png,\n"))
+    found = table_labels(images, table("path,label\ntop.png,x\ngone.png,x\n./cat/a.png,\n"))
     assert (found.rows, found.used, found.unmatched, found.unlabeled) == (3, 1, ("gone.png",), 3)
     assert not found.complete
     assert found.sentence == (
         "Labels file: 1 of 3 rows used; 3 of 4 images have no label. 1 rows are about no image of "
         "this set, for example 'gone.png'."
     )
-    whole = csv_labels(images, table("path,label\n" + "".join(f"{n},x\n" for n in NAMES)))
+    whole = table_labels(images, table("path,label\n" + "".join(f"{n},x\n" for n in NAMES)))
     assert whole.complete and (whole.used, whole.unlabeled) == (4, 0)
 
 
 def test_a_copy_with_another_label_is_counted(images, table):
-    found = csv_labels(images, table("path,label\ndog/copy of a.png,dog\ncat/a.png,cat\n"))
+    found = table_labels(images, table("path,label\ndog/copy of a.png,dog\ncat/a.png,cat\n"))
     assert found.labels == ["cat", None, None, None] and found.conflicts == 1
     assert "1 images have an exact copy with another label" in found.sentence
 
@@ -85,16 +86,71 @@ def test_a_copy_with_another_label_is_counted(images, table):
 )
 def test_tables_without_usable_labels(images, table, text, message):
     with pytest.raises(UserError, match=message):
-        csv_labels(images, table(text))
+        table_labels(images, table(text))
 
 
 def test_files_that_are_not_tables(images, table, tmp_path):
     with pytest.raises(UserError, match="not UTF-8"):
-        csv_labels(images, table("path,label\nä,b\n", "utf-16"))
+        table_labels(images, table("path,label\nä,b\n", "utf-16"))
     with pytest.raises(UserError, match="cannot be read"):
-        csv_labels(images, tmp_path / "missing.csv")
+        table_labels(images, tmp_path / "missing.csv")
     with pytest.raises(UserError, match="cannot be read"):
-        csv_labels(images, tmp_path)
+        table_labels(images, tmp_path)
+
+
+def task(path, *choices, **changes):
+    """A task as Label Studio exports it, with one annotation for each choice."""
+    annotations = [
+        {
+            "was_cancelled": False,
+            "result": [
+                {
+                    "from_name": "label",
+                    "to_name": "image",
+                    "type": "choices",
+                    "value": {"choices": [choice]},
+                }
+            ],
+        }
+        for choice in choices
+    ]
+    data = {"image": "/data/local-files/?d=x/images/a.png", "path": path}
+    return {"id": 7, "data": data, "annotations": annotations} | changes
+
+
+def test_labels_from_label_studio(images, table):
+    cancelled = task("dog/c.png", "Dog")
+    cancelled["annotations"][0]["was_cancelled"] = True
+    other = task("deep/dog/b.png", "blurred")
+    other["annotations"][0]["result"][0]["from_name"] = "quality"
+    tasks = [
+        task("./cat/a.png", "Cat"),
+        task("top.png", "=lion", "=lion", predictions=[{"result": "not read"}]),
+        cancelled,
+        other,
+    ]
+    found = table_labels(images, table(json.dumps(tasks)))
+    assert found.labels == ["Cat", None, None, "=lion"] and (found.rows, found.used) == (4, 2)
+    small = [{"path": "cat/a.png", "label": "Cat", "id": 1}, {"path": "top.png", "image": "x"}]
+    assert table_labels(images, table(json.dumps(small))).labels == ["Cat", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ([task("top.png", "a", "b")], "task 1 gives top.png a second label"),
+        ([task("top.png", "a"), {"data": {"image": "x"}}], "task 2 is not one of Label Studio"),
+        ([{"path": "top.png", "label": {"choices": ["a", "b"]}}], "task 1 is not one of"),
+        ([task("top.png", "a"), 3], "task 2 is not one of"),
+        ([task("top.png", "a", annotations=[{"result": [None]}])], "task 1 is not one of"),
+        ([], "no row is about"),
+    ],
+)
+def test_tasks_without_usable_labels(images, table, tasks, message):
+    with pytest.raises(UserError, match=message):
+        table_labels(images, table(json.dumps(tasks)))
+    with pytest.raises(UserError, match="is not JSON"):
+        table_labels(images, table("[{]"))
 
 
 @pytest.mark.parametrize(

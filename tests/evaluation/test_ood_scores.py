@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ueo_core.evaluation.ood_scores import SCORES, neg_label
+from ueo_core.evaluation.ood_scores import SCORES, neg_label, score_named
 
 COSINES = np.array([[0.30, 0.10, 0.05], [0.20, 0.19, 0.18]])
 
@@ -46,6 +46,8 @@ def test_negative_words_take_their_share():
 
 
 def test_the_temperature_is_stated():
+    assert score_named("neglabel").temperature(100) == "logits × 100"
+    assert score_named("energy") is SCORES["energy"] and "neglabel" not in SCORES
     assert SCORES["mcm"].temperature(100) == "unscaled cosines, T = 1"
     assert SCORES["msp"].temperature(100) == "logits × 100"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ueo_core.evaluation.thresholds import ashman_d, mixture_threshold
+from ueo_core.evaluation.thresholds import ashman_d, least_variance_threshold, mixture_threshold
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-4])
@@ -46,3 +46,22 @@ def test_four_values_are_enough_and_their_order_does_not_matter():
 def test_half_precision_scores_are_fitted_in_float64():
     score = np.array([0, 0.1, 0.2, 2, 2.1, 2.2], np.float16)
     assert mixture_threshold(score) == mixture_threshold(score.astype(np.float64))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_least_variance_is_found_among_all_scores(seed):
+    g = np.random.default_rng(seed)
+    score = np.concatenate([g.normal(0.2, 0.03, 12), g.normal(0.4, 0.05, 20), [0.4, 0.4]])
+
+    def within(t: float) -> float:
+        parts = score[score < t], score[score >= t]
+        return sum(len(part) * part.var() for part in parts)
+
+    best = min(np.unique(score)[1:], key=within)
+    assert least_variance_threshold(g.permutation(score)) == best
+    assert least_variance_threshold(-50 + score) == pytest.approx(best - 50)
+
+
+def test_equal_scores_are_one_group():
+    assert least_variance_threshold(np.full(5, 0.3)) == 0.3
+    assert least_variance_threshold(np.array([0.7])) == 0.7

@@ -43,8 +43,8 @@ def test_a_photo_moves_from_its_class_to_the_unknown():
 def test_many_photos_fit_and_do_not_overlap(monkeypatch):
     g = np.random.default_rng(0)
     prediction, unknown = g.integers(0, 20, 600), g.random(600) < 0.3
-    side = module._side([("t", prediction, unknown)], 20)
-    places = module._places(unknown, prediction, 20, side)
+    grid = module._grid([("t", prediction, unknown)], 20)
+    places, side = grid.places(prediction, unknown), grid.side
     assert len({tuple(p) for p in places}) == 600
     assert places.min() >= 0 and places[:, 0].max() + side <= WIDTH
     assert places[:, 1].max() + side <= HEIGHT

@@ -11,7 +11,10 @@ from PIL import Image
 
 from ueo_core.data.originals import Originals
 from ueo_core.data.store import Store
-from ueo_core.export.sorted_folders import export_sorted, folder_names
+from ueo_core.export.downloads import StoredImages
+from ueo_core.export.formats import PREDICTIONS
+from ueo_core.export.predicted_images import PredictedImages
+from ueo_core.export.sorted_folders import folder_names
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
@@ -20,6 +23,13 @@ CLASSES = ["dog", "../cat"]
 # dog, cat, unknown, dog, cat
 COSINES = np.array([[0.4, 0.1], [0.1, 0.4], [0.2, 0.2], [0.5, 0.1], [0.0, 0.3]], np.float32)
 THRESHOLD = 0.51
+
+
+def export_sorted(out, images, said, threshold, originals, *progress):
+    source = StoredImages(images, originals)
+    return PREDICTIONS["folders"].write(
+        out, PredictedImages(said, threshold, source=source), *progress
+    )
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Predictions: every column recomputed by hand, and a file with the same rows."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ueo_core.evaluation.ood_scores import score_named
+from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.predictions import COLUMNS, Predictions
 from ueo_core.utils.csv_text import exact
 from ueo_core.utils.errors import UserError
@@ -32,6 +35,18 @@ def test_columns_are_the_softmax_and_its_argmax():
     assert [float(r[2]) for r in rows] == pytest.approx(confidence, abs=5e-7)
     assert [float(r[3]) for r in rows] == pytest.approx(score, abs=5e-9)
     assert [r[4] for r in rows] == [int(s < threshold) for s in score] == [0, 1, 0]
+
+
+def test_negative_words_make_neglabel_of_the_score_and_nothing_else():
+    negatives = np.array([[0.1, 0.2], [0.3, 0.25], [0.0, 0.1]], np.float32)
+    found = replace(predictions(), negatives=negatives)
+    known, other = (np.exp(100 * c.astype(np.float64)).sum(1) for c in (COSINES, negatives))
+    np.testing.assert_allclose(found.score, known / (known + other))
+    assert [r[:3] for r in found.rows(0.5)] == [r[:3] for r in predictions().rows(0.5)]
+    assert [r[4] for r in found.rows(0.5)] == [0, 1, 0]
+    assert score_named(found.score_name).title == "NegLabel"
+    assert predictions().score_name == "mcm" and predictions().unsupervised_threshold(0.3) == 0.3
+    assert found.unsupervised_threshold(0.3) == mixture_threshold(found.score)
 
 
 def test_the_file_has_the_rows(tmp_path):

@@ -22,7 +22,7 @@ BASELINES = [name for name, method in METHODS.items() if method.loss]
 
 def test_the_registry_is_complete():
     assert all(m.title and m.about.endswith(".") and "20" in m.source for m in METHODS.values())
-    assert set(RUNNABLE) == {"ueo", "infomax", "entmin", "unient", "pouf"}
+    assert set(RUNNABLE) == {"ueo", "infomax", "entmin", "unient", "pouf", "batclip"}
     assert set(DEFAULT_VARIANTS) <= set(VARIANTS)
     for variant in VARIANTS.values():
         Settings(**({"method": variant.method} if variant.method else {}), **variant.changes)
@@ -93,8 +93,18 @@ def test_adding_a_method_on_features_needs_one_module_and_one_row(tiny, monkeypa
         model, features[:8], features[8:], settings(method="toy"), lambda: calls.append(1)
     )
     expected = -(features @ model.encode_text().detach().T)
-    assert torch.allclose(pool, expected[:8]) and torch.allclose(test, expected[8:])
+    assert torch.allclose(pool.cosines, expected[:8]) and torch.allclose(test.cosines, expected[8:])
     assert calls == [1]
+
+
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m.on_features])
+def test_a_row_says_whether_its_method_has_a_score_of_its_own(tiny, name):
+    model, views, _ = ready(tiny)
+    features = image_features(model, views)
+    few = settings(method=name, epochs=1)
+    for found in feature_method(name)(model, features, features[:4], few, lambda: None):
+        assert (found.score is not None) == METHODS[name].own_score
+        assert torch.isfinite(found.cosines).all() and not found.cosines.requires_grad
 
 
 def test_oracle_weights_are_the_papers():

@@ -110,8 +110,10 @@ def test_cosines_have_the_assignments_as_their_softmax_at_the_logit_scale():
     pool, test = adapt_features(Zero(text), f[:40], f[40:], Settings(), lambda: None)
     fitted = transclip(f[:40], f[:40] @ text.T, 8.0)
     later = fitted.log_assignments(f[40:], f[40:] @ text.T, 8.0)
-    torch.testing.assert_close((8.0 * pool).softmax(1), fitted.assignments, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close((8.0 * test).softmax(1), later.exp(), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        (8.0 * pool.cosines).softmax(1), fitted.assignments, atol=1e-5, rtol=1e-4
+    )
+    torch.testing.assert_close((8.0 * test.cosines).softmax(1), later.exp(), atol=1e-5, rtol=1e-4)
 
 
 def test_neighbors_in_blocks_are_the_same(monkeypatch):

@@ -2,7 +2,7 @@
 
 import torch
 
-from ueo_core.methods.build_loss import Loss
+from ueo_core.methods.build_loss import Loss, Predicted
 
 
 def build(settings, start):
@@ -16,4 +16,4 @@ def build(settings, start):
 @torch.no_grad()
 def adapt_features(model, pool, test, settings, check):
     check()
-    return -model.cosines(pool), -model.cosines(test)
+    return Predicted(-model.cosines(pool)), Predicted(-model.cosines(test))

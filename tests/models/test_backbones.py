@@ -1,6 +1,8 @@
 """Loading by name, tag, file and config, and an error for everything that does not load."""
 
 import json
+import logging
+import threading
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from open_clip import CLIP
 from open_clip.model import set_model_preprocess_cfg
 from open_clip.transform import PreprocessCfg
@@ -205,3 +209,64 @@ def test_a_model_without_a_token_embedding_is_refused(tiny_files):
 def test_a_device_that_is_not_available():
     with pytest.raises(UserError, match="cuda.*not available"):
         backbones.pick_device("cuda")
+
+
+def test_two_threads_that_load_leave_logging_as_it_was():
+    root, level = logging.getLogger(), logging.getLogger().level
+    inside, leave = threading.Event(), threading.Event()
+
+    def first():
+        with backbones._isolated():
+            inside.set()
+            leave.wait(10)
+
+    def second():
+        with backbones._isolated():
+            pass
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    inside.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)  # it waits for the first, which would else restore the level too early
+    assert threads[1].is_alive() and root.level == logging.CRITICAL
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert root.level == level
+
+
+CONFIG_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 300) | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_any_config_gives_a_model_or_a_sentence(tiny_files, tmp_path, data):
+    config, weights = tiny_files["vit"]
+    cfg = json.loads(config.read_text(encoding="utf-8"))
+    where = data.draw(st.sampled_from([None, "vision_cfg", "text_cfg"]))
+    part = cfg if where is None else cfg[where]
+    part[data.draw(st.sampled_from(sorted(part)))] = data.draw(CONFIG_JSON)
+    other = tmp_path / "fuzzed.json"
+    other.write_text(json.dumps(cfg), encoding="utf-8")
+    try:
+        backbones.load(str(other), str(weights), "cpu")
+    except UserError as error:
+        assert str(error).endswith(".")
+
+
+def test_a_config_nested_too_deep_and_parts_of_another_type(tiny_files, tmp_path):
+    _, weights = tiny_files["vit"]
+    path = tmp_path / "c.json"
+    for text in ("[" * 200_000, '{"embed_dim": 4, "vision_cfg": {}, "text_cfg": null}', "[1]"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match="Backbone config"):
+            backbones.load(str(path), str(weights), "cpu")

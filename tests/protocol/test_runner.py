@@ -14,7 +14,7 @@ from ueo_core.config.methods import VARIANTS
 from ueo_core.config.settings import Settings
 from ueo_core.data.store import Store
 from ueo_core.data.transforms import Views
-from ueo_core.evaluation.metrics import OOD
+from ueo_core.evaluation.metrics import OOD, evaluate
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.protocol.benchmarks import LARGE
@@ -162,6 +162,12 @@ def test_settings_ablation_over_given_over_the_methods_own():
     assert chosen.settings_for("upl", planned).lr == 0.3
     teaching = Plan(Settings.for_backbone("drawings-vit"), frozenset(), (), (), {})
     assert teaching.settings_for("upl", planned).lr == teaching.settings.lr
+    assert teaching.settings_for("upl", planned).epochs == teaching.settings.epochs
+    # Its rates are its module's, so the epochs that go with them are its own, too.
+    assert teaching.settings_for("cola", planned).epochs == 15
+    auto = replace(teaching, settings=teaching.settings.changed(lr="auto"), given=frozenset({"lr"}))
+    assert auto.settings_for("upl", planned).lr == 2e-3
+    assert auto.settings_for("ueo", planned).automatic
     large = PlannedCase("open", 0, lambda: None, LARGE + 1, 10)
     assert plan.settings_for("ueo", large).epochs == 5
     assert plan.settings_for("ueo", planned).epochs == 50
@@ -177,6 +183,12 @@ def test_measured_has_both_scores():
     assert found["hm"] == pytest.approx(
         2 * found["acc"] * found["auc"] / (found["acc"] + found["auc"]), abs=0.01
     )
+    assert found["ece"] == pytest.approx(
+        evaluate(cosines, truth, list("abcd"), 30.0)["ece"], abs=1e-3
+    )
+    own = measured(cosines, truth, list("abcd"), 30.0, own_score=np.where(truth < 0, 0.0, 1.0))
+    assert own["auc"] == 100 and own["fpr95"] == 0 and own["auc_msp"] == found["auc_msp"]
+    assert own["hm"] == pytest.approx(200 * found["acc"] / (100 + found["acc"]), abs=0.01)
     assert measured(cosines, np.abs(truth), list("abcd"), 30.0)["auc"] is None
 
 
@@ -186,6 +198,7 @@ def row(method, seed, acc, auc, **more):
         "auc": auc,
         "hm": acc,
         "fpr95": 100 - acc,
+        "ece": acc / 4,
         "auc_msp": auc,
         "hm_msp": acc,
         "fpr95_msp": 100 - acc,
@@ -210,13 +223,32 @@ def test_summary_is_mean_and_sample_deviation():
     assert ueo["mean"]["acc"] == 62 and ueo["deviation"]["acc"] == pytest.approx(8**0.5)
     assert ueo["mean"]["auc"] == 70 and ueo["deviation"]["auc"] is None and ueo["seeds"] == 2
     assert entmin["deviation"]["acc"] is None and ueo["mean"]["pool_acc"] == 62
+    assert ueo["worst"] is None  # there is no zero-shot row to compare with
     lines = markdown(rows)
     assert len(lines) == 4 and "| **62.0 ± 2.8** | 70.0 |" in lines[2]
 
 
 def test_the_oracle_does_not_compete_and_lower_fpr95_is_better():
     lines = markdown([row("ueo", 0, 60.0, 70.0), row("ueo-oracle", 0, 90.0, 95.0)])
-    assert "| **60.0** | **70.0** | **60.0** | **40.0** |" in lines[2] and "**" not in lines[3]
+    assert (
+        "| **60.0** | **70.0** | **60.0** | **40.0** | **15.0** |" in lines[2]
+        and "**" not in lines[3]
+    )
+
+
+def test_stability_is_the_least_gain_of_a_seed_over_zero_shot_of_that_seed():
+    zero = [row("zero-shot", 0, 50.0, 70.0), row("zero-shot", 1, 60.0, 70.0)]
+    ueo = [row("ueo", 0, 55.0, 70.0), row("ueo", 1, 58.0, 70.0), row("ueo", 2, 1.0, 70.0)]
+    first, second = summary(zero + ueo)
+    assert first["worst"] is None and second["worst"] == -2
+    lines = markdown(zero + ueo)
+    assert lines[0].endswith("| worst gain in HM | seconds |") and "| -2.0 | 2 |" in lines[3]
+    assert "| – | 2 |" in lines[2]
+
+
+def test_rows_of_an_earlier_version_have_no_calibration():
+    old = {k: v for k, v in row("ueo", 0, 60.0, 70.0).items() if k != "ece"}
+    assert summary([old])[0]["mean"]["ece"] is None
 
 
 def test_csv_has_one_line_a_row_with_the_numbers():

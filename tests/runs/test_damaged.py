@@ -6,6 +6,7 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
+from tests.helpers.damage import DAMAGES, damage
 from tests.helpers.small_runs import adapter_of, maker, same, store, story  # noqa: F401
 from ueo_core.analysis.run_picker import catalog
 from ueo_core.analysis.run_result import read_inspection
@@ -18,20 +19,6 @@ from ueo_core.runs.snapshot import read_snapshot
 from ueo_core.runs.stored import DamagedRun
 from ueo_core.runs.worker import execute
 from ueo_core.utils.errors import UserError
-
-DAMAGES = {
-    "empty": lambda data: b"",
-    "cut": lambda data: data[: len(data) // 2],
-    "flipped": lambda data: bytes(b ^ 0x5A for b in data[:40]) + data[40:],
-    "list": lambda data: b"[]",
-    "object": lambda data: b"{}",
-    "not utf-8": lambda data: data[: len(data) // 2] + b"\xff\xfe" + data[len(data) // 2 :],
-    "deep": lambda data: b"[" * 100_000,
-}
-
-
-def damage(path, how: str) -> None:
-    path.write_bytes(DAMAGES[how](path.read_bytes()))
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,18 @@ import errno
 import resource
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.helpers.small_runs import make, store  # noqa: F401
 from ueo_core.config.methods import METHODS
+from ueo_core.config.settings import Settings
+from ueo_core.data.store import Store
 from ueo_core.runs import worker
 from ueo_core.runs.control import Control
+from ueo_core.runs.create import create_run, reference
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.model_cache import ModelCache
 from ueo_core.runs.worker import Worker, execute, peak_memory_mb
@@ -320,3 +325,27 @@ def test_the_memory_of_this_process_in_megabytes(monkeypatch):
     assert peak_memory_mb() == pytest.approx(found / 1e3, rel=0.2, abs=0.1)
     monkeypatch.setattr(sys, "platform", "win32")
     assert peak_memory_mb() is None
+
+
+def test_images_that_are_stored_too_small_are_named(tmp_path, tiny_files):
+    g = np.random.default_rng(0)
+    for i in range(4):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        pixels = g.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i}.png")
+    config, weights = tiny_files["vit"]
+    said = {}
+    for side in (30, 60):
+        small = Store(tmp_path / f"store-{side}", side)
+        images = small.open(small.ingest(tmp_path / "photos").set_id)
+        settings = Settings(
+            backbone=str(config), pretrained=str(weights), epochs=1, lr=1e-3, device="cpu"
+        )
+        folder = create_run(
+            tmp_path / f"run-{side}", settings, ["a", "b"], reference(small, images)
+        )
+        execute(folder)
+        said[side] = [e["text"] for e in folder.events() if e["kind"] == "note"]
+    assert said[60] == []
+    (note,) = said[30]
+    assert "short side of 30 pixels, and this model would use 52" in note

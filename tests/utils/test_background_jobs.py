@@ -3,7 +3,7 @@
 import threading
 import time
 
-from ueo_core.utils.background_jobs import Jobs
+from ueo_core.utils.background_jobs import Job, Jobs
 from ueo_core.utils.errors import UserError
 
 
@@ -94,3 +94,20 @@ def test_ended_jobs_are_not_kept_for_ever():
         wait(jobs.start(str(i), "A job", lambda job: None))
     assert jobs.get("0") is None
     assert jobs.get(str(KEPT + 19)) is not None
+
+
+def test_the_end_cancels_jobs_and_waits_for_them():
+    jobs, left = Jobs(), []
+
+    def work(job: Job) -> None:
+        try:
+            while True:
+                job.check()
+                time.sleep(0.001)
+        finally:
+            left.append(job.key)
+
+    for key in ("a", "b"):
+        jobs.start(key, key, work)
+    jobs.end()
+    assert sorted(left) == ["a", "b"]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 from ueo_core.analysis.run_result import file_of_step, final_step
 from ueo_core.runs.folder import RunFolder
-from ueo_core.utils.files import read_json
 
 
 def checkpoint_steps(folder: RunFolder) -> list[int]:
@@ -19,8 +18,8 @@ def checkpoint_steps(folder: RunFolder) -> list[int]:
 
 def recommended_step(folder: RunFolder) -> int | None:
     """The step whose model a run recommends; None where it is the last, or no point of the run."""
-    result = read_json(folder.path / "result.json") or {}
-    named = (result.get("guard") or {}).get("model", "")
+    guard = (folder.result() or {}).get("guard") or {}
+    named = guard.get("model") or ""
     if named == "zero-shot":
         return 0
     return int(named) if named.isdigit() and int(named) != final_step(folder) else None

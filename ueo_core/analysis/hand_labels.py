@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from ueo_core.analysis.run_result import SetResult
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
-from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_json
+from ueo_core.utils.files import saving, write_json
+from ueo_core.utils.shapes import Maybe, check_shape
 
 FILE = "hand_labels.json"
 TRUST = "trust"  # key in the file of the answers of trust checks
@@ -29,6 +30,9 @@ LONGEST = 1000  # largest sample, images
 UNCLEAR = -3  # marked “Cannot tell”: not used by any estimate
 OTHER = -4  # answer of a trust check: of another class than any model decided
 _SPECIAL = {None: OOD, False: UNCLEAR, True: OTHER}  # as they are stored
+_GIVEN = [list]  # pairs of an image and its label
+_SAMPLE = {"order": [int], "stratum": [int], "sizes": [int], "given": _GIVEN}
+_ANSWERS = {"step": int, "given": _GIVEN}
 CANDIDATES = 9  # classes with a keyboard key each
 
 
@@ -119,18 +123,33 @@ def hand_labels_stamp(folder: RunFolder) -> int:
 def _read(folder: RunFolder) -> dict:
     """The file, empty if there is none. UserError if unreadable."""
     try:
-        return json.loads((folder.path / FILE).read_text(encoding="utf-8"))
+        data = json.loads((folder.path / FILE).read_bytes())
+        check_shape(data, dict.fromkeys(IMAGE_SETS, Maybe(_SAMPLE)) | {TRUST: Maybe({})})
+        for part, answers in (data.get(TRUST) or {}).items():
+            check_shape(answers, _ANSWERS, part)
+        return data
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"File “{folder.path / FILE}”: it cannot be read ({error}); remove it and label the images again."
-        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _unreadable(folder, error) from error
 
 
-def _decoded(folder: RunFolder, given: list) -> dict[int, int]:
+def _unreadable(folder: RunFolder, error: Exception) -> UserError:
+    return UserError(
+        f"Run “{folder.id}”: its file {FILE} cannot be read ({error}); remove it and label the images "
+        "again."
+    )
+
+
+def _decoded(folder: RunFolder, given: list, images: int) -> dict[int, int]:
     names = {name: i for i, name in enumerate(folder.config["classes"])}
-    return {i: _SPECIAL[v] if v in _SPECIAL else names[v] for i, v in given}
+    try:
+        found = {i: _SPECIAL[v] if v in _SPECIAL else names[v] for i, v in given}
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(folder, ValueError("its labels are none of the classes")) from error
+    if not all(isinstance(i, int) and 0 <= i < images for i in found):
+        raise _unreadable(folder, ValueError("it names images that are not there"))
+    return found
 
 
 def _encoded(folder: RunFolder, given: dict[int, int]) -> list:
@@ -144,7 +163,11 @@ def load_hand_labels(folder: RunFolder, part: SetResult) -> HandLabels:
     stored = _read(folder).get(part.name)
     if stored is None:
         return draw_sample(part)
-    given = _decoded(folder, stored["given"])
+    given = _decoded(folder, stored["given"], len(part))
+    if not all(0 <= i < len(part) for i in stored["order"]) or given.keys() - stored["order"]:
+        raise _unreadable(folder, ValueError("it names images that are not there"))
+    if len(stored["order"]) != len(stored["stratum"]):
+        raise _unreadable(folder, ValueError("its sample has two lengths"))
     return HandLabels(part.name, stored["order"], stored["stratum"], stored["sizes"], given)
 
 
@@ -157,7 +180,8 @@ def save_hand_labels(folder: RunFolder, labels: HandLabels) -> None:
         "sizes": labels.sizes,
         "given": _encoded(folder, labels.given),
     }
-    write_json(folder.path / FILE, stored, indent=1)
+    with saving(f"Labels of run “{folder.id}”"):
+        write_json(folder.path / FILE, stored, indent=1)
 
 
 def load_answers(folder: RunFolder, part: SetResult, step: int) -> dict[int, int]:
@@ -166,8 +190,8 @@ def load_answers(folder: RunFolder, part: SetResult, step: int) -> dict[int, int
     step: of the model that is checked. OTHER speaks of the decisions of one model, so it is left
     out where the answer was given about another step.
     """
-    stored = _read(folder).get(TRUST, {}).get(part.name, {"step": step, "given": []})
-    given = _decoded(folder, stored["given"])
+    stored = (_read(folder).get(TRUST) or {}).get(part.name, {"step": step, "given": []})
+    given = _decoded(folder, stored["given"], len(part))
     return {i: v for i, v in given.items() if v != OTHER or stored["step"] == step}
 
 
@@ -175,4 +199,5 @@ def save_answers(folder: RunFolder, part: SetResult, step: int, answers: dict[in
     """Store the answers of a trust check of one set; everything else in the file is kept."""
     stored = _read(folder)
     stored.setdefault(TRUST, {})[part.name] = {"step": step, "given": _encoded(folder, answers)}
-    write_json(folder.path / FILE, stored, indent=1)
+    with saving(f"Labels of run “{folder.id}”"):
+        write_json(folder.path / FILE, stored, indent=1)

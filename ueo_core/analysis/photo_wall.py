@@ -1,17 +1,18 @@
 """The photos of a dataset as a wall: what each is predicted as, from zero-shot to the end of a run."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import Snapshot
+from ueo_core.utils.tensor_files import read_tensors
 
 PHOTOS = 600  # on one wall; a browser moves this many smoothly
 FRAMES = 12  # of one run; more are thinned
@@ -104,8 +105,7 @@ def _thinned(evaluations: Sequence[dict]) -> Iterable[dict]:
 
 def _cosines(folder: RunFolder, name: str) -> NDArray[np.float32] | None:
     """Those of the pool; None where they are not there, or damaged."""
-    try:
-        with safe_open(folder.path / f"{name}.safetensors", "numpy") as file:
-            return file.get_tensor("pool_cosines")
-    except (OSError, SafetensorError):
-        return None
+    with contextlib.suppress(OSError, ValueError):
+        path = folder.path / f"{name}.safetensors"
+        return read_tensors(path, lambda found: found == "pool_cosines")[0].get("pool_cosines")
+    return None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.manager import Manager
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_json
 
 MOST = 12  # runs side by side; more cannot be distinguished in a chart
 FEW = 8  # largest default selection
@@ -83,7 +82,7 @@ def result_figures(folder: RunFolder) -> dict[str, dict[str, float | None]] | No
 
     → {"zero_shot": {"acc", "hm"}, "adapted": …}; None without labels, or without a readable result.
     """
-    metrics = (read_json(folder.path / "result.json") or {}).get("metrics") or {}
+    metrics = (folder.result() or {}).get("metrics") or {}
     found = metrics.get("holdout") or metrics.get("pool")
     return found and {which: {k: m.get(k) for k in ("acc", "hm")} for which, m in found.items()}
 
@@ -118,7 +117,7 @@ def best_finished(manager: Manager, entries: Sequence[RunEntry]) -> str | None:
 
 def _unopposed(folder: RunFolder) -> bool:
     """Whether the safety check recommends the last epoch, or was off."""
-    guard = (read_json(folder.path / "result.json") or {}).get("guard")
+    guard = (folder.result() or {}).get("guard")
     return guard is None or guard["share"] == 1
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from ueo_core.evaluation.metrics import OOD, UNLABELED, truth_from_labels
-from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.evaluation.ood_scores import NEG_LABEL, SCORES, neg_label
 from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.tensor_files import read_tensors
 
 SCORED = "scored"  # subfolder of a run: checkpoints scored on request
 PARTS = ("holdout", "pool")  # the labeled test set first
@@ -31,6 +32,7 @@ class SetResult:
     truth: NDArray[np.int64]  # (N,) class index, OOD or UNLABELED
     cosines: dict[str, NDArray[np.float32]]  # by side, (N, C)
     logit_scale: float
+    negatives: dict[str, NDArray[np.float32]] | None = None  # by side, (N, K), for NegLabel
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -46,13 +48,16 @@ class SetResult:
         return {s: SCORES["msp"].compute(c, self.logit_scale) for s, c in self.cosines.items()}
 
     def scores(self, score: str) -> dict[str, NDArray[np.floating]]:
-        """A score of `SCORES` by side, higher = more in-distribution. (N,)"""
+        """A score of `SCORES`, or NegLabel, by side, higher = more in-distribution. (N,)"""
         if score not in self._scores:
-            compute = SCORES[score].compute
-            self._scores[score] = {
-                side: compute(c, self.logit_scale) for side, c in self.cosines.items()
-            }
+            self._scores[score] = {side: self._score(score, side) for side in self.cosines}
         return self._scores[score]
+
+    def _score(self, score: str, side: str) -> NDArray[np.floating]:
+        if score == NEG_LABEL:
+            assert self.negatives is not None, "a set without negative words has no NegLabel"
+            return neg_label(self.cosines[side], self.negatives[side], self.logit_scale)
+        return SCORES[score].compute(self.cosines[side], self.logit_scale)
 
     @cached_property
     def _scores(self) -> dict[str, dict[str, NDArray[np.floating]]]:
@@ -180,10 +185,10 @@ def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
 def read_features(folder: RunFolder, part: str, step: int) -> NDArray[np.float32]:
     """Unit image features of a set under the model after `step` steps. (N, D)"""
     path = file_of_step(folder, step, final_step(folder))
+    name = f"{part}_features"
     try:
-        with safe_open(path, "numpy") as file:
-            return file.get_tensor(f"{part}_features")
-    except (OSError, SafetensorError) as error:
+        return read_tensors(path, lambda found: found == name)[0][name]
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"Run “{folder.config['title']}”: its image features cannot be read ({error}); "
             "start the run again."
@@ -198,7 +203,7 @@ def read_blend(folder: RunFolder, opened: Inspection) -> dict[str, NDArray[np.fl
     try:
         found = _cosines(folder.path / f"{GUARDED_PREDICTIONS}.safetensors")
         return {name: found[f"{name}_cosines"] for name in opened.parts}
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"Run “{opened.title}”: the predictions of its recommended blend cannot be read ({error}); "
             "train it longer by one epoch, which writes them again."
@@ -207,6 +212,4 @@ def read_blend(folder: RunFolder, opened: Inspection) -> dict[str, NDArray[np.fl
 
 def _cosines(path: Path) -> dict[str, NDArray[np.float32]]:
     # As NumPy, so that a page that only reads results does not load torch.
-    with safe_open(path, "numpy") as file:
-        keys = [k for k in file.keys() if k.endswith("_cosines")]  # noqa: SIM118 (no dict)
-        return {k: file.get_tensor(k) for k in keys}
+    return read_tensors(path, lambda name: name.endswith("_cosines"))[0]

@@ -4,6 +4,7 @@ scikit-learn's t-SNE has no progress callback and cannot be canceled, so it runs
 its messages give the progress, and ending the process cancels it.
 """
 
+import logging
 import os
 import re
 import subprocess
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save
 
 from ueo_core.analysis.pca_map import Map, near_anchors
 from ueo_core.analysis.run_result import SCORED, Inspection, read_features
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_bytes
+from ueo_core.utils.tensor_files import read_tensors, write_tensors
 
+log = logging.getLogger(__name__)
 ITERATIONS = 1000
 FEWEST = 4  # so many images or fewer cannot be embedded
 DIMENSIONS = 50  # reduced to so many by PCA first, as the authors of t-SNE advise
@@ -65,7 +66,7 @@ def compute_tsne(
             progress(before + done, total)
 
         points = _in_child(read_features(folder, part, s), _kept(folder, part, 0), tell, check)
-        write_bytes(_path(folder, part, s), save({"points": points}))
+        write_tensors(_path(folder, part, s), {"points": points})
 
 
 def _path(folder: RunFolder, part: str, step: int) -> Path:
@@ -74,7 +75,13 @@ def _path(folder: RunFolder, part: str, step: int) -> Path:
 
 def _kept(folder: RunFolder, part: str, step: int) -> NDArray[np.float32] | None:
     path = _path(folder, part, step)
-    return load_file(path)["points"] if path.is_file() else None
+    try:
+        return read_tensors(path)[0]["points"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as error:  # it is computed again
+        log.warning("%s cannot be read: %s", path, error)
+        return None
 
 
 def _in_child(

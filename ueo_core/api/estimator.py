@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,14 +22,16 @@ from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS
 from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
-from ueo_core.data.class_list import classes_given, words_given
+from ueo_core.data.class_list import classes_given
 from ueo_core.data.labels import as_classes
 from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES, neg_label
 from ueo_core.evaluation.thresholds import mixture_threshold
-from ueo_core.inference.adapter_file import describe, read_adapter_file
-from ueo_core.inference.predict import cosines, load_model
+from ueo_core.export.formats import model_format
+from ueo_core.inference.adapter_file import ADAPTER_NAME, describe, read_adapter_file
+from ueo_core.inference.negatives import cosines_with, negative_words
+from ueo_core.inference.predict import cosines, features, load_model
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
@@ -224,11 +227,25 @@ class UEO(ClassifierMixin, BaseEstimator):
         is below `threshold_`.
         """
         threshold = self._threshold_of(model)
-        with self._opened(X, self._model().backbone.store_side) as images:
-            found = self._cosines(images, model)
-        names = [str(name) for name in self.classes_]
-        scale = self._model().logit_scale
-        return ImagePredictions(images.names, found, names, scale, threshold, copies=images.copies)
+        clip, names = self._model(), [str(name) for name in self.classes_]
+        with (
+            self._opened(X, clip.backbone.store_side) as images,
+            _at(clip, self._parameters(model)),
+            torch.no_grad(),
+        ):
+            seen = features(clip, images.pixels)
+            found = clip.cosines(seen).numpy()
+        return ImagePredictions(
+            images.names,
+            found,
+            names,
+            clip.logit_scale,
+            threshold,
+            images.reopen,
+            self._title(),
+            seen.numpy(),
+            copies=images.copies,
+        )
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Probability of every class in the order of `classes_`. → (N, C)"""
@@ -241,17 +258,17 @@ class UEO(ClassifierMixin, BaseEstimator):
         """The OOD score of every image: higher = more in-distribution. → (N,)
 
         MCM; with `negatives`, words for what else is among the images ("screenshot", "document"),
-        NegLabel. They are anchors of this score alone: never a class, never read by `fit`, and
-        `threshold_` is not on this score.
+        NegLabel; `common-nouns` stands for words of the shipped list that are far from the classes.
+        They are anchors of this score alone: never a class, never read by `fit`, and `threshold_` is
+        not on this score.
         """
         if negatives is None:
             return self.predict(X).score
-        words = words_given(negatives)
-        model, n = self._model(), len(self.classes_)
-        text = torch.cat([model.encode_text(), model.encode_words(words)])
+        model = self._model()
+        words = negative_words(model, negatives)
         with self._opened(X, model.backbone.store_side) as images:
-            found = cosines(model, images.pixels, text=text)
-        return neg_label(found[:, :n], found[:, n:], model.logit_scale)
+            known, other = cosines_with(model, images.pixels, words)
+        return neg_label(known, other, model.logit_scale)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Mean per-class recall over images of the classes, 0 to 1. y: as in `evaluate`"""
@@ -302,7 +319,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         """
         chosen, clip = self._parameters(model), self._model()
         config = {
-            "title": f"{METHODS[self.settings_.method].title} · {self.settings_.backbone} · {self._data['name']}",
+            "title": self._title(),
             "versions": package_versions(),
             "settings": self.settings_.to_json(),
             "pool": self._data,
@@ -315,6 +332,18 @@ class UEO(ClassifierMixin, BaseEstimator):
             "threshold": self._threshold_of(model),
         }
         save_adapter(Path(path), chosen or clip.adapter(), describe(clip, config, result))
+
+    @speaks_of_arguments
+    def export(self, format: str, path: str | Path, model: str = "adapted") -> None:
+        """Write the model in a form for use elsewhere, see docs/exports.md.
+
+        format: "onnx", "script" or "adapter"; model: as in `save`. ValueError when it cannot be written.
+        """
+        made = model_format(format)
+        with tempfile.TemporaryDirectory(prefix="ueo-") as folder:
+            adapter = Path(folder, ADAPTER_NAME)
+            self.save(adapter, model)
+            made.write(Path(path), read_adapter_file(adapter))
 
     @classmethod
     @speaks_of_arguments
@@ -370,6 +399,9 @@ class UEO(ClassifierMixin, BaseEstimator):
             yield images
         finally:
             images.close()
+
+    def _title(self) -> str:
+        return f"{METHODS[self.settings_.method].title} · {self.settings_.backbone} · {self._data['name']}"
 
     def _model(self) -> AdaptedCLIP:
         if not hasattr(self, "model_"):

@@ -5,7 +5,7 @@ import hashlib
 import io
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ueo_core.data.decode import decode
+from ueo_core.data.decode import Decoded, decode
 from ueo_core.data.labels import folder_labels
 from ueo_core.data.limits import Limits, RejectedFile
+from ueo_core.data.originals import Originals
 from ueo_core.data.store import Store
+from ueo_core.export.downloads import StoredImages
+from ueo_core.export.predicted_images import ImageSource
 from ueo_core.utils.errors import UserError
+
+Reopen = Callable[[], contextlib.AbstractContextManager[ImageSource]]
 
 
 class Pixels(Protocol):
@@ -37,6 +42,7 @@ class Images:
     pixels: Pixels
     names: list[str]
     title: str
+    reopen: Reopen  # for an export, after `close`
     labels: list[str | None] | None = None  # folder names, read by evaluate alone
     copies: list[tuple[str, ...]] = field(
         default_factory=list
@@ -77,7 +83,8 @@ def open_images(X: Any, short_side: int, store: str | Path | None = None) -> Ima
     if isinstance(X, (list, tuple, np.ndarray)):
         return _sequence(list(X), short_side)
     names = [f"{i:06d}" for i in range(len(X))]
-    return Images(_Lazy(len(X), lambda i: _item(X[i], i, short_side)), names, type(X).__name__)
+    read = _Lazy(len(X), lambda i: _item(X[i], i, short_side))
+    return Images(read, names, type(X).__name__, _reread(X, short_side))
 
 
 def _folder(path: Path, short_side: int, store: str | Path | None) -> Images:
@@ -100,9 +107,21 @@ def _folder(path: Path, short_side: int, store: str | Path | None) -> Images:
     except BaseException:
         closing.close()
         raise
+    source = path.resolve()
+
+    @contextlib.contextmanager
+    def reopen() -> Iterator[ImageSource]:
+        # Without the source, a table can still be written.
+        with Originals(Path(root), images, source if source.exists() else None) as originals:
+            yield StoredImages(images, originals)
+
     return Images(
-        images, list(images.names), path.stem, folder_labels(images), images.copies, closing
+        images, list(images.names), path.stem, reopen, folder_labels(images), images.copies, closing
     )
+
+
+def _reread(X: Any, short_side: int) -> Reopen:
+    return lambda: contextlib.nullcontext(_Items(X, short_side))
 
 
 def _array(X: NDArray) -> Images:
@@ -110,7 +129,8 @@ def _array(X: NDArray) -> Images:
         raise UserError(
             f"X: an array of {X.dtype} with shape {X.shape}; give uint8 with shape (N, H, W, 3), RGB."
         )
-    return Images(_Held(X), [f"{i:06d}" for i in range(len(X))], "array")
+    names = [f"{i:06d}" for i in range(len(X))]
+    return Images(_Held(X), names, "array", _reread(X, 0))
 
 
 def _sequence(X: list, short_side: int) -> Images:
@@ -120,7 +140,8 @@ def _sequence(X: list, short_side: int) -> Images:
         str(x) if is_path else f"{i:06d}"
         for i, (x, is_path) in enumerate(zip(X, paths, strict=True))
     ]
-    return Images(_Held([_item(x, i, short_side) for i, x in enumerate(X)]), names, "list")
+    held = _Held([_item(x, i, short_side) for i, x in enumerate(X)])
+    return Images(held, names, "list", _reread(X, short_side))
 
 
 def _item(item: Any, i: int, short_side: int) -> np.ndarray:
@@ -142,10 +163,12 @@ def _item(item: Any, i: int, short_side: int) -> np.ndarray:
         raise UserError(
             f"{name}: {type(item).__name__} is no image; give a path, a PIL image or a uint8 array (H, W, 3)."
         )
+    return _decoded(name, data, short_side).pixels
+
+
+def _decoded(name: str, data: bytes, short_side: int) -> Decoded:
     try:
-        return decode(
-            data, short_side, Limits.configured(), lambda n: contextlib.nullcontext()
-        ).pixels
+        return decode(data, short_side, Limits.configured(), lambda n: contextlib.nullcontext())
     except RejectedFile as error:
         raise UserError(f"{name}: {error}; leave it out or replace it.") from error
 
@@ -193,3 +216,26 @@ class _Lazy:
 
     def pixels(self, i: int) -> np.ndarray:
         return self._read(i)
+
+
+class _Items:
+    """The items of a list, an array or a dataset, as an export writes them: read anew, one by one."""
+
+    def __init__(self, X: Any, short_side: int):
+        self._items, self._short_side = X, short_side
+
+    def read(self, i: int) -> bytes | None:
+        """The bytes of an item's file; None where it is pixels already."""
+        return _bytes(Path(item), i) if isinstance(item := self._of(i), (str, Path)) else None
+
+    def pixels(self, i: int) -> np.ndarray:
+        return _item(self._items[i], i, self._short_side)
+
+    def size(self, i: int) -> tuple[int, int]:
+        path = Path(self._of(i))
+        found = _decoded(str(path), _bytes(path, i), self._short_side)
+        return found.width, found.height
+
+    def _of(self, i: int) -> Any:
+        item = self._items[i]
+        return item[0] if isinstance(item, tuple) and item else item

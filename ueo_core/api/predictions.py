@@ -1,5 +1,6 @@
 """What `UEO.predict` returns."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from ueo_core.api.arguments import speaks_of_arguments
+from ueo_core.api.images import Reopen
+from ueo_core.export.formats import prediction_format
+from ueo_core.export.predicted_images import PredictedImages
 from ueo_core.inference.predictions import Predictions
 
 
@@ -31,6 +36,9 @@ class ImagePredictions(Predictions):
     """
 
     threshold: float  # an image that scores below it is unknown
+    reopen: Reopen  # the images, for an export
+    title: str = ""  # of the model
+    features: NDArray[np.float32] | None = None  # (N, D) unit features of the images
 
     @property
     def label(self) -> NDArray[np.str_]:
@@ -50,6 +58,28 @@ class ImagePredictions(Predictions):
     def to_csv(self, path: str | Path) -> None:
         """Write path, prediction, confidence, score, unknown; ValueError when it cannot be written."""
         self.write_csv(Path(path), self.threshold)
+
+    @speaks_of_arguments
+    def export(self, format: str, path: str | Path) -> None:
+        """Write the predictions in a format of another tool, see docs/exports.md.
+
+        format: "csv", "folders", "imagefolder", "coco", "fiftyone", "label-studio", "parquet" or "xmp".
+        path: a file for csv and parquet; else a new folder, or a file that ends in .zip. Originals
+        are copied where the images were given as files, else their pixels are written as JPEG.
+        ValueError when it cannot be written; a warning names files that could not.
+        """
+        made = prediction_format(format)
+        with self.reopen() as source:
+            told = made.write(
+                Path(path), PredictedImages(self, self.threshold, self.title, source, self.features)
+            )
+        if told.failed:
+            first = told.failed[0]
+            warnings.warn(
+                f"{len(told.failed)} of {told.images} files were not written ({first.name}: "
+                f"{first.reason})",
+                stacklevel=3,
+            )
 
     def to_frame(self) -> Any:
         """The same as a pandas DataFrame; needs pandas."""

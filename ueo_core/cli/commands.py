@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
+from ueo_core.cli.model_io import ask, ask_with_negatives, named_adapter_file, threshold_of
 from ueo_core.cli.output import write_predictions
 from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.progress import Ticker
@@ -18,7 +18,7 @@ from ueo_core.config.settings import Settings
 from ueo_core.data.class_list import read_class_names
 from ueo_core.data.store import Store
 from ueo_core.drawings.sample import problem, write_drawings, write_sample
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.control import Control
 from ueo_core.runs.create import create_run, reference
@@ -246,11 +246,16 @@ def score_lines(scores: dict[str, dict]) -> list[str]:
 
 def predict(args: argparse.Namespace, tick: Ticker) -> Result:
     adapter_file = named_adapter_file(args)
-    images, report, cosines = ask(args, adapter_file, tick)
-    threshold = threshold_of(args, adapter_file)
-    predictions = Predictions.of_images(
-        images, cosines["adapted"], adapter_file.classes, adapter_file.logit_scale
-    )
+    limit = threshold_of(args, adapter_file)
+    words: list[str] = []
+    if args.negatives is None:
+        images, report, cosines = ask(args, adapter_file, tick)
+        predictions = Predictions.of_images(
+            images, cosines["adapted"], adapter_file.classes, adapter_file.logit_scale
+        )
+    else:
+        report, predictions, words = ask_with_negatives(args, adapter_file, tick)
+    threshold = predictions.unsupervised_threshold(limit) if args.threshold is None else limit
     unknown = write_predictions(predictions, args.csv, threshold, args.excel)
     data = {
         "csv": str(args.csv),
@@ -259,12 +264,14 @@ def predict(args: argparse.Namespace, tick: Ticker) -> Result:
         "duplicate_names": report.to_json()["duplicate_names"],
         "unknown": unknown,
         "threshold": threshold,
-        "score": DEFAULT_SCORE,
+        "score": predictions.score_name,
         "skipped": [vars(s) for s in report.skipped],
     }
+    data |= {"negatives": words} if words else {}
     copies = f" ({report.duplicates} are copies of another)" if report.duplicates else ""
+    by = f" of NegLabel with {len(words)} negative words" if words else ""
     return [
-        f"{data['images']} images{copies}, {unknown} of them unknown at {threshold:.6f}, in {args.csv}"
+        f"{data['images']} images{copies}, {unknown} of them unknown at {threshold:.6f}{by}, in {args.csv}"
     ], data
 
 

@@ -1,68 +1,67 @@
 """`export`: what a run made, in a form to take elsewhere."""
 
 import argparse
-import shutil
 from dataclasses import asdict
-from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
-from ueo_core.cli.output import write_predictions
+from ueo_core.cli.output import STDOUT, write_predictions
+from ueo_core.cli.parser import OLDER_FORMATS
 from ueo_core.cli.progress import Ticker
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
-from ueo_core.export.open_clip_script import open_clip_script, weights_file
-from ueo_core.export.sorted_folders import export_sorted
+from ueo_core.export.downloads import StoredImages
+from ueo_core.export.formats import MODELS, PREDICTIONS
+from ueo_core.export.open_clip_script import weights_file
+from ueo_core.export.predicted_images import PredictedImages
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import write_bytes, write_whole
-from ueo_core.workspace.prediction_history import classified_sets, predictions_of
-
-# What can be exported, and its name inside a folder that is there already. The last two are older
-# names of adapter and script.
-KINDS = {
-    "adapter": ADAPTER_NAME,
-    "csv": "predictions.csv",
-    "folders": "sorted.zip",
-    "script": "use_adapter.py",
-    "delta": ADAPTER_NAME,
-    "snippet": "use_delta.py",
-}
-ADAPTERS, SCRIPTS = ("adapter", "delta"), ("script", "snippet")
+from ueo_core.workspace.prediction_history import classified_sets, features_of, predictions_of
 
 
 def export(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     adapter_file = named_adapter_file(args)
-    out = args.to / KINDS[args.what] if args.to.is_dir() else args.to
-    data = {"what": args.what, "to": str(out)}
-    if args.what in ADAPTERS + SCRIPTS:
-        _write(out, adapter_file, args)
+    name = OLDER_FORMATS.get(args.what, args.what)
+    model = MODELS.get(name)
+    if model:
+        out = args.to / model.name if args.to.is_dir() else args.to
+        if args.source or args.threshold is not None:
+            raise UserError(
+                f"--what {args.what}: it concerns no images, so it takes neither --images nor "
+                "--threshold; leave them out."
+            )
+        model.write(out, adapter_file)
         lines = [f"{args.what} of “{adapter_file.title}” in {out}"]
-        if args.what in SCRIPTS:
-            lines.append(_beside(adapter_file))
-        return lines, data | {"bytes": out.stat().st_size}
+        lines += [_beside(adapter_file)] if name == "script" else []
+        return lines, {"what": args.what, "to": str(out), "bytes": out.stat().st_size}
+    made = PREDICTIONS[name]
+    inside = args.to.is_dir() and not made.beside
+    out = args.to / made.name if inside else args.to
+    if out == STDOUT and name != "csv":
+        raise UserError(f"--to -: only csv goes to standard output; give a path for {args.what}.")
     threshold = threshold_of(args, adapter_file)
-    images, predictions = _images_and_predictions(args, adapter_file, tick)
+    images, predictions, features = _predicted(args, adapter_file, tick)
     n = len(predictions.files)
+    data = {"what": args.what, "to": str(out)}
     data |= {"images": n, "duplicates": n - len(images), "threshold": threshold}
-    if args.what == "csv":
+    if name == "csv":
         unknown = write_predictions(predictions, out, threshold, args.excel)
         return [f"{n} images, {unknown} of them unknown, in {out}"], data | {"unknown": unknown}
     with Originals(args.store, images, args.originals or args.source) as originals:
-        made = export_sorted(
-            out,
-            images,
-            predictions,
-            threshold,
-            originals,
-            lambda done, total: tick(f"{done} of {total} images written"),
+        batch = PredictedImages(
+            predictions, threshold, adapter_file.title, StoredImages(images, originals), features
         )
-    data |= {k: v for k, v in asdict(made).items() if k != "path"}
-    return [
-        f"{made.images} images in class folders, {made.unknown} of them unknown, in {out}",
-        f"{made.originals} are the original files; {made.stored} are stored images at training size",
-        *(f"  not written {f.name}: {f.reason}" for f in made.failed),
-    ], data
+        told = made.write(out, batch, lambda done, total: tick(f"{done} of {total} images written"))
+    data |= {k: v for k, v in asdict(told).items() if k != "path"}
+    lines = [f"{made.title}: {told.images} images, {told.unknown} of them unknown, in {out}"]
+    if told.originals or told.stored:
+        lines.append(
+            f"{told.originals} are the original files; {told.stored} are stored images at training size"
+        )
+    return [*lines, *(f"  not written {f.name}: {f.reason}" for f in told.failed)], data
 
 
 def _beside(adapter_file: AdapterFile) -> str:
@@ -75,41 +74,19 @@ def _beside(adapter_file: AdapterFile) -> str:
     )
 
 
-def _write(out: Path, adapter_file: AdapterFile, args: argparse.Namespace) -> None:
-    if args.source or args.threshold is not None:
-        raise UserError(
-            f"--what {args.what}: it concerns no images, so it takes neither --images nor --threshold; "
-            "leave them out."
-        )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if args.what in ADAPTERS:
-            if out.exists() and out.samefile(adapter_file.path):
-                raise UserError(
-                    f"Adapter “{out}”: it would be written over itself; choose another file."
-                )
-            with open(adapter_file.path, "rb") as adapter:
-                write_whole(out, lambda file: shutil.copyfileobj(adapter, file))
-        else:
-            write_bytes(out, open_clip_script(adapter_file, name=out.name).encode("utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"File “{out}”: it cannot be written ({error.strerror}); choose another."
-        ) from None
-
-
-def _images_and_predictions(
+def _predicted(
     args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker
-) -> tuple[ImageSet, Predictions]:
-    """The images to export and their predictions: of a source, else of the run's pool."""
+) -> tuple[ImageSet, Predictions, NDArray[np.float32] | None]:
+    """The images to export, predictions and features: of a source, else of the run's pool."""
     if args.source:
         images, _, found = ask(args, adapter_file, tick)
-        return images, Predictions.of_images(
+        predictions = Predictions.of_images(
             images, found["adapted"], adapter_file.classes, adapter_file.logit_scale
         )
+        return images, predictions, None
     pool = next((a for a in classified_sets(adapter_file) if a.id == "pool"), None)
     if pool is None:
         raise UserError(
             f"Adapter “{adapter_file.path}”: an adapter file holds no images; give them with --images SOURCE."
         )
-    return pool.images(), predictions_of(adapter_file, pool)
+    return pool.images(), predictions_of(adapter_file, pool), features_of(adapter_file, pool)

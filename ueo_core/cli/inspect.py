@@ -10,8 +10,9 @@ from ueo_core.analysis.per_class import class_changes
 from ueo_core.analysis.run_result import Inspection, SetResult, read_inspection
 from ueo_core.analysis.threshold_effect import threshold_effect
 from ueo_core.analysis.verdict import judge
+from ueo_core.analysis.with_negatives import with_negatives
 from ueo_core.evaluation.metrics import evaluate
-from ueo_core.evaluation.ood_scores import SCORES
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, NEG_LABEL, score_named
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
@@ -21,12 +22,20 @@ def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
     folder = RunFolder.open(args.run)
     if args.step is not None:
         _score(folder, args.step, tick)
-    opened = read_inspection(folder, args.step)
+    opened, score = read_inspection(folder, args.step), args.score
+    words: list[str] = []
+    if args.negatives is not None:
+        if score != DEFAULT_SCORE:
+            raise UserError(
+                f"Score “{score}”: --negatives is for the score NegLabel; leave one of the two out."
+            )
+        opened, words = with_negatives(folder, opened, args.negatives)
+        score = NEG_LABEL
     part = opened.parts.get(args.set or opened.default)
     if part is None:
         raise UserError(f"Set “{args.set}”: this run has none; choose {' or '.join(opened.parts)}.")
-    by_hand = None if part.labeled else _by_hand(folder, part, args.score)
-    verdict = judge_by_hand(by_hand) if by_hand else judge(part, args.score, opened.classes)
+    by_hand = None if part.labeled else _by_hand(folder, part, score)
+    verdict = judge_by_hand(by_hand) if by_hand else judge(part, score, opened.classes)
     data = {
         "run": str(args.run),
         "set": part.name,
@@ -35,8 +44,8 @@ def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         "images": len(part),
         "n_id": part.n_id,
         "n_ood": part.n_ood,
-        "score": args.score,
-        "temperature": SCORES[args.score].temperature(opened.logit_scale),
+        "score": score,
+        "temperature": score_named(score).temperature(opened.logit_scale),
         "verdict": {
             "kind": verdict.kind,
             "headline": verdict.headline,
@@ -45,8 +54,8 @@ def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         "intervals": {
             name: asdict(c) | {"verdict": c.verdict} for name, c in verdict.metrics.items()
         },
-        "metrics": _metrics(opened, part, args.score),
-        "thresholds": _thresholds(opened, part, args.score, args.threshold),
+        "metrics": _metrics(opened, part, score),
+        "thresholds": _thresholds(opened, part, score, args.threshold),
         "classes": [
             asdict(c)
             for c in class_changes(
@@ -55,6 +64,7 @@ def inspect(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         ],
         "estimates": by_hand and asdict(by_hand),
     }
+    data |= {"negatives": words} if words else {}
     return _lines(data), data
 
 
@@ -80,8 +90,8 @@ def _metrics(opened: Inspection, part: SetResult, score: str) -> dict | None:
     if not part.labeled:
         return None
     found = {
-        side: evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
-        for side, cosines in part.cosines.items()
+        side: evaluate(part.cosines[side], part.truth, opened.classes, opened.logit_scale, values)
+        for side, values in part.scores(score).items()
     }
     return {side: {k: v for k, v in m.items() if k != "per_class"} for side, m in found.items()}
 

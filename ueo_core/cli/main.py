@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 
@@ -44,6 +45,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     ticker = Ticker()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # started by torchrun, as one of several
+        from ueo_core.cli.ranks import one_of_several
+
+        with one_of_several() as first:
+            return _command(argv, ticker) if first else 0
+    return _command(argv, ticker)
+
+
+def _command(argv: list[str] | None, ticker: Ticker) -> int:
     try:
         args = build().parse_args(argv)
         lines, data = command(args.command)(args, ticker)
@@ -55,6 +65,17 @@ def _run(argv: list[str] | None) -> int:
         ticker.close()
         print("Interrupted; a run that had begun can be resumed.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise  # the reader of stdout has gone: a quiet end, see `quiet_when_closed`
+    except OSError as error:
+        ticker.close()
+        what = f"File “{error.filename}”: it" if error.filename else "A file"
+        print(
+            f"{what} cannot be read or written ({error.strerror or error}); free some space or check "
+            "the permissions, then try again.",
+            file=sys.stderr,
+        )
+        return 2
     ticker.close()
     if args.json:
         print(json_line(data))

@@ -12,10 +12,12 @@ from ueo_core.config.setting_fields import Setting
 from ueo_core.config.settings import DEVICES, DRAWINGS_PRESETS, PRECISIONS, SETTINGS, Settings
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.export.formats import MODELS, PREDICTIONS
 from ueo_core.protocol.benchmarks import CATEGORY_SHIFTS
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
 
+OLDER_FORMATS = {"delta": "adapter", "snippet": "script"}  # names of version 1.0
 ALIASES = {"guard": ("safety-check",)}  # other names of a switch
 CLASSES_HELP = (
     '"a,b,c", a file with one name per line, or a folder with one subfolder per class; '
@@ -195,12 +197,14 @@ def build() -> Parser:
         "--holdout", type=Path, metavar="SOURCE", help="labeled test set, used only for scoring"
     )
     p.add_argument(
-        "--holdout-labels", metavar="FILE", help="CSV (path,label) instead of its subfolders"
+        "--holdout-labels",
+        metavar="FILE",
+        help="CSV (path,label), or Label Studio's JSON, instead of its subfolders",
     )
     p.add_argument(
         "--labels",
         metavar="FILE|folders",
-        help="of SOURCE, for scoring only: CSV (path,label), or its subfolders' names",
+        help="of SOURCE, for scoring only: CSV (path,label), Label Studio's JSON, or its subfolders' names",
     )
     add_training(p)
 
@@ -231,10 +235,24 @@ def build() -> Parser:
     p.add_argument(
         "source", type=Path, metavar="SOURCE", help="one subfolder per class; others are OOD"
     )
-    p.add_argument("--labels", metavar="FILE", help="CSV (path,label) instead of the subfolders")
+    p.add_argument(
+        "--labels",
+        metavar="FILE",
+        help="CSV (path,label), or Label Studio's JSON, instead of the subfolders",
+    )
     p.add_argument("--score", default="mcm", help="mcm, msp, max-cosine, energy, entropy, margin")
 
-    p = commands.add_parser("inspect", parents=[common], help="what a finished run changed")
+    negatives = Parser(add_help=False)
+    negatives.add_argument(
+        "--negatives",
+        metavar="WORDS",
+        help='words for what else is among the images ("screenshot, document"), or common-nouns for the '
+        "shipped list: the score is then NegLabel, and so is the threshold's",
+    )
+
+    p = commands.add_parser(
+        "inspect", parents=[common, negatives], help="what a finished run changed"
+    )
     p.add_argument("run", type=Path, metavar="RUN")
     p.add_argument("--set", choices=("pool", "holdout"), help="default: the test set with labels")
     p.add_argument("--step", type=int, help="a checkpoint; default: the final model")
@@ -256,7 +274,9 @@ def build() -> Parser:
     )
 
     p = commands.add_parser(
-        "predict", parents=[common, model, stored, device, threshold], help="classify images"
+        "predict",
+        parents=[common, model, stored, device, threshold, negatives],
+        help="classify images",
     )
     p.add_argument("source", type=Path, metavar="SOURCE")
     p.add_argument("--csv", type=Path, required=True, metavar="FILE", help="-: standard output")
@@ -273,16 +293,21 @@ def build() -> Parser:
     p.add_argument(
         "--what",
         required=True,
-        choices=("adapter", "csv", "folders", "script", "delta", "snippet"),
-        help="the adapter (learned parameters); the predictions; the images sorted into class folders; "
-        "a script that uses the adapter in plain open_clip (delta and snippet are older names)",
+        choices=(*PREDICTIONS, *MODELS, *OLDER_FORMATS),
+        metavar="FORMAT",
+        help="of the predictions: "
+        + "; ".join(f"{name}: {f.title}" for name, f in PREDICTIONS.items())
+        + ". Of the model: "
+        + "; ".join(f"{name}: {f.title}" for name, f in MODELS.items())
+        + f". {' and '.join(OLDER_FORMATS)} are older names",
     )
     p.add_argument(
         "--to",
         type=Path,
         required=True,
         metavar="PATH",
-        help="file to write, or a folder that is there; folders: a .zip or a new folder; csv: also -",
+        help="file to write, or a folder that is there; what is many files: a .zip or a new folder; csv: "
+        "also -; xmp: also the folder of the photos, where no sidecar of another program is changed",
     )
     add_excel(p)
     add_guarded(p)
@@ -291,13 +316,13 @@ def build() -> Parser:
         dest="source",
         type=Path,
         metavar="SOURCE",
-        help="csv, folders: these images in place of the run's own",
+        help="predictions of these images in place of the run's own",
     )
     p.add_argument(
         "--originals",
         type=Path,
         metavar="SOURCE",
-        help="folders: where the original files are, if they were moved",
+        help="where the original files are, if they were moved",
     )
 
     p = commands.add_parser(

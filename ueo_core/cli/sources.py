@@ -13,9 +13,9 @@ from ueo_core.data.intake_report import IntakeReport
 from ueo_core.data.labels import (
     TableLabels,
     as_classes,
-    csv_labels,
     folder_labels,
     map_folders,
+    table_labels,
 )
 from ueo_core.data.limits import LIMITS_EXAMPLE
 from ueo_core.data.store import Store
@@ -104,7 +104,7 @@ def labels_of(images: ImageSet, table: str | None, classes: Sequence[str]) -> La
 
     Class names where they are one; only the same name counts.
     """
-    rows = csv_labels(images, Path(table)) if table and table != FOLDERS else None
+    rows = table_labels(images, Path(table)) if table and table != FOLDERS else None
     raw = rows.labels if rows else folder_labels(images)
     mapping = map_folders({name for name in raw if name}, list(classes))
     return Labels(as_classes(raw, list(classes)), mapping.suggestions, rows)

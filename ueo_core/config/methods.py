@@ -20,6 +20,7 @@ class Method:
     marginal: bool = False  # the −λ H(p̄) term, else none
     loss: str = ""  # a baseline's loss in words; empty where it is the two terms of UEO
     on_features: bool = False  # works on cached features; else it is a loss for the loop
+    own_score: bool = False  # has an OOD score of its own, which is measured in place of MCM
     needs_start: bool = False  # its loss needs the pool's zero-shot features
     on_device: bool = True  # its loss reads nothing back and chooses no shape by a value
     memory: bool = False  # has state outside the adapter, so that a run cannot be resumed
@@ -92,6 +93,27 @@ METHODS: dict[str, Method] = {
         on_device=False,
         memory=True,
     ),
+    "batclip": Method(
+        "BATCLIP",
+        "Takes every prediction as a class: sharpens it, and moves the classes' means to their text and apart. "
+        "For pools without unknown images; online in its paper, here over the pool in epochs and then frozen.",
+        "Maharana et al., BATCLIP: Bimodal Online Test-Time Adaptation for CLIP, ICCV 2025",
+        "ueo_core.methods.batclip",
+        loss="the mean entropy, minus the projection of each class's mean on its text and minus the distances "
+        "of the means from each other",
+    ),
+    "rosita": Method(
+        "ROSITA",
+        "Moves reliable known images towards each other and away from reliable unknown ones, and the reverse; "
+        "image by image in its paper, here over the pool in epochs and then frozen.",
+        "Sreenivas & Biswas, Efficient Open Set Single Image Test Time Adaptation of Vision Language Models, "
+        "TMLR 2025",
+        "ueo_core.methods.rosita",
+        loss="the cross-entropy of reliable known images with their predictions, and the contrast of reliable "
+        "known and unknown images",
+        on_device=False,
+        memory=True,
+    ),
     "upl": Method(
         "UPL",
         "Uses the 16 most confident predictions of each class as labels and trains the prompt on them.",
@@ -106,6 +128,33 @@ METHODS: dict[str, Method] = {
         "Zanella, Gérin & Ben Ayed, Boosting Vision-Language Models with Transduction, NeurIPS 2024",
         "ueo_core.methods.transclip",
         on_features=True,
+    ),
+    "stata": Method(
+        "StatA",
+        "TransCLIP with a Gaussian of its own for every class, which the class's text holds in place: a class "
+        "without images stays there.",
+        "Zanella et al., Realistic Test-Time Adaptation of Vision-Language Models, CVPR 2025",
+        "ueo_core.methods.stata",
+        on_features=True,
+    ),
+    "adand": Method(
+        "AdaND",
+        "Trains a detector of unknown images on zero-shot's own decisions, over the pool in passes and then "
+        "frozen; classes stay zero-shot's.",
+        "Cao et al., Noisy Test-Time Adaptation in Vision-Language Models, ICLR 2025",
+        "ueo_core.methods.adand",
+        on_features=True,
+        own_score=True,
+        settings={"batch_size": 128},
+    ),
+    "cola": Method(
+        "COLA",
+        "Trains a small network on cached features with class-balanced pseudo-labels, over the pool in passes "
+        "and then frozen.",
+        "Zhang et al., COLA: Context-aware Language-driven Test-time Adaptation, IEEE TIP 2025",
+        "ueo_core.methods.cola",
+        on_features=True,
+        settings={"epochs": 15, "batch_size": 128},
     ),
 }
 

@@ -24,7 +24,8 @@ class Settings:
         "drawings-resnet",
         str,
         "Backbone",
-        "drawings-resnet, drawings-vit, an open_clip model name, or the path of an open_clip config (.json)",
+        "drawings-resnet, drawings-vit, an open_clip model name, the path of an open_clip config (.json), or "
+        "a model of the Hugging Face Hub: hf-hub:owner/name, or the folder of a copy",
         on_page=False,
     )
     pretrained: str | None = setting(

@@ -34,6 +34,7 @@ _ORIENTATION = 0x0112
 _TIFF, _BIG_TIFF = (b"II*\0", b"MM\0*"), b"II+\0"
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
 _WHITE_IS_ZERO, _FLOAT = 0, 3  # their values
+STRETCHED = "*"  # ends the format of an image whose few significant bits were stretched
 _DARK = 8  # a brightest value of less than white / 8: the file does not use the bits it declares
 _PNG_NOTES = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")  # chunks that the pixels do not depend on
 _TRANSPOSE = {  # EXIF orientation -> the operation that makes the image upright
@@ -78,6 +79,8 @@ def sniff(head: bytes) -> str:
         return _needs("WEBP", bool(features.check("webp")), "a Pillow build with WebP")
     if head[:4] in (*_TIFF, _BIG_TIFF):
         return "TIFF"
+    if head[:4] == b"MM\0+":
+        raise RejectedFile("a big-endian BigTIFF image, which is not read; export it as plain TIFF")
     if head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")):
         raise RejectedFile("a JPEG 2000 image, which is not read; export it as JPEG or PNG")
     if head.startswith((b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a")):
@@ -222,7 +225,10 @@ def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate
         if turn in _SIDEWAYS:
             stored = stored[1], stored[0]
     pixels = np.asarray(rgb)
-    return Decoded(pixels, *stored, image.format or kind, _spread(pixels))
+    name = image.format or kind
+    if _stretched_white(image) is not None:
+        name += STRETCHED
+    return Decoded(pixels, *stored, name, _spread(pixels))
 
 
 def _memory(image: Image.Image, kind: str, stored: tuple[int, int]) -> int:
@@ -291,13 +297,29 @@ def _tone_range(image: Image.Image) -> tuple[float, float]:
                 f"{bits} bits per sample, but its brightest value is {most}, so it would be nearly "
                 "black; stretch it and export it with 8 bits"
             )
-        return (white, 0.0) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else (0.0, white)
+        if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+            return white, 0.0
+        return 0.0, _stretched_white(image) or white
     low, high = np.array(image.getextrema(), dtype=float).tolist()
     if image.mode == "F" and low >= 0 and high <= 1:
         return 0.0, 1.0
     if low >= 0 and high <= 65535:
         return 0.0, 255.0 if high <= 255 else 65535.0
     return (low, high) if math.isfinite(low) and math.isfinite(high) else (0.0, 255.0)
+
+
+def _stretched_white(image: Image.Image) -> float | None:
+    """The white of 8 or 12 significant bits in 16, as cameras store them; None for any other image.
+
+    At the white of 16 bits such an image would be nearly black.
+    """
+    tags = getattr(image, "tag_v2", {})
+    if not image.mode.startswith("I;16") or tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        return None
+    if int(tags.get(_BITS, (16,))[0]) < 16:
+        return None
+    most = int(np.asarray(image).max())
+    return next((float(white) for white in (255, 4095) if most <= white), None)
 
 
 def _scaled(image: Image.Image, low: float, high: float, clear: int | None = None) -> Image.Image:

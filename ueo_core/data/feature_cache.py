@@ -15,14 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import torch
 from torch import Tensor
 
 from ueo_core.data.image_set import ImageSet
 from ueo_core.models.backbones import Backbone
 from ueo_core.models.preprocessing import Preprocessing
-from ueo_core.utils.files import write_bytes
+from ueo_core.utils.tensor_files import read_tensors, write_tensors
 
 FEATURES = "features"
 
@@ -36,16 +35,16 @@ def zero_shot_features(
     and stored. seconds: the time that computing them took, now or earlier.
     """
     path = _file(images, backbone)
-    with contextlib.suppress(OSError, SafetensorError, ValueError, KeyError):
-        with safe_open(path, "pt") as file:
-            found, seconds = file.get_tensor(FEATURES), float(file.metadata()["seconds"])
-        if len(found) == len(images):
-            return found, seconds
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        arrays, about = read_tensors(path)
+        stored, seconds = torch.from_numpy(arrays[FEATURES]), float(about["seconds"])
+        if len(stored) == len(images):
+            return stored, seconds
     began = time.perf_counter()
     found = encode()
     seconds = time.perf_counter() - began
     with contextlib.suppress(OSError):  # a full disk must not stop the run
-        write_bytes(path, save({FEATURES: found.contiguous()}, {"seconds": f"{seconds:.3f}"}))
+        write_tensors(path, {FEATURES: found.numpy()}, {"seconds": f"{seconds:.3f}"})
     return found, seconds
 
 

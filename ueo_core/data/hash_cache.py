@@ -10,7 +10,7 @@ from pathlib import Path
 from ueo_core.data.intake import HashesByName, Outcome
 from ueo_core.data.safe_names import printable
 from ueo_core.data.source_entries import Source
-from ueo_core.utils.files import read_json, write_json
+from ueo_core.utils.files import read_object, write_json
 
 _SETTLED_NS = 2 * 10**9  # a file changed more recently may change again within the same time stamp
 
@@ -23,7 +23,7 @@ class KnownHashes:
 
     def load(self, source: Source) -> HashesByName:
         """Name -> (identity, content hash), from the last intake of this source."""
-        listed = (read_json(self._path(source)) if source.path else None) or {}
+        listed = read_object(self._path(source)) if source.path else {}
         try:
             return {n: (tuple(i), str(sha)) for n, (i, sha) in listed["files"].items()}
         except (TypeError, KeyError, ValueError, AttributeError):
@@ -45,7 +45,7 @@ class KnownHashes:
     def prune(self) -> None:
         """Delete the hashes of sources that no longer exist."""
         for path in self._root.glob("*.json"):
-            if not Path((read_json(path) or {}).get("source", "")).exists():
+            if not Path(str(read_object(path).get("source", ""))).exists():
                 path.unlink(missing_ok=True)
 
     def _path(self, source: Source) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from typing import Any
 
+from ueo_core.data.decode import STRETCHED
 from ueo_core.data.intake import Outcome
 from ueo_core.data.intake_report import FileWarning, IntakeReport, SkippedFile
 from ueo_core.data.labels import folder_of
@@ -73,6 +74,9 @@ def distinct_images(
         }
         if min(record.width, record.height) < limits.tiny_side:
             warnings.append(FileWarning(name, f"tiny: {record.width} x {record.height} pixels"))
+        if record.format.endswith(STRETCHED):
+            reason = "uses 12 of its 16 bits or fewer, so it was stretched; export it with 8 bits if that is wrong"
+            warnings.append(FileWarning(name, reason))
         if record.spread < _FLAT_SPREAD:
             warnings.append(FileWarning(name, "almost a single flat color"))
     return list(images.values()), warnings

@@ -6,11 +6,12 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ueo_core.data.image_set import ImageSet
+from ueo_core.data.label_studio import is_label_studio, label_rows
 from ueo_core.data.safe_names import printable
 from ueo_core.utils.csv_text import exact
 from ueo_core.utils.errors import UserError
@@ -92,18 +93,19 @@ class TableLabels:
         return text
 
 
-def csv_labels(image_set: ImageSet, path: Path) -> TableLabels:
-    """Labels from a CSV file with the columns `path` (relative to the source) and `label`.
+def table_labels(image_set: ImageSet, path: Path) -> TableLabels:
+    """Labels from a CSV file with the columns `path` (relative to the source) and `label`, or from
+    what Label Studio exports.
 
     A path may be that of any copy of an image. Raises `UserError` for a file that is not such a
     table, a path with two labels, or a table without any image of the set.
     """
     shown = printable(str(path))
     labels: dict[str, str] = {}
-    for number, name, label in _rows(Path(path), shown):
+    for place, name, label in _rows(Path(path), shown):
         if labels.setdefault(name, label) != label:
             raise UserError(
-                f"Labels file {shown}: line {number} gives {printable(name)} a second label; keep "
+                f"Labels file {shown}: {place} gives {printable(name)} a second label; keep "
                 "one row per image."
             )
     found: list[str | None] = []
@@ -128,7 +130,8 @@ def csv_labels(image_set: ImageSet, path: Path) -> TableLabels:
     return TableLabels(found, len(labels), used, unmatched, conflicts)
 
 
-def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
+def _rows(path: Path, shown: str) -> Iterator[tuple[str, str, str]]:
+    """Where in the file, path and label of each row."""
     try:
         if path.stat().st_size > _CSV_BYTES:
             raise UserError(
@@ -143,6 +146,10 @@ def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
         raise UserError(
             f"Labels file {shown}: it is not UTF-8 text; save it as CSV in UTF-8."
         ) from error
+    if is_label_studio(text):
+        for place, name, label in label_rows(text, shown):
+            yield place, _key(name), label.strip()
+        return
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)  # Excel writes ';' in many countries
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -164,7 +171,7 @@ def _rows(path: Path, shown: str) -> Iterable[tuple[int, str, str]]:
                 )
             # Of a table that the studio wrote, names are those before they were made safe cells.
             path_cell, label = (exact(row[at].strip()) for at in (at_path, at_label))
-            yield reader.line_num, _key(path_cell), label
+            yield f"line {reader.line_num}", _key(path_cell), label
     except csv.Error as error:
         raise UserError(
             f"Labels file {shown}: line {reader.line_num} is not CSV ({error}); correct it."

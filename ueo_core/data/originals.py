@@ -15,7 +15,7 @@ from ueo_core.data.limits import Limits
 from ueo_core.data.source_entries import Entry
 from ueo_core.data.sources import open_path
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_json
+from ueo_core.utils.files import read_object
 
 
 class Originals:
@@ -72,7 +72,7 @@ def _sources(store: Path, wanted: set[str]) -> list[Path]:
     """The folders and zip files that the store has read these contents from, most files first."""
     found = []
     for path in (store / "hashes").glob("*.json"):
-        listed = read_json(path) or {}
+        listed = read_object(path)
         with contextlib.suppress(TypeError, ValueError, AttributeError):
             held = sum(sha in wanted for _, sha in listed.get("files", {}).values())
             if held:

@@ -33,11 +33,22 @@ from ueo_core.data.source_entries import Source
 from ueo_core.data.sources import Upload, open_path, open_uploads
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import TEMPORARY, exclusive, read_json, unique_name, write_json
+from ueo_core.utils.shapes import NUMBER, check_shape
 
 log = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{16}")
 _FORMAT = 2  # format 1 had one file per image
-_KEYS = {"id", "name", "fingerprint", "created", "short_sides", "report", "images"}
+_IMAGE = {"name": str, "sha256": str, "width": int, "height": int, "aliases": [str]}
+_MANIFEST = {
+    "format": int,
+    "id": str,
+    "name": str,
+    "fingerprint": str,
+    "created": NUMBER,
+    "short_sides": [int],
+    "report": {},
+    "images": [_IMAGE],
+}
 
 
 class Store:
@@ -150,9 +161,19 @@ class Store:
         return sum(_bytes(path) for path in self.root.rglob("*") if path.is_file())
 
     def _used(self) -> set[str]:
-        """The content hashes that any set uses."""
-        manifests = (self._manifest(path.stem) for path in (self.root / "sets").glob("*.json"))
-        return {image["sha256"] for found in manifests if found for image in found["images"]}
+        """The content hashes that any set uses. Raises `UserError` if a manifest is damaged."""
+        used: set[str] = set()
+        for path in (self.root / "sets").glob("*.json"):
+            if (manifest := self._manifest(path.stem)) is None:
+                if not _ID.fullmatch(path.stem) or not path.exists():
+                    continue
+                # What it uses is not known, and it may be restored from a backup.
+                raise UserError(
+                    f"Image store: the list of image set {path.stem} is damaged, so what nothing uses is "
+                    f"not known; import its images again, or delete the file sets/{path.name} of the store."
+                )
+            used |= {image["sha256"] for image in manifest["images"]}
+        return used
 
     # Intake
 
@@ -228,9 +249,10 @@ class Store:
         """The manifest of a set, which counts as a use. Raises `UserError` if there is none."""
         manifest = self._manifest(set_id)
         if manifest is None:
+            there = _ID.fullmatch(str(set_id)) and (self.root / "sets" / f"{set_id}.json").exists()
+            why = "the list of its images is damaged" if there else "it is not in the store"
             raise UserError(
-                f"Image set {printable(str(set_id), 40)}: it is not in the store {self.root}; import "
-                "the images again."
+                f"Image set {printable(str(set_id), 40)}: {why}; import the images again."
             )
         with contextlib.suppress(OSError):
             (self.root / "sets" / f"{set_id}.used").touch()
@@ -247,10 +269,13 @@ class Store:
         stamp = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         cached = self._manifests.get(set_id)
         if cached is None or cached[0] != stamp:
-            manifest = read_json(path)
-            if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+            try:
+                manifest: dict = check_shape(read_json(path), _MANIFEST)
+                IntakeReport.from_json(manifest["report"])
+            except (ValueError, TypeError, KeyError) as error:
+                log.warning("image set %s: its manifest is damaged: %s", set_id, error)
                 return None
-            if not manifest.keys() >= _KEYS:
+            if manifest["format"] != _FORMAT or manifest["id"] != set_id:
                 return None
             cached = self._manifests[set_id] = (stamp, manifest)
         return cached[1]

@@ -1,7 +1,7 @@
 """Views of a pool's images as tensors: the evaluation view, and augmented training views."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -83,6 +83,8 @@ class Views:
         total = memory_of(self.device) if self.ahead else None
         self.room = 0 if total is None else int(PIXEL_SHARE * total)  # bytes left for pixels
         self._held: dict[int, Tensor] = {}
+        # A `training.ranks.Shared`, where other processes have these images, too.
+        self.shared: Any = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -162,10 +164,13 @@ class Views:
         for start in range(0, len(indices), batch_size):
             yield self.evaluation(indices[start : start + batch_size])
 
-    def training(self, indices: Iterable[int], g: np.random.Generator) -> Tensor:
+    def training(
+        self, indices: Iterable[int], g: np.random.Generator, part: slice = slice(None)
+    ) -> Tensor:
         """RandomResizedCrop(scale crop_scale–1) and horizontal flip, drawn from g. → (n, 3, H, W)
 
         A crop is stretched by up to 4 : 3 against the evaluation view, and is never of its padding.
+        part: only these of the images are made; all are drawn, so that each is the same in any part.
         """
         images, crops = [self._pixels(int(i)) for i in indices], []
         for image in images:
@@ -175,7 +180,7 @@ class Views:
             )
             mirror = g.random() < 0.5
             crops.append(Crop(*box, *self.own.size, mirrored=mirror and self.flip))
-        return self._finish(self._seen(images, crops))
+        return self._finish(self._seen(images[part], crops[part]))
 
     def crops(self, indices: Indices, key: tuple[int, ...]) -> Tensor:
         """Training views that depend on `key` only. → (n, 3, S, S)"""

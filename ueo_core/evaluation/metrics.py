@@ -102,17 +102,17 @@ def confusion(prediction, truth, n_classes: int) -> NDArray[np.int64]:
 
 
 def evaluate(
-    cosines, truth, classes: Sequence[str], logit_scale: float, score: str = DEFAULT_SCORE
+    cosines, truth, classes: Sequence[str], logit_scale: float, score: str | NDArray = DEFAULT_SCORE
 ) -> dict:
     """All headline metrics of one model on one labeled set.
 
-    cosines: (N, C); truth: (N,). → {"acc", "auc", "hm", "fpr95", "aupr", "ece",
+    cosines: (N, C); truth: (N,); score: a key of SCORES, or (N,) scores themselves. → {"acc", "auc", "hm", "fpr95", "aupr", "ece",
     "per_class": {name: recall}}; percent, None where the labels do not allow it. "acc" and "ece"
     count ID images only.
     """
     cosines, truth = np.asarray(cosines), np.asarray(truth)
     prediction = cosines.argmax(1)
-    values = SCORES[score].compute(cosines, logit_scale)
+    values = SCORES[score].compute(cosines, logit_scale) if isinstance(score, str) else score
     acc, roc = accuracy(prediction, truth, len(classes)), auc(values, truth)
     recall = per_class_recall(prediction, truth, len(classes))
     known = truth >= 0

@@ -27,7 +27,10 @@ def msp(cosines: Array, scale: float) -> Array:
 
 
 def max_cosine(cosines: Array, scale: float = 1.0) -> Array:
-    """The largest cosine itself; no temperature. (N, C) → (N,)"""
+    """The largest cosine: the maximum logit over the logit scale, so in the same order. (N, C) → (N,)
+
+    Source: MaxLogit, Hendrycks et al., 2022. No temperature changes its order, nor then AUC or FPR95.
+    """
     return np.asarray(cosines, np.float64).max(1)
 
 
@@ -67,7 +70,7 @@ class Score:
 
     title: str
     scaled: bool  # uses the logit scale; else the plain cosines, T = 1
-    compute: Callable[[Array, float], Array]
+    compute: Callable[..., Array]
 
     def temperature(self, logit_scale: float) -> str:
         """The temperature as it is shown beside the score."""
@@ -83,3 +86,11 @@ SCORES: dict[str, Score] = {
     "margin": Score("Margin", True, margin),
 }
 DEFAULT_SCORE = "mcm"
+# By itself, because it also takes the cosines with negative words: no row of SCORES.
+NEG_LABEL = "neglabel"
+NEG_LABEL_SCORE = Score("NegLabel", True, neg_label)
+
+
+def score_named(name: str) -> Score:
+    """A score of SCORES, or NegLabel."""
+    return NEG_LABEL_SCORE if name == NEG_LABEL else SCORES[name]

@@ -54,3 +54,21 @@ def ashman_d(score: NDArray) -> float:
         return 0.0
     mixture, _, _ = found
     return float(np.ptp(mixture.means_) / np.sqrt(mixture.covariances_.mean()))
+
+
+def least_variance_threshold(score: NDArray) -> float:
+    """The threshold that leaves the least variance within the two groups of scores that it makes.
+
+    score: (N,), N ≥ 1, higher = more ID → the lowest score of the upper group; the lowest of all, so
+    that there is one group, where all are equal. Source: Otsu, *A Threshold Selection Method from
+    Gray-Level Histograms*, 1979, over all values in place of a histogram's.
+    """
+    ordered = np.sort(np.asarray(score, np.float64))
+    values = ordered - ordered[0]  # sums of scores that nearly equal each other keep their digits
+    below = np.arange(1, len(values))  # sizes of the lower group
+    sums = values.cumsum()[:-1]
+    above = len(values) - below
+    distance = (values.sum() - sums) / above - sums / below
+    # The least variance within the groups is the largest between them.
+    between = np.where(np.diff(values) > 0, below * above * distance**2, 0.0)
+    return float(ordered[int(between.argmax()) + 1 if between.any() else 0])

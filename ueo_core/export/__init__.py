@@ -1,1 +1,1 @@
-"""What leaves the studio: sorted folders, a script for plain open_clip."""
+"""What leaves the studio: predictions and models in the formats of other tools."""

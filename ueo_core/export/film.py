@@ -2,8 +2,11 @@
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ueo_core.utils.errors import UserError
@@ -13,7 +16,7 @@ _MARGIN, _HEAD, _TITLE, _GAP = 14, 22, 40, 2
 _LARGEST = 64  # of a photo
 _MOVES, _MOVE_MS, _HOLD_MS, _END_MS = 6, 60, 900, 3000
 _PAPER, _INK, _UNKNOWN = "#ffffff", "#222222", "#D55E00"
-_COLUMNS = 4  # of classes; the unknown have the column at the right
+_COLUMNS = 6  # of classes, at most; the unknown have their place at the right
 
 # One point of the run: its title, the class of every photo, and whether it is unknown.
 Point = tuple[str, Sequence[int], Sequence[bool]]
@@ -33,9 +36,9 @@ def film(
     if len(points) < 2:
         raise UserError("Film: it needs a run that has taken a step; adapt to the photos first.")
     points, classes = _without_empty_classes(points, classes)
-    side = _side(points, len(classes))
-    photos = [_photo(jpeg, side) for jpeg in thumbnails]
-    places = [_places(unknown, prediction, len(classes), side) for _, prediction, unknown in points]
+    grid = _grid(points, len(classes))
+    photos = [_photo(jpeg, grid.side) for jpeg in thumbnails]
+    places = [grid.places(prediction, unknown) for _, prediction, unknown in points]
     total = (len(points) - 1) * _MOVES + 1
     images, durations = [], []
     palette: Image.Image | None = None
@@ -45,7 +48,7 @@ def film(
             share = m / moves
             eased = share * share * (3 - 2 * share)
             now = places[k] if not k else places[k - 1] + eased * (places[k] - places[k - 1])
-            picture = _draw(title, photos, now, prediction, unknown, classes, side)
+            picture = _draw(title, photos, now, prediction, unknown, classes, grid)
             palette = palette or picture.quantize(255)
             images.append(picture.quantize(palette=palette, dither=Image.Dither.NONE))
             durations.append(_MOVE_MS)
@@ -64,26 +67,60 @@ def film(
     return out.getvalue()
 
 
-def _columns(classes: int) -> int:
-    return min(_COLUMNS, classes)
+@dataclass(frozen=True)
+class _Grid:
+    """Where groups have their places: columns of classes, and the unknown beside them, `units` columns wide."""
+
+    classes: int
+    columns: int
+    units: int
+    side: int  # of a photo, pixels
+
+    @property
+    def width(self) -> float:
+        return (WIDTH - 2 * _MARGIN) / (self.columns + self.units)
+
+    def in_row(self, unknown: bool) -> int:
+        room = self.width * (self.units if unknown else 1) - 10
+        return max(1, int(room // (self.side + _GAP)))
+
+    def groups(self, prediction, unknown) -> list[tuple[float, float, int]]:
+        """Left, top and rows of every group's photos: the classes, then the unknown."""
+        prediction, unknown = np.asarray(prediction), np.asarray(unknown, bool)
+        ends, found = [float(_TITLE)] * self.columns, []
+        for c in range(self.classes):
+            rows = -(-int((prediction[~unknown] == c).sum()) // self.in_row(False))
+            column = c % self.columns
+            top = ends[column] + _HEAD
+            found.append((_MARGIN + column * self.width, top, rows))
+            ends[column] = top + rows * (self.side + _GAP) + 6
+        rows = -(-int(unknown.sum()) // self.in_row(True))
+        return [*found, (_MARGIN + self.columns * self.width, float(_TITLE + _HEAD), rows)]
+
+    def fits(self, point: Point) -> bool:
+        groups = self.groups(*point[1:])
+        return max(top + rows * (self.side + _GAP) for _, top, rows in groups) <= HEIGHT
+
+    def places(self, prediction, unknown) -> NDArray[np.floating]:
+        """Left and top of every photo. (N, 2)"""
+        prediction, unknown = np.asarray(prediction), np.asarray(unknown, bool)
+        own = np.where(unknown, self.classes, prediction)
+        places = np.zeros((len(own), 2))
+        for group, (left, top, _) in enumerate(self.groups(prediction, unknown)):
+            members = np.flatnonzero(own == group)
+            row, column = np.divmod(np.arange(len(members)), self.in_row(group == self.classes))
+            places[members, 0] = left + column * (self.side + _GAP)
+            places[members, 1] = top + row * (self.side + _GAP)
+        return places
 
 
-def _column_width(classes: int) -> float:
-    return (WIDTH - 2 * _MARGIN) / (_columns(classes) + 1)
-
-
-def _in_row(classes: int, side: int) -> int:
-    return max(1, int((_column_width(classes) - 10) // (side + _GAP)))
-
-
-def _side(points: Sequence[Point], classes: int) -> int:
-    """The largest side of a photo at which every point of the run fits the picture."""
+def _grid(points: Sequence[Point], classes: int) -> _Grid:
+    """The grid with the largest photos at which every point of the run fits the picture."""
     for side in range(_LARGEST, 6, -2):
-        if all(
-            _bottom(prediction, unknown, classes, side) <= HEIGHT
-            for _, prediction, unknown in points
-        ):
-            return side
+        for columns, units in product(range(min(_COLUMNS, classes), 0, -1), range(1, 4)):
+            grid = _Grid(classes, columns, units, side)
+            if all(map(grid.fits, points)):
+                return grid
     raise UserError(
         f"Film: {len(points[0][1]):,} photos in {classes} classes do not fit one picture; show fewer."
     )
@@ -108,39 +145,6 @@ def _without_empty_classes(
     return kept, [classes[c] for c in used] or [classes[0]]
 
 
-def _bottom(prediction, unknown, classes: int, side: int) -> float:
-    tops = _tops(prediction, unknown, classes, side)
-    return max(top + rows * (side + _GAP) for _, top, rows in tops)
-
-
-def _tops(prediction, unknown, classes: int, side: int) -> list[tuple[float, float, int]]:
-    """Left, top and rows of every group's photos: the classes, then the unknown."""
-    prediction, unknown = np.asarray(prediction), np.asarray(unknown, bool)
-    per_row, columns, width = _in_row(classes, side), _columns(classes), _column_width(classes)
-    ends, found = [float(_TITLE)] * columns, []
-    for c in range(classes):
-        rows = -(-int((prediction[~unknown] == c).sum()) // per_row)
-        column = c % columns
-        top = ends[column] + _HEAD
-        found.append((_MARGIN + column * width, top, rows))
-        ends[column] = top + rows * (side + _GAP) + 6
-    rows = -(-int(unknown.sum()) // per_row)
-    return [*found, (_MARGIN + columns * width, float(_TITLE + _HEAD), rows)]
-
-
-def _places(unknown, prediction, classes: int, side: int) -> np.ndarray:
-    """Left and top of every photo. (N, 2)"""
-    prediction, unknown = np.asarray(prediction), np.asarray(unknown, bool)
-    groups = np.where(unknown, classes, prediction)
-    per_row, places = _in_row(classes, side), np.zeros((len(groups), 2))
-    for group, (left, top, _) in enumerate(_tops(prediction, unknown, classes, side)):
-        members = np.flatnonzero(groups == group)
-        order = np.arange(len(members))
-        places[members, 0] = left + order % per_row * (side + _GAP)
-        places[members, 1] = top + order // per_row * (side + _GAP)
-    return places
-
-
 def _photo(jpeg: bytes, side: int) -> Image.Image:
     if not jpeg:
         return Image.new("RGB", (side, side), "#cccccc")
@@ -152,7 +156,7 @@ def _photo(jpeg: bytes, side: int) -> Image.Image:
     )
 
 
-def _draw(title, photos, places, prediction, unknown, classes, side) -> Image.Image:
+def _draw(title, photos, places, prediction, unknown, classes, grid: _Grid) -> Image.Image:
     picture = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     pen = ImageDraw.Draw(picture)
     pen.text((_MARGIN, 9), title, _INK, ImageFont.load_default(22))
@@ -162,7 +166,7 @@ def _draw(title, photos, places, prediction, unknown, classes, side) -> Image.Im
         np.where(np.asarray(unknown, bool), len(classes), np.asarray(prediction)),
         minlength=len(names),
     )
-    tops = _tops(prediction, unknown, len(classes), side)
+    tops = grid.groups(prediction, unknown)
     for group, (name, n, (left, top, _)) in enumerate(zip(names, counts, tops, strict=True)):
         color = _UNKNOWN if group == len(classes) else _INK
         pen.text((left, top - _HEAD + 3), f"{name[:24]}  {n}", color, small)

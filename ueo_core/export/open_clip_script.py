@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
+from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import ASSETS
 
 CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
@@ -166,11 +167,17 @@ def open_clip_script(
     adapter: the name of the adapter file; name: the script's own name. The script takes the paths of
     adapter and weights as options and looks for both beside itself, so it runs on any machine.
     Images smaller than the store keeps them give the studio's own numbers to rounding; larger
-    ones are reduced in one step instead of two and differ in the third digit.
+    ones are reduced in one step instead of two and differ in the third digit. UserError for a model
+    whose weights open_clip cannot read.
     """
     about = adapter_file.metadata
     config = about.get("architecture") is not None
     file = weights_file(adapter_file)
+    if config and file is None:
+        raise UserError(
+            f"Script: the weights of {about['backbone']} are in Transformers' layout, which open_clip does not "
+            "read; export the model as ONNX, or adapt the same model in open_clip's layout."
+        )
     beside = file.name if file else None
     what = f"default: {beside} beside this file" if beside else "default: downloaded once"
     if file and file.parent == ASSETS:

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import math
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
@@ -15,6 +14,7 @@ from ueo_core.config.settings import Settings
 from ueo_core.data.class_names import check_class_names, check_synonyms
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.shapes import NUMBER, Maybe, check_shape
 
 if TYPE_CHECKING:  # the page lists what there is before torch is loaded
     from ueo_core.models.adapted_clip import AdaptedCLIP
@@ -22,6 +22,22 @@ if TYPE_CHECKING:  # the page lists what there is before torch is loaded
 FORMAT = "ueo-studio-delta-1"
 ADAPTER_NAME = "delta.safetensors"  # the last epoch of a run, always
 GUARDED = "guarded.safetensors"  # the model that the safety check recommends, if it is another one
+# CLIP is trained with a scale of up to 100, SigLIP reaches 120; a prompt has 77 tokens, at most.
+MOST_SCALE, MOST_THRESHOLD, LONGEST_TEXT = 1000.0, 1e6, 1000
+_SHAPE = {
+    "classes": [str],
+    "prompt": str,
+    "settings": dict,
+    "backbone": str,
+    "pretrained": str,
+    "logit_scale": NUMBER,
+    "threshold": NUMBER,
+    "title": Maybe(str),
+    "templates": Maybe([str]),
+    "architecture": Maybe(dict),
+    "guard": Maybe({"share": NUMBER}),
+    "weights": Maybe(str),
+}
 GUARDED_PREDICTIONS = "guarded_answers"  # that model's cosines of the run's images
 
 
@@ -138,7 +154,7 @@ def _metadata(path: Path) -> dict:
             found = {k: json.loads(v) for k, v in (file.metadata() or {}).items()}
     except FileNotFoundError:
         raise UserError(f"Adapter “{path}”: there is no such file; check the path.") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise _not_an_adapter(path, f"it cannot be read ({error})") from None
     _check(path, found)
     return found
@@ -148,28 +164,35 @@ def _check(path: Path, found: dict) -> None:
     """Raise a UserError for missing metadata that is needed to build the model."""
     if found.get("format") != FORMAT:
         raise _not_an_adapter(path, "it has no metadata of UEO Studio")
-    kinds = {"classes": list, "prompt": str, "settings": dict, "backbone": str, "pretrained": str}
-    for name, kind in kinds.items():
-        if not isinstance(found.get(name), kind):
-            raise _not_an_adapter(path, f"its {name} cannot be read")
-    if not all(isinstance(name, str) for name in found["classes"]):
-        raise _not_an_adapter(path, "its classes cannot be read")
+    try:
+        check_shape(found, _SHAPE)
+        _check_ranges(found)
+    except ValueError as error:
+        raise _not_an_adapter(path, f"its metadata cannot be used ({error})") from None
     check_class_names(found["classes"])
     try:
         check_synonyms(found.get("synonyms", {}), found["classes"])
     except ValueError as error:
         raise _not_an_adapter(path, str(error)) from None
-    for name in ("threshold", "logit_scale"):
-        if not _is_number(found.get(name)):
-            raise _not_an_adapter(path, f"its {name} is not a number")
     if found.get("score", DEFAULT_SCORE) != DEFAULT_SCORE:
         raise _not_an_adapter(
             path, f"its threshold is for the score {found['score']!r}, not {DEFAULT_SCORE}"
         )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _check_ranges(found: dict) -> None:
+    """Raise a ValueError for values that no adapter of the studio has: they would be shown or computed with."""
+    if not 0 < found["logit_scale"] <= MOST_SCALE:
+        raise ValueError(f"its logit_scale is no number above 0 and up to {MOST_SCALE:g}")
+    if not abs(found["threshold"]) <= MOST_THRESHOLD:  # also refuses NaN
+        raise ValueError(f"its threshold is no number up to {MOST_THRESHOLD:g}")
+    texts = [found["prompt"], found.get("title") or "", *found["classes"]]
+    texts += found.get("templates") or []
+    if (longest := max(map(len, texts))) > LONGEST_TEXT:
+        raise ValueError(f"a text of it has {longest:,} characters, more than {LONGEST_TEXT:,}")
+    guard = found.get("guard")
+    if guard is not None and not 0 <= guard["share"] <= 1:
+        raise ValueError("the share of its guard is not between 0 and 1")
 
 
 def _not_an_adapter(path: Path, why: str) -> UserError:

@@ -11,7 +11,10 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, read_adapter
 from ueo_core.training.loop import image_features
+from ueo_core.training.ranks import Shared
 from ueo_core.utils.errors import UserError
+
+LARGEST = 1e5  # of a trained parameter; CLIP's own are below 100
 
 
 def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
@@ -40,10 +43,12 @@ def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
         synonyms=adapter_file.synonyms,
     )
     adapter, _ = read_adapter(adapter_file.path)
-    broken = [name for name, value in adapter.items() if not bool(torch.isfinite(value).all())]
+    # Not ≤ is also true of NaN.
+    broken = [n for n, v in adapter.items() if v.numel() and not bool((v.abs() <= LARGEST).all())]
     if broken:
         raise UserError(
-            f"Adapter “{adapter_file.path}”: “{broken[0]}” has values that are not finite; export it again."
+            f"Adapter “{adapter_file.path}”: “{broken[0]}” has values that are not finite, or larger than "
+            f"{LARGEST:,.0f}; export it again."
         )
     model.load_adapter(adapter)
     return model
@@ -55,10 +60,27 @@ def cosines(
     images: Pixels,
     on_batch: Callable[[int], object] | None = None,
     text: torch.Tensor | None = None,
+    shared: Shared | None = None,
 ) -> np.ndarray:
     """Cosines of every image with every class under the model as it is. → (N, C) float32
 
-    text: (C, D) features in place of those of the classes; on_batch(done) is called after every batch and may raise to cancel.
+    text: (C, D) features in place of those of the classes; on_batch, shared: as in `features`.
     """
-    features = image_features(model, Views(images, model.backbone), on_batch=on_batch)
-    return model.cosines(features, text).numpy()
+    return model.cosines(features(model, images, on_batch, shared), text).numpy()
+
+
+@torch.no_grad()
+def features(
+    model: AdaptedCLIP,
+    images: Pixels,
+    on_batch: Callable[[int], object] | None = None,
+    shared: Shared | None = None,
+) -> torch.Tensor:
+    """Unit features of every image under the model as it is, on the CPU. → (N, D) float32
+
+    on_batch(done) is called after every batch and may raise to cancel; shared: where other processes
+    have the images, too.
+    """
+    views = Views(images, model.backbone)
+    views.shared = shared
+    return image_features(model, views, on_batch=on_batch)

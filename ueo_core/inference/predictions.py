@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ueo_core.data.image_set import ImageSet
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, NEG_LABEL, SCORES, neg_label
+from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.utils.csv_text import BYTE_ORDER_MARK, csv_text
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
@@ -31,6 +32,8 @@ class Predictions:
     logit_scale: float
     # Of each image, the further files with the same bytes; empty: none has any.
     copies: Sequence[Sequence[str]] = field(default=(), kw_only=True)
+    # (N, K) cosines with negative words, which make NegLabel of the score; None: it is MCM.
+    negatives: NDArray[np.float32] | None = field(default=None, kw_only=True)
 
     @classmethod
     def of_images(
@@ -65,8 +68,23 @@ class Predictions:
 
     @cached_property
     def score(self) -> NDArray[np.floating]:
-        """MCM, higher = more in-distribution. (N,)"""
+        """MCM, or with negative words NegLabel; higher = more in-distribution. (N,)"""
+        if self.negatives is not None:
+            return neg_label(self.cosines, self.negatives, self.logit_scale)
         return SCORES[DEFAULT_SCORE].compute(self.cosines, self.logit_scale)
+
+    @property
+    def score_name(self) -> str:
+        """The name of `score`, for `ood_scores.score_named`."""
+        return DEFAULT_SCORE if self.negatives is None else NEG_LABEL
+
+    def unsupervised_threshold(self, on_mcm: float) -> float:
+        """The threshold without labels: the run's, which is on MCM, or that of a mixture of these scores."""
+        return on_mcm if self.negatives is None else self._between_groups
+
+    @cached_property
+    def _between_groups(self) -> float:
+        return mixture_threshold(self.score)
 
     def unknown(self, threshold: float) -> NDArray[np.bool_]:
         """Which images are unknown: their score is below the threshold. (N,)"""

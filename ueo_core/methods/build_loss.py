@@ -3,7 +3,8 @@
 A method is one module, named in its row and imported when it is used. It defines one of
 
     build(settings, start) -> Objective                                    a loss for the loop
-    adapt_features(model, pool, test, settings, check) -> (pool, test)     works on cached features
+    adapt_features(model, pool, test, settings, check)
+        -> (Predicted, Predicted) of pool and test                         works on cached features
 """
 
 import importlib
@@ -54,11 +55,18 @@ class Loss(NamedTuple):
 Objective = Callable[[Batch], Loss]
 
 
+class Predicted(NamedTuple):
+    """What an adapted model says of images."""
+
+    cosines: Tensor  # (N, C)
+    score: Tensor | None = None  # (N,) an OOD score of the method's own, higher = in-distribution
+
+
 class FeatureMethod(Protocol):
     """Adapts to the cached features of a pool and predicts pool and test images.
 
     pool (N, D), test (M, D): zero-shot unit features on the CPU; model: the zero-shot model, which
-    may be changed; check: called between steps, may raise to cancel. → cosines (N, C) and (M, C).
+    may be changed; check: called between steps, may raise to cancel. → pool and test.
     A method with probabilities p returns log p / s: their softmax at the logit scale s is p.
     """
 
@@ -69,7 +77,7 @@ class FeatureMethod(Protocol):
         test: Tensor,
         settings: Settings,
         check: Callable[[], None],
-    ) -> tuple[Tensor, Tensor]: ...
+    ) -> tuple[Predicted, Predicted]: ...
 
 
 def build(settings: Settings, start: Tensor | None = None) -> Objective:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ueo_core.config.settings import Settings
+from ueo_core.methods.build_loss import Predicted
 from ueo_core.models.adapted_clip import AdaptedCLIP
 
 NEIGHBORS, FIRST_MEAN = 3, 8
@@ -30,7 +31,7 @@ class Transduction:
     """Gaussians and assignments fitted to a pool."""
 
     means: Tensor  # (C, D) unit
-    variance: Tensor  # (D,) shared by the classes
+    variance: Tensor  # (D,) shared by the classes, or (C, D) one of each
     features: Tensor  # (N, D) of the pool
     assignments: Tensor  # (N, C) of the pool, rows sum to 1
 
@@ -38,11 +39,27 @@ class Transduction:
         """Log-assignments of other images. features (M, D), cosines (M, C) → (M, C)"""
         index, value = nearest(features, self.features, NEIGHBORS)
         agreement = (value[:, :, None] * self.assignments[index]).sum(1) / index.shape[1]
-        return _combined(features, self.means, self.variance, agreement, logit_scale * cosines)
+        likelihood = log_likelihood(features, self.means, self.variance)
+        return combined(likelihood, agreement, logit_scale * cosines)
+
+    def predicted(
+        self, test: Tensor, cosines: Tensor, logit_scale: float
+    ) -> tuple[Predicted, Predicted]:
+        """Pool and test as a `FeatureMethod` returns them: log-assignments over the logit scale.
+
+        test (M, D) features and cosines (M, C), zero-shot.
+        """
+        pool = self.assignments.clamp(min=1e-30).log()
+        later = self.log_assignments(test, cosines, logit_scale)
+        return Predicted(pool / logit_scale), Predicted(later / logit_scale)
 
 
 def log_likelihood(features: Tensor, means: Tensor, variance: Tensor) -> Tensor:
-    """−½ Σ_d (f − μ)² / σ², without its constant. (N, D), (C, D), (D,) → (N, C)"""
+    """−½ Σ_d (f − μ)² / σ², without its constant. (N, D), (C, D), (D,) or (C, D) → (N, C)"""
+    if variance.ndim == 2:  # expanded, so that no (N, C, D) tensor is needed; in float64 for that
+        f, m, v = features.double(), means.double(), variance.double()
+        squares = f.square() @ (1 / v).T - 2 * f @ (m / v).T + (m.square() / v).sum(1)
+        return (-0.5 * squares).float()
     scaled, centers = features / variance.sqrt(), means / variance.sqrt()
     return -0.5 * torch.cdist(scaled, centers, compute_mode="donot_use_mm_for_euclid_dist").square()
 
@@ -68,7 +85,7 @@ def nearest(
     return torch.cat(indices), torch.cat(values)
 
 
-def _agreement(assignments: Tensor, index: Tensor, value: Tensor) -> Tensor:
+def neighbors_agreement(assignments: Tensor, index: Tensor, value: Tensor) -> Tensor:
     """(W + Wᵀ) z / 2k: assignments of an image's neighbors, and of those it is a neighbor of.
 
     assignments z (N, C); index, value (N, k): neighbors and cosines, the rows of W. → (N, C)
@@ -79,12 +96,22 @@ def _agreement(assignments: Tensor, index: Tensor, value: Tensor) -> Tensor:
     return of_neighbors.index_add(0, index.ravel(), to_neighbors) / (2 * k)
 
 
-def _combined(
-    features: Tensor, means: Tensor, variance: Tensor, agreement: Tensor, logits: Tensor
+def combined(likelihood: Tensor, agreement: Tensor, logits: Tensor) -> Tensor:
+    """log of ŷ · exp(log-likelihood / 50 + agreement), rows normalized. All (N, C) → (N, C)"""
+    return (logits.log_softmax(1) + likelihood / SOFTENING + agreement).log_softmax(1)
+
+
+def assigned(
+    assignments: Tensor, neighbors: tuple[Tensor, Tensor], likelihood: Tensor, logits: Tensor
 ) -> Tensor:
-    """log of ŷ · exp(log-likelihood / 50 + agreement), rows normalized. → (N, C)"""
-    both = log_likelihood(features, means, variance) / SOFTENING + agreement
-    return (logits.log_softmax(1) + both).log_softmax(1)
+    """Assignments after the inner rounds, in which neighbors agree. All (N, C) → (N, C)
+
+    neighbors: indices and cosines from `nearest`.
+    """
+    for _ in range(INNER_ROUNDS):
+        agreement = neighbors_agreement(assignments, *neighbors)
+        assignments = combined(likelihood, agreement, logits).exp()
+    return assignments
 
 
 def transclip(features: Tensor, cosines: Tensor, logit_scale: float) -> Transduction:
@@ -96,15 +123,14 @@ def transclip(features: Tensor, cosines: Tensor, logit_scale: float) -> Transduc
     features, logits = features.float(), logit_scale * cosines.float()
     n, d = features.shape
     assignments = logits.softmax(1)
-    index, value = nearest(features, features, NEIGHBORS, exclude_self=True)
+    neighbors = nearest(features, features, NEIGHBORS, exclude_self=True)
     # (8, C) most confident images of each class
     first = assignments.topk(min(FIRST_MEAN, n), dim=0)
     means = F.normalize(torch.einsum("kc,kcd->cd", first.values, features[first.indices]), dim=1)
     variance = torch.full((d,), 1 / d)
     for round_ in range(ROUNDS + 1):
-        for _ in range(INNER_ROUNDS):
-            agreement = _agreement(assignments, index, value)
-            assignments = _combined(features, means, variance, agreement, logits).exp()
+        likelihood = log_likelihood(features, means, variance)
+        assignments = assigned(assignments, neighbors, likelihood, logits)
         if round_ < ROUNDS:
             means = F.normalize(assignments.T @ features, dim=1)
             # Σ_ik z_ik (f_i − μ_k)² / N, expanded so that no (N, C, D) tensor is needed.
@@ -121,12 +147,7 @@ def adapt_features(
     test: Tensor,
     settings: Settings,
     check: Callable[[], None],
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Predicted, Predicted]:
     """Log-assignments over the logit scale; see `build_loss.FeatureMethod`."""
-    scale = model.logit_scale
-    fitted = transclip(pool, model.cosines(pool), scale)
-    logs = (
-        fitted.assignments.clamp(min=1e-30).log(),
-        fitted.log_assignments(test, model.cosines(test), scale),
-    )
-    return logs[0] / scale, logs[1] / scale
+    fitted = transclip(pool, model.cosines(pool), model.logit_scale)
+    return fitted.predicted(test, model.cosines(test), model.logit_scale)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ueo_core.config.lr_schedule import learning_rate, split_epoch, steps_in_all
 from ueo_core.config.settings import Settings
+from ueo_core.methods.build_loss import Predicted
 from ueo_core.models.adapted_clip import AdaptedCLIP
 
 PER_CLASS = 16
@@ -80,9 +81,9 @@ def adapt_features(
     test: Tensor,
     settings: Settings,
     check: Callable[[], None],
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Predicted, Predicted]:
     """Cosines after training the prompt on the pool; see `build_loss.FeatureMethod`."""
     for _ in upl(model, pool, settings):
         check()
     with torch.no_grad():
-        return model.cosines(pool), model.cosines(test)
+        return Predicted(model.cosines(pool)), Predicted(model.cosines(test))

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -16,16 +17,18 @@ from open_clip.transform import PreprocessCfg
 from torch import nn
 
 from ueo_core.models.catalog import DRAWINGS, HUB, SUGGESTED_TAG, is_cached
-from ueo_core.models.checkpoint import brief, load_checkpoint
+from ueo_core.models.checkpoint import brief, load_checkpoint, load_weights
 from ueo_core.models.equality import random_image
 from ueo_core.models.fast_towers import make_fast_where_equal
 from ueo_core.models.preprocessing import Preprocessing
 from ueo_core.models.prompt_learner import PROBE, TextPath, find_text_path
+from ueo_core.models.snapshot import as_stored, is_snapshot, open_snapshot
 from ueo_core.models.text_encoder import text_limit, token_embedding
 from ueo_core.models.tokenizers import Tokenizer, check_transformers, is_reachable, load_tokenizer
 from ueo_core.models.weights_fingerprint import weights_fingerprint
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import ASSETS
+from ueo_core.utils.shapes import has_shape
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +96,8 @@ class Stock:
 
 
 def load(name: str, pretrained: str | None = None, device: str = "auto") -> Backbone:
-    """Load a backbone by Drawings name, open_clip name or path of an open_clip config (.json).
+    """Load a backbone by Drawings name, open_clip name, path of an open_clip config (.json), or folder
+    or name (`hf-hub:owner/name`) of a model of the Hugging Face Hub.
 
     pretrained: an open_clip tag or a checkpoint file (safetensors, or loadable with
     weights_only); None uses the shipped weights of a Drawings model, else `openai`
@@ -115,6 +119,8 @@ def stock(name: str, pretrained: str | None = None) -> Stock:
                 f"Backbone “{name}”: a config file has no weights; give a checkpoint file as pretrained."
             )
         return _from_config(name, pretrained, Path(name), Path(pretrained))
+    if is_snapshot(name):
+        return _from_snapshot(name, pretrained)
     return _from_open_clip(name, pretrained)
 
 
@@ -181,12 +187,23 @@ def _unknown_model(name: str) -> UserError:
     )
 
 
+_ISOLATED = threading.RLock()
+MODEL_CONFIG = {"embed_dim": int, "vision_cfg": dict, "text_cfg": dict}
+
+
 @contextlib.contextmanager
 def _isolated() -> Iterator[None]:
     """Silence open_clip and the Hub's client, and keep the state of torch's global generator.
 
-    Errors are raised with messages of our own, and open_clip initializes models at random.
+    Errors are raised with messages of our own, and open_clip initializes models at random. One thread at
+    a time: levels, filters and the generator are the process's, and the last one must find the first one's.
     """
+    with _ISOLATED, _silenced():
+        yield
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
     loggers = [logging.getLogger(), logging.getLogger("huggingface_hub")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -217,34 +234,63 @@ def _from_config(name: str, pretrained: str, config: Path, weights: Path) -> Sto
         raise UserError(
             f"Backbone config “{config}”: there is no such file; check the path."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"Backbone config “{config}”: it is not readable JSON ({error}); give an open_clip model config."
         ) from None
     full = data if isinstance(data, dict) and "model_cfg" in data else {"model_cfg": data}
-    cfg = full["model_cfg"]
-    if not isinstance(cfg, dict) or not {"embed_dim", "vision_cfg", "text_cfg"} <= set(cfg):
+    tokenizer, model = _build(name, str(config), full, (config.parent, weights.parent))
+    with _isolated():
+        load_checkpoint(name, model, weights)
+    own = open_clip.get_model_preprocess_cfg(model)
+    return Stock(name, pretrained, model, tokenizer, own, full["model_cfg"])
+
+
+def _from_snapshot(name: str, pretrained: str | None) -> Stock:
+    """Build the model of a folder of the Hugging Face Hub, with its own weights or a checkpoint file."""
+    found = open_snapshot(name)
+    if pretrained and not Path(pretrained).is_file():
         raise UserError(
-            f"Backbone config “{config}”: it has no embed_dim, vision_cfg or text_cfg; give an open_clip model config."
+            f"Weights “{pretrained}” of {name}: there is no such file; leave them out for the folder's own."
+        )
+    tokenizer, model = _build(name, str(found.folder), found.config, (found.folder,))
+    as_stored(model, found)
+    weights = Path(pretrained) if pretrained else found.weights
+    if weights.is_dir():
+        load_weights(name, model, weights, found.state())
+    else:
+        with _isolated():
+            load_checkpoint(name, model, weights)
+    own = open_clip.get_model_preprocess_cfg(model)
+    return Stock(name, str(weights), model, tokenizer, own, found.config["model_cfg"])
+
+
+def _build(
+    name: str, source: str, full: dict, folders: tuple[Path, ...]
+) -> tuple[Tokenizer, nn.Module]:
+    """A model with random weights, and its tokenizer. full: with `model_cfg`; source: for messages"""
+    cfg = full["model_cfg"]
+    if not has_shape(cfg, MODEL_CONFIG):
+        raise UserError(
+            f"Backbone config “{source}”: it has no embed_dim, vision_cfg or text_cfg; give an open_clip model config."
         )
     _check_config(name, cfg)
     with tempfile.TemporaryDirectory() as folder:
-        placed = full | {"model_cfg": _with_local_encoder(cfg, config.parent)}
+        placed = full | {"model_cfg": _with_local_encoder(cfg, folders[0])}
         Path(folder, "open_clip_config.json").write_text(json.dumps(placed), encoding="utf-8")
-        where = f"local-dir:{folder}"
         try:
             with _isolated():
-                tokenizer = load_tokenizer(name, cfg["text_cfg"], (config.parent, weights.parent))
-                model = open_clip.create_model(where, load_weights=False, pretrained_text=False)
+                tokenizer = load_tokenizer(name, cfg["text_cfg"], folders)
+                model = open_clip.create_model(
+                    f"local-dir:{folder}", load_weights=False, pretrained_text=False
+                )
         except UserError:
             raise
         except Exception as error:  # open_clip raises whatever its constructors do
             raise UserError(
-                f"Backbone config “{config}”: open_clip cannot build it ({brief(error)}); check its values."
+                f"Backbone config “{source}”: open_clip cannot build it ({brief(error)}); check its values."
             ) from error
-    with _isolated():
-        load_checkpoint(name, model, weights)
-    return Stock(name, pretrained, model, tokenizer, open_clip.get_model_preprocess_cfg(model), cfg)
+    return tokenizer, model
 
 
 def _from_open_clip(name: str, pretrained: str | None) -> Stock:

@@ -25,6 +25,7 @@ SUGGESTED = {
         "url": f"{_CDN}/5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt",
     },
 }
+HUB_NAME = "hf-hub:"  # what a name of the Hub begins with, as in open_clip
 # Host of the Hugging Face Hub; HF_ENDPOINT names a mirror, as for the Hub's client.
 HUB = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
 

@@ -36,6 +36,22 @@ def load_checkpoint(name: str, model: nn.Module, path: Path) -> None:
     _check_values(path, model)
 
 
+def load_weights(name: str, model: nn.Module, path: Path, state: dict[str, Tensor]) -> None:
+    """Load weights that were read elsewhere strictly, as `load_checkpoint` does. path: for messages"""
+    own = model.state_dict()
+    for key in own:  # buffers that open_clip computes itself
+        if key.endswith("attn_mask") and key not in state:
+            state[key] = own[key]
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        raise UserError(
+            f"Checkpoint “{path}”: it does not fit {name} ({brief(error)}); "
+            "give the folder of the whole model."
+        ) from error
+    _check_values(path, model)
+
+
 def _check_file(path: Path) -> None:
     """Raise a UserError for a file that cannot hold usable weights, by its form alone."""
     if not path.is_file():

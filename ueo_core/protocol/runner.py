@@ -28,13 +28,13 @@ from ueo_core.data.image_set import ImageSet
 from ueo_core.data.subset import Subset
 from ueo_core.data.transforms import ModelInputs, Pixels, Views
 from ueo_core.evaluation.metrics import evaluate, harmonic_mean
-from ueo_core.methods.build_loss import feature_method
+from ueo_core.methods.build_loss import Predicted, feature_method
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.protocol.benchmarks import LARGE
 from ueo_core.protocol.category_shift import Case, LabeledFolder
-from ueo_core.protocol.tables import write_table
+from ueo_core.protocol.tables import METRICS, read_row, write_table
 from ueo_core.training.auto import adapt_automatically
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
@@ -73,8 +73,12 @@ class Plan:
         own = dict(METHODS[variant.method].settings) if variant.method else {}
         if planned.pool > LARGE and self.settings.epochs == Settings.epochs:
             own["epochs"] = 5  # the paper's, where 50 passes would be millions of images
-        # A teaching model is small: what its preset says of rates holds for every method.
-        kept = self.given | set(DRAWINGS_PRESETS.get(self.settings.backbone, ()))
+        # A teaching model is small: its preset's rate and epochs are in place of a method's own rate
+        # and epochs. Own epochs without a rate go with rates that the method's module holds.
+        preset = DRAWINGS_PRESETS.get(self.settings.backbone, ()) if "lr" in own else ()
+        kept = self.given | set(preset)
+        if self.settings.automatic and variant.method and METHODS[variant.method].on_features:
+            kept -= {"lr"}  # there is no loop in which a rate could be chosen
         chosen = {k: v for k, v in own.items() if k not in kept}
         return self.settings.changed(
             method=variant.method or "ueo", seed=planned.seed, **(chosen | dict(variant.changes))
@@ -169,7 +173,12 @@ def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
     }
     now = json.loads(json.dumps(now))  # as it will be read: tuples are lists
     before = read_json(out / "protocol.json")
-    if before is None:
+    if not isinstance(before, dict):
+        if (out / "protocol.json").exists():
+            raise UserError(
+                f"Folder “{out}”: its file protocol.json is damaged, so what its rows compare is not known; "
+                "restore it from a backup, or choose another folder."
+            )
         if out.exists() and any(out.iterdir()):
             raise UserError(
                 f"Folder “{out}”: it is not empty and holds no protocol; choose a new one."
@@ -210,7 +219,7 @@ class _Work:
         return self.out / "rows" / f"{planned.shift}-{planned.seed}-{name}.json"
 
     def _read(self, planned: PlannedCase, name: str) -> dict | None:
-        return read_json(self._path(planned, name))
+        return read_row(self._path(planned, name))
 
     def _write_table(self, wanted) -> list[dict]:
         found = [row for planned, name in wanted if (row := self._read(planned, name))]
@@ -280,14 +289,20 @@ class _Work:
             "n_test": len(case.test),
         }
         try:
-            cosines = self._predictions(case, variant, settings, pool, test, what)
+            found = self._predictions(case, variant, settings, pool, test, what)
         except FloatingPointError as error:
             nothing = dict.fromkeys(METRICS)
             return row | nothing | {"pool": nothing, "note": f"diverged: {error}"}
         scale = self.model.logit_scale
         on_test, on_pool = (
-            measured(c.numpy(), part.truth, case.classes, scale)
-            for c, part in zip(cosines, (case.test, case.pool), strict=True)
+            measured(
+                of.cosines.numpy(),
+                part.truth,
+                case.classes,
+                scale,
+                None if of.score is None else of.score.numpy(),
+            )
+            for of, part in zip(found, (case.test, case.pool), strict=True)
         )
         return row | on_test | {"pool": on_pool}
 
@@ -295,11 +310,13 @@ class _Work:
     def _cosines(self, features: Tensor) -> Tensor:
         return self.model.cosines(features)
 
-    def _predictions(self, case: Case, variant: Variant, settings: Settings, pool, test, what: str):
-        """Cosines of test set and pool under the adapted model. → (N_test, C), (N_pool, C)"""
+    def _predictions(
+        self, case: Case, variant: Variant, settings: Settings, pool, test, what: str
+    ) -> tuple[Predicted, Predicted]:
+        """Test set and pool under the adapted model."""
         model, zero = self.model, self._cosines(pool)
         if variant.method is None:
-            return self._cosines(test), zero
+            return Predicted(self._cosines(test)), Predicted(zero)
         if METHODS[variant.method].on_features:
             adapt_features = feature_method(variant.method)
             on_pool, on_test = adapt_features(model, pool, test, settings, self.check)
@@ -341,7 +358,7 @@ class _Work:
         self.model.load_adapter(adapted)  # of quick mode's model too, which reads no images
         if settings.trained != "prompt":
             pool, test = self._adapted(case, what)
-        return self._cosines(test), self._cosines(pool)
+        return Predicted(self._cosines(test)), Predicted(self._cosines(pool))
 
     def _adapted(self, case: Case, what: str) -> tuple[Tensor, Tensor]:
         """Features of pool and test set under the adapted tower, a shared image once."""
@@ -354,19 +371,23 @@ class _Work:
         return features[at_pool], features[at_test]
 
 
-METRICS = ("acc", "auc", "hm", "fpr95", "auc_msp", "hm_msp", "fpr95_msp")
+def measured(
+    cosines: np.ndarray,
+    truth: np.ndarray,
+    classes: Sequence[str],
+    scale: float,
+    own_score: np.ndarray | None = None,
+) -> dict:
+    """ACC, ECE, and AUC, HM and FPR95 by MCM (unscaled, T = 1) and by MSP; percent, None without OOD.
 
-
-def measured(cosines: np.ndarray, truth: np.ndarray, classes: Sequence[str], scale: float) -> dict:
-    """ACC, and AUC, HM and FPR95 by MCM (unscaled, T = 1) and by MSP; percent, None without OOD."""
-    by = {s: evaluate(cosines, truth, classes, scale, s) for s in ("mcm", "msp")}
-    found = {
-        "acc": by["mcm"]["acc"],
-        "auc": by["mcm"]["auc"],
-        "hm": by["mcm"]["hm"],
-        "fpr95": by["mcm"]["fpr95"],
-        "auc_msp": by["msp"]["auc"],
-        "hm_msp": harmonic_mean(by["mcm"]["acc"], by["msp"]["auc"]),
-        "fpr95_msp": by["msp"]["fpr95"],
+    own_score: (N,) the OOD score of a method that has its own, in place of MCM.
+    """
+    main = evaluate(cosines, truth, classes, scale, "mcm" if own_score is None else own_score)
+    msp = evaluate(cosines, truth, classes, scale, "msp")
+    found = {k: main[k] for k in ("acc", "auc", "hm", "fpr95", "ece")}
+    found |= {
+        "auc_msp": msp["auc"],
+        "hm_msp": harmonic_mean(main["acc"], msp["auc"]),
+        "fpr95_msp": msp["fpr95"],
     }
     return {k: None if v is None else round(v, 3) for k, v in found.items()}

@@ -7,18 +7,40 @@ from pathlib import Path
 
 import numpy as np
 
-from ueo_core.config.methods import VARIANTS
-from ueo_core.utils.files import write_bytes, write_json
+from ueo_core.config.methods import VARIANTS, ZERO_SHOT
+from ueo_core.utils.files import read_json, write_bytes, write_json
+from ueo_core.utils.shapes import NUMBER, Maybe, has_shape
 
 COLUMNS = {
     "acc": "ACC",
     "auc": "AUC",
     "hm": "HM(ACC, AUC)",
     "fpr95": "FPR95",
+    "ece": "ECE",
     "auc_msp": "AUC by MSP",
     "pool_acc": "ACC, pool",
     "pool_hm": "HM, pool",
 }
+LOWER_IS_BETTER = ("fpr95", "ece")
+METRICS = ("acc", "auc", "hm", "fpr95", "ece", "auc_msp", "hm_msp", "fpr95_msp")
+_FIGURES = dict.fromkeys(METRICS, Maybe(NUMBER))
+_ROW = {
+    "backbone": str,
+    "shift": str,
+    "method": str,
+    "seed": int,
+    "n_pool": int,
+    "n_test": int,
+    "seconds": NUMBER,
+    **_FIGURES,
+    "pool": _FIGURES,
+}
+
+
+def read_row(path: Path) -> dict | None:
+    """A row as it was written; None if it is missing or damaged, so that it is done again."""
+    found = read_json(path)
+    return found if has_shape(found, _ROW) else None
 
 
 def flat(row: dict) -> dict:
@@ -30,9 +52,11 @@ def flat(row: dict) -> dict:
 def summary(rows: Sequence[dict]) -> list[dict]:
     """Mean and deviation over the seeds, one entry a backbone, shift and method, in order of rows.
 
-    → [{"backbone", "shift", "method", "title", "seeds", "seconds", "mean": {…}, "deviation": {…}}].
-    The deviation is the sample's (n − 1), None for one seed; a value that no seed has is None.
+    → [{"backbone", "shift", "method", "title", "seeds", "seconds", "mean": {…}, "deviation": {…},
+    "worst": …}]. The deviation is the sample's (n − 1), None for one seed; a value that no seed has is
+    None. "worst" is the least gain of a seed over zero-shot on that seed, in HM: how stable a method is.
     """
+    zero = {_place(r): r["hm"] for r in rows if r["method"] == ZERO_SHOT}
     groups: dict[tuple, list[dict]] = {}
     for row in rows:
         groups.setdefault((row["backbone"], row["shift"], row["method"]), []).append(flat(row))
@@ -40,7 +64,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
     for (backbone, shift, method), mine in groups.items():
         mean, deviation = {}, {}
         for key in COLUMNS:
-            values = [r[key] for r in mine if r[key] is not None]
+            values = [r[key] for r in mine if r.get(key) is not None]
             mean[key] = float(np.mean(values)) if values else None
             deviation[key] = float(np.std(values, ddof=1)) if len(values) > 1 else None
         found.append(
@@ -53,16 +77,29 @@ def summary(rows: Sequence[dict]) -> list[dict]:
                 "seconds": float(np.mean([r["seconds"] for r in mine])),
                 "mean": mean,
                 "deviation": deviation,
+                "worst": _worst(mine, zero) if method != ZERO_SHOT else None,
             }
         )
     return found
 
 
+def _place(row: dict) -> tuple:
+    """What two rows share that differ in their method alone."""
+    return row["backbone"], row["shift"], row["seed"]
+
+
+def _worst(rows: Sequence[dict], zero: dict[tuple, float | None]) -> float | None:
+    """The least gain in HM over zero-shot; None without a row that can be compared."""
+    pairs = [(r["hm"], zero.get(_place(r))) for r in rows]
+    gains = [hm - before for hm, before in pairs if hm is not None and before is not None]
+    return min(gains, default=None)
+
+
 def markdown(rows: Sequence[dict]) -> list[str]:
     """The summary as a Markdown table, the best mean of a category shift in bold; oracles do not compete."""
     lines = [
-        f"| model | shift | method | {' | '.join(COLUMNS.values())} | seconds |",
-        f"|{'---|' * (len(COLUMNS) + 4)}",
+        f"| model | shift | method | {' | '.join(COLUMNS.values())} | worst gain in HM | seconds |",
+        f"|{'---|' * (len(COLUMNS) + 5)}",
     ]
     entries = summary(rows)
     for entry in entries:
@@ -74,7 +111,8 @@ def markdown(rows: Sequence[dict]) -> list[str]:
         ]
         cells = [_cell(entry, key, baselines) for key in COLUMNS]
         names = f"{entry['backbone']} | {entry['shift']} | {entry['title']}"
-        lines.append(f"| {names} | {' | '.join(cells)} | {entry['seconds']:.0f} |")
+        worst = "–" if entry["worst"] is None else f"{entry['worst']:+.1f}"
+        lines.append(f"| {names} | {' | '.join(cells)} | {worst} | {entry['seconds']:.0f} |")
     return lines
 
 
@@ -84,7 +122,7 @@ def _cell(entry: dict, key: str, baselines: list[dict]) -> str:
         return "–"
     text = f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
     others = [e["mean"][key] for e in baselines if e["mean"][key] is not None]
-    best = others and mean == (min(others) if key == "fpr95" else max(others))
+    best = others and mean == (min(others) if key in LOWER_IS_BETTER else max(others))
     return f"**{text}**" if best and entry in baselines else text
 
 

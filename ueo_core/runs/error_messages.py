@@ -6,6 +6,7 @@ import torch
 
 from ueo_core.utils.errors import UserError
 
+_PEER = ("closed by peer", "connection reset", "connection refused")
 KEPT = "everything up to the last checkpoint is kept"
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # CUDA and MPS; the CPU's
 _DEVICE = ("cuda error", "cudnn", "cublas", "hip error", "mps backend", "device-side")
@@ -36,5 +37,10 @@ def sentence(error: Exception) -> str:
         return (
             f"The GPU stopped working ({first}): restart the app and resume, or start the run again "
             f"on the CPU; {KEPT}."
+        )
+    if isinstance(error, RuntimeError) and any(w in str(error).lower() for w in _PEER):
+        return (
+            "Another process of this run has ended, perhaps for lack of memory: resume, with as many "
+            f"processes or fewer; {KEPT}."
         )
     return f"The run stopped with {type(error).__name__} ({first}): resume to try again; {KEPT}."

@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING
 
 from ueo_core.config.settings import Settings
 from ueo_core.runs.states import next_state
-from ueo_core.runs.stored import DamagedRun, check_config, check_labels, check_state, usable_event
+from ueo_core.runs.stored import (
+    DamagedRun,
+    check_config,
+    check_labels,
+    check_result,
+    check_state,
+    usable_event,
+)
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes, write_json
+from ueo_core.utils.tensor_files import read_tensors, write_tensors
 
 if TYPE_CHECKING:  # pages list runs without loading torch
     from torch import Tensor
@@ -135,12 +143,17 @@ class RunFolder:
 
     def final_step(self) -> int | None:
         """The step that the result belongs to; None without a readable result."""
-        try:
-            step = json.loads((self.path / "result.json").read_bytes())["step"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = self.result()
+        if found is None or not (self.path / "adapted.safetensors").is_file():
             return None
-        readable = isinstance(step, int) and (self.path / "adapted.safetensors").is_file()
-        return step if readable else None
+        return found["step"]
+
+    def result(self) -> dict | None:
+        """What the training led to: step, metrics, guard, …; None if there is none or it is damaged."""
+        try:
+            return self._checked("result.json", check_result)
+        except DamagedRun:
+            return None
 
     def set_state(self, state: str, **details) -> dict:
         """Set the state and these details without a check; other details are kept. → the whole state"""
@@ -230,20 +243,19 @@ class RunFolder:
 
     def save_tensors(self, name: str, tensors: dict[str, "Tensor"]) -> None:
         """Write `name`.safetensors, completely or not at all."""
-        from safetensors.torch import save
-
-        data = save({k: v.contiguous() for k, v in tensors.items()})
-        write_bytes(self.path / f"{name}.safetensors", data)
+        arrays = {k: v.detach().cpu().numpy() for k, v in tensors.items()}
+        write_tensors(self.path / f"{name}.safetensors", arrays)
 
     def tensors(self, name: str) -> "dict[str, Tensor] | None":
         """Read `name`.safetensors; None if there is none yet, or a damaged one."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from torch import from_numpy
 
         path = self.path / f"{name}.safetensors"
         try:
-            return load_file(path) if path.is_file() else None
-        except (OSError, SafetensorError, ValueError) as error:
+            return {k: from_numpy(v) for k, v in read_tensors(path)[0].items()}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
             log.warning("%s cannot be read: %s", path, error)
             return None
 

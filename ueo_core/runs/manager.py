@@ -20,6 +20,7 @@ from ueo_core.runs.snapshot import Snapshot, read_snapshot
 from ueo_core.runs.states import next_state
 from ueo_core.runs.viewers import Viewers
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import saving
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +80,18 @@ class Manager:
         return RunFolder(self.root / run)
 
     def new_path(self) -> Path:
-        """A new folder name: the time, and a number within the same second."""
+        """A new, empty folder, named by the time and a number within the same second.
+
+        Made at once, so that no second app on the same home takes the same one. UserError if it
+        cannot be made.
+        """
         stem = time.strftime("%Y%m%d-%H%M%S")
-        names = (stem, *(f"{stem}-{i}" for i in range(2, 1000)))
-        return next(self.root / n for n in names if not (self.root / n).exists())
+        with saving("The new run"):
+            for name in (stem, *(f"{stem}-{i}" for i in range(2, 1000))):
+                with contextlib.suppress(FileExistsError):
+                    (self.root / name).mkdir(parents=True)
+                    return self.root / name
+        raise UserError("The new run: no folder of its name is free; try again in a second.")
 
     def by_request(self, request: str) -> str | None:
         """The run that an earlier click with the same request id created, or None."""
@@ -266,6 +275,15 @@ class Manager:
         except OSError as error:  # a run that cannot be written must not hide the others
             log.warning("run %s: its state cannot be written: %s", folder.id, error)
 
+    def _not_executed(self, run: str, error: UserError) -> None:
+        """Mark a run that could not begin as failed; its folder may have been deleted."""
+        log.warning("run %s was not executed: %s", run, error)
+        with contextlib.suppress(UserError, OSError, ValueError):
+            folder = self.folder(run)
+            if folder.state["state"] in ("queued", "running", "stopping"):
+                folder.set_state("failed", phase="", reason=str(error))
+                self._apply(run, {"kind": "state", "state": folder.state})
+
     def _forget(self, run: str) -> None:
         """Drop the snapshot of a run that has ended, unless its state could not be written."""
         try:
@@ -289,6 +307,7 @@ class Manager:
         import torch
 
         from ueo_core.runs.model_cache import ModelCache
+        from ueo_core.runs.processes import several_processes, wanted
         from ueo_core.runs.worker import execute
 
         cache = ModelCache()
@@ -306,11 +325,14 @@ class Manager:
             # One core stays free for the server that shows the run.
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
             try:
-                execute(self.folder(run), self._control, partial(self._apply, run), cache)
-            except UserError as error:  # its folder was deleted
-                log.warning("run %s has ended without a state: %s", run, error)
+                with several_processes(wanted()):
+                    execute(self.folder(run), self._control, partial(self._apply, run), cache)
+            except UserError as error:
+                self._not_executed(run, error)
             with self._changed:
                 self._current = None
+                if run in self._queue:  # asked for again in the moment in which it ended
+                    continue
                 if self._live[run].state == "paused":
                     self._held, self._held_until = run, time.monotonic() + self.hold_seconds
                 self._run_locks.pop(run).release()

@@ -1,12 +1,17 @@
 """The recent runs in short: in progress, paused, failed, or finished and not yet seen."""
 
+import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.manager import Manager
+from ueo_core.runs.stored import DamagedRun
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import write_bytes
 
+SEEN = "seen"  # a file in the run's folder
 RECENT = 30  # newest runs that are considered
 
 
@@ -33,11 +38,14 @@ class Notice:
 
 
 def mark_seen(folder: RunFolder) -> None:
-    """Store that the run has been viewed in its current state."""
-    try:
-        (folder.path / "seen").touch()
-    except OSError:  # on a read-only disk the run only stays unseen
-        return
+    """Store that the run has been viewed in its current state.
+
+    By the time in the state itself, not by the clock now: that may have been set back since.
+    """
+    updated = folder.state["updated"]
+    if not _seen(folder.path, updated):
+        with contextlib.suppress(OSError):  # on a read-only disk the run only stays unseen
+            write_bytes(folder.path / SEEN, str(updated).encode())
 
 
 def notices(manager: Manager) -> list[Notice]:
@@ -57,14 +65,31 @@ def notices(manager: Manager) -> list[Notice]:
                 state["step"],
                 state["steps"] or 0,
                 state["reason"],
-                _seen_at(folder.path) >= state["updated"],
+                _seen(folder.path, state["updated"]),
             )
         )
     return found
 
 
-def _seen_at(path: Path) -> float:
+def damaged_runs(manager: Manager) -> list[str]:
+    """A sentence about every recent run that `notices` leaves out because a file is damaged."""
+    found = []
+    for run in manager.ids()[:RECENT]:
+        try:
+            _ = manager.folder(run).config
+        except DamagedRun as error:
+            found.append(str(error))
+        except UserError:  # deleted in the meantime
+            continue
+    return found
+
+
+def _seen(path: Path, updated: float) -> bool:
+    """Whether the state of that time has been viewed; earlier versions left an empty file."""
     try:
-        return (path / "seen").stat().st_mtime
+        with open(path / SEEN, "rb") as file:
+            return (
+                file.read() == str(updated).encode() or os.fstat(file.fileno()).st_mtime >= updated
+            )
     except OSError:
-        return 0.0
+        return False

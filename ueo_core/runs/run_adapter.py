@@ -29,8 +29,13 @@ def adapter_of_run(
         return read_adapter_file(source, backbone, pretrained)
     folder = RunFolder.open(source)
     if not (source / ADAPTER_NAME).is_file():
+        if folder.state["state"] == "finished":
+            raise UserError(
+                f"Run “{folder.id}”: its file {ADAPTER_NAME} is missing; train it longer by one epoch, "
+                "which writes it again, or start the run again."
+            )
         raise UserError(
-            f"Run “{source}”: it has no result yet (state: {folder.state['state']}); resume it first."
+            f"Run “{folder.id}”: it has no result yet (state: {folder.state['state']}); resume it first."
         )
     guarded = guarded and (source / GUARDED).is_file()
     path = source / (GUARDED if guarded else ADAPTER_NAME)

@@ -34,7 +34,8 @@ from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import image_features
 from ueo_core.training.pool_evidence import PoolEvidence
-from ueo_core.utils.files import write_json
+from ueo_core.training.ranks import Shared, current
+from ueo_core.utils.files import write_bytes, write_json
 from ueo_core.utils.memory import release_memory
 
 PROBE = 256  # images scored after every epoch; all images only after the last
@@ -72,6 +73,8 @@ class Scorer:
         if name not in self._views:
             s, images = self.settings, self.sets[name]
             views = Views(images, self.model.backbone, s.crop_scale, s.flip)
+            if (ranks := current()) is not None:
+                views.shared = Shared(ranks, name)
             if self.model.tail:
                 tell = lambda done: self.phase("reading", done, len(images))  # noqa: E731
                 self._views[name] = CachedActivations(views, self.model, s.precision, tell)
@@ -315,7 +318,8 @@ class Scorer:
         predictions = Predictions.of_images(
             self.sets["pool"], pool, self.classes, self.model.logit_scale
         )
-        predictions.write_csv(self.folder.path / "predictions.csv", result["threshold"])
+        csv = predictions.csv(result["threshold"])
+        write_bytes(self.folder.path / "predictions.csv", csv)
         write_json(self.folder.path / "result.json", result, indent=1)
 
     def _choose_model(self, step: int) -> tuple[Choice, dict[str, Tensor]]:

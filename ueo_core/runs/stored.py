@@ -7,26 +7,37 @@ from typing import Any
 from ueo_core.data.class_names import check_synonyms
 from ueo_core.runs.states import STATES
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.shapes import NAME, NUMBER, Maybe, check_shape
 
-_NUMBER = (int, float)
-_REFERENCE = {"store": str, "set": str, "name": str, "fingerprint": str, "n": int}
-_CONFIG = {"title": str, "settings": dict, "classes": list, "pool": dict}
-_STATE = {"phase": str, "reason": str, "step": int, "updated": _NUMBER}
+REFERENCE = {"store": str, "set": str, "name": str, "fingerprint": str, "n": int}
+_CONFIG = {
+    "title": str,
+    "settings": dict,
+    "classes": [str],
+    "pool": REFERENCE,
+    "holdout": Maybe(REFERENCE),
+}
+_RESULT = {
+    "step": int,
+    "metrics": Maybe({}),
+    "guard": Maybe({"share": NUMBER, "reason": str, "model": NAME}),
+}
+_STATE = {"phase": str, "reason": str, "step": int, "updated": NUMBER}
 # What viewers read of each kind of event; other kinds are ignored by them.
 _EVENTS: dict[str, dict[str, Any]] = {
     "start": {"weights": list, "ood": list, "steps": int},
     "step": {
         "step": int,
         "epoch": int,
-        "loss": _NUMBER,
-        "entropy": _NUMBER,
-        "marginal": _NUMBER,
-        "lr": _NUMBER,
-        "elapsed": _NUMBER,
+        "loss": NUMBER,
+        "entropy": NUMBER,
+        "marginal": NUMBER,
+        "lr": NUMBER,
+        "elapsed": NUMBER,
         "batch": dict,
     },
-    "evaluation": {"step": int, "set": str, "spread": _NUMBER, "agreement": _NUMBER},
-    "trial": {"lr": _NUMBER, "trained": int},
+    "evaluation": {"step": int, "set": str, "spread": NUMBER, "agreement": NUMBER},
+    "trial": {"lr": NUMBER, "trained": int},
     "note": {"text": str},
 }
 
@@ -42,50 +53,42 @@ class DamagedRun(UserError):
         )
 
 
-def _check(data: Any, fields: dict[str, Any]) -> dict:
-    """The same data if it is an object with these fields, else a ValueError."""
-    if not isinstance(data, dict):
-        raise ValueError("it holds no object")
-    for name, kind in fields.items():
-        value = data.get(name)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"“{name}” is missing or has another type")
-    return data
-
-
 def check_config(data: Any) -> dict:
     """What a run was created with. ValueError if it cannot be used."""
-    _check(data, _CONFIG)
-    _check(data["pool"], _REFERENCE)
-    if data.setdefault("holdout", None) is not None:
-        _check(data["holdout"], _REFERENCE)
-    if not data["classes"] or not all(isinstance(c, str) for c in data["classes"]):
+    check_shape(data, _CONFIG)
+    data.setdefault("holdout", None)
+    if not data["classes"]:
         raise ValueError("“classes” are no names")
-    _check(data["settings"], {"method": str, "backbone": str, "seed": int})
+    check_shape(data["settings"], {"method": str, "backbone": str, "seed": int})
     check_synonyms(data.setdefault("synonyms", {}), data["classes"])
     data.setdefault("created", 0.0)
-    _check(data, {"created": _NUMBER})
+    check_shape(data, {"created": NUMBER})
     return data
 
 
 def check_state(data: Any) -> dict:
     """A run's state. ValueError if it cannot be used."""
-    _check(data, _STATE)
+    check_shape(data, _STATE)
     if data.get("state") not in STATES:
         raise ValueError("its state is not known")
     if data.get("steps") is not None:
-        _check(data, {"steps": int})
+        check_shape(data, {"steps": int})
     return data | {"steps": data.get("steps")}
+
+
+def check_result(data: Any) -> dict:
+    """What a run's training led to. ValueError if it cannot be used."""
+    check_shape(data, _RESULT)
+    for part, models in data.setdefault("metrics", {}).items():
+        for model, figures in check_shape(models, {}, part).items():
+            check_shape(figures, {"acc": Maybe(NUMBER), "hm": Maybe(NUMBER)}, model)
+    return data
 
 
 def check_labels(data: Any) -> dict:
     """Label names by image set. ValueError if they cannot be used."""
-    _check(data, {})
-    for names in data.values():
-        if names is not None and not (
-            isinstance(names, list) and all(n is None or isinstance(n, str) for n in names)
-        ):
-            raise ValueError("labels are no names")
+    for part, names in check_shape(data, {}).items():
+        check_shape(names, Maybe([NAME]), part)
     return data
 
 
@@ -93,7 +96,7 @@ def usable_event(line: bytes) -> dict | None:
     """The event of a line, or None if the line is incomplete or damaged."""
     try:
         event = json.loads(line)
-        kind = _check(event, {"kind": str})["kind"]
-        return _check(event, _EVENTS.get(kind, {}))
+        kind = check_shape(event, {"kind": str})["kind"]
+        return check_shape(event, _EVENTS.get(kind, {}))
     except (ValueError, RecursionError):
         return None

@@ -27,6 +27,7 @@ from ueo_core.runs.scoring import Scorer
 from ueo_core.training.auto import candidate_steps
 from ueo_core.training.ladder import Trial, chosen_rate, ladder_rates, search
 from ueo_core.training.loop import Step, adapt, check_pool
+from ueo_core.training.ranks import current, describe
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.memory import release_memory, reuse_freed_memory
 
@@ -115,6 +116,9 @@ class Worker:
         reference = self.config["holdout"]
         holdout = open_image_set(reference, backbone.store_side) if reference else None
         check_pool(len(self.pool))
+        if (ranks := current()) is not None:
+            sets = {name: self.config[name] for name in ("pool", "holdout") if self.config[name]}
+            ranks.tell(describe(self.settings, self.model, sets))
         self.scorer = Scorer(self.folder, self.model, self.pool, holdout, self.phase)
         self.confidence = self.scorer.measure()
         self._begin()
@@ -139,6 +143,7 @@ class Worker:
         if "start" not in kinds:
             steps = steps_in_all(len(self.pool), self.settings)
             self.record(self.scorer.start_event(steps))
+            self._note_small_images()
         if "evaluation" not in kinds:
             event = self.scorer.evaluation(0)
             if self.scorer.automatic:
@@ -150,6 +155,15 @@ class Worker:
             self.done = newest[0]
             self._note(
                 f"The checkpoint of step {newest[2][0]} is damaged: continuing from step {newest[0]}."
+            )
+
+    def _note_small_images(self) -> None:
+        """Say so where images were stored smaller than this model would use them."""
+        stored, wanted = max(self.pool.stored_sides), self.model.backbone.store_side
+        if stored < wanted and any(min(self.pool.size(i)) > stored for i in range(len(self.pool))):
+            self._note(
+                f"The images are stored with a short side of {stored} pixels, and this model would use "
+                f"{wanted}: for sharper crops, import them again for models of its size."
             )
 
     # The learning rate

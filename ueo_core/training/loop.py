@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from ueo_core.config.lr_schedule import learning_rate, split_epoch, steps_in_all
 from ueo_core.config.methods import METHODS
 from ueo_core.config.settings import Settings
-from ueo_core.data.transforms import Indices, ModelInputs
+from ueo_core.data.transforms import Indices, ModelInputs, Views
 from ueo_core.methods.build_loss import Batch, Loss, build
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.cuda_graph import GraphedStep
+from ueo_core.training.encoded_parts import EncodedParts
+from ueo_core.training.ranks import Shared
 from ueo_core.utils import memory, precision
 from ueo_core.utils.errors import UserError
 
@@ -53,13 +55,43 @@ def image_features(
     batch_size: None uses a size that suits the device; on_batch(done) is called after every batch
     and may raise to cancel.
     """
-    parts, done = [], 0
-    for images in views.batches(batch_size, indices):
-        parts.append(model.encode_image(images).cpu())
-        done += len(images)
-        if on_batch:
-            on_batch(done)
-    return torch.cat(parts) if parts else torch.empty(0)
+
+    def encode(chosen: Indices | None, share: int = 1) -> Tensor:
+        parts, done = [], 0
+        for images in views.batches(batch_size, chosen):
+            parts.append(model.encode_image(images).cpu())
+            done += len(images)
+            if on_batch:
+                on_batch(min(share * done, total))
+        return torch.cat(parts) if parts else torch.empty(0)
+
+    chosen = np.arange(len(views)) if indices is None else np.asarray(indices)
+    total, shared = len(chosen), shared_by(views)
+    if shared is None:
+        return encode(indices)
+    work = {"work": "evaluation", "indices": chosen.tolist(), "batch": batch_size}
+    return shared.features(model, work, total, lambda part: encode(chosen[part], shared.ranks.size))
+
+
+@torch.no_grad()
+def crop_features(
+    model: AdaptedCLIP, views: ModelInputs, indices: Indices, key: tuple[int, ...]
+) -> Tensor:
+    """Unit features of random crops of some images, that depend on `key` only, on the CPU. → (n, D)"""
+    if (shared := shared_by(views)) is None or not isinstance(views, Views):
+        return model.encode_image(views.crops(indices, key)).cpu()
+    chosen = [int(i) for i in indices]
+    work = {"work": "crops", "indices": chosen, "key": list(key)}
+
+    def encode(part: slice) -> Tensor:
+        return model.encode_image(views.training(chosen, np.random.default_rng(key), part)).cpu()
+
+    return shared.features(model, work, len(chosen), encode)
+
+
+def shared_by(views: ModelInputs) -> Shared | None:
+    """That other processes have these images, too; None where this is the only one."""
+    return getattr(views, "shared", None)
 
 
 def check_pool(n: int) -> None:
@@ -76,40 +108,43 @@ def _backward(
     text: Tensor | None,
     loss_of: Callable[[Tensor, Tensor], Loss],
     settings: Settings,
+    shared: Shared | None = None,
+    n: int = 0,
 ) -> Loss:
-    """Loss and gradients of one batch, exact for any chunk.
+    """Loss and gradients of one batch, exact for any chunk and any number of processes.
 
     loss_of: image and text features → loss; text: (C, D) features where the prompt does not train,
-    else None. The loss is not additive over parts of a batch. With a chunk smaller than the batch:
-    features of all parts, the loss on the whole (B, D), dL/df, then the backward pass of each part
-    from its rows of dL/df (as in GradCache, Gao et al., 2021). Only the first part keeps its
-    activations; the others are encoded a second time.
+    else None. shared: where other processes have encoded the rest of a batch of n images.
     """
-
-    def encoded(part: Tensor) -> Tensor:
-        with precision.tower_autocast(settings.precision, model.device):
-            return model.encode_image(part)
-
     if text is None:
         with precision.tower_autocast(settings.precision, model.device):
             text = model.encode_text()
     chunk = settings.chunk
-    if chunk is None or chunk >= len(images):
-        loss = loss_of(encoded(images), text)
+    if shared is None and (chunk is None or chunk >= len(images)):
+        with precision.tower_autocast(settings.precision, model.device):
+            features = model.encode_image(images)
+        loss = loss_of(features, text)
         loss.total.backward()
         return loss
-    first, *others = images.split(chunk)
-    with torch.no_grad():
-        rest = [encoded(part) for part in others]
-    kept = encoded(first)
-    features = torch.cat([kept.detach(), *rest]).requires_grad_()
-    loss = loss_of(features, text)
-    loss.total.backward()
-    if kept.requires_grad and features.grad is not None:
-        own, *grads = features.grad.split(chunk)
-        kept.backward(own)
-        for part, grad in zip(others, grads, strict=True):
-            encoded(part).backward(grad)
+    encoded = EncodedParts(model, images, chunk, settings.precision)
+    if shared is None:
+        features = encoded.features.requires_grad_()
+        loss = loss_of(features, text)
+        loss.total.backward()
+        if features.grad is not None:
+            encoded.backward(features.grad)
+        return loss
+    ranks = shared.ranks
+    features = ranks.collect(encoded.features, n).requires_grad_()
+    gradient = torch.zeros_like(features)
+    try:
+        loss = loss_of(features, text)
+        loss.total.backward()
+        if features.grad is not None:
+            gradient = features.grad
+    finally:  # also after an error: the others wait for their rows
+        encoded.backward(ranks.spread(gradient, encoded.features, n))
+        ranks.add_gradients([p for p in model.affine().values() if p.requires_grad])
     return loss
 
 
@@ -174,6 +209,11 @@ def adapt(
     sizes = split_epoch(n, settings.batch_size)
     steps = steps_in_all(n, settings)
     drawn: tuple[np.ndarray, Tensor] | None = None
+    if (shared := shared_by(views)) and min(sizes) < shared.ranks.size:
+        raise UserError(
+            f"Batches of {min(sizes)} images cannot be shared by {shared.ranks.size} processes; start "
+            "fewer, or use a larger batch size."
+        )
 
     def draw(step: int) -> tuple[np.ndarray, Tensor]:
         """The indices of a step's batch, and its training views."""
@@ -181,11 +221,16 @@ def adapt(
         order = np.random.default_rng([settings.seed, ORDER, epoch]).permutation(n)
         first = sum(sizes[:place])
         batch = order[first : first + sizes[place]]
-        return batch, views.training(batch, np.random.default_rng([settings.seed, VIEW, step]))
+        g = np.random.default_rng([settings.seed, VIEW, step])
+        if shared is None or not isinstance(views, Views):
+            return batch, views.training(batch, g)
+        return batch, views.training(batch, g, shared.part(len(batch)))
 
     with _training(parameters):
         if settings.chunk is None:
             total = memory.memory_of(model.device)
+            if shared and total and model.device.type == "cpu":  # all processes use the same memory
+                total //= shared.ranks.size
             settings = settings.changed(chunk=fitting_chunk(model, views, settings, total))
         # Where the prompt does not train, its features are the same at every step.
         fixed_text = None if model.context.requires_grad else model.encode_text()
@@ -194,11 +239,11 @@ def adapt(
             def loss_of(features: Tensor, text: Tensor) -> Loss:
                 return objective(Batch(features, text, model.logit_scale, confidence[at], at))
 
-            return _backward(model, images, fixed_text, loss_of, settings)
+            return _backward(model, images, fixed_text, loss_of, settings, shared, len(at))
 
         # One launch for a whole step where the device is faster than its launches.
         graphed = None
-        if model.device.type == "cuda" and METHODS[settings.method].on_device:
+        if shared is None and model.device.type == "cuda" and METHODS[settings.method].on_device:
             graphed = GraphedStep(model, compute, parameters)
         for step in range(done, steps):
             began = time.perf_counter()
@@ -206,6 +251,13 @@ def adapt(
             for group in optimizer.param_groups:
                 group["lr"] = lr
             batch, images = drawn or draw(step)
+            if shared:
+                about = {
+                    "trained": settings.trained,
+                    "chunk": settings.chunk,
+                    "precision": settings.precision,
+                }
+                shared.begin_step(model, batch, [settings.seed, VIEW, step], about)
             at = torch.from_numpy(batch).to(model.device)
             if graphed:
                 found = graphed(images, at)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ueo_core.data.transforms import ModelInputs
 from ueo_core.evaluation.evidence import Measured
 from ueo_core.models.adapted_clip import AdaptedCLIP
-from ueo_core.training.loop import CROPS, image_features
+from ueo_core.training.loop import CROPS, crop_features, image_features
 
 # Images measured, those of them that are cropped, and crops of each. Groups of scores need many
 # images to be told apart; crops cost a pass each.
@@ -54,8 +54,9 @@ class PoolEvidence:
             features = []
             for i in range(0, len(images), self.batch):
                 # The key depends on the position, so that every model gets the same crops.
-                crops = self.views.crops(images[i : i + self.batch], (self.seed, CROPS, draw, i))
-                features.append(self.model.encode_image(crops).cpu())
+                key = (self.seed, CROPS, draw, i)
+                crops = crop_features(self.model, self.views, images[i : i + self.batch], key)
+                features.append(crops)
                 on_batch(len(crops))
             found.append(self.model.cosines(torch.cat(features), text).numpy())
         return np.stack(found)

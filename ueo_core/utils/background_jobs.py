@@ -80,6 +80,7 @@ class Jobs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
+        self._threads: dict[str, threading.Thread] = {}  # of running jobs
 
     def start(self, key: str, title: str, work: Callable[[Job], Any], again: bool = False) -> Job:
         """Run `work(job)` in a thread of its own, unless the key is known already.
@@ -95,8 +96,22 @@ class Jobs:
             ended = [k for k, j in self._jobs.items() if not j.running]
             for old in ended[: max(0, len(ended) - KEPT)]:
                 del self._jobs[old]
-        threading.Thread(target=self._run, args=(job, work), name=f"job-{key}", daemon=True).start()
+            thread = threading.Thread(
+                target=self._run, args=(job, work), name=f"job-{key}", daemon=True
+            )
+            self._threads = {k: t for k, t in self._threads.items() if t.is_alive()} | {key: thread}
+            thread.start()
         return job
+
+    def end(self, seconds: float = 10) -> None:
+        """Cancel all jobs, and wait for them: a process should not end while one computes."""
+        with self._lock:
+            jobs, threads = list(self._jobs.values()), list(self._threads.values())
+        for job in jobs:
+            job.cancel()
+        deadline = time.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def get(self, key: str) -> Job | None:
         with self._lock:

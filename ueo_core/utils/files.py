@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
+from ueo_core.utils.errors import UserError
+
 log = logging.getLogger(__name__)
 TEMPORARY = ".part"
 
@@ -99,8 +101,24 @@ def read_json(path: Path) -> Any | None:
         return None
 
 
+def read_object(path: Path) -> dict:
+    """The JSON object in a file; empty where it is missing, broken or something else."""
+    found = read_json(path)
+    return found if isinstance(found, dict) else {}
+
+
 # How a file system says that it has no locks.
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+NO_LOCKS = (
+    "The studio's folder is on a disk without locks: two programs that work on the same run disturb each "
+    "other there, so use one at a time, or name a folder of another disk in UEO_STUDIO_HOME"
+)
+_lockless: set[Path] = set()  # folders of this process in which a lock was not possible
+
+
+def locks_missing() -> bool:
+    """Whether a lock of this process was not possible, see `NO_LOCKS`."""
+    return bool(_lockless)
 
 
 @contextlib.contextmanager
@@ -108,7 +126,7 @@ def exclusive(path: Path, wait_seconds: float) -> Iterator[bool]:
     """Hold `path` as a lock between threads and processes; yields whether it was acquired.
 
     The operating system frees it when the process ends, however it ends. On a file system without
-    locks it counts as acquired, with a warning in the log.
+    locks it counts as acquired; the log says so once, and `locks_missing` tells the pages.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock, acquired = FileLock(path, timeout=wait_seconds, thread_local=False), True
@@ -119,11 +137,25 @@ def exclusive(path: Path, wait_seconds: float) -> Iterator[bool]:
     except (NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
             raise
-        log.warning("no locks on this file system: %s", error)
+        if not _lockless:
+            log.warning("%s: %s", NO_LOCKS, error)
+        _lockless.add(path.parent)
     try:
         yield acquired
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def saving(what: str) -> Iterator[None]:
+    """Turn an OSError of writing `what` (“Dataset “pets””) into a sentence. Raises `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{what}: not saved ({error.strerror or error}); free some space or check the permissions of "
+            "the folder, then try again."
+        ) from error
 
 
 def unique_name() -> str:

@@ -7,6 +7,7 @@ studio_home()/datasets/<id>.labels.json   labels of pool and holdout; training n
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import secrets
 import shutil
@@ -24,14 +25,29 @@ from ueo_core.data.store import Store
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHOWCASE_DOMAIN, problem
 from ueo_core.drawings.stored import ingest_problem
 from ueo_core.runs.create import reference
+from ueo_core.runs.folder import IMAGE_SETS, RunFolder
+from ueo_core.runs.stored import REFERENCE
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_json, write_json
+from ueo_core.utils.files import read_object, saving, write_json
 from ueo_core.utils.paths import runs_root, store_root, studio_home
+from ueo_core.utils.shapes import NAME, NUMBER, Maybe, check_shape, has_shape
 from ueo_core.workspace.prediction_cache import sets_in_use
 
 TEACHING_SIDE = 105  # pixels; what the 64-pixel Drawings models need, see backbones.store_side
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 Labels = Sequence[str | None]
+_DATASET = {
+    "id": str,
+    "title": str,
+    "pool": REFERENCE,
+    "holdout": Maybe(REFERENCE),
+    "classes": Maybe([str]),
+    "accepted": Maybe([str]),
+    "declined": Maybe([str]),
+    "labels_from": Maybe(str),
+    "origin": Maybe({"spool": Maybe(str), "path": Maybe(str)}),
+    "created": Maybe(NUMBER),
+}
 
 
 @dataclass(frozen=True)
@@ -76,11 +92,12 @@ class Dataset:
 
     def raw_labels(self) -> dict[str, list[str | None] | None]:
         """Label names as given: {"pool", "holdout"} → one per image, or None without labels."""
-        data = read_json(_path(self.id, "labels.json")) or {}
+        data = read_object(_path(self.id, "labels.json"))
         sizes = {"pool": self.pool["n"], "holdout": (self.holdout or {"n": 0})["n"]}
         # Of another number of images: a kill came between this file and the dataset's own.
         return {
-            p: raw if (raw := data.get(p)) and len(raw) == n else None for p, n in sizes.items()
+            p: raw if has_shape(raw := data.get(p) or [], [NAME]) and 0 < len(raw) == n else None
+            for p, n in sizes.items()
         }
 
     def labels(self) -> dict[str, list[str | None] | None]:
@@ -158,7 +175,8 @@ class Dataset:
 
     def _keep_labels(self, part: str, raw: Labels | None) -> None:
         kept = None if raw is None else list(raw)
-        write_json(_path(self.id, "labels.json"), {**self.raw_labels(), part: kept})
+        with saving(f"Labels of dataset “{self.title}”"):
+            write_json(_path(self.id, "labels.json"), {**self.raw_labels(), part: kept})
 
 
 def create_dataset(
@@ -185,7 +203,8 @@ def create_dataset(
     id = id or f"{_slug(title)}-{secrets.token_hex(3)}"
     if labels:
         kept = {part: list(names) if names else None for part, names in labels.items()}
-        write_json(_path(id, "labels.json"), kept)
+        with saving(f"Labels of dataset “{printable(title, 60)}”"):
+            write_json(_path(id, "labels.json"), kept)
     return _write(
         Dataset(
             id,
@@ -203,31 +222,46 @@ def create_dataset(
 
 def open_dataset(id: str) -> Dataset:
     """A stored dataset; UserError for an unknown id."""
-    data = read_json(_path(id, "json")) if _ID.fullmatch(str(id)) else None
-    if not isinstance(data, dict) or not data.keys() >= {"id", "title", "pool"}:
+    if not _ID.fullmatch(str(id)) or not _path(id, "json").exists():
         raise UserError(
             f"Dataset “{printable(str(id), 40)}”: not known; choose one on the Data page."
         )
-    lists = {name: tuple(data.get(name, ())) for name in ("classes", "accepted", "declined")}
     try:
+        data = check_shape(json.loads(_path(id, "json").read_bytes()), _DATASET)
+        lists = {name: tuple(data.get(name) or ()) for name in ("classes", "accepted", "declined")}
         check_synonyms(data.get("synonyms", {}), lists["classes"])
-    except ValueError as error:
+        if data["id"] != id:
+            raise ValueError("it is of another dataset")
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"Dataset “{printable(str(data['title']), 60)}”: its file is damaged ({error}); choose "
-            "another on the Data page."
+            f"Dataset “{id}”: its file is damaged ({error}); restore it from a backup, or remove the file "
+            f"datasets/{id}.json of the studio's folder and add the images again."
         ) from error
-    known = {name: data[name] for name in Dataset.__dataclass_fields__ if name in data}
+    known = {
+        name: data[name] for name in Dataset.__dataclass_fields__ if data.get(name) is not None
+    }
     return Dataset(**{**known, **lists})
 
 
 def list_datasets() -> list[Dataset]:
-    """All stored datasets, the newest first; a damaged file is skipped."""
-    found = []
-    for path in (studio_home() / "datasets").glob("*.json"):
+    """All stored datasets, the newest first; `damaged_datasets` has those that are left out."""
+    return sorted(_all()[0], key=lambda d: d.created, reverse=True)
+
+
+def damaged_datasets() -> list[str]:
+    """A sentence about every dataset that cannot be read."""
+    return _all()[1]
+
+
+def _all() -> tuple[list[Dataset], list[str]]:
+    found, damaged = [], []
+    for path in sorted((studio_home() / "datasets").glob("*.json")):
         if not path.name.endswith(".labels.json"):
-            with contextlib.suppress(UserError):
+            try:
                 found.append(open_dataset(path.stem))
-    return sorted(found, key=lambda d: d.created, reverse=True)
+            except UserError as error:
+                damaged += [str(error)] if path.exists() else []  # else deleted in the meantime
+    return found, damaged
 
 
 def delete_dataset(id: str) -> None:
@@ -235,16 +269,27 @@ def delete_dataset(id: str) -> None:
     spool = str(open_dataset(id).origin.get("spool", ""))
     if re.fullmatch(r"[0-9a-f]{32}", spool):  # uploads kept to resume the intake
         shutil.rmtree(studio_home() / "uploads" / spool, ignore_errors=True)
-    for ending in ("json", "labels.json"):
-        _path(id, ending).unlink(missing_ok=True)
+    with saving(f"Dataset “{id}”"):
+        for ending in ("json", "labels.json"):
+            _path(id, ending).unlink(missing_ok=True)
 
 
 def unused_sets(store: Store) -> list[SetInfo]:
-    """The image sets that no dataset, run or prediction uses; they can be deleted safely."""
-    used = {part["set"] for d in list_datasets() for part in (d.pool, d.holdout) if part}
+    """The image sets that no dataset, run or prediction uses; they can be deleted safely.
+
+    UserError if a dataset or a run is damaged: what it uses is not known.
+    """
+    datasets, damaged = _all()
+    used = {part["set"] for d in datasets for part in (d.pool, d.holdout) if part}
     for path in runs_root().glob("*/config.json"):
-        config = read_json(path) or {}
-        used |= {config[part]["set"] for part in ("pool", "holdout") if config.get(part)}
+        try:
+            config = RunFolder(path.parent).config
+        except UserError as error:
+            damaged += [str(error)] if path.exists() else []
+            continue
+        used |= {config[part]["set"] for part in IMAGE_SETS if config[part]}
+    if damaged:
+        raise UserError(f"Unused images are not known while a file is damaged. {damaged[0]}")
     used |= sets_in_use(studio_home())
     return [info for info in store.sets() if info.id not in used]
 
@@ -255,11 +300,12 @@ def sample_dataset(
     domain: str = SHOWCASE_DOMAIN,
     progress: Callable[[int, int], None] | None = None,
     on_image: Callable[[bytes], object] | None = None,
+    files: Iterable[tuple[str, str, bytes]] | None = None,
 ) -> Dataset:
     """The built-in problem as a dataset, drawn at the first call and found again later.
 
     The labels come from the problem that was drawn. `progress(done, total)` counts images; on_image gets
-    the PNG of each that is drawn.
+    the PNG of each that is drawn; files: of the problem, where they have been drawn already.
     """
     chosen = problem(shift, seed, domain)
     id = f"sample-{shift}-{domain}-{seed}"
@@ -271,7 +317,7 @@ def sample_dataset(
             return kept
     title = f"Drawings, {domain}: {shift}, seed {seed}"
     store = Store(store_root(), TEACHING_SIDE)
-    sets, labels = ingest_problem(chosen, store, title, progress, on_image)
+    sets, labels = ingest_problem(chosen, store, title, progress, on_image, files)
     return create_dataset(
         title,
         reference(store, sets["pool"]),
@@ -285,13 +331,8 @@ def sample_dataset(
 
 
 def _write(dataset: Dataset) -> Dataset:
-    try:
+    with saving(f"Dataset “{dataset.title}”"):
         write_json(_path(dataset.id, "json"), asdict(dataset))
-    except OSError as error:
-        raise UserError(
-            f"Dataset “{dataset.title}”: it cannot be written ({error.strerror}); free some space or "
-            "check the permissions of the studio's folder."
-        ) from error
     return dataset
 
 

@@ -8,7 +8,8 @@ from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.data.class_list import write_class_names
 from ueo_core.drawings.sample import DEFAULT_SHIFT, SHIFTS, SHOWCASE_DOMAIN
-from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
+from ueo_core.export.formats import MODELS, PREDICTIONS
+from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.workspace.dataset import Dataset, open_dataset
 
 if TYPE_CHECKING:  # it loads scikit-learn
@@ -57,16 +58,21 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
     return _adapt(source, classes, settings, out, scoring)
 
 
-def use_commands(adapter_file: AdapterFile) -> str:
-    """What the Use page does, one command a line, for new images in FOLDER."""
+def use_commands(adapter_file: AdapterFile, format: str) -> str:
+    """What the Use page does, one command a line, for new images in FOLDER.
+
+    format: of the export, a key of `export.formats`, or "report".
+    """
     model = str(adapter_file.path if adapter_file.run is None else adapter_file.run)
     lines = [
         ["predict", model, "FOLDER", "--csv", "predictions.csv"],
-        ["export", model, "--what", "folders", "--images", "FOLDER", "--to", "sorted.zip"],
-        ["export", model, "--what", "adapter", "--to", ADAPTER_NAME],
-        ["export", model, "--what", "script", "--to", "use_adapter.py"],
     ]
-    if adapter_file.run is not None:
+    if format in PREDICTIONS and format != "csv":
+        name = PREDICTIONS[format].name
+        lines.append(["export", model, "--what", format, "--images", "FOLDER", "--to", name])
+    elif format in MODELS:
+        lines.append(["export", model, "--what", format, "--to", MODELS[format].name])
+    elif format == "report":
         lines.append(["report", model, "--out", "report.html"])
     return "\n".join(map(_line, lines))
 

@@ -4,7 +4,6 @@ studio_home()/deltas/<digest>/delta.safetensors   the imported file
 studio_home()/deltas/<digest>/where.json          backbone and weights on this machine
 """
 
-import contextlib
 import hashlib
 import shutil
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile, read_adapter_file
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_json, unique_name, write_json
+from ueo_core.utils.files import read_object, unique_name, write_bytes, write_json
 from ueo_core.utils.paths import studio_home
 
 MAX_BYTES = 64 * 10**6  # the affine of the largest open_clip tower and its prompt are 3 MB
@@ -55,7 +54,8 @@ def import_adapter(
         load_model(adapter_file, "cpu")
         where = {"backbone": backbone, "pretrained": pretrained}
         write_json(trial / "where.json", where)
-        if folder.exists():  # imported before: only the place of its model may have changed
+        if folder.exists():  # imported before: the place of its model may have changed since
+            write_bytes(folder / ADAPTER_NAME, data)  # and the file may have been damaged
             write_json(folder / "where.json", where)
         else:
             trial.rename(folder)
@@ -65,16 +65,29 @@ def import_adapter(
 
 
 def imported_adapters() -> dict[str, AdapterFile]:
-    """The imported adapters by id, the newest first."""
-    found = {}
+    """The imported adapters by id, the newest first; `damaged_adapters` has those that are left out."""
+    return _all()[0]
+
+
+def damaged_adapters() -> list[str]:
+    """A sentence about every imported adapter that cannot be read."""
+    return _all()[1]
+
+
+def _all() -> tuple[dict[str, AdapterFile], list[str]]:
+    found, damaged = {}, []
     paths = _root().glob(f"[0-9a-f]*/{ADAPTER_NAME}")
     for path in sorted(paths, key=lambda p: -p.stat().st_ctime):
-        with contextlib.suppress(UserError):
-            where = read_json(path.parent / "where.json") or {}
-            found[path.parent.name] = read_adapter_file(
-                path, where.get("backbone"), where.get("pretrained")
+        try:
+            where = read_object(path.parent / "where.json")
+            named = (where.get(key) for key in ("backbone", "pretrained"))
+            backbone, pretrained = (name if isinstance(name, str) else None for name in named)
+            found[path.parent.name] = read_adapter_file(path, backbone, pretrained)
+        except UserError:
+            damaged.append(
+                f"Imported adapter “{path.parent.name[:6]}”: its file is damaged; import the adapter again."
             )
-    return found
+    return found, damaged
 
 
 def remove_adapter(id: str) -> None:
@@ -84,10 +97,12 @@ def remove_adapter(id: str) -> None:
 
 
 def _names_a_file(adapter_file: AdapterFile) -> bool:
-    weights = Path(adapter_file.settings.pretrained or "")
-    return adapter_file.settings.backbone.endswith(".json") or bool(
-        weights.suffix or len(weights.parts) > 1
+    backbone, weights = (
+        adapter_file.settings.backbone,
+        Path(adapter_file.settings.pretrained or ""),
     )
+    folder = Path(backbone).is_absolute() and not weights.name
+    return backbone.endswith(".json") or folder or bool(weights.suffix or len(weights.parts) > 1)
 
 
 def _root() -> Path:

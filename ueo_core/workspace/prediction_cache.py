@@ -4,20 +4,28 @@
 """
 
 import json
-import os
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from ueo_core.utils.files import TEMPORARY, unique_name
+from ueo_core.runs.stored import REFERENCE
+from ueo_core.utils.shapes import NUMBER, check_shape
+from ueo_core.utils.tensor_files import read_tensors, write_tensors
+
+log = logging.getLogger(__name__)
 
 FOLDER = "used"
 COSINES = "cosines"
-_KEYS = {"title", "reference", "created", "skipped", "delta"}
+_ABOUT = {
+    "title": str,
+    "reference": REFERENCE,
+    "created": NUMBER,
+    "skipped": int,
+    "delta": str,
+}
 
 
 def path(folder: Path, id: str) -> Path:
@@ -27,23 +35,20 @@ def path(folder: Path, id: str) -> Path:
 
 def write(folder: Path, id: str, cosines: NDArray[np.float32], about: dict) -> None:
     """Store cosines (N, C) and what they belong to; written beside and renamed."""
-    target = path(folder, id)
-    target.parent.mkdir(exist_ok=True)
-    beside = target.with_name(f"{target.name}.{unique_name()}{TEMPORARY}")
-    save_file({COSINES: cosines}, beside, {k: json.dumps(v) for k, v in about.items()})
-    os.replace(beside, target)
+    texts = {k: json.dumps(v) for k, v in about.items()}
+    write_tensors(path(folder, id), {COSINES: cosines}, texts)
 
 
 def read_all(folder: Path) -> Iterator[tuple[str, dict]]:
     """(id, about) of every readable file; a damaged one is skipped."""
     for file in (folder / FOLDER).glob("*.safetensors"):
         try:
-            with safe_open(file, "numpy") as opened:
-                about = {k: json.loads(v) for k, v in opened.metadata().items()}
-        except (OSError, SafetensorError, ValueError, AttributeError):
+            _, texts = read_tensors(file, lambda name: False)
+            about = check_shape({k: json.loads(v) for k, v in texts.items()}, _ABOUT)
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("%s cannot be read: %s", file, error)
             continue
-        if about.keys() >= _KEYS:
-            yield file.stem, about
+        yield file.stem, about
 
 
 def sets_in_use(home: Path) -> set[str]:

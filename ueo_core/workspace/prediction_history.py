@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import numpy as np
+from numpy.typing import NDArray
 
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
@@ -16,6 +18,7 @@ from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.tensor_files import read_tensors
 from ueo_core.workspace import prediction_cache
 from ueo_core.workspace.upload import Spooled, add_path_to_store, add_upload_to_store, roots
 
@@ -69,9 +72,9 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
     folder = adapter_file.path.parent
     path = adapter_file.own_predictions if own else prediction_cache.path(folder, what.id)
     try:
-        with safe_open(path, "numpy") as file:
-            cosines = file.get_tensor(f"{what.id}_cosines" if own else prediction_cache.COSINES)
-    except (OSError, SafetensorError) as error:
+        name = f"{what.id}_cosines" if own else prediction_cache.COSINES
+        cosines = read_tensors(path, lambda found: found == name)[0][name]
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"Predictions for “{what.title}”: they cannot be read ({error}); classify the images again."
         ) from None
@@ -80,6 +83,16 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
             f"Predictions for “{what.title}”: they do not belong to these images; classify them again."
         )
     return Predictions.of_images(images, cosines, adapter_file.classes, adapter_file.logit_scale)
+
+
+def features_of(adapter_file: AdapterFile, what: ClassifiedSet) -> NDArray[np.float32] | None:
+    """Unit features of the images under the model, (N, D); None unless they are a run's own images."""
+    if what.id not in IMAGE_SETS:
+        return None
+    name = f"{what.id}_features"
+    with suppress(OSError, ValueError):
+        return read_tensors(adapter_file.own_predictions, lambda found: found == name)[0].get(name)
+    return None
 
 
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:

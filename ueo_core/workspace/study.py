@@ -4,7 +4,6 @@ studio_home()/protocols/<id>/study.json   the choices
 studio_home()/protocols/<id>/out/         what `protocol.carry_out` keeps; it continues from there
 """
 
-import contextlib
 import json
 import shutil
 import time
@@ -23,10 +22,12 @@ from ueo_core.drawings.sample import problem
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.protocol.benchmarks import recognized
 from ueo_core.protocol.category_shift import LabeledFolder, possible_shifts
+from ueo_core.protocol.tables import read_row
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_json, write_json
+from ueo_core.utils.files import saving, write_json
 from ueo_core.utils.paths import studio_home
+from ueo_core.utils.shapes import NAME, NUMBER, Maybe, check_shape
 from ueo_core.workspace.dataset import TEACHING_SIDE, Dataset, open_dataset, sample_dataset
 
 if TYPE_CHECKING:  # it imports torch, and a page lists studies before torch is loaded
@@ -35,6 +36,22 @@ if TYPE_CHECKING:  # it imports torch, and a page lists studies before torch is 
 DRAWINGS = "drawings"  # the built-in problem, in place of a dataset
 TEST_SHARE = 0.5  # of every class of a dataset, kept out of the pool
 MOST_STUDY_SEEDS = 20
+
+
+_STUDY = {
+    "data": str,
+    "data_title": str,
+    "marks": str,
+    "by_share": bool,
+    "backbone": str,
+    "pretrained": NAME,
+    "shifts": [str],
+    "methods": [str],
+    "seeds": int,
+    "epochs": int,
+    "lr": Maybe(NUMBER),
+    "kept": NUMBER,
+}
 
 
 @dataclass(frozen=True)
@@ -244,12 +261,8 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
 
 def save_study(study: Study) -> None:
     """Write the choices down, so that the study is found again."""
-    try:
+    with saving(f"Protocol “{study.title}”"):
         write_json(study.folder / "study.json", asdict(study) | {"kept": time.time()})
-    except OSError as error:
-        raise UserError(
-            f"Protocol: its folder {study.folder} cannot be written ({error.strerror}); free some space."
-        ) from error
 
 
 def delete_study(study: Study) -> None:
@@ -259,21 +272,39 @@ def delete_study(study: Study) -> None:
 
 
 def studies() -> list[Study]:
-    """All kept studies, the newest first; a damaged one is passed over."""
-    found = []
-    for path in (studio_home() / "protocols").glob("*/study.json"):
-        with contextlib.suppress(TypeError, AttributeError, KeyError):
-            data = dict(read_json(path) or {})
+    """All kept studies, the newest first; `damaged_studies` has those that are left out."""
+    return [study for _, study in sorted(_all()[0], key=lambda x: x[0], reverse=True)]
+
+
+def damaged_studies() -> list[str]:
+    """A sentence about every study that cannot be read."""
+    return _all()[1]
+
+
+def _all() -> tuple[list[tuple[float, Study]], list[str]]:
+    found, damaged = [], []
+    for path in sorted((studio_home() / "protocols").glob("*/study.json")):
+        try:
+            data = dict(check_shape(json.loads(path.read_bytes()), _STUDY))
             when = data.pop("kept")
             for name in ("shifts", "methods"):
                 data[name] = tuple(data[name])
-            found.append((when, Study(**data)))
-    return [study for _, study in sorted(found, key=lambda x: x[0], reverse=True)]
+            study = Study(**data)
+            if study.id != path.parent.name:
+                raise ValueError("it is of another protocol")
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            damaged.append(
+                f"Protocol “{path.parent.name}”: its file study.json is damaged ({error}); restore it from "
+                "a backup, or configure the same protocol again, which finds its rows."
+            )
+        else:
+            found.append((when, study))
+    return found, damaged
 
 
 def study_rows(study: Study) -> list[dict]:
     """Every row there is, by shift, method and seed; those of earlier, other choices too."""
-    found = [read_json(p) for p in (study.folder / "out").rglob("rows/*.json")]
+    found = [read_row(p) for p in (study.folder / "out").rglob("rows/*.json")]
     shifts, methods = list(study.shifts), list(VARIANTS)
     return sorted(
         (r for r in found if r and r["method"] in VARIANTS),

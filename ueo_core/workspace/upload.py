@@ -17,14 +17,23 @@ from ueo_core.data.store import Store
 from ueo_core.runs.create import reference
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import read_json, unique_name, write_json
+from ueo_core.utils.files import read_object, saving, unique_name, write_json
 from ueo_core.utils.paths import store_root, studio_home
+from ueo_core.utils.shapes import has_shape
 from ueo_core.workspace.dataset import Dataset, create_dataset, list_datasets, open_dataset
 
 ROOTS = "UEO_STUDIO_ROOTS"  # folders that the page may read, separated as in PATH
 DEFAULT_SIDE = 366  # pixels kept; enough for models of 224, see backbones.store_side
 # The sizes that a person can choose, by their purpose.
-SIDES = {366: "models of 224 pixels (most)", 549: "models of 336 pixels", 105: "teaching models"}
+# Short sides at which images are stored, see `models.backbones.store_side`.
+SIDES = {
+    366: "models of 224 pixels (most)",
+    418: "models of 256 pixels",
+    549: "models of 336 pixels",
+    627: "models of 384 pixels",
+    836: "models of 512 pixels",
+    105: "teaching models",
+}
 _NAMES = "names.json"  # in a spool that was kept
 _COPY = 1 << 20
 _LEFT_OVER_SECONDS = 86_400
@@ -61,9 +70,13 @@ class Spooled:
 def kept_spool(dataset: Dataset) -> Spooled | None:
     """The uploads of a dataset whose intake was stopped; None when they are gone."""
     folder = studio_home() / "uploads" / str(dataset.origin.get("spool", ""))
-    kept = read_json(folder / _NAMES) if dataset.origin.get("spool") else None
-    if kept is None:
+    kept = read_object(folder / _NAMES) if dataset.origin.get("spool") else {}
+    if not has_shape(kept, {"files": [[str]], "title": str}):
         return None
+    if not all(
+        len(pair) == 2 and (folder / Path(pair[1]).name).is_file() for pair in kept["files"]
+    ):
+        return None  # a file of it is gone, so it could not be read to its end
     return Spooled(folder, [(n, folder / Path(p).name) for n, p in kept["files"]], kept["title"])
 
 
@@ -77,7 +90,8 @@ def spool(uploads: Iterable[tuple[str, BinaryIO]], limits: Limits | None = None)
             "path on this machine or smaller parts."
         )
     root = studio_home() / "uploads"
-    root.mkdir(parents=True, exist_ok=True)
+    with saving("Upload"):
+        root.mkdir(parents=True, exist_ok=True)
     sizes = [stream.seek(0, os.SEEK_END) for _, stream in uploads]
     free = shutil.disk_usage(root).free - limits.min_free_bytes
     if sum(sizes) > free:
@@ -86,16 +100,17 @@ def spool(uploads: Iterable[tuple[str, BinaryIO]], limits: Limits | None = None)
             "studio's disk; free some space."
         )
     folder = root / unique_name()
-    folder.mkdir()
     names, title = _without_top([name for name, _ in uploads])
     files = []
     try:
-        for number, (name, (_, stream)) in enumerate(zip(names, uploads, strict=True)):
-            path = folder / f"{number:06d}"
-            stream.seek(0)
-            with open(path, "wb") as out:
-                shutil.copyfileobj(stream, out, _COPY)
-            files.append((name, path))
+        with saving("Upload"):
+            folder.mkdir()
+            for number, (name, (_, stream)) in enumerate(zip(names, uploads, strict=True)):
+                path = folder / f"{number:06d}"
+                stream.seek(0)
+                with open(path, "wb") as out:
+                    shutil.copyfileobj(stream, out, _COPY)
+                files.append((name, path))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

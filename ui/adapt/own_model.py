@@ -1,9 +1,10 @@
-"""My own model: an open_clip config and a checkpoint on this machine, checked at once."""
+"""My own model: an open_clip config and a checkpoint, or a model of the Hugging Face Hub; checked at once."""
 
 from pathlib import Path
 
 import streamlit as st
 
+from ueo_core.models.catalog import HUB_NAME
 from ueo_core.utils.errors import UserError
 from ui.common import shell
 from ui.common.job_progress import poll
@@ -17,40 +18,49 @@ def config() -> str:
     return st.session_state.get(KEPT, ("", ""))[0]
 
 
-def choose() -> tuple[str, str]:
-    """The two fields, and what the check finds. → config and checkpoint; the page stops until it fits."""
+def choose() -> tuple[str, str | None]:
+    """The two fields, and what the check finds. → config, folder or name, and checkpoint.
+
+    The page stops until they fit. A folder and a name of the Hub have weights of their own: None.
+    """
     kept = st.session_state.get(KEPT, ("", ""))
     for key, value in zip((CONFIG, CHECKPOINT), kept, strict=True):
         st.session_state.setdefault(key, value)
     left, right = st.columns(2)
     path = left.text_input(
-        "Config of the model",
+        "Config or folder of the model",
         key=CONFIG,
         placeholder="/path/to/model.json",
-        help="An open_clip model config (.json): embed_dim, vision_cfg, text_cfg.",
+        help="An open_clip model config (.json), the folder of a model as the Hugging Face Hub has it (open_clip's "
+        "layout, or Transformers' CLIP and SigLIP), or its name: hf-hub:owner/name.",
     )
     weights = right.text_input(
         "Checkpoint",
         key=CHECKPOINT,
         placeholder="/path/to/model.safetensors",
-        help="Its weights: safetensors, or a file that torch loads with weights_only.",
+        help="Its weights: safetensors, or a file that torch loads with weights_only. A folder has its own.",
     )
-    given = str(Path(path.strip()).expanduser()), str(Path(weights.strip()).expanduser())
-    if not (path.strip() and weights.strip()):
-        st.caption("Give both files; they are checked at once and stay where they are.")
+    path, weights = path.strip(), weights.strip()
+    path = path if path.startswith(HUB_NAME) else str(Path(path).expanduser()) if path else ""
+    weights = str(Path(weights).expanduser()) if weights else ""
+    if not path or not (weights or _whole(path)):
+        st.caption(
+            "Give a config and a checkpoint, or a folder; they are checked at once and stay where they are."
+        )
         st.stop()
-    _check(*given)
-    st.session_state[KEPT] = given
-    return given
+    _check(path, weights)
+    st.session_state[KEPT] = path, weights
+    return path, weights or None
 
 
 def _check(path: str, weights: str) -> None:
     """Load the model once for every version of its files; the page stops while it does not fit."""
-    for file, what in ((path, "Config"), (weights, "Checkpoint")):
+    given = [] if _whole(path) else [(path, "Config")]
+    for file, what in (*given, *([(weights, "Checkpoint")] if weights else [])):
         if not Path(file).is_file():
             shell.problem(UserError(f"{what} “{file}”: there is no such file; check the path."))
             st.stop()
-    stamps = "-".join(str(Path(file).stat().st_mtime_ns) for file in (path, weights))
+    stamps = "-".join(str(_changed(file)) for file in (path, weights))
     key = f"own-model-{path}-{weights}-{stamps}"
     job = shell.jobs().start(key, "Checking the model", lambda job: _load(path, weights))
     if job.running:
@@ -62,10 +72,20 @@ def _check(path: str, weights: str) -> None:
     st.caption(f":material/check_circle: {job.result}")
 
 
+def _whole(path: str) -> bool:
+    """Whether a model has weights of its own: a folder, or a name of the Hub."""
+    return path.startswith(HUB_NAME) or Path(path).is_dir()
+
+
 def _load(path: str, weights: str) -> str:
     """Load the model. → what it is, in a sentence; UserError when the files do not fit"""
     from ueo_core.models.backbones import load
 
-    backbone = load(path, weights, "cpu")
+    backbone = load(path, weights or None, "cpu")
     parameters = sum(p.numel() for p in backbone.model.parameters())
-    return f"The checkpoint fits the config: {parameters / 1e6:,.1f} million parameters."
+    return f"The weights fit the model: {parameters / 1e6:,.1f} million parameters."
+
+
+def _changed(file: str) -> int:
+    """When a file or folder was changed last; 0 for a name of the Hub."""
+    return Path(file).stat().st_mtime_ns if file and Path(file).exists() else 0

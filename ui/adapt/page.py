@@ -9,7 +9,7 @@ from ueo_core.config.settings import Settings
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, list_datasets, open_dataset
 from ui.adapt import fields, own_model, teaching
-from ui.common import shell
+from ui.common import network, shell
 from ui.common.job_progress import poll
 from ui.common.learn_link import why
 from ui.common.text import markdown
@@ -72,7 +72,7 @@ def _first_names(names: tuple[str, ...], shown: int = 8) -> str:
 
 def backbone(dataset: Dataset) -> tuple[str, str | None]:
     """→ name and weights (tag, file, or None for a teaching model's own)."""
-    kinds = KINDS if shell.local() else {k: v for k, v in KINDS.items() if k != OWN}
+    kinds = KINDS if network.local() else {k: v for k, v in KINDS.items() if k != OWN}
     kept = st.session_state.get(KEPT, {}).get("backbone", "")
     if "backbone" in st.query_params or st.session_state.pop("adapt.use-real", False):
         st.session_state["adapt.kind"] = LISTED
@@ -120,7 +120,7 @@ def _listed() -> tuple[str, str | None]:
         key="adapt.backbone",
         on_change=_backbone_changed,
         format_func=lambda n: f"{n} · {TEACHING[n]}" if n in TEACHING else n,
-        accept_new_options=shell.local(),
+        accept_new_options=network.local(),
         help="Any open_clip model, or the path of an open_clip config file (.json).",
     )
     if name in TEACHING:
@@ -142,7 +142,7 @@ def _weights(place, name: str, available: dict[str, bool]) -> str | None:
         "Weights",
         tags,
         key=key,
-        accept_new_options=shell.local(),
+        accept_new_options=network.local(),
         format_func=lambda t: f"{t}{_availability(available.get(t))}",
         placeholder="A tag, or a checkpoint file",
         help="An open_clip tag, or the path of a checkpoint file (safetensors).",

@@ -16,6 +16,7 @@ from ueo_core.workspace.equivalent_command import command_line
 from ueo_core.workspace.start_run import default_title, start_run
 from ui.common import label_match, shell
 from ui.common.job_progress import poll
+from ui.common.network import public
 
 # The settings that the time of a step depends on. Epochs multiply it; rates and seeds do not matter.
 _STEP_SETTINGS = (
@@ -44,7 +45,7 @@ def draw(dataset: Dataset, settings: Settings) -> None:
         shell.problem(problem)
     _estimate(dataset, settings)
     with st.expander("Command-line equivalent", icon=":material/terminal:", key="adapt.command"):
-        st.code(command_line(dataset, settings), language="bash", wrap_lines=True)
+        st.code(public(command_line(dataset, settings)), language="bash", wrap_lines=True)
         if not dataset.is_sample and "path" not in dataset.origin:
             st.caption(
                 "Replace FOLDER with the location of these images on your disk; the studio has only copies."

@@ -1,12 +1,15 @@
 """What every page starts with: page settings, navigation, the runs and jobs of this process."""
 
+import asyncio
 import atexit
+import contextlib
 import gc
 import sys
 import threading
 import types
 import uuid
 from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 
@@ -16,8 +19,11 @@ from ueo_core.drawings.nouns import NOUNS
 from ueo_core.runs.manager import Manager
 from ueo_core.runs.notices import Notice, notices
 from ueo_core.utils.background_jobs import Jobs
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.files import NO_LOCKS, locks_missing
 from ueo_core.utils.paths import runs_root
 from ueo_core.workspace.upload import ROOTS, clear_spool, roots
+from ui.common.network import local
 from ui.common.text import escaped, markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,17 +75,6 @@ _STYLE = """<style>
 </style>"""
 
 
-# The server has no setting for headers that forbid framing, so the page refuses by itself: another
-# page could lay the app under its own and have its buttons clicked.
-_NOT_FRAMED = """<script>
-if (window.top !== window.self) {
-  const said = document.createElement("p");
-  said.textContent = "UEO Studio is not shown inside another page; open it in a window of its own.";
-  document.body.replaceChildren(said);
-}
-</script>"""
-
-
 def bootstrap(title: str) -> None:
     """The first line of every page: page settings, navigation and the state of the runs."""
     st.set_page_config(
@@ -88,7 +83,6 @@ def bootstrap(title: str) -> None:
         layout="wide",
         initial_sidebar_state=SIDEBAR,
     )
-    st.html(_NOT_FRAMED, unsafe_allow_javascript=True)  # before anything that can be clicked
     st.html(_STYLE)
     with st.sidebar:
         _brand(title)
@@ -98,6 +92,11 @@ def bootstrap(title: str) -> None:
     if title not in ("Live", "Photos"):  # their run is known only later
         run_notices()
     _freeze_imports()
+    if locks_missing() and not st.session_state.get("ueo.locks"):
+        st.session_state["ueo.locks"] = True  # said once to every viewer
+        st.warning(f"{NO_LOCKS}.", icon=":material/lock_open:")
+    if text := st.session_state.pop("ueo.problem", None):
+        problem(text)
 
 
 def manager() -> Manager:
@@ -106,7 +105,7 @@ def manager() -> Manager:
     with process.lock:
         if root not in process.managers:
             made = Manager(root)
-            # The server turns SIGTERM and Ctrl-C into an orderly end, and that calls this.
+            # For a process without the server, whose end is `served`.
             atexit.register(made.shutdown)
             process.managers[root] = made
         return process.managers[root]
@@ -158,9 +157,20 @@ def _browser(cookie: str | None) -> str | None:
 def shutdown() -> None:
     """Pause what runs, after a checkpoint, and forget the runs and jobs of this process."""
     process = sys.modules.pop(_PROCESS, None)
-    for made in process.managers.values() if process else ():
+    if process is None:
+        return
+    for made in process.managers.values():
         atexit.unregister(made.shutdown)
         made.shutdown()
+    if process.jobs is not None:
+        process.jobs.end()
+
+
+@contextlib.asynccontextmanager
+async def served(app: object) -> AsyncIterator[None]:
+    """The life of the server: when it ends in order, so do its runs."""
+    yield
+    await asyncio.to_thread(shutdown)
 
 
 def go_to_run(run: str, page: str = "pages/3_Live.py") -> None:
@@ -192,9 +202,27 @@ def problem(message: object) -> None:
     st.error(markdown(str(message)))
 
 
-def local() -> bool:
-    """Whether viewers may name files: only if just this machine can reach the server."""
-    return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Show a UserError as a sentence in its place, and go on after the block."""
+    try:
+        yield
+    except UserError as error:
+        problem(error)
+
+
+def attempt(action: Callable[..., object], *arguments: object) -> None:
+    """In a callback: act, and let the page show the sentence where that is not possible."""
+    try:
+        action(*arguments)
+    except UserError as error:
+        st.session_state["ueo.problem"] = str(error)
+
+
+def damaged(sentences: Iterable[str]) -> None:
+    """Name what cannot be read and is left out of a list; the rest of the page goes on."""
+    for sentence in sentences:
+        st.warning(markdown(sentence), icon=":material/warning:")
 
 
 def paths_allowed() -> bool:

@@ -16,6 +16,7 @@ from ueo_core.workspace.study import (
     MOST_STUDY_SEEDS,
     Study,
     carry_out_study,
+    damaged_studies,
     dataset_fingerprint,
     delete_study,
     measured_part,
@@ -30,7 +31,8 @@ from ueo_core.workspace.study import (
 )
 from ueo_core.workspace.time_estimate import estimate_time
 from ui.adapt.page import TEACHING, backbone
-from ui.common.shell import jobs, manager, parameter, problem, set_parameter
+from ui.common.network import public
+from ui.common.shell import damaged, jobs, manager, parameter, problem, set_parameter
 from ui.common.text import markdown
 from ui.compare import protocol_result
 
@@ -46,6 +48,7 @@ def show() -> None:
         "category shifts (which classes the pool contains) and scores every result on the same test "
         "images. It needs labels, which are used for scoring only."
     )
+    damaged(damaged_studies())
     kept = {study.id: study for study in studies()}
     wanted = parameter("protocol")
     if wanted and wanted not in kept:
@@ -129,7 +132,7 @@ def _new_protocol() -> None:
 
 def _command(study: Study) -> None:
     with st.expander("Command-line equivalent", icon=":material/terminal:", key="protocol.command"):
-        st.code(study_commands(study), language="bash", wrap_lines=True)
+        st.code(public(study_commands(study)), language="bash", wrap_lines=True)
         if not study.drawn:
             st.caption(
                 "Replace FOLDER or TEST with the location of these images on your disk, with one subfolder "

@@ -4,15 +4,21 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ueo_core.config.methods import VARIANTS
-from ueo_core.protocol.tables import csv_text, markdown, summary
+from ueo_core.config.methods import METHODS, VARIANTS
+from ueo_core.protocol.tables import LOWER_IS_BETTER, csv_text, markdown, summary
 from ueo_core.workspace.study import Study, differences_from
 from ui.common.text import escaped
 from ui.compare import protocol_bars
 
-METRICS = {"hm": "HM", "acc": "ACC", "auc": "AUC", "fpr95": "FPR95", "pool_hm": "HM on the pool"}
+METRICS = {
+    "hm": "HM",
+    "acc": "ACC",
+    "auc": "AUC",
+    "fpr95": "FPR95",
+    "ece": "ECE",
+    "pool_hm": "HM on the pool",
+}
 BARS = ("acc", "auc", "hm")
-LOWER_IS_BETTER = ("fpr95",)
 
 
 def show(study: Study, rows: Sequence[dict]) -> None:
@@ -34,12 +40,16 @@ def show(study: Study, rows: Sequence[dict]) -> None:
         st.space("stretch")
         _downloads(study, rows)
     entries = summary(differences_from(rows, "zero-shot") if gain else rows)
-    st.html(_table(entries, metric, gain))
+    st.html(_table(entries, metric, gain, _least_gains(rows)))
+    there = dict.fromkeys(e["method"] for e in entries)
+    own = [METHODS[m].title for m in there if m in METHODS and METHODS[m].own_score]
+    own_score = f"; of {', '.join(own)} by the method's own score" if own else ""
     unit = "percentage points above zero-shot" if gain else "percent"
     st.caption(
         f"{METRICS[metric]} in {unit}, mean ± sample standard deviation over the seeds, last epoch. AUC by MCM "
-        "(unscaled cosines, T = 1); HM is the harmonic mean of ACC and AUC. ★: best of a category "
-        "shift, except the oracle, which uses labels."
+        f"(unscaled cosines, T = 1){own_score}; HM is the harmonic mean of ACC and AUC. ★: best of a category "
+        "shift, except the oracle, which uses labels. Worst gain: the least of any shift and seed, in HM "
+        "over zero-shot at the same shift and seed."
     )
     with_bars = [m for m in BARS if any(e["mean"][m] is not None for e in entries)]
     st.plotly_chart(
@@ -54,7 +64,16 @@ def show(study: Study, rows: Sequence[dict]) -> None:
             )
 
 
-def _table(entries: Sequence[dict], metric: str, gain: bool) -> str:
+def _least_gains(rows: Sequence[dict]) -> dict[str, float]:
+    """The least gain in HM over zero-shot, of any shift and seed, by method."""
+    found: dict[str, float] = {}
+    for entry in summary(rows):
+        if entry["worst"] is not None:
+            found[entry["method"]] = min(entry["worst"], found.get(entry["method"], entry["worst"]))
+    return found
+
+
+def _table(entries: Sequence[dict], metric: str, gain: bool, least_gains: dict[str, float]) -> str:
     shifts = list(dict.fromkeys(e["shift"] for e in entries))
     methods = {e["method"]: e["title"] for e in sorted(entries, key=_order)}
     cells = {(e["method"], e["shift"]): e for e in entries}
@@ -68,11 +87,12 @@ def _table(entries: Sequence[dict], metric: str, gain: bool) -> str:
         mean = f"{sum(values) / len(values):{'+' if gain else ''}.1f}" if complete else "–"
         seeds = sorted({e["seeds"] for e in found if e})
         counts = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]}–{seeds[-1]}"
-        body += f"<tr><th>{escaped(title)}</th><td>{counts}</td>{row}<td>{mean}</td></tr>"
+        least = f"{least_gains[method]:+.1f}" if method in least_gains else "–"
+        body += f"<tr><th>{escaped(title)}</th><td>{counts}</td>{row}<td>{mean}</td><td>{least}</td></tr>"
     head = "".join(f"<th>{escaped(shift)}</th>" for shift in shifts)
     return (
         f'<table class="ueo-table"><thead><tr><th></th><th>Seeds</th>{head}<th>Mean over shifts</th>'
-        f"</tr></thead><tbody>{body}</tbody></table>"
+        f"<th>Worst gain</th></tr></thead><tbody>{body}</tbody></table>"
     )
 
 

@@ -1,13 +1,17 @@
 """The dataset that is shown, and its header: numbers, and buttons to adapt, rename and delete."""
 
-import contextlib
-
 import streamlit as st
 
 from ueo_core.data.store import Store
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root
-from ueo_core.workspace.dataset import Dataset, delete_dataset, list_datasets, open_dataset
+from ueo_core.workspace.dataset import (
+    Dataset,
+    damaged_datasets,
+    delete_dataset,
+    list_datasets,
+    open_dataset,
+)
 from ueo_core.workspace.upload import kept_spool, resume_intake
 from ui.common import shell
 from ui.data import intake
@@ -15,6 +19,7 @@ from ui.data import intake
 
 def chosen() -> Dataset | None:
     """The dataset of the URL, to change by a list. None where there is none."""
+    shell.damaged(damaged_datasets())
     there = list_datasets()
     if not there:
         return None
@@ -45,6 +50,7 @@ def header(dataset: Dataset) -> None:
         report = Store(store_root()).report(dataset.pool["set"])
     except UserError as error:
         shell.problem(error)
+        _delete_button(dataset)
         st.stop()
     cells = st.columns(5)
     cells[0].metric("Usable images", f"{report.usable:,}")
@@ -66,14 +72,18 @@ def header(dataset: Dataset) -> None:
         with st.popover("Rename", icon=":material/edit:"), st.form("data.rename", border=False):
             title = st.text_input("Title", dataset.title, max_chars=120)
             if st.form_submit_button("Save") and title.strip():
-                dataset.changed(title=title.strip())
+                shell.attempt(lambda: dataset.changed(title=title.strip()))
                 st.rerun()
-        with st.popover("Delete", icon=":material/delete:"):
-            st.markdown(
-                "Delete this dataset, its class names and its labels? Its images stay in the store "
-                "until you clean it up, and its runs keep working."
-            )
-            st.button("Delete the dataset", on_click=_delete, args=(dataset.id,), type="primary")
+        _delete_button(dataset)
+
+
+def _delete_button(dataset: Dataset) -> None:
+    with st.popover("Delete", icon=":material/delete:"):
+        st.markdown(
+            "Delete this dataset, its class names and its labels? Its images stay in the store "
+            "until you clean it up, and its runs keep working."
+        )
+        st.button("Delete the dataset", on_click=_delete, args=(dataset.id,), type="primary")
 
 
 def _unfinished(dataset: Dataset) -> None:
@@ -99,6 +109,6 @@ def _unfinished(dataset: Dataset) -> None:
 
 
 def _delete(id: str) -> None:
-    with contextlib.suppress(UserError):  # another session has deleted it
-        delete_dataset(id)
+    if any(d.id == id for d in list_datasets()):  # else another session has deleted it
+        shell.attempt(delete_dataset, id)
     shell.set_parameter("data", None)

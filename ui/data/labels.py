@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ueo_core.data.labels import csv_labels, folder_labels, map_folders
+from ueo_core.data.labels import folder_labels, map_folders, table_labels
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
 from ueo_core.workspace.upload import spool
@@ -14,7 +14,7 @@ _NONE, _FOLDERS, _CSV = "none", "folders", "csv"
 _SOURCES = {
     _NONE: "No labels",
     _FOLDERS: "Names of the subfolders",
-    _CSV: "A CSV file with path and label",
+    _CSV: "A file with path and label",
 }
 
 
@@ -26,7 +26,8 @@ def labels(dataset: Dataset) -> None:
     )
     if dataset.is_sample:
         st.success("The labels of the sample are known, because it was drawn here.")
-        _mapping(dataset, "pool")
+        with shell.explained():
+            _mapping(dataset, "pool")
         return
     source = st.radio(
         "Where do labels come from?",
@@ -36,12 +37,9 @@ def labels(dataset: Dataset) -> None:
         key=f"data.labels.{dataset.id}",
         horizontal=True,
     )
-    try:
+    with shell.explained():
         _declare(dataset, source)
-    except UserError as error:
-        shell.problem(error)
-        return
-    _mapping(open_dataset(dataset.id), "pool")
+        _mapping(open_dataset(dataset.id), "pool")
 
 
 def _declare(dataset: Dataset, source: str) -> None:
@@ -64,13 +62,13 @@ def _declare(dataset: Dataset, source: str) -> None:
 def _csv(dataset: Dataset, part: str) -> None:
     """Labels of a part from an uploaded table. Raises `UserError`."""
     given = st.file_uploader(
-        "CSV with the columns path and label, paths relative to the source",
-        ["csv", "tsv", "txt"],
+        "CSV with the columns path and label, paths relative to the source, or Label Studio's JSON",
+        ["csv", "tsv", "txt", "json"],
         key=f"data.csv.{part}.{dataset.id}",
     )
     if given and st.button("Use these labels", type="primary", key=f"data.use.{part}"):
         with spool([(given.name, given)]) as spooled:
-            table = csv_labels(dataset.images(part), spooled.files[0][1])
+            table = table_labels(dataset.images(part), spooled.files[0][1])
         dataset.with_labels(table.labels, _CSV, part)
         st.session_state[_table(dataset, part)] = table
         st.rerun()
@@ -88,10 +86,8 @@ def test_set(dataset: Dataset) -> None:
         "subfolder per class; subfolders that are none of your classes count as unknown (OOD)."
     )
     if dataset.holdout:
-        try:
+        with shell.explained():
             _declared(dataset)
-        except UserError as error:
-            shell.problem(error)
     elif intake.running():
         st.info("Images are being imported; see the top of the page.", icon=":material/hourglass:")
     else:
@@ -108,7 +104,7 @@ def _declared(dataset: Dataset) -> None:
     labeled = any(dataset.raw_labels()["holdout"] or ())
     if not labeled:
         st.warning(
-            f"These {n:,} images have no labels, because they are in no subfolders: add a CSV."
+            f"These {n:,} images have no labels, because they are in no subfolders: add a file with labels."
         )
     _mapping(dataset, "holdout")
     if dataset.is_sample:
@@ -117,13 +113,13 @@ def _declared(dataset: Dataset) -> None:
         _csv(dataset, "holdout")
     with st.container(horizontal=True):
         if labeled:
-            with st.popover("Labels from a CSV instead", icon=":material/table:"):
+            with st.popover("Labels from a file instead", icon=":material/table:"):
                 _csv(dataset, "holdout")
         st.button(
             "Remove the test set",
             icon=":material/close:",
-            on_click=dataset.with_holdout,
-            args=(None,),
+            on_click=shell.attempt,
+            args=(dataset.with_holdout, None),
             help="You can then choose another. Runs that were scored on it keep their scores.",
         )
     with st.expander("Import report of the test set"):

@@ -17,7 +17,11 @@ def draw() -> None:
     if not st.toggle("Show the contents of the image store", key="data.store"):
         return
     store = Store(store_root())
-    usage, sets, unused = store.usage(), store.sets(), unused_sets(store)
+    try:
+        usage, sets, unused = store.usage(), store.sets(), unused_sets(store)
+    except UserError as error:
+        shell.damaged([str(error)])
+        return
     idle = {info.id for info in unused}
     total, free, waste = st.columns(3)
     total.metric("In the store", f"{usage.total / 1e6:,.0f} MB")

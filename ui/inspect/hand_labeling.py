@@ -1,5 +1,6 @@
 """Inspect: label a few images by keyboard, and get estimates with confidence intervals."""
 
+import contextlib
 from functools import lru_cache
 
 import streamlit as st
@@ -17,6 +18,7 @@ from ueo_core.analysis.hand_labels import (
 from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.evaluation.metrics import OOD
 from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.errors import UserError
 from ui.common import shell
 from ui.common.text import markdown
 from ui.inspect import image_card
@@ -54,7 +56,8 @@ def show(opened: Inspection, part: SetResult, score: str) -> None:
         return
     answers = load_answers(folder, part, opened.final)  # of the trust check
     if labels.fill({i: label for i, label in answers.items() if label != OTHER}):
-        save_hand_labels(folder, labels)
+        with contextlib.suppress(UserError):  # known already, so they are found again
+            save_hand_labels(folder, labels)
     goal = _goal(labels, part)
     _progress(labels, goal)
     image = labels.next
@@ -191,9 +194,9 @@ def _undo(folder, labels) -> None:
 def _give(folder, labels, image: int, label: int | None) -> None:
     if label is not None and labels.next == image:  # a second press of the same key changes nothing
         labels.give(image, label)
-        save_hand_labels(folder, labels)
+        shell.attempt(save_hand_labels, folder, labels)
 
 
 def _undo_last(folder, labels) -> None:
     labels.undo()
-    save_hand_labels(folder, labels)
+    shell.attempt(save_hand_labels, folder, labels)

@@ -79,8 +79,8 @@ def _keys(check: TrustCheck, image: int) -> None:
             markdown(answer.label),
             key=f"inspect.trust.{key}",
             shortcut=str(key),
-            on_click=check.give,
-            args=(image, answer.truth),
+            on_click=shell.attempt,
+            args=(check.give, image, answer.truth),
         )
     with st.container(horizontal=True):
         st.button(
@@ -88,8 +88,8 @@ def _keys(check: TrustCheck, image: int) -> None:
             key="inspect.trust.skip",
             shortcut="S",
             icon=":material/skip_next:",
-            on_click=check.give,
-            args=(image, UNCLEAR),
+            on_click=shell.attempt,
+            args=(check.give, image, UNCLEAR),
             help="The image is left out, and another one is asked.",
         )
         _undo(check)
@@ -107,7 +107,8 @@ def _undo(check: TrustCheck) -> None:
         shortcut="Z",
         icon=":material/undo:",
         disabled=not check.answers,
-        on_click=check.undo,
+        on_click=shell.attempt,
+        args=(check.undo,),
     )
 
 

@@ -117,7 +117,7 @@ _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stVerticalBlock"] { gap: 0.55rem; }
 [data-testid="stMarkdownContainer"]:has(h2) { margin-bottom: 0; }
 .st-key-learn-title { display: none; } /* the list of scenes shows the title: this saves a row */
-.st-key-learn-live-grid :is([data-testid="stEChartsChart"], [data-testid="stEChartsChart"] > :first-child) { height: max(300px, 100vh - 25.5rem) !important; }
+.st-key-learn-live-grid :is([data-testid="stEChartsChart"], [data-testid="stEChartsChart"] > :first-child) { height: max(300px, 100vh - 26rem) !important; }
 .st-key-learn-question { gap: 0.4rem; }
 .st-key-learn-question button p { font-size: 1.1rem; }
 .learn-ask, .learn-outcome { font-size: 1.15rem; }

@@ -19,6 +19,7 @@ from ui.live import controls, panels, rate_search, view_options
 TICK, WATCH = 1.0, 2.0  # seconds
 # If a step takes longer, reading every second would show nothing new and slow the training.
 SLOW = 3.0
+AT_ONCE = 8  # viewers that may read every second; a tick takes about 30 ms from the training
 ACTIVE = ("queued", "running", "stopping", "paused")  # paused: another viewer may resume it
 STARTED = ("running", "paused", "stopping")  # states with a time left
 BADGES = {  # state → title, icon, color
@@ -47,25 +48,25 @@ def no_run() -> None:
 
 def show(run: str) -> None:
     """Draw a run and keep it up to date. UserError if there is no such run."""
-    every = pace(manager().snapshot(run))
     role = manager().viewers.watch(viewer())
+    every = pace(manager().snapshot(run), role.others + 1)
     view = view_options.current()
     st.html(thumbs.STYLE + (panels.PRESENT if view.present else ""))
     st.fragment(_watch, run_every=WATCH, key="live-watch")(run, every, role.steers)
     st.fragment(_tick, run_every=every, key="live")(run, every)
 
 
-def pace(now: Snapshot) -> float | None:
-    """Seconds between two readings of a run; None for one that has ended."""
+def pace(now: Snapshot, viewers: int = 1) -> float | None:
+    """Seconds between two readings of a run; None for one that has ended. More viewers read less often."""
     if now.state not in ACTIVE:
         return None
-    return SLOW if now.seconds > SLOW * now.step > 0 else TICK
+    return max(SLOW if now.seconds > SLOW * now.step > 0 else TICK, TICK * -(-viewers // AT_ONCE))
 
 
 def _watch(run: str, every: float | None, in_control: bool) -> None:
     """Keep this viewer's role alive; rerun the page when the pace, the run or the role has changed."""
     role = manager().viewers.watch(viewer())
-    paced = pace(manager().snapshot(run)) != every
+    paced = pace(manager().snapshot(run), role.others + 1) != every
     newer = st.query_params.get("run") == "latest" and chosen_run("latest") != run
     if paced or newer or role.steers != in_control:
         st.rerun()
@@ -74,11 +75,12 @@ def _watch(run: str, every: float | None, in_control: bool) -> None:
 
 def _tick(run: str, every: float | None) -> None:
     now = manager().snapshot(run)
-    if pace(now) != every or st.session_state.pop("live.whole", False):
+    role = manager().viewers.watch(viewer())
+    if pace(now, role.others + 1) != every or st.session_state.pop("live.whole", False):
         st.rerun()  # once: the page registers this fragment again, with or without a timer
     facts = panels.facts(str(manager().folder(run).path))
     view = view_options.current()
-    in_control = manager().viewers.watch(viewer()).steers
+    in_control = role.steers
     _header(now, view)
     with st.container():
         _message(now, facts)

@@ -1,7 +1,9 @@
 """The panels of the Live page; charts keep their place and identity from tick to tick."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import streamlit as st
 
@@ -42,6 +44,8 @@ PRESENT = """<style>
 }
 .ueo-thumb { width: 10.5rem; font-size: 1.1rem; }
 </style>"""
+KEPT = 64  # charts that viewers share: those of a few runs, views and themes
+_made: dict[tuple, Any] = {}
 SETS = {"pool": "pool", "holdout": "test set"}
 
 
@@ -109,8 +113,21 @@ def _heading(title: str, topic: str | None = None) -> None:
     titled(f"**{title}**", topic) if topic else st.markdown(f"**{title}**")
 
 
-def _chart(panel: Panel, name: str, spec: dict, alt: str) -> None:
+def _shared(panel: Panel, name: str, make: Callable[[], Any]) -> Any:
+    """What `make()` gives for this state of the run and this view, made once for all viewers."""
+    now, view = panel.now, panel.view
+    state = (now.run, now.state, now.step, len(now.series), len(now.evaluations), len(now.weights))
+    key = (*state, view.first, view.last, panel.size, panel.theme, name)
+    if key not in _made:
+        _made[key] = make()
+        for old in list(_made)[:-KEPT]:
+            _made.pop(old, None)
+    return _made.get(key) or make()
+
+
+def _chart(panel: Panel, name: str, make: Callable[[], dict], alt: str) -> None:
     """A chart with a fixed identity; its legend is not clickable, as the next tick would undo it."""
+    spec = _shared(panel, name, make)
     if "legend" in spec:
         spec["legend"]["selectedMode"] = False
     st.echarts_chart(spec, key=f"live-{name}-{panel.size}", height=panel.height, alt=alt)
@@ -123,7 +140,7 @@ def _loss(panel: Panel) -> None:
     _chart(
         panel,
         "loss",
-        charts.loss_chart(decimated(panel.shown.series, points=CURVE), last, size, first),
+        lambda: charts.loss_chart(decimated(panel.shown.series, points=CURVE), last, size, first),
         "Line chart of the loss, the weighted entropy per image and the marginal entropy.",
     )
     method = METHODS[about.settings.method]
@@ -146,12 +163,12 @@ def _loss(panel: Panel) -> None:
 def _score_distributions(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
     _heading("Score distributions, now and at step 0", "scores")
-    found = score_densities(now)
+    (found,) = _shared(panel, "densities", lambda: (score_densities(now),))
     lowest = 1 / len(about.classes)
     _chart(
         panel,
         "hills",
-        charts.hill_chart(found, size),
+        lambda: charts.hill_chart(found, size),
         "Densities of the MCM score of the probe images, now and at step 0.",
     )
     if found is None:
@@ -177,12 +194,16 @@ def _metrics_by_epoch(panel: Panel) -> None:
     unscored = not now.evaluations
     title = "Metrics by epoch" if labeled or unscored else "Indicators without labels, by epoch"
     _heading(title if unscored else f"{title} · {_probe(now, about)}")
-    signs = progress_signs(panel.shown, len(about.classes)) if panel.shown.evaluations else {}
     first, last = panel.steps
     _chart(
         panel,
         "signs",
-        charts.percent_chart(signs, last, size, first),
+        lambda: charts.percent_chart(
+            progress_signs(panel.shown, len(about.classes)) if panel.shown.evaluations else {},
+            last,
+            size,
+            first,
+        ),
         "Line chart by step of accuracy, AUC and HM, or of indicators that need no labels.",
     )
     if labeled:
@@ -205,16 +226,12 @@ def _metrics_by_epoch(panel: Panel) -> None:
 def _weights(panel: Panel) -> None:
     now, about, size = panel.now, panel.about, panel.size
     _heading("Image weights, fixed before step 1", "weights")
-    found = weight_bars(now)
+    (found,) = _shared(panel, "bars", lambda: (weight_bars(now),))
     if found is None:
-        spec, text = (
-            charts.bar_chart([0, 1], {}, "w(x)", size),
-            "Appears after the measurement.",
-        )
+        text = "Appears after the measurement."
     else:
         low, high = float(found.edges[0]), float(found.edges[-1])
         digits = histograms.digits(low, high)
-        spec = charts.bar_chart(found.edges, found.counts, "w(x)", size)
         scaled = about.settings.weight_temperature == "scaled"
         text = (
             f"Range of the data: {low:.{digits}f} to {high:.{digits}f}. w(x) is the largest "
@@ -222,18 +239,23 @@ def _weights(panel: Panel) -> None:
         )
         if not METHODS[about.settings.method].weighted:
             text += f" {METHODS[about.settings.method].title} does not use them: every image has the same weight."
-    _chart(panel, "weights", spec, "Histogram of the sample weights.")
+    edges, counts = (found.edges, found.counts) if found else ([0, 1], {})
+    _chart(
+        panel,
+        "weights",
+        lambda: charts.bar_chart(edges, counts, "w(x)", size),
+        "Histogram of the sample weights.",
+    )
     st.caption(text)
 
 
 def _change(panel: Panel) -> None:
     size = panel.size
     _heading("Change by layer", "trained")
-    steps, layers, values = change_by_layer(panel.shown)
     _chart(
         panel,
         "change",
-        charts.change_chart(steps, layers, values, panel.theme, size),
+        lambda: charts.change_chart(*change_by_layer(panel.shown), panel.theme, size),
         "Heat map of the relative parameter change by layer and step.",
     )
     st.caption(

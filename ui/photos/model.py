@@ -12,13 +12,15 @@ from ueo_core.workspace.dataset import Dataset
 from ui.adapt import page as adapt
 from ui.common.text import markdown
 
-_CHOSEN = "photos.model"  # name and weights; the state of widgets is lost when the page is left
+# Name and weights, and epochs; the state of widgets is lost when the page is left.
+_CHOSEN, _EPOCHS = "photos.model", "photos.epochs"
 
 
 def settings() -> Settings:
-    """The default settings of the model that was chosen last."""
+    """The default settings of the model that was chosen last, with the epochs that were."""
     name, weights = st.session_state.get(_CHOSEN) or (next(iter(DRAWINGS)), None)
-    return presets.preset(DEFAULT_PRESET, name).changed(pretrained=weights)
+    epochs = st.session_state.get(_EPOCHS)
+    return presets.preset(DEFAULT_PRESET, name, epochs=epochs).changed(pretrained=weights)
 
 
 def on_this_machine(settings: Settings) -> bool:
@@ -41,4 +43,15 @@ def choose(dataset: Dataset) -> None:
         found = adapt.backbone(dataset)
         if found != (chosen.backbone, chosen.pretrained):
             st.session_state[_CHOSEN] = found
+            st.session_state.pop(_EPOCHS, None)
+            st.rerun()
+        epochs = st.number_input(
+            "Epochs",
+            1,
+            500,
+            chosen.epochs,
+            help="Passes over the photos. Fewer take less time, in proportion, and adapt less.",
+        )
+        if epochs != chosen.epochs:
+            st.session_state[_EPOCHS] = epochs
             st.rerun()

@@ -135,15 +135,9 @@ def take_away(dataset: Dataset, run: str, threshold: float | None, frames: Seque
     try:
         adapter_file = adapter_of_run(shell.manager().folder(run).path, guarded=True)
         what = next((a for a in classified_sets(adapter_file) if a.id == "pool"), None)
-        if what is not None:
-            predicted = predictions_of(adapter_file, what)
-            exports.images(
-                adapter_file,
-                what,
-                predicted,
-                adapter_file.threshold if threshold is None else threshold,
-            )
-        exports.model(adapter_file)
+        predicted = predictions_of(adapter_file, what) if what else None
+        at = adapter_file.threshold if threshold is None else threshold
+        exports.export(adapter_file, what, predicted, at)
     except UserError as error:
         shell.problem(error)
     _film(dataset, run, frames)

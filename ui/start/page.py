@@ -6,12 +6,15 @@ import uuid
 import streamlit as st
 
 from ueo_core.config.presets import DEFAULT_PRESET, preset
-from ueo_core.runs.notices import Notice, notices
+from ueo_core.drawings.parallel import drawn_files
+from ueo_core.drawings.sample import problem
+from ueo_core.runs.notices import Notice, damaged_runs, notices
 from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.dataset import Dataset, list_datasets, sample_dataset
 from ueo_core.workspace.start_run import start_run
 from ui.common import shell
 from ui.common.arrivals import Arrivals
+from ui.common.text import markdown
 
 BACKBONE = "drawings-resnet"
 SHOWN = 5  # recent runs
@@ -72,26 +75,38 @@ def _drawn(job: Job) -> Dataset:
         job.progress(ahead.done, ahead.total)
         job.shown = ahead.shown
         time.sleep(0.1)
-    return sample_dataset(progress=job.progress, on_image=Arrivals(job))
+    shell.jobs().forget(_AHEAD)
+    return sample_dataset(
+        progress=job.progress, on_image=Arrivals(job), files=ahead.result if ahead else None
+    )
 
 
 def _draw_ahead() -> None:
-    """Draw the sample while Start is being read, where nothing was done here before."""
+    """Draw the sample while Start is being read, where nothing was done here before.
+
+    Its 30 MB wait in memory: a person who brings photos finds no dataset that was not asked for.
+    """
     if shell.manager().ids() or list_datasets():
         return
-    shell.jobs().start(
-        _AHEAD,
-        "Drawing the sample",
-        lambda job: sample_dataset(progress=job.progress, on_image=Arrivals(job)).id,
-    )
+    shell.jobs().start(_AHEAD, "Drawing the sample", _draw)
+
+
+def _draw(job: Job) -> list[tuple[str, str, bytes]]:
+    chosen, arrived, files = problem(), Arrivals(job), []
+    for file in drawn_files(chosen):
+        files.append(file)
+        arrived(file[2])
+        job.progress(len(files), len(chosen))
+    return files
 
 
 def recent_runs() -> None:
     """Active runs and those not viewed yet first; then the rest, newest first."""
-    runs = notices(shell.manager())
-    if not runs:
+    runs, damaged = notices(shell.manager()), damaged_runs(shell.manager())
+    if not runs and not damaged:
         return
     st.header("Your runs", divider="gray")
+    shell.damaged(damaged)
     order = sorted(runs, key=lambda n: (not n.under_way, n.seen))
     for notice in order[:SHOWN]:
         name, state, go = st.columns([5, 3, 2], vertical_alignment="center")
@@ -142,7 +157,7 @@ def _machine() -> None:
         st.session_state["ueo.machine_shown"] = True
         st.rerun()  # once, to stop the fragment's clock
     if job.error:
-        st.warning(job.error)
+        st.warning(markdown(job.error))
         return
     machine = job.result
     device = {"cuda": f"GPU: {machine.name}", "mps": "Apple GPU", "cpu": "CPU"}[machine.device]

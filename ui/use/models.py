@@ -19,8 +19,13 @@ from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.errors import UserError
-from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters, remove_adapter
-from ui.common import shell
+from ueo_core.workspace.imported_adapters import (
+    damaged_adapters,
+    import_adapter,
+    imported_adapters,
+    remove_adapter,
+)
+from ui.common import network, shell
 from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
 from ui.common.verdict import BOXES, inspection, judged
@@ -40,6 +45,7 @@ def chosen() -> AdapterFile | None:
     if show_job(JOB, on_result=_imported):
         return None
     runs = [e for e in catalog(shell.manager()) if e.finished]
+    shell.damaged(damaged_adapters())
     adapters = imported_adapters()
     titles = {f"run:{run}": _with_figures(run, t) for run, t in entry_labels(runs).items()}
     titles |= {f"adapter:{id}": f"{o.title} · imported ({id[:6]})" for id, o in adapters.items()}
@@ -193,7 +199,7 @@ def _import_adapter() -> None:
         )
         given = st.file_uploader("Adapter file", ["safetensors"], key="use.adapter.file")
         backbone = pretrained = ""
-        if shell.local():
+        if network.local():
             with st.expander("Its model is at another place on this machine"):
                 backbone = st.text_input(
                     "Backbone",
@@ -213,7 +219,7 @@ def _import_adapter() -> None:
 
 
 def _check(data: bytes, backbone: str | None, pretrained: str | None) -> None:
-    files = shell.local()
+    files = network.local()
     start_job(
         JOB,
         "Checking the adapter",

@@ -5,7 +5,7 @@ import streamlit as st
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import predictions_of
 from ui.common import shell, thumbs
-from ui.use import exports, images, models, predictions
+from ui.use import exports, images, models, negative_words, predictions
 
 
 def show() -> None:
@@ -19,14 +19,14 @@ def show() -> None:
     try:
         what = images.chosen(adapter_file)
         if what is None:
-            exports.model(adapter_file)
+            exports.export(adapter_file)
             return
         predicted = predictions_of(adapter_file, what)
     except UserError as error:
         shell.problem(error)
-        exports.model(adapter_file)
+        exports.export(adapter_file)
         return
+    predicted = negative_words.applied(adapter_file, what, predicted)
     threshold = predictions.threshold(adapter_file, what, predicted)
     predictions.predictions(what, predicted, threshold)
-    exports.images(adapter_file, what, predicted, threshold)
-    exports.model(adapter_file)
+    exports.export(adapter_file, what, predicted, threshold)

@@ -5,7 +5,7 @@ import streamlit as st
 
 from ueo_core.analysis import histograms
 from ueo_core.analysis.histograms import data_range
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.ood_scores import score_named
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
@@ -16,25 +16,28 @@ from ui.common.text import escaped
 from ui.common.threshold_chart import threshold_chart
 from ui.common.verdict import inspection
 
-ROWS = 10_000  # shown in the table; the CSV has all
+ROWS = 10_000  # shown in the table; the export has all
 ORDERS = {"doubt": "lowest score first", "sure": "highest score first", "name": "by name"}
 
 
 def threshold(adapter_file: AdapterFile, what: ClassifiedSet, predicted: Predictions) -> float:
     """Draw the scores and a slider over them. → the threshold"""
     st.subheader("What counts as unknown")
-    limits = data_range(np.append(predicted.score, adapter_file.threshold))
-    key = f"use.threshold.{adapter_file.digest[:12]}.{what.id}"
+    score = score_named(predicted.score_name)
+    without_labels = predicted.unsupervised_threshold(adapter_file.threshold)
+    limits = data_range(np.append(predicted.score, without_labels))
+    on_mcm = predicted.negatives is None
+    key = f"use.threshold.{adapter_file.digest[:12]}.{what.id}" + ("" if on_mcm else ".negatives")
     left, right = st.columns([3, 2], gap="large")
     with left:
         chosen = threshold_chart(
             {"images": predicted.score},
             limits,
-            st.session_state.get(key, adapter_file.threshold),
+            st.session_state.get(key, without_labels),
             key,
-            SCORES[DEFAULT_SCORE].title,
+            score.title,
             lambda value: _set(key, value),
-            help=f"On the score MCM ({SCORES[DEFAULT_SCORE].temperature(adapter_file.logit_scale)}).",
+            help=f"On the score {score.title} ({score.temperature(adapter_file.logit_scale)}).",
         )
     with right:
         st.markdown("An image whose score is below the threshold is called **unknown**.")
@@ -43,11 +46,11 @@ def threshold(adapter_file: AdapterFile, what: ClassifiedSet, predicted: Predict
                 "Unsupervised threshold",
                 icon=":material/auto_awesome:",
                 on_click=_set,
-                args=(key, adapter_file.threshold),
-                help="Where the two Gaussians of a mixture fitted to the scores of the pool cross; "
-                "no labels are used (heuristic).",
+                args=(key, without_labels),
+                help="Where the two Gaussians of a mixture fitted to the scores of "
+                f"{'the pool' if on_mcm else 'these images'} cross; no labels are used (heuristic).",
             )
-            if (at := _accepting_known(adapter_file)) is not None:
+            if on_mcm and (at := _accepting_known(adapter_file)) is not None:
                 st.button(
                     "Accept 95 % of the known",
                     icon=":material/percent:",
@@ -60,7 +63,7 @@ def threshold(adapter_file: AdapterFile, what: ClassifiedSet, predicted: Predict
             st.metric("Images", f"{len(predicted):,}")
             st.metric("Known", f"{len(predicted) - unknown:,}")
             st.metric("Unknown", f"{unknown:,}")
-        if chosen == float(adapter_file.threshold):
+        if chosen == float(without_labels):
             st.caption(
                 "This is the **unsupervised threshold (heuristic)**, made without labels. Check the images "
                 "on both sides of it."
@@ -158,13 +161,14 @@ def _card(what: ClassifiedSet, predicted: Predictions, unknown, i: int) -> str:
 def _table(predicted: Predictions, unknown, found) -> None:
     found = found[:ROWS]
     digits = histograms.digits(*data_range(predicted.score))
+    score = f"score ({score_named(predicted.score_name).title})"
     st.dataframe(
         {
             "image": [predicted.names[i] for i in found],
             "prediction": [predicted.classes[predicted.prediction[i]] for i in found],
             "unknown": unknown[found],
             "confidence": 100 * predicted.confidence[found],
-            "score (MCM)": predicted.score[found],
+            score: predicted.score[found],
         },
         hide_index=True,
         height=460,
@@ -172,8 +176,8 @@ def _table(predicted: Predictions, unknown, found) -> None:
             "confidence": st.column_config.ProgressColumn(
                 format="%.1f %%", min_value=0, max_value=100
             ),
-            "score (MCM)": st.column_config.NumberColumn(format=f"%.{digits}f"),
+            score: st.column_config.NumberColumn(format=f"%.{digits}f"),
         },
     )
     if len(predicted) > ROWS:
-        st.caption(f"At most {ROWS:,} rows are shown; the CSV below has all.")
+        st.caption(f"At most {ROWS:,} rows are shown; the export below has all.")

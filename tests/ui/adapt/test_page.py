@@ -1,5 +1,6 @@
 """Adapt: the choices become settings, and one run is queued."""
 
+import shutil
 from dataclasses import fields
 from types import SimpleNamespace
 
@@ -207,10 +208,31 @@ def test_a_model_of_ones_own_is_checked_at_once(app, submitted, small_sample, ti
     assert "it has no embed_dim" in errors(checked(bad, weights))[0].replace("\\", "")
     assert "Start" not in [b.label for b in app.button]
     clean(checked(config, weights))
-    assert any("The checkpoint fits the config" in c.value for c in app.caption)
+    assert any("The weights fit the model" in c.value for c in app.caption)
     button(app, "Start").click().run()
     settings = settings_of(submitted[0])
     assert (settings.backbone, settings.pretrained) == (str(config), str(weights))
+
+
+def test_a_folder_of_the_hub_needs_no_checkpoint(
+    app, submitted, small_sample, tiny_files, tmp_path
+):  # noqa: F811
+    config, weights = tiny_files["vit"]
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shutil.copy(config, folder / "open_clip_config.json")
+    shutil.copy(weights, folder / "open_clip_model.safetensors")
+    sample_dataset()
+    at(app, "2_Adapt")
+    clean(app.segmented_control(key="adapt.kind").set_value("own").run())
+    app.text_input(key="adapt.own.config").set_value(str(folder)).run()
+    (key,) = [k for k in shell.jobs()._jobs if k.startswith(f"own-model-{folder}")]
+    wait_for_job(key)
+    clean(app.run())
+    assert any("The weights fit the model" in c.value for c in app.caption), errors(app)
+    button(app, "Start").click().run()
+    settings = settings_of(submitted[0])
+    assert (settings.backbone, settings.pretrained) == (str(folder), None)
 
 
 def test_models_on_this_machine_come_first(app, submitted, small_sample, monkeypatch):  # noqa: F811

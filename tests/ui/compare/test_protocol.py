@@ -58,12 +58,12 @@ def test_the_table_has_means_deviations_and_the_best_and_gains_are_paired(app): 
     study = kept(VALUES)
     page = at(app, "5_Compare", view="protocol", protocol=study.id)
     assert cells(page) == [
-        ["", "Seeds", "closed", "open", "Mean over shifts"],
-        ["Zero-shot", "1–2", "52.0 ± 2.8", "★ 40.0", "46.0"],
-        ["UEO", "1–2", "★ 63.0 ± 4.2", "39.0", "51.0"],
+        ["", "Seeds", "closed", "open", "Mean over shifts", "Worst gain"],
+        ["Zero-shot", "1–2", "52.0 ± 2.8", "★ 40.0", "46.0", "–"],
+        ["UEO", "1–2", "★ 63.0 ± 4.2", "39.0", "51.0", "-1.0"],
     ]
     page.toggle(key="protocol.gain").set_value(True).run()
-    assert cells(clean(page))[2] == ["UEO", "1–2", "★ +11.0 ± 1.4", "-1.0", "+5.0"]
+    assert cells(clean(page))[2] == ["UEO", "1–2", "★ +11.0 ± 1.4", "-1.0", "+5.0", "-1.0"]
     assert len(page.get("plotly_chart")) == 1
     assert "6 of 8 results are finished" in plain(page.caption)
 

@@ -9,7 +9,7 @@ from tests.helpers.pages import app, at, button, clean  # noqa: F401
 from tests.helpers.run_folders import write_run
 from ueo_core.runs.states import ACTIONS, actions
 from ui.common import shell
-from ui.live import controls
+from ui.live import controls, panels
 from ui.live import page as live
 
 LABELS = {action: controls.BUTTONS[action][0] for action in ACTIONS}
@@ -149,6 +149,41 @@ def test_a_run_is_read_as_often_as_it_may_change(app):  # noqa: F811
     assert live.pace(replace(now, seconds=31.0)) == live.SLOW
     assert live.pace(replace(now, step=0, seconds=0.0)) == live.TICK
     assert live.pace(replace(now, state="finished", seconds=31.0)) is None
+
+
+def test_more_viewers_read_less_often(app):  # noqa: F811
+    write_run("r", state="paused")
+    now = shell.manager().snapshot("r")
+    assert [live.pace(now, n) for n in (1, 8, 9, 25)] == [1.0, 1.0, 2.0, 4.0]
+    assert live.pace(replace(now, state="finished"), 25) is None
+
+
+def test_viewers_share_the_charts_of_a_step(app, monkeypatch):  # noqa: F811
+    write_run("r", state="paused")
+    made = []
+    real = panels.charts.loss_chart
+    monkeypatch.setattr(panels, "_made", {})
+    monkeypatch.setattr(panels.charts, "loss_chart", lambda *a: made.append(a) or real(*a))
+    at(app, "3_Live", run="r")
+    spec = app.get("echarts_chart")[0].proto.spec
+    clean(app.run())
+    assert len(made) == 1 and app.get("echarts_chart")[0].proto.spec == spec
+    shell.manager().folder("r").append(
+        {
+            "kind": "step",
+            "step": 9,
+            "epoch": 1,
+            "loss": 7.5,
+            "entropy": 0.5,
+            "marginal": 0.5,
+            "lr": 0.1,
+            "elapsed": 1.0,
+            "batch": {},
+            "peak_memory_mb": 1,
+        }
+    )
+    clean(app.run())
+    assert len(made) == 2 and "7.5" in app.get("echarts_chart")[0].proto.spec
 
 
 def test_the_safety_check_has_its_own_progress_and_can_be_skipped(app, monkeypatch):  # noqa: F811

@@ -8,6 +8,7 @@ from ueo_core.runs.lock import RunLock
 from ueo_core.runs.manager import Manager
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import runs_root
+from ueo_core.workspace.dataset import list_datasets
 from ui.common import shell
 
 
@@ -63,7 +64,14 @@ def test_the_sample_is_drawn_ahead_only_where_nothing_was_done(app, small_sample
     job = shell.jobs().get("sample-ahead")
     assert job.done == job.total > 0 and 0 < len(job.shown) <= 36
     assert all(url.startswith("data:image/jpeg;base64,") for url in job.shown)
-    shell.jobs().forget("sample-ahead")
+    assert list_datasets() == []  # none that was not asked for
+    request = app.session_state["ueo.watch"]
+    monkeypatch.setattr(Manager, "submit", lambda self, f: f.id)
+    monkeypatch.setattr("ueo_core.drawings.stored.drawn_files", None)  # it is not drawn again
+    page._begin(request)
+    wait_for_job(f"watch-{request}")
+    assert not shell.jobs().get(f"watch-{request}").error
+    assert shell.jobs().get("sample-ahead") is None and len(list_datasets()) == 1
     page._draw_ahead()  # there is a dataset now
     assert shell.jobs().get("sample-ahead") is None
 

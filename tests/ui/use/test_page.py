@@ -15,7 +15,8 @@ from tests.helpers.pages import app, at, button, clean, errors, wait_for_job  # 
 from tests.helpers.run_folders import CLASSES, SCALE, THRESHOLD, cosines_of, labels_of, write_run
 from ueo_core.analysis.threshold_effect import threshold_at_tpr
 from ueo_core.evaluation.metrics import truth_from_labels
-from ueo_core.export.sorted_folders import sorted_zip
+from ueo_core.export.downloads import export_predictions
+from ueo_core.export.formats import MODELS, PREDICTIONS
 from ueo_core.inference.predictions import Predictions
 from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.background_jobs import Job
@@ -136,31 +137,69 @@ def _refuse(job):
     raise UserError("Source “x”: it holds no usable image; choose another.")
 
 
-def test_the_zip_is_created_at_the_threshold(app):  # noqa: F811
-    write_run("r")
+def choose(page, name: str):
+    return page.selectbox(key="use.format").set_value(name).run()
+
+
+def test_every_format_is_offered_with_its_sentence_and_its_command(app):  # noqa: F811
+    folder = write_run("r")
     page = at(app, "6_Use", run="r")
-    button(page, "Make the zip").click().run()
-    wait_for_job("use.zip")
+    assert page.selectbox(key="use.format").options == [
+        *(f.title for f in (*PREDICTIONS.values(), *MODELS.values())),
+        "Shareable report (HTML)",
+    ]
+    for name, made in {**PREDICTIONS, **MODELS}.items():
+        page = clean(choose(page, name))
+        assert any(m.value == made.about for m in page.markdown), name
+        command = page.code[-1].value
+        assert f"predict {folder.path} FOLDER" in command
+        assert f"export {folder.path} --what {name} " in command or name == "csv"
+    assert f"report {folder.path} --out" in choose(page, "report").code[-1].value
+
+
+def test_files_are_exported_at_the_threshold_and_offered_for_it_alone(app):  # noqa: F811
+    write_run("r")
+    page = choose(at(app, "6_Use", run="r"), "folders")
+    button(page, "Export").click().run()
+    wait_for_job("use.export")
     page = clean(page.run())
     unknown = int(predicted().unknown(THRESHOLD).sum())
-    assert any(f"80 images, {unknown} of them unknown" in c.value for c in page.caption)
-    made = page.session_state["use.made"]
+    said = f"80 files, {unknown} of them unknown: 0 original files, 80 stored images."
+    assert any(c.value == said for c in page.caption)
+    made = page.session_state["use.made"][1]
     assert (made.images, made.unknown, made.originals, made.stored) == (80, unknown, 0, 80)
+    assert not button(choose(page, "coco"), "Export").disabled  # not the zip of another format
+    page = clean(choose(page, "folders"))
+    assert "Export" not in [b.label for b in page.button]
+    button(page, "Accept 95 % of the known").click().run()
+    assert not button(page, "Export").disabled  # nor that of another threshold
 
 
-def test_old_zips_are_deleted(own_home):
+def test_an_adapter_without_images_exports_the_model(app, tmp_path):  # noqa: F811
+    write_adapter(tmp_path / "d.safetensors", "drawings-resnet")
+    id = import_adapter(Job("k", "t"), (tmp_path / "d.safetensors").read_bytes())
+    page = at(app, "6_Use", adapter=id)
+    formats = page.selectbox(key="use.format.model")
+    assert formats.options == [f.title for f in MODELS.values()]
+    button(formats.set_value("onnx").run(), "Export").click().run()
+    wait_for_job("use.export")
+    page = clean(page.run())
+    assert page.session_state["use.made"][1].name.startswith("model-")
+
+
+def test_old_downloads_are_deleted(own_home):
     adapter_file = adapter_of_run(write_run("r").path)
     pool = classified_sets(adapter_file)[0]
-    first = sorted_zip(Job("k", "t"), pool.images(), predicted(), THRESHOLD)
-    os.utime(first.path, (0, 0))
-    second = sorted_zip(Job("k", "t"), pool.images(), predicted(), THRESHOLD)
-    assert list((own_home / "exports").iterdir()) == [second.path]
 
+    def made(name: str):
+        return export_predictions(
+            Job("k", "t"), name, pool.images(), predicted(), THRESHOLD, "a run"
+        ).path
 
-def test_commands_name_the_model(app):  # noqa: F811
-    folder = write_run("r")
-    shown = [c.value for c in at(app, "6_Use", run="r").code]
-    assert any(f"predict {folder.path} FOLDER" in c and "report" in c for c in shown)
+    first = made("folders")
+    os.utime(first, (0, 0))
+    second = made("xmp")
+    assert list((own_home / "exports").iterdir()) == [second]
 
 
 def test_the_recommended_model_is_used_until_the_last_epoch_is_chosen(app):  # noqa: F811

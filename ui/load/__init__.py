@@ -1,0 +1,1 @@
+"""A measurement: many viewers of one page, without browsers."""
