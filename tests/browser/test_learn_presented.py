@@ -121,6 +121,7 @@ def test_the_story_from_beginning_to_end_with_the_keyboard(page, fresh_url, reco
     page.wait_for_url("**predicted=2*")
     keyboard.press("Space")
     keyboard.until(".learn-outcome", "What happened")
+    page.locator("svg.picture .handle").wait_for(state="attached")
     assert "accepts 95 %" in keyboard.text()
     page.locator("svg.picture .handle").wait_for(state="attached")
     keyboard.press(*["."] * 45)
