@@ -1,8 +1,6 @@
 """Photos in a real browser: from a folder to sorted photos, without leaving the page."""
 
-import io
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,12 +17,6 @@ def groups(page) -> dict[str, int]:
     """The size of every group of the wall."""
     titles = page.locator(".wall h4").all_inner_texts()
     return {title.rpartition(" ")[0]: int(title.rpartition(" ")[2]) for title in titles}
-
-
-def download(page, name: str) -> bytes:
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=name).click()
-    return Path(waiting.value.path()).read_bytes()
 
 
 def test_the_sample_on_the_wall(page, fresh_url):
@@ -50,7 +42,7 @@ def test_the_sample_on_the_wall(page, fresh_url):
 
 
 @pytest.mark.long
-def test_from_a_folder_to_the_zip_with_a_model_of_ones_own(page, browser, tmp_path):
+def test_from_a_folder_to_the_result_with_a_model_of_ones_own(page, browser, tmp_path):
     caltech, model = SHARED / "data" / "caltech", SHARED / "models" / "standin"
     if not caltech.is_dir() or not model.is_dir():
         pytest.skip("the shared photos or the stand-in model are not here")
@@ -82,13 +74,6 @@ def test_from_a_folder_to_the_zip_with_a_model_of_ones_own(page, browser, tmp_pa
         page.get_by_role("spinbutton", name="Epochs").fill("2")
         page.get_by_role("spinbutton", name="Epochs").press("Enter")
         page.get_by_role("button", name="Adapt to these photos").click()
-        page.get_by_text("Take it away").click(timeout=10 * PATIENCE)
-        page.get_by_role("combobox", name="Format").click()
-        page.get_by_role("option", name="Images sorted into class folders").click()
-        page.get_by_role("button", name="Export", exact=True).click()
-        with zipfile.ZipFile(io.BytesIO(download(page, "Download ("))) as archive:
-            folders = {name.partition("/")[0] for name in archive.namelist()}
-        assert folders <= {*CLASSES, "unknown", "predictions.csv"} and len(folders) > 2
-        page.get_by_role("button", name="Make the film").click()
-        assert download(page, "Download the film").startswith(b"GIF89a")
+        page.get_by_text("Take it away").wait_for(timeout=10 * PATIENCE)
+        assert sum(groups(page).values()) == 7 * PER_CLASS
         assert page.url.startswith(f"{url}/Photos")
