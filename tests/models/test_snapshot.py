@@ -124,6 +124,22 @@ def test_features_are_those_of_transformers(kind, request):
     assert backbone.logit_scale == pytest.approx(float(model.logit_scale.exp()), rel=1e-5)
 
 
+def test_the_folder_of_the_model_and_not_that_of_the_program_gives_the_tokenizer(
+    siglip_folder, tmp_path, monkeypatch
+):
+    own = backbones.load(str(siglip_folder[0]), device="cpu").tokenizer(TEXTS)
+    write_tokenizer(tmp_path, "nllb")  # another model's
+    monkeypatch.chdir(tmp_path)
+    found = backbones.load(str(siglip_folder[0]), device="cpu").tokenizer(TEXTS)
+    assert torch.equal(found, own)
+
+
+def test_a_folder_does_not_hide_a_model_of_its_name(tmp_path, monkeypatch):
+    (tmp_path / "RN50").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not snapshot.is_snapshot("RN50") and snapshot.is_snapshot("./RN50")
+
+
 def test_preprocessing_is_read_from_the_folder(clip_folder, siglip_folder):
     own = backbones.load(str(clip_folder[0]), device="cpu").preprocessing
     assert (own.size, own.resize_mode, own.filter) == ((32, 32), "shortest", "bicubic")
@@ -238,6 +254,8 @@ def test_refusals_name_the_cause(clip_folder, open_clip_folder, tmp_path, monkey
     refused(changed("act", text_config__hidden_act="relu"), "activations are quick_gelu and relu")
     refused(changed("words", text_config__vocab_size=100), "vocabulary has 100 tokens")
     refused(changed("wide", vision_config__hidden_size="big"), "hidden_size is 'big'")
+    for i, eps in enumerate((None, [1], float("nan"), 3)):
+        refused(changed(f"eps{i}", text_config__layer_norm_eps=eps), "its layer_norm_eps is")
     refused(changed("odd", vision_config=[1]), "its vision_config is no object")
     refused(changed("shape", projection_dim=48), "does not fit")
     bare = changed("bare")

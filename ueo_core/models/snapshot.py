@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import open_clip
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -57,8 +58,13 @@ def as_stored(model: Any, found: Snapshot) -> None:
 
 
 def is_snapshot(name: str) -> bool:
-    """Whether a backbone's name is a folder or a repository of the Hub."""
-    return name.startswith(HUB_NAME) or (bool(name.strip()) and Path(name).is_dir())
+    """Whether a backbone's name is a folder or a repository of the Hub.
+
+    A name that open_clip lists is that model, also where a folder is called the same.
+    """
+    if name.startswith(HUB_NAME):
+        return True
+    return bool(name.strip()) and Path(name).is_dir() and name not in open_clip.list_models()
 
 
 def open_snapshot(name: str) -> Snapshot:

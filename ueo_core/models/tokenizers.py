@@ -90,8 +90,11 @@ def is_reachable(host: str | None) -> bool:
 
 
 def _local_files(source: str, folders: Iterable[Path]) -> Path | None:
-    """The first folder with tokenizer files: `source` itself, or one of `folders` or inside it."""
-    places = [Path(source), *(p for folder in folders for p in (folder / source, folder))]
+    """The first place with tokenizer files: inside or in one of `folders`, then `source` itself.
+
+    A model's own folder comes first: the folder in which the program was started may hold another's.
+    """
+    places = [*(p for folder in folders for p in (folder / source, folder)), Path(source)]
     return next((p for p in places if any((p / file).is_file() for file in FILES)), None)
 
 

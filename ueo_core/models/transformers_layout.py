@@ -83,14 +83,14 @@ def _clip_config(config: Mapping[str, Any], text: Mapping, vision: Mapping) -> d
             **_tower(vision, 768, 12, 12, 3072),
             "head_width": _number(vision, "hidden_size", 768)
             // _number(vision, "num_attention_heads", 12),
-            "norm_kwargs": {"eps": float(vision.get("layer_norm_eps", 1e-5))},
+            "norm_kwargs": {"eps": _eps(vision, 1e-5)},
         },
         "text_cfg": {
             "context_length": _number(text, "max_position_embeddings", 77),
             "vocab_size": vocabulary,
             **_tower(text, 512, 12, 8, 2048),
             "heads": _number(text, "num_attention_heads", 8),
-            "norm_kwargs": {"eps": float(text.get("layer_norm_eps", 1e-5))},
+            "norm_kwargs": {"eps": _eps(text, 1e-5)},
         },
     }
 
@@ -124,7 +124,7 @@ def _siglip_config(config: Mapping[str, Any], text: Mapping, vision: Mapping) ->
             "no_causal_mask": True,
             "proj_bias": True,
             "pool_type": "last",
-            "norm_kwargs": {"eps": float(text.get("layer_norm_eps", 1e-6))},
+            "norm_kwargs": {"eps": _eps(text, 1e-6)},
             "act_kwargs": {"approximate": "tanh"},
         },
     }
@@ -171,6 +171,13 @@ def _number(config: Mapping[str, Any], name: str, default: int) -> int:
     value = config.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 10**7:
         raise ValueError(f"its {name} is {str(value)[:40]!r}")
+    return value
+
+
+def _eps(config: Mapping[str, Any], default: float) -> float:
+    value = config.get("layer_norm_eps", default)
+    if not isinstance(value, float) or not 0 < value < 1:
+        raise ValueError(f"its layer_norm_eps is {str(value)[:40]!r}")
     return value
 
 
