@@ -33,6 +33,15 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
+def press(page, key: str, button: str = "body") -> None:
+    """Press a key once the button of that shortcut is drawn and listens: a key before that is lost."""
+    page.locator(button).first.wait_for()
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestIdleCallback(done)))"
+    )
+    page.keyboard.press(key)
+
+
 @contextlib.contextmanager
 def serve(
     home: Path, port: int | None = None, **env: str

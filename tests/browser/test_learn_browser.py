@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, press
 from ueo_core.learn.scenes import SCENES
 
 pytestmark = pytest.mark.browser
@@ -81,10 +81,10 @@ def test_the_whole_story_with_the_keyboard(page, app_url):
         fits(page)
         named(page)
         if i < len(TITLES) - 1:
-            page.keyboard.press("PageDown")  # what a presenter's remote sends
-    page.keyboard.press("f")
+            press(page, "PageDown", ".st-key-learn-next button")  # what a presenter's remote sends
+    press(page, "f", ".st-key-learn-present button")
     heading(page, TITLES[-1])
-    page.keyboard.press("ArrowLeft")
+    press(page, "ArrowLeft", ".st-key-learn-back button")
     heading(page, TITLES[-2])
 
 
@@ -134,7 +134,7 @@ def test_a_late_message_of_the_old_scene_does_not_undo_the_change(page, app_url)
     page.goto(f"{app_url}/Learn?scene=term-two")
     wait_for_triangle(page)
     connection.holding, before = True, connection.sent
-    page.keyboard.press("PageDown")
+    press(page, "PageDown", ".st-key-learn-next button")
     # Python has changed the scene, the browser has not received it yet.
     connection.until(lambda: connection.held)
     page.keyboard.press("b")
@@ -143,7 +143,7 @@ def test_a_late_message_of_the_old_scene_does_not_undo_the_change(page, app_url)
     connection.release()
     wait_for_sixth_scene(page)
     # Only the browser's own buttons replace the state.
-    page.keyboard.press("ArrowRight")
+    press(page, "ArrowRight", ".st-key-learn-next button")
     heading(page, TITLES[6])
     page.go_back()
     heading(page, TITLES[5])
@@ -301,7 +301,7 @@ def test_drawings_are_marked_by_key(page, app_url):
     page.keyboard.press("3")
     page.locator(".card[aria-pressed=true]").wait_for()
     page.wait_for_url("**ticks=4*")
-    page.keyboard.press("v")
+    press(page, "v", ".st-key-learn-reveal button")
     page.locator(".badge").nth(7).wait_for()
     assert page.locator(".card[aria-pressed=true]").count() == 1
     assert "Marked correctly" in page.locator(".learn-lead").inner_text()
@@ -312,12 +312,12 @@ def test_while_presenting_a_triangle_fits_on_the_screen(page, app_url, size):
     page.set_viewport_size({"width": size[0], "height": size[1]})
     page.goto(f"{app_url}/Learn?scene=weights")
     wait_for_triangle(page)
-    page.keyboard.press("f")
+    press(page, "f", ".st-key-learn-present button")
     page.wait_for_url("**present=1*")
     page.locator("[data-testid=stSidebar]").wait_for(state="hidden")
     fits(page)
     assert page.locator("canvas.simplex").first.bounding_box()["height"] > 0.2 * size[1]
-    page.keyboard.press("f")
+    press(page, "f", ".st-key-learn-present button")
     page.locator("[data-testid=stSidebar]").wait_for()
 
 

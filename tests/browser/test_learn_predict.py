@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, press
 from ueo_core.learn.questions import QUESTIONS
 
 pytestmark = pytest.mark.browser
@@ -37,7 +37,7 @@ def test_predict_then_play_then_numbers(page, app_url):
     page.locator(".count", has_text="step 0 / 60").wait_for()
     lead = page.locator(LEAD)
     assert not re.search(r"\d %", lead.inner_text())
-    page.keyboard.press("3")
+    press(page, "3", ".st-key-learn-predict-term-one-3 button")
     page.wait_for_url("**predicted=3*")
     page.keyboard.press("Space")
     page.locator(".toggle", has_text="Pause").wait_for()
@@ -59,7 +59,7 @@ def test_space_alone_plays(page, app_url):
     page.locator(".learn-ask").wait_for()
     page.locator("svg.picture .name", has_text="known drawings").wait_for()
     assert page.locator("svg.picture .name").all_text_contents() == ["known drawings"]
-    page.keyboard.press("Space")
+    press(page, "Space", ".st-key-learn-show-hills button")
     page.locator("svg.picture .name", has_text="unknown drawings").wait_for()
     page.locator(LEAD, has_text="AUC").wait_for()
     assert page.locator(".learn-outcome").count() == 0
