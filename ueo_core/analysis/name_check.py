@@ -8,9 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
-from ueo_core.data.transforms import Views
 from ueo_core.drawings.nouns import NOUNS
 from ueo_core.drawings.render import COLORS
 from ueo_core.evaluation.name_check import (
@@ -24,11 +22,11 @@ from ueo_core.evaluation.name_check import (
     pieces_problem,
     unnamed_groups,
 )
+from ueo_core.inference.predict import zero_shot
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.models.catalog import DRAWINGS
 from ueo_core.models.tokenizers import prompt_length
-from ueo_core.training.loop import image_features
 from ueo_core.utils.memory import reuse_freed_memory
 
 TEXTS = 64  # words encoded at once
@@ -125,26 +123,18 @@ def check_names_on(
     """
     backbone, classes = model.backbone, model.classes
     with reuse_freed_memory(model.device):
-        features, _ = zero_shot_features(
-            images,
-            backbone,
-            lambda: image_features(
-                model,
-                Views(images, backbone),
-                on_batch=lambda done: progress("images", done, len(images)),
-            ),
-        )
+        found, texts = zero_shot(model, images, lambda done: progress("images", done, len(images)))
+    features, names = found.numpy(), texts.numpy()
     strange = unknown_words(backbone, classes, words)
     taken, known = {c.casefold() for c in classes}, vocabulary(backbone)
     words = [w for w in words if w.casefold() not in taken and (known is None or w in known)]
-    names = _texts(model)
     parts = [np.empty((0, names.shape[1]), np.float32)]
     for start in range(0, len(words), TEXTS):
         progress("words", start, len(words))
         parts.append(_texts(AdaptedCLIP(backbone, words[start : start + TEXTS], model.prompt)))
-    cosines = features.numpy() @ names.T
+    cosines = features @ names.T
     counts, pairs = attracted(cosines), competing_pairs(cosines, backbone.logit_scale)
-    groups = unnamed_groups(features.numpy(), names, np.concatenate(parts))
+    groups = unnamed_groups(features, names, np.concatenate(parts))
     return NameReport(
         classes=tuple(classes),
         words=tuple(words),

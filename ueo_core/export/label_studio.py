@@ -7,10 +7,11 @@ Its export is read back as labels by `data.labels`: each task keeps the path of 
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
+from ueo_core.data.label_studio import CHOICE, PATH
 from ueo_core.export.predicted_images import TreeExport
 
 FOLDER = "images"
-CHOICE, IMAGE = "label", "image"  # names of the tags in the config
+IMAGE = "image"  # the tag of the picture in the config; that of the choice is read back by its name
 
 
 def write_label_studio(export: TreeExport) -> None:
@@ -23,7 +24,7 @@ def write_label_studio(export: TreeExport) -> None:
         {
             "data": {
                 IMAGE: f"/data/local-files/?d={quote(f'{export.name}/{copy.place}')}",
-                "path": file.path,
+                PATH: file.path,
                 "closest": file.prediction,
                 "ood_score": file.score,
             },

@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from ueo_core.data.feature_cache import zero_shot_features
+from ueo_core.data.image_set import ImageSet
 from ueo_core.data.transforms import Pixels, Views
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.models import backbones
@@ -84,3 +86,15 @@ def features(
     views = Views(images, model.backbone)
     views.shared = shared
     return image_features(model, views, on_batch=on_batch)
+
+
+@torch.no_grad()
+def zero_shot(
+    model: AdaptedCLIP, images: ImageSet, on_batch: Callable[[int], object] | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit features of images and of classes under a model as it starts, on the CPU. → (N, D), (C, D)
+
+    Those of the images are computed once for an image set and a model; on_batch as in `features`.
+    """
+    found, _ = zero_shot_features(images, model.backbone, lambda: features(model, images, on_batch))
+    return found, model.encode_text().cpu()

@@ -24,8 +24,7 @@ from ueo_core.workspace.dataset import Dataset, create_dataset, list_datasets, o
 
 ROOTS = "UEO_STUDIO_ROOTS"  # folders that the page may read, separated as in PATH
 DEFAULT_SIDE = 366  # pixels kept; enough for models of 224, see backbones.store_side
-# The sizes that a person can choose, by their purpose.
-# Short sides at which images are stored, see `models.backbones.store_side`.
+# Short sides at which images are stored, by their purpose; see `models.backbones.store_side`.
 SIDES = {
     366: "models of 224 pixels (most)",
     418: "models of 256 pixels",

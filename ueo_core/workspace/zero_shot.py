@@ -26,10 +26,8 @@ def predict_zero_shot(job: Job, dataset: Dataset, settings: Settings) -> ZeroSho
     Features are computed once for an image set and a model, so that other names need only their
     texts. UserError when the model, its images or a name cannot be used.
     """
-    from ueo_core.data.feature_cache import zero_shot_features
-    from ueo_core.data.transforms import Views
+    from ueo_core.inference.predict import zero_shot
     from ueo_core.models.adapted_clip import AdaptedCLIP
-    from ueo_core.training.loop import image_features
     from ueo_core.utils.memory import reuse_freed_memory
 
     backbone = _backbone(settings.backbone, settings.pretrained, settings.device)
@@ -49,20 +47,9 @@ def predict_zero_shot(job: Job, dataset: Dataset, settings: Settings) -> ZeroSho
         job.progress(done, len(images))
 
     with reuse_freed_memory(model.device):
-        features, _ = zero_shot_features(
-            images,
-            backbone,
-            lambda: image_features(model, Views(images, backbone), on_batch=on_batch),
-        )
-        cosines = model.cosines(features, _texts(model)).numpy()
+        features, texts = zero_shot(model, images, on_batch)
+        cosines = model.cosines(features, texts).numpy()
     return ZeroShot(dataset.classes, cosines, model.logit_scale)
-
-
-def _texts(model):
-    import torch
-
-    with torch.no_grad():
-        return model.encode_text().cpu()
 
 
 @lru_cache(maxsize=1)  # names are changed several times; loading a large model takes seconds
