@@ -1,5 +1,7 @@
 """The photo wall: which photos, and what each is predicted as at every point of a run."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -98,6 +100,33 @@ def test_photos_that_were_not_looked_at_keep_what_was_before(run):
     assert (step.prediction[rest] == zero.prediction[rest]).all()
     assert (step.unknown[rest] == zero.unknown[rest]).all()
     assert step.threshold == mixture_threshold(np.asarray(seen["score"]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"images": [0, 1, 99]},
+        {"prediction": [0, -1, 2]},
+        {"score": [0.5, 0.5]},
+        {"confidence": ["high", 0.5, 0.5]},
+        {"images": None},
+    ],
+)
+def test_a_damaged_evaluation_is_left_out(run, damage):
+    folder = run(epochs=1)
+    whole = {
+        "images": [0, 1, 2],
+        "prediction": [0, 1, 2],
+        "confidence": [0.5] * 3,
+        "score": [0.5] * 3,
+    }
+    now = read_snapshot(folder)
+    for pool, count in ((whole, 3), (whole | damage, 2)):
+        (evaluation, *_) = now.evaluations
+        assert (
+            len(frames_of_run(folder, replace(now, evaluations=[evaluation | {"pool": pool}])))
+            == count
+        )
 
 
 def test_a_long_run_is_thinned(run):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,14 @@ from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import Snapshot
+from ueo_core.utils.shapes import NUMBER, has_shape
 from ueo_core.utils.tensor_files import read_tensors
 
 PHOTOS = 600  # on one wall; a browser moves this many smoothly
 FRAMES = 12  # of one run; more are thinned
 ZERO_SHOT, ADAPTED, RECOMMENDED = "Zero-shot", "Adapted", "Recommended"
+# What an evaluation tells of the photos that it predicted.
+_POOL = {"images": [int], "prediction": [int], "confidence": [NUMBER], "score": [NUMBER]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +69,7 @@ def frames_of_run(folder: RunFolder, now: Snapshot) -> list[Frame]:
     if zero is None or not isinstance(scale, float):
         return []
     frames = [frame_of(ZERO_SHOT, zero, scale)]
-    for evaluation in _thinned([e for e in now.evaluations if e.get("pool")]):
+    for evaluation in _thinned([e for e in now.evaluations if _fits(e.get("pool"), zero.shape)]):
         frames.append(_later(frames[-1], f"Step {evaluation['step']:,}", evaluation["pool"]))
     if now.state == "finished":
         for title, name in ((RECOMMENDED, GUARDED_PREDICTIONS), (ADAPTED, "adapted")):
@@ -73,6 +77,18 @@ def frames_of_run(folder: RunFolder, now: Snapshot) -> list[Frame]:
                 frames.append(frame_of(title, final, scale))
                 break
     return frames
+
+
+def _fits(found: Any, shape: tuple[int, int]) -> bool:
+    """Whether an event tells of some photos and classes that are there; one can be damaged on disk."""
+    if not found or not has_shape(found, _POOL):
+        return False
+    images, classes = np.array(found["images"]), np.array(found["prediction"])
+    return (
+        len({len(found[name]) for name in _POOL}) == 1
+        and bool(((images >= 0) & (images < shape[0])).all())
+        and bool(((classes >= 0) & (classes < shape[1])).all())
+    )
 
 
 def _later(before: Frame, title: str, found: dict[str, list]) -> Frame:
