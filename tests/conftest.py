@@ -15,6 +15,7 @@ from hypothesis import settings
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 
+from ueo_core.evaluation import selection
 from ueo_core.models import backbones
 
 # The same examples in every run, so that a change lands by what it does; HYPOTHESIS_PROFILE=default draws
@@ -57,6 +58,12 @@ def own_home(tmp_path, monkeypatch):
     """Every test has a home of its own, so that none touches the user's runs and images."""
     monkeypatch.setenv("UEO_STUDIO_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture
+def any_pool(monkeypatch):
+    """Evidence counts on every pool; a random model tells no images apart."""
+    monkeypatch.setattr(selection, "FEW_DIFFERENCES", -1.0)
 
 
 @pytest.fixture(scope="session")

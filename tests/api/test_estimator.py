@@ -343,6 +343,7 @@ def test_the_recommended_model_is_the_share_that_the_check_names(options, monkey
     assert all(torch.equal(v, end[k]) for k, v in fitted.model_.adapter().items())
 
 
+@pytest.mark.usefixtures("any_pool")
 def test_without_a_rate_one_is_chosen_and_the_recommended_model_can_be_saved(options, tmp_path):
     photos = pixels(12)
     model = ueo.UEO(**(options | {"lr": None})).fit(photos)

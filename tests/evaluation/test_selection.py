@@ -1,5 +1,7 @@
 """Which rate and which model are chosen, from numbers alone."""
 
+import math
+
 import pytest
 
 from ueo_core.evaluation import selection
@@ -14,7 +16,8 @@ NAMES = {
 
 
 def of(value: float, spread: float = 0.9, separation: float = 2.0) -> dict[str, float]:
-    return {"evidence": value, "crops": 0.5, "spread": spread, "separation": separation}
+    found = {"evidence": value, "crops": 0.5, "spread": spread, "separation": separation}
+    return found | {"information": 1.5}
 
 
 def test_rates_are_compared_after_an_eighth_and_a_quarter_of_a_run():
@@ -48,14 +51,14 @@ def test_at_most_eight_ends_of_epochs_are_candidates_and_the_last_step_always_is
 
 
 def test_the_model_with_the_most_evidence_is_recommended():
-    choice = choose_model({"zero-shot": of(3.0), "5": of(3.6), "10": of(3.4)}, "10", NAMES)
+    choice = choose_model({"zero-shot": of(3.0), "5": of(3.6), "10": of(3.4)}, "10", NAMES, 100, 16)
     assert (choice.model, choice.share) == ("5", 0.5)
     assert "3.60 of 5; last epoch 3.40, zero-shot 3.00" in choice.reason
     assert choice.reason.endswith("Recommended: the model after epoch 1 (step 5).")
-    choice = choose_model({"zero-shot": of(3.0), "5": of(3.2), "10": of(3.4)}, "10", NAMES)
+    choice = choose_model({"zero-shot": of(3.0), "5": of(3.2), "10": of(3.4)}, "10", NAMES, 100, 16)
     assert (choice.model, choice.share) == ("10", 1.0)
     assert choice.reason.startswith("The last epoch has the most evidence of 3 candidates")
-    choice = choose_model({"zero-shot": of(3.5), "10": of(3.4)}, "10", NAMES)
+    choice = choose_model({"zero-shot": of(3.5), "10": of(3.4)}, "10", NAMES, 100, 16)
     assert (choice.model, choice.share) == ("zero-shot", 0.0)
 
 
@@ -63,7 +66,32 @@ def test_the_model_with_the_most_evidence_is_recommended():
 def test_a_model_that_lost_classes_or_groups_of_scores_is_never_recommended(lost):
     zero = of(3.0, separation=4.0)
     kept = {"spread": 0.9, "separation": 4.0} | lost
-    choice = choose_model({"zero-shot": zero, "10": of(4.5, **kept)}, "10", NAMES)
+    choice = choose_model({"zero-shot": zero, "10": of(4.5, **kept)}, "10", NAMES, 100, 16)
     assert choice.model == "zero-shot"
     assert "the last epoch has lost classes or groups of scores" in choice.reason
     assert choice.evidence["10"]["sound"] == 0 and choice.evidence["zero-shot"]["sound"] == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "share", "told"),
+    [
+        (9, 0.9, "9 images are too few"),
+        (10, 0.34, "(mutual information: 34 % of the most there can be)"),
+        (60, -1e-9, "(mutual information: 0 % of the most there can be)"),
+    ],
+)
+def test_zero_shot_is_recommended_where_evidence_says_nothing(images, share, told):
+    found = {"zero-shot": of(1.0), "10": of(3.0)}
+    found["zero-shot"]["information"] = share * math.log(6)
+    choice = choose_model(found, "10", NAMES, images, 6)
+    assert (choice.model, choice.share) == ("zero-shot", 0.0)
+    assert told in choice.reason
+    assert choice.reason.endswith("Recommended: the original (zero-shot) model.")
+    assert choice.evidence["10"]["evidence"] == 3.0  # what was measured is kept
+
+
+def test_evidence_counts_from_ten_images_that_zero_shot_tells_apart():
+    found = {"zero-shot": of(1.0), "10": of(3.0)}
+    found["zero-shot"]["information"] = 0.36 * math.log(6)
+    assert choose_model(found, "10", NAMES, 10, 6).model == "10"
+    assert selection.inconclusive(found["zero-shot"], 10, 1)  # of one class nothing is told apart

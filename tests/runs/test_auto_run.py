@@ -55,6 +55,7 @@ def test_labels_change_neither_the_rate_nor_the_recommendation(make):  # noqa: F
     assert results[0]["guard"] == results[1]["guard"]
 
 
+@pytest.mark.usefixtures("any_pool")
 def test_the_recommended_model_is_the_one_that_was_measured(make):  # noqa: F811
     folder = auto(make)
     execute(folder)

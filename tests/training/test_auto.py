@@ -122,6 +122,7 @@ def test_averages_are_of_all_models_and_of_the_later_half():
     assert auto.averages({4: at[4]}) == {}
 
 
+@pytest.mark.usefixtures("any_pool")
 def test_the_best_of_all_candidates_is_recommended_and_the_last_step_is_left(problem, monkeypatch):
     monkeypatch.setattr(ladder, "STRIDES", (5.0, 50.0))
     told = []

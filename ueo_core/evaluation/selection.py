@@ -4,6 +4,7 @@ The thresholds were set on 20 built-in problems with seeds below 700 and are fro
 fare on others is measured by `python -m ueo_core evidence` (docs/evidence.md).
 """
 
+import math
 from collections.abc import Mapping
 
 from ueo_core.evaluation.guard_rule import Choice, Evidence, collapsed, merged
@@ -20,6 +21,11 @@ DROP = 0.5  # evidence below the best from which a rate is dropped at the first 
 # from the fall of the rate that follows.
 TOLERANCE = 0.1
 CANDIDATES = 8  # models along a run whose evidence is measured, at most
+# Pools from which nothing can be concluded: fewer images than this, or a zero-shot model whose
+# predictions tell less about an image than this share of the most they could (mutual information
+# over log C). Built-in pools have 0.59 or more, PACS and Caltech 0.51 or more; a pool of one
+# class mostly has less than 0.35.
+FEW_IMAGES, FEW_DIFFERENCES = 10, 0.35
 
 Criteria = Mapping[str, float]  # of evidence.CRITERIA
 
@@ -66,22 +72,48 @@ def sound(zero: Criteria, now: Criteria) -> bool:
     return not collapsed(before, after) and not merged(before, after)
 
 
-def choose_model(candidates: Mapping[str, Criteria], last: str, names: Mapping[str, str]) -> Choice:
+def inconclusive(zero: Criteria, images: int, classes: int) -> str:
+    """A sentence why evidence on a pool of so many images says nothing; empty where it does.
+
+    zero: of the zero-shot model, with its mutual information `information` in nats
+    """
+    if images < FEW_IMAGES:
+        return f"{images} images are too few to measure a model without labels."
+    share = zero["information"] / math.log(classes) if classes > 1 else 0.0
+    if share < FEW_DIFFERENCES:
+        return (
+            "Zero-shot hardly tells these images apart by the class names (mutual information: "
+            f"{100 * max(share, 0):.0f} % of the most there can be), so that nothing shows whether a model "
+            "has improved: most images look alike, show one class, or none of them."
+        )
+    return ""
+
+
+def choose_model(
+    candidates: Mapping[str, Criteria],
+    last: str,
+    names: Mapping[str, str],
+    images: int,
+    classes: int,
+) -> Choice:
     """The model with the most evidence among zero-shot, points of the run and their average.
 
     candidates: by key, first `zero-shot`; last: the key of the last step; names: how a sentence
-    names each. Those that are not `sound` are left out; zero-shot always is. The share of the choice
-    is 0 for zero-shot, 1 for the last step and 0.5 for anything between.
+    names each; images, classes: how many there are. Those that are not `sound` are left out;
+    zero-shot always is, and is chosen where evidence is `inconclusive`. The share of the choice is 0
+    for zero-shot, 1 for the last step and 0.5 for anything between.
     """
     zero = candidates["zero-shot"]
     left = {k: c for k, c in candidates.items() if sound(zero, c)}
-    best = max(left, key=lambda key: left[key]["evidence"])
+    why = inconclusive(zero, images, classes)
+    best = "zero-shot" if why else max(left, key=lambda key: left[key]["evidence"])
     share = {"zero-shot": 0.0, last: 1.0}.get(best, 0.5)
     kept = {
         key: {name: round(c[name], 4) for name in c} | {"sound": float(key in left)}
         for key, c in candidates.items()
     }
-    return Choice(share, _reason(best, last, candidates, names), kept, best)
+    reason = f"{why} {_recommended(best, names)}" if why else _reason(best, last, candidates, names)
+    return Choice(share, reason, kept, best)
 
 
 def _reason(
@@ -99,4 +131,8 @@ def _reason(
     why = f"{names[best]} has the most evidence of {len(value)} candidates ({against})"
     if not sound(candidates["zero-shot"], candidates[last]):
         why += ", and the last epoch has lost classes or groups of scores that zero-shot has"
-    return f"{why}. Recommended: {names[best][0].lower()}{names[best][1:]}."
+    return f"{why}. {_recommended(best, names)}"
+
+
+def _recommended(best: str, names: Mapping[str, str]) -> str:
+    return f"Recommended: {names[best][0].lower()}{names[best][1:]}."

@@ -95,7 +95,8 @@ def choose(
         model.load_adapter(adapter)
         candidates[name] = criteria(pool.measure(zero_shot, confidence))
     model.load_adapter(adapters[last])
-    choice = choose_model(candidates, str(last), names_of(epochs))
+    images, classes = len(pool.views), len(model.classes)
+    choice = choose_model(candidates, str(last), names_of(epochs), images, classes)
     known = {ZERO: model.original} | {str(s): a for s, a in adapters.items()} | between
     return choice, known[choice.model]
 
