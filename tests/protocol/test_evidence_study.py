@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ueo_core.cli.main import main
 from ueo_core.drawings import sample
@@ -54,18 +56,21 @@ def test_every_world_has_a_seed_of_its_own():
     found = worlds(["drawings-resnet", "drawings-vit"], ["noisy", "night"], ["open"], 600)
     assert [w.seed for w in found] == [600, 601, 602, 603]
     assert found[3] == World("drawings-vit", "night", "open", 603)
+    assert [w.backbone for w in found[:2]] == ["drawings-resnet", "drawings-vit"]  # in turn
+    again = worlds(["drawings-resnet"], ["noisy", "night"], ["open"], 600, 2)
+    assert [(w.domain, w.seed) for w in again][2:] == [("noisy", 602), ("night", 603)]
 
 
 def test_an_interrupted_study_is_continued(small, tmp_path, monkeypatch):
     world = World("drawings-resnet", "noisy", "open-partial", 601)
     whole = study([world], [0.25, 1], 1, tmp_path / "whole")
-    assert whole["worlds"] == 1 and len(whole["rows"]) == len(CRITERIA)
+    assert whole["criteria"]["worlds"] == 1 and len(whole["criteria"]["rows"]) == len(CRITERIA)
 
     taken = []
     rows = evidence_study._rows
 
-    def interrupted(world, rates, epochs, out):
-        for rate, row in rows(world, rates, epochs, out):
+    def interrupted(*args):
+        for rate, row in rows(*args):
             taken.append(rate)
             yield rate, row
             if len(taken) == 1:
@@ -83,6 +88,33 @@ def test_an_interrupted_study_is_continued(small, tmp_path, monkeypatch):
     assert [c["epoch"] for c in row["candidates"]] == [0, 1]
     assert row["candidates"][0]["change"] == 0 < row["candidates"][1]["change"]
     assert row["candidates"][0]["criteria"]["kept"] == 1
+
+
+def test_without_criteria_the_choice_alone_is_measured_and_criteria_can_follow(small, tmp_path):
+    world = World("drawings-resnet", "night", "closed", 602)
+    fast = study([world], [1], 1, tmp_path, with_criteria=False)
+    assert fast["criteria"]["worlds"] == 0 and fast["choice"]["problems"] == 1
+    row = tmp_path / "rows" / f"{world.name}-1-1.json"
+    assert "criteria" not in json.loads(row.read_text(encoding="utf-8"))["candidates"][0]
+    both = study([world], [1], 1, tmp_path)  # the rows without criteria are made again
+    assert both["criteria"]["worlds"] == 1 and both["choice"] == fast["choice"]
+    assert (tmp_path / "choice.md").read_text(encoding="utf-8").startswith("| problems | n |")
+
+
+def test_labeled_photos_in_place_of_drawings(tiny_files, tmp_path, capsys):
+    g = np.random.default_rng(0)
+    for folder in ("cat", "cup", "dog", "sun"):
+        (tmp_path / "pets" / folder).mkdir(parents=True)
+        for i in range(6):
+            noise = Image.fromarray(g.integers(0, 256, (40, 48, 3), np.uint8))
+            noise.save(tmp_path / "pets" / folder / f"{i}.png")
+    config, weights = map(str, tiny_files["vit"])
+    words = ["evidence", "--out", str(tmp_path / "out"), "--photos", str(tmp_path / "pets")]
+    words += ["--epochs", "1", "--rates", "1", "--choice-only"]
+    assert main([*words, "--backbone", config, "--pretrained", weights, "--shift", "open"]) == 0
+    assert "tiny-vit · open | 1 |" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "add --backbone" in capsys.readouterr().err
 
 
 def test_the_command(small, tmp_path, capsys):

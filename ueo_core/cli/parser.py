@@ -362,7 +362,16 @@ def build() -> Parser:
     p.add_argument("--backbones", default=",".join(DRAWINGS_PRESETS), help="teaching models")
     p.add_argument("--domain", default="all", help="drawing style, or all")
     p.add_argument("--shift", choices=("all", *SHIFTS), default="all")
-    p.add_argument("--first-seed", type=int, default=600, help="each world has the next one")
+    p.add_argument("--photos", type=Path, metavar="DIR", help="labeled photos in place of drawings")
+    p.add_argument("--backbone", help="with --photos: as in adapt")
+    p.add_argument("--pretrained", help="with --photos: as in adapt")
+    p.add_argument("--seeds", type=int, default=1, help="problems of each kind")
+    p.add_argument("--first-seed", type=int, default=600, help="each problem has the next one")
+    p.add_argument(
+        "--choice-only",
+        action="store_true",
+        help="only how close the studio's own choice comes to the best rate and epoch: faster",
+    )
     p.add_argument("--epochs", type=int, default=6)
     p.add_argument("--rates", default="0.0625,0.25,0.5,1,2", help="shares of the preset's rate")
 

@@ -20,7 +20,7 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     from ueo_core.protocol.tables import markdown
 
     variants = check_variants(_names(args.methods))
-    seeds = _seeds(args)
+    seeds = seeds_of(args)
     chosen = chosen_settings(args)
     settings = preset(args.preset, **chosen)
     del chosen["backbone"]  # it decides what the others are measured against
@@ -47,7 +47,7 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     rows = drawings_rows(
         parse_backbones(args.backbones),
         args.shift,
-        _seeds(args),
+        seeds_of(args),
         args.domain,
         check_variants(_names(args.methods)),
         args.out,
@@ -74,7 +74,8 @@ def _names(text: str) -> list[str]:
     return list(VARIANTS) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
 
 
-def _seeds(args: argparse.Namespace) -> range:
+def seeds_of(args: argparse.Namespace) -> range:
+    """`--seeds` from `--first-seed` on; UserError where out of range."""
     if not 1 <= args.seeds <= 1000 or args.first_seed < 0:
         raise UserError(
             f"{args.seeds} seeds from {args.first_seed}: out of range; take 1 to 1000 seeds from 0 on."

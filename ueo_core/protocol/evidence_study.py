@@ -3,8 +3,10 @@
 OUT/rows/*.json         one per case and rate: metrics and criteria after every epoch; one per case for
                         the rate and the model that the studio chooses itself
 OUT/evidence.{json,md}  rewritten after every row; what is there is not done again
+OUT/choice.{json,md}    how close that rate and that model come to the best ones
 
 Labels measure the models here and decide nothing. A rate is given as a share of the model's preset.
+Without criteria, which take most of the time, only the second table is made.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,14 +20,17 @@ from scipy.stats import spearmanr
 
 from ueo_core.config.lr_schedule import split_epoch
 from ueo_core.config.settings import AUTO, Settings
+from ueo_core.data.image_set import ImageSet
 from ueo_core.data.store import Store
 from ueo_core.data.transforms import Views, encoded_at_once
-from ueo_core.drawings.sample import problem
+from ueo_core.drawings.sample import SHOWCASE_DOMAIN, problem
 from ueo_core.evaluation.evidence import CRITERIA, criteria
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
-from ueo_core.protocol.category_shift import Case
+from ueo_core.models.backbones import Backbone
+from ueo_core.protocol.category_shift import Case, labeled_folder, possible_shifts
+from ueo_core.protocol.choice_table import Chosen, choice_markdown, summarize_choices
 from ueo_core.protocol.drawings_table import drawn_case
 from ueo_core.protocol.runner import Progress, measured
 from ueo_core.training.auto import adapt_automatically
@@ -49,36 +54,94 @@ class World:
     def name(self) -> str:
         return f"{self.backbone}-{self.domain}-{self.shift}-{self.seed}"
 
+    def open(self, out: Path) -> tuple[Backbone, Case]:
+        """The model, and the images drawn into OUT."""
+        backbone = backbones.load(self.backbone)
+        store = Store(out / "images", backbone.store_side)
+        return backbone, drawn_case(problem(self.shift, self.seed, self.domain), store)
+
+
+@dataclass(frozen=True)
+class PhotoWorld:
+    """A folder of labeled photos, half of every class kept for the test; other folders are unknown."""
+
+    source: Path
+    images: ImageSet
+    backbone: str
+    pretrained: str | None
+    shift: str
+    seed: int
+
+    @property
+    def domain(self) -> str:
+        return self.source.resolve().name
+
+    @property
+    def name(self) -> str:
+        return f"{Path(self.backbone).stem}-{self.domain}-{self.shift}-{self.seed}"
+
+    def open(self, out: Path) -> tuple[Backbone, Case]:
+        """The model, and pool and test set of the folder."""
+        case = labeled_folder(self.images, self.source).case(self.shift, self.seed)
+        return backbones.load(self.backbone, self.pretrained), case
+
 
 def worlds(
-    names: Sequence[str], domains: Sequence[str], shifts: Sequence[str], first_seed: int
+    names: Sequence[str],
+    domains: Sequence[str],
+    shifts: Sequence[str],
+    first_seed: int,
+    seeds: int = 1,
 ) -> list[World]:
-    """Every combination, each with a seed of its own."""
+    """Every combination `seeds` times, each with a seed of its own. Those of one round stand together,
+    and so do the models: the beginning of a study is balanced."""
     found: list[World] = []
-    for backbone in names:
-        for domain in domains:
-            for shift in shifts:
-                found.append(World(backbone, domain, shift, first_seed + len(found)))
+    for _ in range(seeds):
+        for shift in shifts:
+            for domain in domains:
+                for backbone in names:
+                    found.append(World(backbone, domain, shift, first_seed + len(found)))
     return found
 
 
+def photo_worlds(
+    source: Path,
+    images: ImageSet,
+    backbone: str,
+    pretrained: str | None,
+    shift: str,
+    first_seed: int,
+    seeds: int = 1,
+) -> list[PhotoWorld]:
+    """The shifts that a labeled folder can have, `seeds` times each. UserError where it has none."""
+    shifts, _ = possible_shifts(labeled_folder(images, source), shift)
+    order = [(s, first_seed + n) for n in range(seeds) for s in shifts]
+    return [PhotoWorld(source, images, backbone, pretrained, *each) for each in order]
+
+
 def study(
-    chosen: Sequence[World],
+    chosen: Sequence[World | PhotoWorld],
     rates: Sequence[float],
     epochs: int,
     out: Path,
     progress: Progress = lambda done, total, what: None,
+    with_criteria: bool = True,
 ) -> dict:
-    """Do what is missing in OUT. → the summary, see `summarize`"""
+    """Do what is missing in OUT. → {"criteria": see `summarize`, "choice": `summarize_choices`}
+
+    with_criteria: else the criteria are not measured on every model, and "criteria" is of no world.
+    """
     kinds: list[float | str] = [*rates, AUTO]
     rows = {(w, k): read_json(_path(out, w, k, epochs)) for w in chosen for k in kinds}
-    todo = {world: [k for k in kinds if rows[world, k] is None] for world in chosen}
+    if with_criteria:
+        rows = {key: row for key, row in rows.items() if _has_criteria(row)}
+    todo = {world: [k for k in kinds if rows.get((world, k)) is None] for world in chosen}
     done, total = 0, sum(map(len, todo.values()))
     for world, missing in todo.items():
         if not missing:
             continue
         progress(done, total, f"{world.name}: images")
-        for kind, row in _rows(world, missing, epochs, out):
+        for kind, row in _rows(world, missing, epochs, out, with_criteria):
             write_json(_path(out, world, kind, epochs), row)
             rows[world, kind] = row
             done += 1
@@ -92,34 +155,56 @@ def study(
     return summary
 
 
-def _path(out: Path, world: World, kind: float | str, epochs: int) -> Path:
+def _has_criteria(row: dict | None) -> bool:
+    return row is not None and all("criteria" in c for c in row.get("candidates", ()))
+
+
+def _path(out: Path, world: World | PhotoWorld, kind: float | str, epochs: int) -> Path:
     name = kind if kind == AUTO else f"{kind:g}"
     return out / "rows" / f"{world.name}-{epochs}-{name}.json"
 
 
 def _summary(
-    chosen: Sequence[World], rates: Sequence[float], rows: dict[tuple[World, float | str], Any]
+    chosen: Sequence[World | PhotoWorld],
+    rates: Sequence[float],
+    rows: dict[tuple[World | PhotoWorld, float | str], Any],
 ) -> dict:
     """Of the worlds for which every row is there: all models after all epochs are candidates."""
-    found, automatic = {}, {}
+    found, automatic, choices = {}, {}, []
     for world in chosen:
-        own = [rows[world, rate] for rate in rates]
-        if rows[world, AUTO] and all(own):
-            found[world.name] = [c for row in own for c in row["candidates"]]
-            automatic[world.name] = rows[world, AUTO]
-    return summarize(found, automatic)
+        own = [rows.get((world, rate)) for rate in rates]
+        auto = rows.get((world, AUTO))
+        if not auto or not all(own):
+            continue
+        candidates = [c for row in own for c in row["candidates"]]
+        choices.append(
+            Chosen(
+                world.name,
+                (Path(world.backbone).stem, world.shift),
+                world.domain == SHOWCASE_DOMAIN,
+                auto["zero"],
+                max(c["hm"] for c in candidates),
+                auto["hm"],
+                auto["preset"],
+            )
+        )
+        if all(map(_has_criteria, own)):
+            found[world.name], automatic[world.name] = candidates, auto
+    return {"criteria": summarize(found, automatic), "choice": summarize_choices(choices)}
 
 
 def _rows(
-    world: World, kinds: Sequence[float | str], epochs: int, out: Path
+    world: World | PhotoWorld,
+    kinds: Sequence[float | str],
+    epochs: int,
+    out: Path,
+    with_criteria: bool,
 ) -> Iterator[tuple[float | str, dict]]:
-    backbone = backbones.load(world.backbone)
-    store = Store(out / "images", backbone.store_side)
-    case = drawn_case(problem(world.shift, world.seed, world.domain), store)
+    backbone, case = world.open(out)
     preset = Settings.for_backbone(world.backbone, epochs=epochs, seed=world.seed)
     model = AdaptedCLIP(backbone, list(case.classes), preset.prompt)
     with reuse_freed_memory(backbone.device):
-        bench = _Bench(model, case, preset)
+        bench = _Bench(model, case, preset, with_criteria)
         for kind in kinds:
             if isinstance(kind, str):
                 yield kind, bench.automatic(preset)
@@ -131,8 +216,8 @@ def _rows(
 class _Bench:
     """Measures models on one case; the zero-shot model once."""
 
-    def __init__(self, model: AdaptedCLIP, case: Case, settings: Settings):
-        self.model, self.case = model, case
+    def __init__(self, model: AdaptedCLIP, case: Case, settings: Settings, with_criteria: bool):
+        self.model, self.case, self.with_criteria = model, case, with_criteria
         self.views = Views(case.pool.subset, model.backbone, settings.crop_scale, settings.flip)
         self.tests = Views(case.test.subset, model.backbone)
         self.pool = PoolEvidence(model, self.views, case.seed, encoded_at_once(model.device))
@@ -198,14 +283,16 @@ class _Bench:
 
     def _candidate(self, epoch: int) -> dict:
         metrics = self._tested()
-        return {
+        found = {
             "epoch": epoch,
             "hm": metrics["hm"],
             "acc": metrics["acc"],
             "auc": metrics["auc"],
             "change": round(self.model.change(), 6),
-            "criteria": criteria(self.pool.measure(self.cosines, self.weights)),
         }
+        if not self.with_criteria:
+            return found
+        return found | {"criteria": criteria(self.pool.measure(self.cosines, self.weights))}
 
 
 def summarize(found: dict[str, list[dict]], automatic: dict[str, dict]) -> dict:
@@ -290,6 +377,10 @@ def markdown(summary: dict) -> list[str]:
 
 
 def write_summary(out: Path, summary: dict) -> None:
-    """OUT/evidence.json and .md."""
-    write_json(out / "evidence.json", summary)
-    write_bytes(out / "evidence.md", ("\n".join(markdown(summary)) + "\n").encode("utf-8"))
+    """OUT/evidence.json and .md, OUT/choice.json and .md."""
+    for name, part, lines in (
+        ("evidence", summary["criteria"], markdown(summary["criteria"])),
+        ("choice", summary["choice"], choice_markdown(summary["choice"])),
+    ):
+        write_json(out / f"{name}.json", part)
+        write_bytes(out / f"{name}.md", ("\n".join(lines) + "\n").encode("utf-8"))
