@@ -176,7 +176,7 @@ def _summary(
         auto = rows.get((world, AUTO))
         if not auto or not all(own):
             continue
-        candidates = [c for row in own for c in row["candidates"]]
+        candidates = [c for row in own if row for c in row["candidates"]]
         choices.append(
             Chosen(
                 world.name,
