@@ -7,6 +7,7 @@ import open_clip
 import pytest
 
 from ueo_core.models import catalog
+from ueo_core.models.hub_files import cached_models
 
 
 def test_the_teaching_models_come_first():
@@ -50,6 +51,46 @@ def test_weights_in_the_hubs_cache_count(monkeypatch):
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", look)
     assert catalog.is_cached("RN50-quickgelu", "openai")
     assert asked == [("timm/resnet50_clip.openai", "open_clip_model.safetensors")]
+
+
+def hub_cache(folder, monkeypatch, **files):
+    """Fill the cache of the Hub: files by repository ("owner__name"), each {name: text}."""
+    commit = "0" * 40
+    for repository, inside in files.items():
+        place = folder / f"models--{repository.replace('__', '--')}"
+        for name, text in inside.items():
+            path = place / "snapshots" / commit / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        (place / "refs").mkdir(parents=True)
+        (place / "refs" / "main").write_text(commit, encoding="utf-8")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+
+
+def test_models_in_the_cache_of_the_hub_are_listed(tmp_path, monkeypatch):
+    clip, bert = '{"model_type": "clip"}', '{"model_type": "bert"}'
+    hub_cache(
+        tmp_path,
+        monkeypatch,
+        someone__plain={"open_clip_config.json": "{}", "open_clip_model.safetensors": "w"},
+        someone__clip={"config.json": clip, "model.safetensors": "w"},
+        someone__half={"config.json": clip},
+        someone__bert={"config.json": bert, "model.safetensors": "w"},
+        someone__broken={"config.json": "[" * 100_000, "model.safetensors": "w"},
+    )
+    assert cached_models() == ["hf-hub:someone/clip", "hf-hub:someone/plain"]
+    row = catalog.available()[-1]
+    assert row == {
+        "name": "hf-hub:someone/plain",
+        "pretrained": "",
+        "available": True,
+        "about": "in the cache of the Hub",
+    }
+
+
+def test_without_a_cache_of_the_hub_nothing_is_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "none"))
+    assert cached_models() == []
 
 
 def test_the_command_lists_without_torch():

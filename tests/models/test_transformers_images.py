@@ -9,8 +9,9 @@ from PIL import Image
 
 from tests.conftest import Arrays
 from ueo_core.data.transforms import Views
+from ueo_core.models.hub_files import IMAGES, PROCESSOR
 from ueo_core.models.preprocessing import CLIP_MEAN, CLIP_STD, Preprocessing
-from ueo_core.models.snapshot import IMAGES, PROCESSOR, image_processor
+from ueo_core.models.snapshot import image_processor
 from ueo_core.models.transformers_images import preprocess_config
 from ueo_core.utils.errors import UserError
 

@@ -147,9 +147,9 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
     preprocessing = Preprocessing.from_config(built.name, built.preprocess)
     _check_text_tower(built.name, model)
     check_size(built.name, model, preprocessing)
+    model.eval().requires_grad_(False)
     scale = float(model.logit_scale.exp())
     check_logit_scale(built.name, scale)
-    model.eval().requires_grad_(False)
     fingerprint = weights_fingerprint(model)  # of the weights as they came
     model.to(device)
     if fast:

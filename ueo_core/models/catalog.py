@@ -4,6 +4,7 @@ import os
 import urllib.parse
 from pathlib import Path
 
+from ueo_core.models.hub_files import cached_models
 from ueo_core.utils.paths import ASSETS
 
 # Small teaching models for drawings, shipped with the package.
@@ -25,7 +26,6 @@ SUGGESTED = {
         "url": f"{_CDN}/5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f/ViT-B-16.pt",
     },
 }
-HUB_NAME = "hf-hub:"  # what a name of the Hub begins with, as in open_clip
 # Host of the Hugging Face Hub; HF_ENDPOINT names a mirror, as for the Hub's client.
 HUB = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
 
@@ -57,8 +57,8 @@ def is_cached(name: str, tag: str) -> bool:
 def available(every: bool = False) -> list[dict]:
     """Supported backbones, as rows with name, pretrained, available (on this machine) and about.
 
-    The Drawings models and two suggested ones first; `every` adds all of open_clip's tags, for
-    which torch is imported.
+    The Drawings models and two suggested ones first, then the models in the Hub's cache, which have
+    weights of their own; `every` adds all of open_clip's tags, for which torch is imported.
     """
     rows = [
         {
@@ -78,4 +78,7 @@ def available(every: bool = False) -> list[dict]:
         {"name": n, "pretrained": t, "available": is_cached(n, t), "about": "open_clip"}
         for n, t in pairs
     ]
-    return rows
+    return rows + [
+        {"name": name, "pretrained": "", "available": True, "about": "in the cache of the Hub"}
+        for name in cached_models()
+    ]

@@ -16,16 +16,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ueo_core.models.catalog import HUB, HUB_NAME
+from ueo_core.models.catalog import HUB
+from ueo_core.models.hub_files import (
+    HUB_NAME,
+    IMAGES,
+    OPEN_CLIP,
+    OPEN_CLIP_WEIGHTS,
+    PROCESSOR,
+    SIGLIP,
+    TRANSFORMERS,
+    WEIGHTS,
+)
 from ueo_core.models.tokenizers import FILES, is_reachable
-from ueo_core.models.transformers_layout import SIGLIP, converted, open_clip_config
+from ueo_core.models.transformers_layout import converted, open_clip_config
 from ueo_core.utils.errors import UserError
 
-OPEN_CLIP, TRANSFORMERS = "open_clip_config.json", "config.json"
-_OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-IMAGES, PROCESSOR = "preprocessor_config.json", "processor_config.json"
-_WANTED = (OPEN_CLIP, TRANSFORMERS, IMAGES, PROCESSOR, *_OPEN_CLIP_WEIGHTS, *_WEIGHTS)
+_WANTED = (OPEN_CLIP, TRANSFORMERS, IMAGES, PROCESSOR, *OPEN_CLIP_WEIGHTS, *WEIGHTS)
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _LARGEST_JSON = 10**7  # bytes
 
@@ -74,9 +80,9 @@ def open_snapshot(name: str) -> Snapshot:
     if (folder / OPEN_CLIP).is_file():
         config = _json(folder / OPEN_CLIP)
         config = config if "model_cfg" in config else {"model_cfg": config}
-        weights = next((folder / w for w in _OPEN_CLIP_WEIGHTS if (folder / w).is_file()), None)
+        weights = next((folder / w for w in OPEN_CLIP_WEIGHTS if (folder / w).is_file()), None)
         if weights is None:
-            raise _unusable(folder, f"it has no {_OPEN_CLIP_WEIGHTS[0]}")
+            raise _unusable(folder, f"it has no {OPEN_CLIP_WEIGHTS[0]}")
         return Snapshot(folder, config, weights)
     if not (folder / TRANSFORMERS).is_file():
         raise _unusable(folder, f"it has neither {OPEN_CLIP} nor {TRANSFORMERS}")
@@ -85,8 +91,8 @@ def open_snapshot(name: str) -> Snapshot:
         config = open_clip_config(own, image_processor(folder))
     except ValueError as error:
         raise _unusable(folder, str(error)) from None
-    if not any((folder / file).is_file() for file in _WEIGHTS):
-        raise _unusable(folder, f"it has no {_WEIGHTS[0]}")
+    if not any((folder / file).is_file() for file in WEIGHTS):
+        raise _unusable(folder, f"it has no {WEIGHTS[0]}")
     return Snapshot(folder, config, folder, own["model_type"])
 
 
@@ -100,7 +106,7 @@ def _from_hub(name: str) -> Path:
 
     try:
         folder = Path(snapshot_download(repository, local_files_only=True))
-        if any((folder / file).is_file() for file in (*_OPEN_CLIP_WEIGHTS, *_WEIGHTS)):
+        if any((folder / file).is_file() for file in (*OPEN_CLIP_WEIGHTS, *WEIGHTS)):
             return folder
     except (LocalEntryNotFoundError, OSError, ValueError):
         pass  # not here, or only a part of it

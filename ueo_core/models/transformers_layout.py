@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ueo_core.models.hub_files import CLIP, KINDS, SIGLIP
 from ueo_core.models.transformers_images import preprocess_config
 
-CLIP, SIGLIP = "clip", "siglip"
-KINDS = (CLIP, SIGLIP)
 # timm's names of SigLIP's image towers by width, and the padding of their texts.
 SIGLIP_SIZES = {768: "base", 1024: "large", 1152: "so400m", 1536: "giantopt"}
 _CLIP_VOCABULARY = 49408

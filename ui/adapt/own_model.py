@@ -4,12 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from ueo_core.models.catalog import HUB_NAME
+from ueo_core.models.hub_files import HUB_NAME, cached_models
 from ueo_core.utils.errors import UserError
 from ui.common import shell
 from ui.common.job_progress import poll
 
 CONFIG, CHECKPOINT = "adapt.own.config", "adapt.own.checkpoint"
+_PICKED = "adapt.own.cached"
 KEPT = "ueo.own-model"  # both paths; the state of widgets is lost when the page is left
 
 
@@ -26,15 +27,24 @@ def choose() -> tuple[str, str | None]:
     kept = st.session_state.get(KEPT, ("", ""))
     for key, value in zip((CONFIG, CHECKPOINT), kept, strict=True):
         st.session_state.setdefault(key, value)
-    left, right = st.columns(2)
-    path = left.text_input(
+    if cached := _cached():
+        st.pills(
+            "On this machine, from the Hugging Face Hub",
+            cached,
+            format_func=lambda name: name.removeprefix(HUB_NAME),
+            key=_PICKED,
+            on_change=_take_cached,
+        )
+    # Side by side where there is room: on Photos the column is narrow.
+    fields = st.grid(2, min_column_width=230)
+    path = fields.text_input(
         "Config or folder of the model",
         key=CONFIG,
         placeholder="/path/to/model.json",
         help="An open_clip model config (.json), the folder of a model as the Hugging Face Hub has it (open_clip's "
         "layout, or Transformers' CLIP and SigLIP), or its name: hf-hub:owner/name.",
     )
-    weights = right.text_input(
+    weights = fields.text_input(
         "Checkpoint",
         key=CHECKPOINT,
         placeholder="/path/to/model.safetensors",
@@ -51,6 +61,16 @@ def choose() -> tuple[str, str | None]:
     _check(path, weights)
     st.session_state[KEPT] = path, weights
     return path, weights or None
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _cached() -> list[str]:
+    return cached_models()
+
+
+def _take_cached() -> None:
+    if picked := st.session_state[_PICKED]:
+        st.session_state[CONFIG], st.session_state[CHECKPOINT] = picked, ""
 
 
 def _check(path: str, weights: str) -> None:

@@ -8,6 +8,7 @@ from ueo_core.config import presets
 from ueo_core.config.presets import DEFAULT_PRESET
 from ueo_core.config.settings import Settings
 from ueo_core.models.catalog import DRAWINGS, is_cached
+from ueo_core.models.hub_files import cached_models
 from ueo_core.workspace.dataset import Dataset
 from ui.adapt import page as adapt
 from ui.common.text import markdown
@@ -26,7 +27,9 @@ def settings() -> Settings:
 def on_this_machine(settings: Settings) -> bool:
     """Whether the weights need no download."""
     name, weights = settings.backbone, settings.pretrained
-    return name in DRAWINGS or Path(str(weights)).is_file() or is_cached(name, str(weights))
+    if not weights:  # its own: of a teaching model, a folder, or a name of the Hub
+        return name in DRAWINGS or Path(name).is_dir() or name in cached_models()
+    return Path(weights).is_file() or is_cached(name, weights)
 
 
 def choose(dataset: Dataset) -> None:
