@@ -73,7 +73,7 @@ def test_from_a_folder_to_the_result_with_a_model_of_ones_own(page, browser, tmp
         page.get_by_text("Model: standin-mnv2-256").click()
         page.get_by_role("spinbutton", name="Epochs").fill("2")
         page.get_by_role("spinbutton", name="Epochs").press("Enter")
-        page.get_by_role("button", name="Adapt to these photos").click()
+        page.get_by_role("button", name="Adapt", exact=True).click()
         page.get_by_text("Take it away").wait_for(timeout=10 * PATIENCE)
         assert sum(groups(page).values()) == 7 * PER_CLASS
         page.get_by_text("Take it away").click()

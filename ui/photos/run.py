@@ -49,7 +49,7 @@ def start(dataset: Dataset, settings: Settings, run: str | None) -> None:
     confirmed = label_match.ask(dataset, similar, f"photos.labels.{dataset.id}") if similar else []
     request = st.session_state.setdefault(_REQUEST, uuid.uuid4().hex)
     st.button(
-        "Adapt again" if run else "Adapt to these photos",
+        "Adapt again" if run else "Adapt",
         type="secondary" if run else "primary",
         icon=":material/play_arrow:",
         width="stretch",

@@ -45,14 +45,14 @@ def test_names_are_predicted_at_once(app, small_sample, drawn):  # noqa: F811
     dataset = create_dataset("mine", sample_dataset().pool)
     at(app, "0_Photos", data=dataset.id)
     assert drawn[-1] == ([], [])
-    assert button(app, "Adapt to these photos").disabled
+    assert button(app, "Adapt").disabled
     app.text_area[0].set_value("key\nfish").run()
     assert open_dataset(dataset.id).classes == ("key", "fish")
     settled(app)
     (frame,), classes = drawn[-1]
     assert classes == ["key", "fish"] and frame.title == "Zero-shot"
     assert len(frame.prediction) == dataset.pool["n"]
-    assert not button(app, "Adapt to these photos").disabled
+    assert not button(app, "Adapt").disabled
 
 
 def test_names_that_cannot_be_used_are_kept_and_explained(app, small_sample, drawn):  # noqa: F811
@@ -70,7 +70,7 @@ def test_the_button_makes_one_run_with_the_default_settings(app, small_sample, d
     monkeypatch.setattr(Manager, "submit", lambda self, f: found.append(f.id) or f.id)
     dataset = sample_dataset()
     settled(at(app, "0_Photos"))
-    button(app, "Adapt to these photos").click().run()
+    button(app, "Adapt").click().run()
     assert len(found) == 1
     folder = shell.manager().folder(found[0])
     assert folder.settings == preset("paper", "drawings-resnet")
