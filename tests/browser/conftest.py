@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ueo_core.export.formats import MODELS, PREDICTIONS
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("UEO_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [
@@ -40,6 +42,19 @@ def press(page, key: str, button: str = "body") -> None:
         "() => new Promise((done) => requestAnimationFrame(() => requestIdleCallback(done)))"
     )
     page.keyboard.press(key)
+
+
+def choose_format(page, title: str) -> None:
+    """Choose an export; the page has its sentence when this returns."""
+    option, tries = page.get_by_role("option", name=title), 0
+    while not option.is_visible() and (tries := tries + 1) < 20:
+        # The list closes when the page is drawn anew, and the same text does not open it again.
+        page.get_by_role("combobox", name="Format").fill("")
+        page.get_by_role("combobox", name="Format").fill(title)
+        page.wait_for_timeout(500)
+    option.click()
+    about = next(f.about for f in (*PREDICTIONS.values(), *MODELS.values()) if f.title == title)
+    page.get_by_text(about.partition("`")[0]).first.wait_for()
 
 
 @contextlib.contextmanager

@@ -1,11 +1,13 @@
 """Photos in a real browser: from a folder to sorted photos, without leaving the page."""
 
+import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from .conftest import PATIENCE
+from .conftest import PATIENCE, choose_format, serve
 
 pytestmark = pytest.mark.browser
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -46,8 +48,6 @@ def test_from_a_folder_to_the_result_with_a_model_of_ones_own(page, browser, tmp
     caltech, model = SHARED / "data" / "caltech", SHARED / "models" / "standin"
     if not caltech.is_dir() or not model.is_dir():
         pytest.skip("the shared photos or the stand-in model are not here")
-    from .conftest import serve
-
     for name in (*CLASSES, "ant", "crab"):
         (tmp_path / "pile" / name).mkdir(parents=True)
         for file in sorted((caltech / name).iterdir())[:PER_CLASS]:
@@ -76,4 +76,13 @@ def test_from_a_folder_to_the_result_with_a_model_of_ones_own(page, browser, tmp
         page.get_by_role("button", name="Adapt to these photos").click()
         page.get_by_text("Take it away").wait_for(timeout=10 * PATIENCE)
         assert sum(groups(page).values()) == 7 * PER_CLASS
+        page.get_by_text("Take it away").click()
+        choose_format(page, "Images sorted into class folders")
+        page.get_by_role("button", name="Export", exact=True).click()
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=re.compile(r"Download \(")).click()
+        with zipfile.ZipFile(waiting.value.path()) as found:
+            sorted_into = [name.split("/")[0] for name in found.namelist() if name.endswith(".jpg")]
+        counts = {name: sorted_into.count(name) for name in sorted_into}
+        assert counts == {name: n for name, n in groups(page).items() if n}
         assert page.url.startswith(f"{url}/Photos")

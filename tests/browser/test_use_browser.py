@@ -9,12 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.helpers.adapters import CLASSES, write_adapter
-from ueo_core.export.formats import MODELS, PREDICTIONS
 from ueo_core.utils.background_jobs import Job
 from ueo_core.workspace.imported_adapters import import_adapter, imported_adapters
 from ueo_core.workspace.prediction_history import classified_sets, predictions_of
 
-from .conftest import PATIENCE
+from .conftest import PATIENCE, choose_format
 
 pytestmark = pytest.mark.browser
 
@@ -23,18 +22,6 @@ def download(page, name: str) -> bytes:
     with page.expect_download() as waiting:
         page.get_by_role("button", name=name).click()
     return open(waiting.value.path(), "rb").read()
-
-
-def choose(page, title: str) -> None:
-    """Another format; the page has its sentence when this returns."""
-    option, tries = page.get_by_role("option", name=title), 0
-    while not option.is_visible() and (tries := tries + 1) < 20:
-        # The list closes when the page is drawn anew.
-        page.get_by_role("combobox", name="Format").fill(title)
-        page.wait_for_timeout(500)
-    option.click()
-    about = next(f.about for f in (*PREDICTIONS.values(), *MODELS.values()) if f.title == title)
-    page.get_by_text(about.partition("`")[0]).first.wait_for()
 
 
 def test_from_an_adapter_to_sorted_folders(page, fresh_url, tmp_path, monkeypatch):
@@ -60,13 +47,13 @@ def test_from_an_adapter_to_sorted_folders(page, fresh_url, tmp_path, monkeypatc
     page.get_by_role("checkbox", name="For Excel").and_(page.locator(":checked")).wait_for()
     marked = download(page, "Download")
     assert marked.startswith("\ufeff".encode()) and marked.decode("utf-8-sig").count("\n") > 2
-    choose(page, "Adapter (safetensors)")
+    choose_format(page, "Adapter (safetensors)")
     assert download(page, "Download") == adapter
-    choose(page, "Script for plain open_clip")
+    choose_format(page, "Script for plain open_clip")
     page.get_by_text("Save it beside the adapter").wait_for()
     script = download(page, "Download").decode()
     assert "open_clip.create_model" in script and "ueo_core" not in script
-    choose(page, "Images sorted into class folders")
+    choose_format(page, "Images sorted into class folders")
     page.get_by_role("button", name="Export", exact=True).click()
     page.get_by_text("0 original files, 3 stored images").wait_for()
     with zipfile.ZipFile(io.BytesIO(download(page, "Download (0"))) as archive:

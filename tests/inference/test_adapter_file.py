@@ -119,6 +119,22 @@ def test_values_that_are_not_finite(made):
         load_model(adapter_of_run(rewritten(path, tensors)), "cpu")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": 64}, "64 × 64 pixels are not the 32 × 32"),
+        ({"image_size": 10**9}, "its size is 1000000000"),
+        ({"mean": [1e400, 0, 0]}, "which cannot normalize an image"),
+        ({"std": [0, 1, 1]}, "which cannot normalize an image"),
+        ({"resize_mode": "tile"}, "resize mode 'tile' is not known"),
+    ],
+)
+def test_preprocessing_that_does_not_fit_the_model(made, changes, message):
+    path = rewritten(made[0], **{k: json.dumps(v) for k, v in changes.items()})
+    with pytest.raises(UserError, match=message):
+        load_model(adapter_of_run(path), "cpu")
+
+
 def test_a_file_that_is_not_an_adapter(tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"not at all")
     save_file({"a": torch.zeros(2)}, tmp_path / "y.safetensors")

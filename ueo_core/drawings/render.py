@@ -151,7 +151,8 @@ def _grain(g: Generator, side: int, channels: int, cells: int = 80) -> np.ndarra
 
 
 def _to_image(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    """The image of values that are not needed any more: they are clipped in place."""
+    return Image.fromarray(np.clip(pixels, 0, 255, out=pixels).astype(np.uint8))
 
 
 def _backdrop(scene: Scene) -> Image.Image:
@@ -246,9 +247,10 @@ def neon(scene: Scene) -> Image.Image:
     halo = quarter.filter(ImageFilter.GaussianBlur(side / 90)).resize(
         (side, side), Image.Resampling.BILINEAR
     )
-    return _to_image(
-        night + np.asarray(tube, np.float32) + g.uniform(0.8, 1.3) * np.asarray(halo, np.float32)
-    )
+    # In place: most of the time of arithmetic on arrays of this size goes into new memory.
+    night += np.asarray(tube)
+    night += g.uniform(0.8, 1.3) * np.asarray(halo, np.float32)
+    return _to_image(night)
 
 
 def noisy(scene: Scene) -> Image.Image:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from ueo_core.config.settings import Settings
 from ueo_core.data.class_names import check_class_names, check_synonyms
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
+from ueo_core.models.ranges import MOST_SCALE
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.shapes import NUMBER, Maybe, check_shape
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:  # the page lists what there is before torch is loaded
 FORMAT = "ueo-studio-delta-1"
 ADAPTER_NAME = "delta.safetensors"  # the last epoch of a run, always
 GUARDED = "guarded.safetensors"  # the model that the safety check recommends, if it is another one
-# CLIP is trained with a scale of up to 100, SigLIP reaches 120; a prompt has 77 tokens, at most.
-MOST_SCALE, MOST_THRESHOLD, LONGEST_TEXT = 1000.0, 1e6, 1000
+MOST_THRESHOLD, LONGEST_TEXT = 1e6, 1000  # a prompt has 77 tokens, at most
 _SHAPE = {
     "classes": [str],
     "prompt": str,

@@ -36,6 +36,7 @@ def load_model(adapter_file: AdapterFile, device: str = "auto") -> AdaptedCLIP:
             "--pretrained."
         )
     made = backbone.preprocessing.as_adapted(adapter_file.metadata)
+    backbones.check_size(backbone.name, backbone.model, made)
     backbone = replace(backbone, preprocessing=made)
     model = AdaptedCLIP(
         backbone,

@@ -22,6 +22,7 @@ from ueo_core.models.equality import random_image
 from ueo_core.models.fast_towers import make_fast_where_equal
 from ueo_core.models.preprocessing import Preprocessing
 from ueo_core.models.prompt_learner import PROBE, TextPath, find_text_path
+from ueo_core.models.ranges import check_logit_scale, check_sizes
 from ueo_core.models.snapshot import as_stored, is_snapshot, open_snapshot
 from ueo_core.models.text_encoder import text_limit, token_embedding
 from ueo_core.models.tokenizers import Tokenizer, check_transformers, is_reachable, load_tokenizer
@@ -145,7 +146,9 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
     model = built.model
     preprocessing = Preprocessing.from_config(built.name, built.preprocess)
     _check_text_tower(built.name, model)
-    _check_size(built.name, model, preprocessing)
+    check_size(built.name, model, preprocessing)
+    scale = float(model.logit_scale.exp())
+    check_logit_scale(built.name, scale)
     model.eval().requires_grad_(False)
     fingerprint = weights_fingerprint(model)  # of the weights as they came
     model.to(device)
@@ -162,14 +165,14 @@ def prepare(built: Stock, device: torch.device, fast: bool = True) -> Backbone:
         model=model,
         tokenizer=built.tokenizer,
         preprocessing=preprocessing,
-        logit_scale=float(model.logit_scale.exp()),
+        logit_scale=scale,
         fingerprint=fingerprint,
         architecture=built.architecture,
         text_path=find_text_path(model, built.tokenizer),
     )
 
 
-def _check_size(name: str, model: nn.Module, own: Preprocessing) -> None:
+def check_size(name: str, model: nn.Module, own: Preprocessing) -> None:
     """Raise a UserError where the preprocessing makes images that the tower does not take."""
     takes = getattr(model.visual, "image_size", None)
     takes = (takes, takes) if isinstance(takes, int) else takes
@@ -274,6 +277,7 @@ def _build(
         raise UserError(
             f"Backbone config “{source}”: it has no embed_dim, vision_cfg or text_cfg; give an open_clip model config."
         )
+    check_sizes(source, cfg)
     _check_config(name, cfg)
     with tempfile.TemporaryDirectory() as folder:
         placed = full | {"model_cfg": _with_local_encoder(cfg, folders[0])}

@@ -9,6 +9,7 @@ from ueo_core.utils.errors import UserError
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
+LARGEST_SIDE = 4096  # pixels of an input, several times what models have
 # Of the original CLIP, and of most models that open_clip lists.
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
@@ -143,7 +144,7 @@ def _height_and_width(about: str, size: Any) -> tuple[int, int]:
     if (
         not isinstance(sides, Sequence)
         or len(sides) != 2
-        or not all(_is_whole(side) and side > 0 for side in sides)
+        or not all(_is_whole(side) and 0 < side <= LARGEST_SIDE for side in sides)
     ):
         raise UserError(
             f"{about}: its size is {size!r}; give a side in pixels, or height and width."

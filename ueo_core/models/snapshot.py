@@ -24,7 +24,8 @@ from ueo_core.utils.errors import UserError
 OPEN_CLIP, TRANSFORMERS = "open_clip_config.json", "config.json"
 _OPEN_CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
-_WANTED = (OPEN_CLIP, TRANSFORMERS, "preprocessor_config.json", *_OPEN_CLIP_WEIGHTS, *_WEIGHTS)
+IMAGES, PROCESSOR = "preprocessor_config.json", "processor_config.json"
+_WANTED = (OPEN_CLIP, TRANSFORMERS, IMAGES, PROCESSOR, *_OPEN_CLIP_WEIGHTS, *_WEIGHTS)
 _REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 _LARGEST_JSON = 10**7  # bytes
 
@@ -79,9 +80,9 @@ def open_snapshot(name: str) -> Snapshot:
         return Snapshot(folder, config, weights)
     if not (folder / TRANSFORMERS).is_file():
         raise _unusable(folder, f"it has neither {OPEN_CLIP} nor {TRANSFORMERS}")
-    own, images = _json(folder / TRANSFORMERS), folder / "preprocessor_config.json"
+    own = _json(folder / TRANSFORMERS)
     try:
-        config = open_clip_config(own, _json(images) if images.is_file() else {})
+        config = open_clip_config(own, image_processor(folder))
     except ValueError as error:
         raise _unusable(folder, str(error)) from None
     if not any((folder / file).is_file() for file in _WEIGHTS):
@@ -120,6 +121,18 @@ def _from_hub(name: str) -> Path:
         raise UserError(
             f"Backbone “{name}”: it cannot be downloaded ({str(error).splitlines()[0][:150]}); check the name."
         ) from error
+
+
+def image_processor(folder: Path) -> dict[str, Any]:
+    """How images are fitted; empty where the folder does not tell."""
+    if (folder / IMAGES).is_file():
+        return _json(folder / IMAGES)
+    if not (folder / PROCESSOR).is_file():
+        return {}
+    found = _json(folder / PROCESSOR).get("image_processor") or {}
+    if not isinstance(found, dict):
+        raise _unusable(folder, f"the image_processor of its {PROCESSOR} is no object")
+    return found
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -11,19 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ueo_core.models.transformers_images import preprocess_config
+
 CLIP, SIGLIP = "clip", "siglip"
 KINDS = (CLIP, SIGLIP)
 # timm's names of SigLIP's image towers by width, and the padding of their texts.
 SIGLIP_SIZES = {768: "base", 1024: "large", 1152: "so400m", 1536: "giantopt"}
-_INTERPOLATION = {2: "bilinear", 3: "bicubic"}  # of Pillow
 _CLIP_VOCABULARY = 49408
 
 
 def open_clip_config(config: Mapping[str, Any], images: Mapping[str, Any]) -> dict[str, Any]:
     """The open_clip config (`model_cfg` and `preprocess_cfg`) of a Transformers model.
 
-    config: of `config.json`; images: of `preprocessor_config.json`, empty for the defaults of the
-    family. Raises ValueError, with the cause as a clause, for what open_clip has no architecture for.
+    config: of `config.json`; images: of the image processor, empty for the defaults of the family. Raises ValueError, with the cause as a clause, for what open_clip has no architecture for.
     """
     kind = config.get("model_type")
     if kind not in KINDS:
@@ -36,7 +36,7 @@ def open_clip_config(config: Mapping[str, Any], images: Mapping[str, Any]) -> di
     size = _number(vision, "image_size", 224)
     return {
         "model_cfg": make(config, text, vision),
-        "preprocess_cfg": _preprocess(kind, images, size),
+        "preprocess_cfg": preprocess_config(images, size, crops=kind == CLIP),
     }
 
 
@@ -139,24 +139,6 @@ def _tower(part: Mapping, width: int, layers: int, heads: int, inner: int) -> di
         "width": wide,
         "layers": _number(part, "num_hidden_layers", layers),
         "mlp_ratio": _number(part, "intermediate_size", inner) / wide,
-    }
-
-
-def _preprocess(kind: str, images: Mapping[str, Any], side: int) -> dict[str, Any]:
-    mean, std = images.get("image_mean"), images.get("image_std")
-    told = {"mean": mean, "std": std} if mean and std else {}
-    if kind == SIGLIP and not told:
-        told = {"mean": [0.5] * 3, "std": [0.5] * 3}
-    size = images.get("size") or {}
-    squash = isinstance(size, Mapping) and "height" in size and not images.get("do_center_crop")
-    resample = images.get("resample")
-    return {
-        "size": side,
-        "resize_mode": "squash" if squash or (kind == SIGLIP and not size) else "shortest",
-        "interpolation": _INTERPOLATION.get(resample, "bicubic")
-        if isinstance(resample, int)
-        else "bicubic",
-        **told,
     }
 
 
