@@ -345,8 +345,8 @@ def test_the_table_of_chosen_rates_has_the_recommended_model_beside_the_last_epo
     figures = dict.fromkeys(row("ueo", 0, 1.0, 1.0)["pool"], 61.0)
     zero = [row("zero-shot", 0, 60.0, 70.0), row("zero-shot", 1, 60.0, 70.0)]
     ueo = [
-        row("ueo", 0, 50.0, 70.0, lr=0.25, recommended=figures),
-        row("ueo", 1, 70.0, 70.0, lr=1.0, recommended=figures | {"hm": 65.0}),
+        row("ueo", 0, 50.0, 70.0, lr=0.25, recommended=figures, evidence=3.5),
+        row("ueo", 1, 70.0, 70.0, lr=1.0, recommended=figures | {"hm": 65.0}, evidence=3.75),
     ]
     entry = summary(zero + ueo)[1]
     assert entry["mean"]["recommended_hm"] == 63 and entry["rates"] == [0.25, 1.0]

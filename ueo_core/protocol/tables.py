@@ -22,7 +22,7 @@ COLUMNS = {
     "pool_hm": "HM, pool",
 }
 # Of rows that choose their learning rate: the model that evidence without labels recommends.
-RECOMMENDED = {"recommended_hm": "HM, recommended"}
+RECOMMENDED = {"recommended_hm": "HM, recommended", "evidence": "evidence, recommended"}
 LOWER_IS_BETTER = ("fpr95", "ece")
 METRICS = ("acc", "auc", "hm", "fpr95", "ece", "auc_msp", "hm_msp", "fpr95_msp")
 _FIGURES = dict.fromkeys(METRICS, Maybe(NUMBER))
@@ -148,7 +148,9 @@ def _cell(entry: dict, key: str, baselines: list[dict]) -> str:
     mean, deviation = entry["mean"][key], entry["deviation"][key]
     if mean is None:
         return "–"
-    text = f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
+    digits = 2 if key == "evidence" else 1  # it is at most 5; all others are percent
+    text = f"{mean:.{digits}f}"
+    text += "" if deviation is None else f" ± {deviation:.{digits}f}"
     others = [e["mean"][key] for e in baselines if e["mean"][key] is not None]
     best = others and mean == (min(others) if key in LOWER_IS_BETTER else max(others))
     return f"**{text}**" if best and entry in baselines else text
