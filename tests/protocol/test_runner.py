@@ -352,12 +352,11 @@ def test_the_table_of_chosen_rates_has_the_recommended_model_beside_the_last_epo
     assert entry["mean"]["recommended_hm"] == 63 and entry["rates"] == [0.25, 1.0]
     assert entry["worst"] == -10 and entry["worst_recommended"] == 1
     lines = markdown(zero + ueo)
-    assert (
-        "| HM, recommended | worst gain in HM | worst gain, recommended | learning rates |"
-        in (lines[0])
-    )
-    assert lines[3].endswith("| **63.0 ± 2.8** | -10.0 | +1.0 | 0.25 to 1 | 2 |")
-    assert lines[2].endswith("| – | – | – | – | 2 |")
+    heads = ("HM, recommended", "evidence, recommended", "worst gain in HM")
+    heads += ("worst gain, recommended", "learning rates")
+    assert f"| {' | '.join(heads)} | seconds |" in lines[0]
+    assert lines[3].endswith("| **63.0 ± 2.8** | **3.62 ± 0.18** | -10.0 | +1.0 | 0.25 to 1 | 2 |")
+    assert lines[2].endswith("| – | – | – | – | – | 2 |")
     assert "recommended" not in markdown(zero)[0]  # a table at given rates is as it was
     assert flat(ueo[0])["recommended_hm"] == 61.0
 
