@@ -5,10 +5,13 @@ import json
 import pytest
 
 from tests.analysis.test_compare import compared_run, run_of, zero_shot
+from tests.analysis.test_method_evidence import guard
 from tests.helpers.run_folders import write_run
 from ueo_core.analysis.compare import table
 from ueo_core.analysis.paired_tests import against
 from ueo_core.cli.main import main
+from ueo_core.inference.adapter_file import ADAPTER_NAME
+from ueo_core.models.adapted_clip import read_adapter, save_adapter
 
 
 @pytest.fixture
@@ -40,6 +43,7 @@ def test_json_has_the_numbers_of_the_table_and_of_the_tests(call, pair):
             "mean": expected.figures["hm"].value,
             "deviation": expected.figures["hm"].deviation,
         }
+    assert data["evidence"] == []
     for test, expected in zip(data["tests"], against(pair, zero_shot(pair[0])), strict=True):
         assert test["p_holm"] == expected.p_holm and test["n_known"] == 60
         interval = expected.metrics["auc"].difference
@@ -78,3 +82,18 @@ def test_other_images_are_a_caution_and_get_no_test(call, pair):
     data = json.loads(out.splitlines()[-1])
     assert code == 0 and "2 different sets of images" in data["cautions"][0]
     assert [t["run"] for t in data["tests"]] == [str(a)]
+
+
+def test_it_says_which_method_evidence_speaks_for(call):
+    a = compared_run("a", labeled=False)
+    b = compared_run("b", run_of(a), {"method": "batclip"}, labeled=False)
+    for opened, evidence in ((a, 4.2), (b, 4.1)):
+        path = run_of(opened).path / ADAPTER_NAME
+        adapter, about = read_adapter(path)
+        save_adapter(path, adapter, about | {"guard": guard(evidence)})
+    code, out, _ = call("compare", run_of(a).path, run_of(b).path, "--json")
+    (sentence,) = json.loads(out.splitlines()[-1])["evidence"]
+    assert code == 0 and sentence in out
+    assert sentence.startswith(
+        "Evidence without labels speaks for no method on these images (UEO 4.20"
+    )

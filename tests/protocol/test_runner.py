@@ -14,19 +14,15 @@ from ueo_core.config.methods import VARIANTS
 from ueo_core.config.settings import Settings
 from ueo_core.data.store import Store
 from ueo_core.data.transforms import Views
+from ueo_core.evaluation import selection
 from ueo_core.evaluation.metrics import OOD, evaluate
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.protocol import runner
 from ueo_core.protocol.benchmarks import LARGE
 from ueo_core.protocol.category_shift import labeled_folder
-from ueo_core.protocol.runner import (
-    Plan,
-    PlannedCase,
-    carry_out,
-    check_variants,
-    folder_plan,
-    measured,
-)
+from ueo_core.protocol.plan import Plan, PlannedCase, check_variants, folder_plan
+from ueo_core.protocol.runner import carry_out, measured
 from ueo_core.protocol.tables import csv_text, flat, markdown, summary
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
@@ -173,6 +169,105 @@ def test_settings_ablation_over_given_over_the_methods_own():
     assert plan.settings_for("ueo", planned).epochs == 50
 
 
+@pytest.mark.usefixtures("any_pool")
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_a_row_that_chooses_its_rate_has_the_last_epoch_and_the_recommended_model(
+    tiny, images, tmp_path, monkeypatch
+):
+    """The last epoch is that of a row at the given rate; the other is what the choice names."""
+    monkeypatch.setattr(selection, "FEW_IMAGES", 0)
+    plan = plan_of(images, ("zero-shot", "infomax", "rosita", "upl"), epochs=4, lr="auto")
+    zero, infomax, rosita, upl = carry_out(plan, tiny, tmp_path / "out")
+    for row in (zero, upl):  # nothing is chosen
+        assert not {"lr", "model", "recommended"} & set(row)
+    for row in (infomax, rosita):
+        (fixed,) = carry_out(
+            plan_of(images, (row["method"],), epochs=4, lr=row["lr"]),
+            tiny,
+            tmp_path / row["method"],
+        )
+        assert all(row[k] == fixed[k] for k in ("acc", "auc", "hm", "pool"))
+    assert rosita["model"] == "zero-shot"
+    assert rosita["recommended"] == {k: zero[k] for k in rosita["recommended"]}
+    # The recommended model a second time, from the images themselves.
+    case = labeled_folder(images, "photos", CLASSES).case("open-partial", 0)
+    model, pool = AdaptedCLIP(tiny, CLASSES), Views(case.pool.subset, tiny)
+    start = image_features(model, pool)
+    weights = confidence_weights(model.cosines(start).detach(), model.logit_scale, "scaled")
+    settings = plan.settings_for("infomax", plan.cases[0]).changed(lr=infomax["lr"])
+    for step in adapt(model, pool, weights, settings):
+        if str(step.step) == infomax["model"]:
+            break
+    else:
+        pytest.fail("the recommended model is no step of the run")
+    cosines = model.cosines(image_features(model, Views(case.test.subset, tiny))).detach().numpy()
+    found = measured(cosines, case.test.truth, CLASSES, model.logit_scale)
+    assert infomax["recommended"] == pytest.approx(found, abs=0.01)
+    lines = markdown([zero, infomax, rosita, upl])
+    assert f"| {infomax['lr']:g} |" in lines[3] and "| – |" in lines[5]
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_the_recommended_model_is_measured_as_itself(tiny, images, tmp_path):
+    """Zero-shot is recommended: its figures stand there, and the last epoch's beside them."""
+    plan = plan_of(images, ("zero-shot", "infomax"), epochs=4, lr="auto")
+    zero, row = carry_out(plan, tiny, tmp_path / "few")  # 9 images are too few to conclude from
+    assert row["model"] == "zero-shot" and row["hm"] != zero["hm"]
+    assert row["recommended"] == {k: zero[k] for k in row["recommended"]}
+
+
+@pytest.mark.parametrize("tiny", ["vit"], indirect=True)
+def test_rows_whose_every_rate_diverges_recommend_zero_shot(tiny, images, tmp_path, monkeypatch):
+    def diverging(*args, **more):
+        raise FloatingPointError("training diverges at every rate that was tried")
+
+    monkeypatch.setattr(runner, "adapt_automatically", diverging)
+    plan = plan_of(images, ("zero-shot", "infomax"), lr="auto")
+    zero, row = carry_out(plan, tiny, tmp_path / "out")
+    assert row["lr"] is None and row["model"] == "zero-shot" and row["hm"] is None
+    assert "diverges" in row["note"]
+    assert row["recommended"] == {k: zero[k] for k in row["recommended"]}
+
+
+@pytest.mark.parametrize("tiny", ["resnet"], indirect=True)
+def test_rows_that_choose_their_rates_go_on_where_they_were_interrupted(tiny, images, tmp_path):
+    plan = plan_of(images, ("ueo", "entmin"), epochs=2, lr="auto")
+    whole = carry_out(plan, tiny, tmp_path / "whole")
+
+    class Left(Exception):
+        pass
+
+    calls = []
+
+    def leave():  # in the middle of the second row
+        calls.append(len(list((tmp_path / "out").glob("rows/*.json"))))
+        if calls.count(1) > 5:
+            raise Left
+
+    with pytest.raises(Left):
+        carry_out(plan, tiny, tmp_path / "out", check=leave)
+    (first,) = (tmp_path / "out" / "rows").glob("*.json")
+    stamp = first.stat().st_mtime_ns
+    seen = []
+    again = carry_out(plan, tiny, tmp_path / "out", lambda *told: seen.append(told))
+    same = lambda rows: [{k: v for k, v in r.items() if k != "seconds"} for r in rows]  # noqa: E731
+    assert same(again) == same(whole) and first.stat().st_mtime_ns == stamp
+    assert all(0 <= done <= total for done, total, _ in seen)
+    kept = json.loads((tmp_path / "out" / "table.json").read_text(encoding="utf-8"))
+    assert same(kept["rows"]) == same(whole)
+
+
+def test_a_row_that_chooses_its_rate_costs_the_search_too():
+    planned = PlannedCase("open", 0, lambda: None, 64, 10)
+    fixed = Plan(Settings(epochs=8, batch_size=8), frozenset(), (), (planned,), {})
+    auto = replace(fixed, settings=fixed.settings.changed(lr="auto"))
+    # 64 steps; the search takes 5 rates to step 8, and 3 of them to step 16.
+    assert fixed.cost("ueo", planned) == 3 * 8 * 64 + 74
+    assert auto.cost("ueo", planned) == 3 * 8 * 64 * (1 + 64 / 64) + 74
+    assert auto.cost("zero-shot", planned) == fixed.cost("zero-shot", planned)
+    assert not auto.chooses_rate("upl", planned) and auto.chooses_rate("ueo-affine", planned)
+
+
 def test_measured_has_both_scores():
     g = np.random.default_rng(0)
     cosines, truth = g.uniform(0, 0.4, (50, 4)), g.integers(-1, 4, 50)
@@ -244,6 +339,26 @@ def test_stability_is_the_least_gain_of_a_seed_over_zero_shot_of_that_seed():
     lines = markdown(zero + ueo)
     assert lines[0].endswith("| worst gain in HM | seconds |") and "| -2.0 | 2 |" in lines[3]
     assert "| – | 2 |" in lines[2]
+
+
+def test_the_table_of_chosen_rates_has_the_recommended_model_beside_the_last_epoch():
+    figures = dict.fromkeys(row("ueo", 0, 1.0, 1.0)["pool"], 61.0)
+    zero = [row("zero-shot", 0, 60.0, 70.0), row("zero-shot", 1, 60.0, 70.0)]
+    ueo = [
+        row("ueo", 0, 50.0, 70.0, lr=0.25, recommended=figures, evidence=3.5),
+        row("ueo", 1, 70.0, 70.0, lr=1.0, recommended=figures | {"hm": 65.0}, evidence=3.75),
+    ]
+    entry = summary(zero + ueo)[1]
+    assert entry["mean"]["recommended_hm"] == 63 and entry["rates"] == [0.25, 1.0]
+    assert entry["worst"] == -10 and entry["worst_recommended"] == 1
+    lines = markdown(zero + ueo)
+    heads = ("HM, recommended", "evidence, recommended", "worst gain in HM")
+    heads += ("worst gain, recommended", "learning rates")
+    assert f"| {' | '.join(heads)} | seconds |" in lines[0]
+    assert lines[3].endswith("| **63.0 ± 2.8** | **3.62 ± 0.18** | -10.0 | +1.0 | 0.25 to 1 | 2 |")
+    assert lines[2].endswith("| – | – | – | – | – | 2 |")
+    assert "recommended" not in markdown(zero)[0]  # a table at given rates is as it was
+    assert flat(ueo[0])["recommended_hm"] == 61.0
 
 
 def test_rows_of_an_earlier_version_have_no_calibration():

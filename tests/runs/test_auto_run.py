@@ -7,6 +7,7 @@ import torch
 
 from tests.helpers.small_runs import adapter_of, make, same, store, story  # noqa: F401
 from ueo_core.cli.main import main
+from ueo_core.config.methods import RUNNABLE
 from ueo_core.inference.adapter_file import ADAPTER_NAME, GUARDED
 from ueo_core.models.adapted_clip import read_adapter, save_adapter
 from ueo_core.runs.control import Control
@@ -42,6 +43,16 @@ def test_the_rate_is_chosen_kept_and_said(make):  # noqa: F811
     )
     # Apart from the search it is the run at that rate, to the last bit.
     plain = make("plain", lr=rate, epochs=4)
+    execute(plain)
+    assert same(adapter_of(folder), adapter_of(plain))
+
+
+@pytest.mark.parametrize("method", [m for m in RUNNABLE if m != "ueo"])
+def test_every_method_that_trains_chooses_a_rate_of_its_own(make, method):  # noqa: F811
+    folder = auto(make, method=method)
+    assert execute(folder)["state"] == "finished", folder.state["reason"]
+    assert folder.state["lr"] in {t["lr"] for t in trials(folder)}
+    plain = make("plain", lr=folder.state["lr"], epochs=4, method=method)
     execute(plain)
     assert same(adapter_of(folder), adapter_of(plain))
 

@@ -54,6 +54,7 @@ class ComparedRun:
     steps: int
     seconds: float  # spent adapting
     synonyms: str = ""  # further names of the classes, as JSON
+    guard: dict | None = None  # the recommendation without labels, `guard_rule.Choice`
 
     @cached_property
     def images(self) -> str:
@@ -137,6 +138,7 @@ def open_compared_run(folder: RunFolder, part: str, score: str) -> ComparedRun:
         steps=opened.steps,
         seconds=seconds,
         synonyms=json.dumps(further) if (further := folder.config["synonyms"]) else "",
+        guard=opened.guard,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ueo_core.analysis import compare as side_by_side
 from ueo_core.analysis.compare import FIGURES, ZERO_SHOT, ComparedRun, Mean, Model, Row
+from ueo_core.analysis.method_evidence import evidence_sentences
 from ueo_core.analysis.paired_tests import (
     ACCURACY_TEST,
     INTERVAL,
@@ -38,6 +39,7 @@ def compare(args: argparse.Namespace, tick) -> tuple[list[str], dict]:
         "cautions": side_by_side.cautions(found),
         "differences": {d.name: d.values for d in side_by_side.differences(found)},
         "rows": [_row(row) for row in rows],
+        "evidence": evidence_sentences(found),
         "reference": ZERO_SHOT if reference.side == "before" else reference.compared_run.run,
         "tests": [_test(t) for t in tests],
         "test_names": {"p": ACCURACY_TEST, "p_holm": "Holm's correction", "intervals": INTERVAL},
@@ -79,6 +81,7 @@ def _lines(data: dict, rows: list[Row], tests: list[Paired], found: list[Compare
     for row in rows:
         cells = "  ".join(f"{_cell(row.figures[k]):>12}" for k in FIGURES)
         lines.append(f"{row.title:<{width}}  {len(row.seeds) or '–':>5}  {cells}")
+    lines += data["evidence"]
     for name, values in data["differences"].items():
         lines.append(f"{name}: " + "; ".join(f"{run}: {value}" for run, value in values.items()))
     for test in tests:

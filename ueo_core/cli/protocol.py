@@ -16,7 +16,8 @@ from ueo_core.utils.errors import UserError
 def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     from ueo_core.models import backbones
     from ueo_core.protocol.category_shift import labeled_folder, possible_shifts
-    from ueo_core.protocol.runner import carry_out, check_variants, folder_plan
+    from ueo_core.protocol.plan import check_variants, folder_plan
+    from ueo_core.protocol.runner import carry_out
     from ueo_core.protocol.tables import markdown
 
     variants = check_variants(_names(args.methods))
@@ -41,7 +42,7 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
 
 def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     from ueo_core.protocol.drawings_table import drawings_rows
-    from ueo_core.protocol.runner import check_variants
+    from ueo_core.protocol.plan import check_variants
     from ueo_core.protocol.tables import markdown
 
     rows = drawings_rows(

@@ -12,7 +12,8 @@ from ueo_core.drawings.stored import ingest_problem
 from ueo_core.evaluation.metrics import truth_from_labels
 from ueo_core.models import backbones
 from ueo_core.protocol.category_shift import Case, Part
-from ueo_core.protocol.runner import Plan, PlannedCase, Progress, carry_out
+from ueo_core.protocol.plan import Plan, PlannedCase
+from ueo_core.protocol.runner import Progress, carry_out
 from ueo_core.protocol.tables import write_table
 
 

@@ -8,11 +8,9 @@ Labels make the splits and measure the predictions. A method is given pixels, fe
 names; only the oracle's weights, an upper bound, come from labels, and only here.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from torch import Tensor
 
 from ueo_core.config.lr_schedule import steps_in_all
 from ueo_core.config.methods import METHODS, VARIANTS, Variant, oracle_weights
-from ueo_core.config.settings import DRAWINGS_PRESETS, Settings
+from ueo_core.config.settings import Settings
 from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.subset import Subset
@@ -32,108 +30,17 @@ from ueo_core.methods.build_loss import Predicted, feature_method
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
-from ueo_core.protocol.benchmarks import LARGE
-from ueo_core.protocol.category_shift import Case, LabeledFolder
+from ueo_core.protocol.category_shift import Case, Part
+from ueo_core.protocol.plan import BACKWARD, Plan, PlannedCase
 from ueo_core.protocol.tables import METRICS, read_row, write_table
-from ueo_core.training.auto import adapt_automatically
+from ueo_core.training.auto import ZERO, Automatic, adapt_automatically
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import read_json, write_json
 from ueo_core.utils.memory import reuse_freed_memory
 
-BACKWARD = 3  # a training image costs about as much as three that are only encoded
-SMALL = 40  # images' worth of time of a method on cached features
-
-
-@dataclass(frozen=True)
-class PlannedCase:
-    """A case by its sizes, which estimate its time; `make` returns the case when its turn comes."""
-
-    shift: str
-    seed: int
-    make: Callable[[], Case]
-    pool: int
-    test: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is compared on what."""
-
-    settings: Settings  # of UEO; every method starts from them
-    given: frozenset[str]  # settings that a person chose, which no method's own defaults replace
-    variants: tuple[str, ...]  # keys of VARIANTS
-    cases: tuple[PlannedCase, ...]
-    data: dict  # what identifies the images and how they are split, for continuing in OUT
-
-    def settings_for(self, name: str, planned: PlannedCase) -> Settings:
-        """A variant's settings: its ablation over what was given over its paper's over UEO's."""
-        variant = VARIANTS[name]
-        own = dict(METHODS[variant.method].settings) if variant.method else {}
-        if planned.pool > LARGE and self.settings.epochs == Settings.epochs:
-            own["epochs"] = 5  # the paper's, where 50 passes would be millions of images
-        # A teaching model is small: its preset's rate and epochs are in place of a method's own rate
-        # and epochs. Own epochs without a rate go with rates that the method's module holds.
-        preset = DRAWINGS_PRESETS.get(self.settings.backbone, ()) if "lr" in own else ()
-        kept = self.given | set(preset)
-        if self.settings.automatic and variant.method and METHODS[variant.method].on_features:
-            kept -= {"lr"}  # there is no loop in which a rate could be chosen
-        chosen = {k: v for k, v in own.items() if k not in kept}
-        return self.settings.changed(
-            method=variant.method or "ueo", seed=planned.seed, **(chosen | dict(variant.changes))
-        )
-
-    def cost(self, name: str, planned: PlannedCase) -> int:
-        """The approximate cost of a row, in images encoded."""
-        method = METHODS.get(VARIANTS[name].method or "")
-        if method is None or method.on_features:
-            return SMALL
-        settings = self.settings_for(name, planned)
-        passes = 1 if settings.mode == "quick" else BACKWARD * settings.epochs
-        return passes * planned.pool + planned.pool + planned.test
-
-
 Progress = Callable[[int, int, str], None]  # done and total in the same unit, and what is done
-
-
-def folder_plan(
-    folder: LabeledFolder,
-    shifts: Sequence[str],
-    seeds: Sequence[int],
-    variants: Sequence[str],
-    settings: Settings,
-    given: frozenset[str] = frozenset(),
-) -> Plan:
-    """A plan over the shifts of a labeled folder. UserError for a method or a shift that is not possible."""
-    cases = []
-    for shift in shifts:
-        for seed in seeds:
-            case = folder.case(shift, seed)  # indices only; its sizes are needed now
-
-            def make(case: Case = case) -> Case:
-                return case
-
-            cases.append(PlannedCase(shift, seed, make, len(case.pool), len(case.test)))
-    labels = hashlib.sha256("\n".join(label or "" for label in folder.labels).encode()).hexdigest()
-    data = {
-        "images": folder.images.fingerprint,
-        "labels": labels,
-        "classes": list(folder.classes),
-        "pool_classes": list(folder.pool_classes),
-        "test_share": folder.test_share,
-    }
-    return Plan(settings, given, check_variants(variants), tuple(cases), data)
-
-
-def check_variants(names: Sequence[str]) -> tuple[str, ...]:
-    """The same names, each once; UserError for one that is none."""
-    unknown = [name for name in names if name not in VARIANTS]
-    if unknown or not names:
-        raise UserError(
-            f"Method “{', '.join(unknown)}”: not known; choose one of {', '.join(VARIANTS)}."
-        )
-    return tuple(dict.fromkeys(names))
 
 
 def carry_out(
@@ -164,8 +71,9 @@ def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
     same = {
         k: v for k, v in plan.settings.to_json().items() if k not in ("seed", "device", "chunk")
     }
+    # Rows with a chosen rate had the recommended model in place of the last epoch in format 1.
     now = {
-        "format": 1,
+        "format": 2 if plan.settings.automatic else 1,
         "settings": same,
         "given": sorted(plan.given),
         "data": plan.data,
@@ -278,7 +186,12 @@ class _Work:
     # One row
 
     def _row(self, case: Case, planned: PlannedCase, name: str, pool, test, what: str) -> dict:
-        """Metrics on the test set, and under `pool` on the pool itself; the last epoch counts."""
+        """Metrics on the test set, and under `pool` on the pool itself; the last epoch counts.
+
+        A row that chooses its rate also has `lr`, and of the model that is recommended its name
+        (`model`), its evidence (see `evaluation.evidence`) and its metrics on the test set (`recommended`);
+        zero-shot's, if every rate diverges.
+        """
         variant, settings = VARIANTS[name], self.plan.settings_for(name, planned)
         row = {
             "backbone": self.backbone.name,
@@ -289,22 +202,32 @@ class _Work:
             "n_test": len(case.test),
         }
         try:
-            found = self._predictions(case, variant, settings, pool, test, what)
+            on_test, on_pool, chosen = self._predictions(case, variant, settings, pool, test, what)
         except FloatingPointError as error:
             nothing = dict.fromkeys(METRICS)
-            return row | nothing | {"pool": nothing, "note": f"diverged: {error}"}
-        scale = self.model.logit_scale
-        on_test, on_pool = (
-            measured(
-                of.cosines.numpy(),
-                part.truth,
-                case.classes,
-                scale,
-                None if of.score is None else of.score.numpy(),
-            )
-            for of, part in zip(found, (case.test, case.pool), strict=True)
-        )
-        return row | on_test | {"pool": on_pool}
+            row |= nothing | {"pool": nothing, "note": f"diverged: {error}"}
+            if self.plan.chooses_rate(name, planned):
+                self.model.reset()
+                zero = self._figures(Predicted(self._cosines(test)), case.test)
+                row |= {"lr": None, "model": ZERO, "recommended": zero}
+            return row
+        last = self._figures(on_test, case.test)
+        row |= last | {"pool": self._figures(on_pool, case.pool)}
+        if chosen is not None:
+            choice = chosen.choice
+            row |= {"lr": chosen.settings.lr, "model": choice.model, "recommended": last}
+            row["evidence"] = choice.evidence[choice.model]["evidence"]
+            if choice.share < 1:
+                self.model.load_adapter(chosen.recommended)
+                if settings.trained != "prompt":
+                    test = self._encode(case.test.subset, f"{what}: the recommended model")
+                row["recommended"] = self._figures(Predicted(self._cosines(test)), case.test)
+        return row
+
+    def _figures(self, predicted: Predicted, part: Part) -> dict:
+        own = None if predicted.score is None else predicted.score.numpy()
+        cosines, scale = predicted.cosines.numpy(), self.model.logit_scale
+        return measured(cosines, part.truth, self.model.classes, scale, own)
 
     @torch.no_grad()
     def _cosines(self, features: Tensor) -> Tensor:
@@ -312,15 +235,15 @@ class _Work:
 
     def _predictions(
         self, case: Case, variant: Variant, settings: Settings, pool, test, what: str
-    ) -> tuple[Predicted, Predicted]:
-        """Test set and pool under the adapted model."""
+    ) -> tuple[Predicted, Predicted, Automatic | None]:
+        """Test set and pool under the adapted model at its last step, and how its rate was chosen."""
         model, zero = self.model, self._cosines(pool)
         if variant.method is None:
-            return Predicted(self._cosines(test)), Predicted(zero)
+            return Predicted(self._cosines(test)), Predicted(zero), None
         if METHODS[variant.method].on_features:
             adapt_features = feature_method(variant.method)
             on_pool, on_test = adapt_features(model, pool, test, settings, self.check)
-            return on_test, on_pool
+            return on_test, on_pool, None
         weights = confidence_weights(zero, model.logit_scale, settings.weight_temperature)
         if variant.oracle:
             weights = oracle_weights(torch.from_numpy(case.pool.truth >= 0))
@@ -335,9 +258,10 @@ class _Work:
                 crops, model, settings.precision, lambda done: self._tell(0, what)
             )
             effort = 0
+        chosen = None
         if settings.automatic:
             per_step = effort * min(settings.batch_size, len(case.pool))
-            found = adapt_automatically(
+            chosen = adapt_automatically(
                 model,
                 views,
                 zero,
@@ -348,17 +272,16 @@ class _Work:
                     per_step, f"{what}: {phase} {done} of {total}"
                 ),
             )
-            # Without the safety check the last epoch counts, as at a given rate.
-            adapted = found.recommended if settings.guard else model.adapter_copy()
         else:
             steps = steps_in_all(len(case.pool), settings)
             for step in adapt(model, views, weights, settings, start=pool):
                 self._tell(effort * len(step.batch), f"{what}: step {step.step} of {steps}")
-            adapted = model.adapter_copy()
-        self.model.load_adapter(adapted)  # of quick mode's model too, which reads no images
+        self.model.load_adapter(
+            model.adapter_copy()
+        )  # of quick mode's model, which reads no images
         if settings.trained != "prompt":
             pool, test = self._adapted(case, what)
-        return Predicted(self._cosines(test)), Predicted(self._cosines(pool))
+        return Predicted(self._cosines(test)), Predicted(self._cosines(pool)), chosen
 
     def _adapted(self, case: Case, what: str) -> tuple[Tensor, Tensor]:
         """Features of pool and test set under the adapted tower, a shared image once."""

@@ -21,6 +21,8 @@ COLUMNS = {
     "pool_acc": "ACC, pool",
     "pool_hm": "HM, pool",
 }
+# Of rows that choose their learning rate: the model that evidence without labels recommends.
+RECOMMENDED = {"recommended_hm": "HM, recommended", "evidence": "evidence, recommended"}
 LOWER_IS_BETTER = ("fpr95", "ece")
 METRICS = ("acc", "auc", "hm", "fpr95", "ece", "auc_msp", "hm_msp", "fpr95_msp")
 _FIGURES = dict.fromkeys(METRICS, Maybe(NUMBER))
@@ -34,6 +36,10 @@ _ROW = {
     "seconds": NUMBER,
     **_FIGURES,
     "pool": _FIGURES,
+    "lr": Maybe(NUMBER),
+    "model": Maybe(str),
+    "evidence": Maybe(NUMBER),
+    "recommended": Maybe(_FIGURES),
 }
 
 
@@ -44,17 +50,22 @@ def read_row(path: Path) -> dict | None:
 
 
 def flat(row: dict) -> dict:
-    """A row without nesting: what was measured on the pool is called pool_…"""
-    inner = {f"pool_{k}": v for k, v in row["pool"].items()}
-    return {k: v for k, v in row.items() if k != "pool"} | inner
+    """A row without nesting: what was measured on the pool is called pool_…, and so on."""
+    found: dict = {}
+    for key, value in row.items():
+        nested = isinstance(value, dict)
+        found |= {f"{key}_{k}": v for k, v in value.items()} if nested else {key: value}
+    return found
 
 
 def summary(rows: Sequence[dict]) -> list[dict]:
     """Mean and deviation over the seeds, one entry a backbone, shift and method, in order of rows.
 
     → [{"backbone", "shift", "method", "title", "seeds", "seconds", "mean": {…}, "deviation": {…},
-    "worst": …}]. The deviation is the sample's (n − 1), None for one seed; a value that no seed has is
-    None. "worst" is the least gain of a seed over zero-shot on that seed, in HM: how stable a method is.
+    "worst": …, "worst_recommended": …, "rates": […]}]. The deviation is the sample's (n − 1), None for one
+    seed; a value that no seed has is None. "worst" is the least gain of a seed over zero-shot on that seed, in
+    HM: how stable a method is; "worst_recommended" is that of the recommended models, and "rates" are the
+    learning rates that were chosen, ascending, empty for a method that chooses none.
     """
     zero = {_place(r): r["hm"] for r in rows if r["method"] == ZERO_SHOT}
     groups: dict[tuple, list[dict]] = {}
@@ -63,7 +74,7 @@ def summary(rows: Sequence[dict]) -> list[dict]:
     found = []
     for (backbone, shift, method), mine in groups.items():
         mean, deviation = {}, {}
-        for key in COLUMNS:
+        for key in (*COLUMNS, *RECOMMENDED):
             values = [r[key] for r in mine if r.get(key) is not None]
             mean[key] = float(np.mean(values)) if values else None
             deviation[key] = float(np.std(values, ddof=1)) if len(values) > 1 else None
@@ -78,6 +89,8 @@ def summary(rows: Sequence[dict]) -> list[dict]:
                 "mean": mean,
                 "deviation": deviation,
                 "worst": _worst(mine, zero) if method != ZERO_SHOT else None,
+                "worst_recommended": _worst(mine, zero, "recommended_hm"),
+                "rates": sorted({r["lr"] for r in mine if r.get("lr") is not None}),
             }
         )
     return found
@@ -88,20 +101,24 @@ def _place(row: dict) -> tuple:
     return row["backbone"], row["shift"], row["seed"]
 
 
-def _worst(rows: Sequence[dict], zero: dict[tuple, float | None]) -> float | None:
+def _worst(rows: Sequence[dict], zero: dict[tuple, float | None], key: str = "hm") -> float | None:
     """The least gain in HM over zero-shot; None without a row that can be compared."""
-    pairs = [(r["hm"], zero.get(_place(r))) for r in rows]
+    pairs = [(r.get(key), zero.get(_place(r))) for r in rows]
     gains = [hm - before for hm, before in pairs if hm is not None and before is not None]
     return min(gains, default=None)
 
 
 def markdown(rows: Sequence[dict]) -> list[str]:
-    """The summary as a Markdown table, the best mean of a category shift in bold; oracles do not compete."""
-    lines = [
-        f"| model | shift | method | {' | '.join(COLUMNS.values())} | worst gain in HM | seconds |",
-        f"|{'---|' * (len(COLUMNS) + 5)}",
-    ]
+    """The summary as a Markdown table, the best mean of a category shift in bold; oracles do not compete.
+
+    Where rows have chosen their rates, the recommended model and the rates stand beside the last epoch.
+    """
     entries = summary(rows)
+    chosen = any("recommended" in row for row in rows)
+    columns = COLUMNS | (RECOMMENDED if chosen else {})
+    more = ["worst gain, recommended", "learning rates"] if chosen else []
+    heads = ["model", "shift", "method", *columns.values(), "worst gain in HM", *more, "seconds"]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for entry in entries:
         baselines = [
             e
@@ -109,18 +126,31 @@ def markdown(rows: Sequence[dict]) -> list[str]:
             if (e["backbone"], e["shift"]) == (entry["backbone"], entry["shift"])
             and not VARIANTS[e["method"]].oracle
         ]
-        cells = [_cell(entry, key, baselines) for key in COLUMNS]
-        names = f"{entry['backbone']} | {entry['shift']} | {entry['title']}"
-        worst = "–" if entry["worst"] is None else f"{entry['worst']:+.1f}"
-        lines.append(f"| {names} | {' | '.join(cells)} | {worst} | {entry['seconds']:.0f} |")
+        cells = [entry["backbone"], entry["shift"], entry["title"]]
+        cells += [_cell(entry, key, baselines) for key in columns]
+        cells.append(_signed(entry["worst"]))
+        if chosen:
+            cells += [_signed(entry["worst_recommended"]), _range(entry["rates"])]
+        lines.append(f"| {' | '.join(cells)} | {entry['seconds']:.0f} |")
     return lines
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}"
+
+
+def _range(ascending: Sequence[float]) -> str:
+    ends = dict.fromkeys(f"{rate:g}" for rate in (*ascending[:1], *ascending[-1:]))
+    return " to ".join(ends) or "–"
 
 
 def _cell(entry: dict, key: str, baselines: list[dict]) -> str:
     mean, deviation = entry["mean"][key], entry["deviation"][key]
     if mean is None:
         return "–"
-    text = f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
+    digits = 2 if key == "evidence" else 1  # it is at most 5; all others are percent
+    text = f"{mean:.{digits}f}"
+    text += "" if deviation is None else f" ± {deviation:.{digits}f}"
     others = [e["mean"][key] for e in baselines if e["mean"][key] is not None]
     best = others and mean == (min(others) if key in LOWER_IS_BETTER else max(others))
     return f"**{text}**" if best and entry in baselines else text

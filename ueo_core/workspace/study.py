@@ -224,7 +224,8 @@ def carry_out_study(study: Study, job: Job) -> list[dict]:
     # torch takes seconds to import, and the page must paint before.
     from ueo_core.models import backbones
     from ueo_core.protocol.drawings_table import drawings_rows
-    from ueo_core.protocol.runner import carry_out, folder_plan
+    from ueo_core.protocol.plan import folder_plan
+    from ueo_core.protocol.runner import carry_out
 
     out, seeds = study.folder / "out", range(study.seeds)
 

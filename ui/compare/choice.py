@@ -8,7 +8,12 @@ from ueo_core.analysis.live_metrics import phase_sentence, share_done
 from ueo_core.analysis.run_picker import MOST, RunEntry, entry, entry_labels, latest_together
 from ueo_core.config.methods import METHODS, RUNNABLE
 from ueo_core.runs import baseline_sweep
-from ueo_core.runs.baseline_sweep import MOST_BASELINE_SEEDS, queue_baselines
+from ueo_core.runs.baseline_sweep import (
+    MOST_BASELINE_SEEDS,
+    chose_its_rate,
+    queue_baselines,
+    training_seconds,
+)
 from ueo_core.utils.durations import duration
 from ueo_core.utils.errors import UserError
 from ui.common.shell import manager, parameter, problem, set_parameter
@@ -88,7 +93,8 @@ def _baselines(bases: list[str], labels: dict[str, str]) -> None:
         format_func=lambda m: METHODS[m].title,
         key="compare.methods",
     )
-    seeds = st.number_input(
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    seeds = left.number_input(
         "Seeds per method",
         1,
         MOST_BASELINE_SEEDS,
@@ -97,16 +103,24 @@ def _baselines(bases: list[str], labels: dict[str, str]) -> None:
         help="Starting with the run's own seed. Means and standard deviations are over the seeds.",
     )
     try:
-        plan = baseline_sweep.baselines(manager(), base, methods, seeds)
+        own_rates = right.toggle(
+            "Each run chooses its learning rate",
+            value=chose_its_rate(manager(), base),
+            key=f"compare.own_rates.{base}",
+            help="A rate that suits one method may be too low or too high for another. Without it, all runs "
+            "have the rate of the selected run.",
+        )
+        plan = baseline_sweep.baselines(manager(), base, methods, seeds, own_rates)
+        seconds = training_seconds(manager(), base, own_rates)
     except UserError as error:
         problem(error)
         return
     new = sum(r.run is None for r in plan)
-    seconds = manager().snapshot(base).seconds
     if new:
+        search = ", with the search for a rate" if own_rates else ""
         st.markdown(
-            f"**{new} new run{'s' * (new != 1)}**, about {duration(new * seconds)} of training: "
-            f"the selected run took {duration(seconds)}."
+            f"**{new} new run{'s' * (new != 1)}**, about {duration(new * seconds)} of training{search}: "
+            f"the selected run took {duration(manager().snapshot(base).seconds)}."
         )
     else:
         st.markdown("All of these runs already exist or are in progress.")
@@ -116,14 +130,14 @@ def _baselines(bases: list[str], labels: dict[str, str]) -> None:
         icon=":material/playlist_add:" if new else ":material/visibility:",
         key="compare.queue",
         on_click=_queue,
-        args=(base, tuple(methods), int(seeds)),
+        args=(base, tuple(methods), int(seeds), own_rates),
     )
 
 
-def _queue(base: str, methods: tuple[str, ...], seeds: int) -> None:
+def _queue(base: str, methods: tuple[str, ...], seeds: int, own_rates: bool) -> None:
     """Queue the runs; a second click finds those of the first."""
     try:
-        runs = queue_baselines(manager(), base, methods, seeds)
+        runs = queue_baselines(manager(), base, methods, seeds, own_rates)
     except (UserError, OSError) as error:
         st.session_state["compare.problem"] = str(error)
         return

@@ -6,6 +6,7 @@ import streamlit as st
 
 from ueo_core.analysis import compare
 from ueo_core.analysis.compare import ComparedRun, Row, differences, labels, table
+from ueo_core.analysis.method_evidence import evidence_sentences
 from ueo_core.analysis.paired_tests import (
     ACCURACY_TEST,
     INTERVAL,
@@ -29,11 +30,13 @@ HEADS = {  # metric → (title, unit, whether lower is better; None: neither is)
 def show(opened: Sequence[ComparedRun]) -> None:
     """Draw the means, the tests and the differences in settings."""
     _means(opened)
+    for sentence in evidence_sentences(opened):
+        st.info(markdown(sentence), icon=":material/fact_check:")
     if any(c.labeled for c in opened):
         _tests(opened)
     else:
         st.info(
-            "No labels, so the runs cannot be ranked. The table shows how many predictions of each are the "
+            "No labels, so the runs cannot be ranked by a metric. The table shows how many predictions of each are the "
             "same as zero-shot's; the images with different predictions are below.",
             icon=":material/help:",
         )

@@ -5,12 +5,16 @@ import re
 import pytest
 
 from tests.analysis.test_compare import compared_run, run_of, zero_shot
+from tests.analysis.test_method_evidence import guard
 from tests.helpers.pages import app, at, button, clean  # noqa: F401
 from tests.helpers.run_folders import write_run
 from tests.ui.inspect.test_page import html, plain
 from ueo_core.analysis.compare import Model, labels, table
 from ueo_core.analysis.paired_tests import against, summary_sentence
+from ueo_core.inference.adapter_file import ADAPTER_NAME
+from ueo_core.models.adapted_clip import read_adapter, save_adapter
 from ueo_core.runs.manager import Manager
+from ueo_core.utils.files import write_json
 from ui.common import shell
 
 
@@ -104,6 +108,7 @@ def test_without_labels_no_metric_is_shown(app):  # noqa: F811
     compared_run("b", run_of(a), {"method": "entmin"}, labeled=False, skill=(0.03, 0.02))
     page = at(app, "5_Compare")
     assert "the runs cannot be ranked" in plain(page.info)
+    assert "Evidence" not in plain(page.info)  # none was measured
     assert "ACC" not in html(page) and "Same prediction as zero-shot" in html(page)
 
 
@@ -133,6 +138,39 @@ def test_baselines_are_queued_once_for_two_clicks(app, three, monkeypatch):  # n
     assert shell.manager().queue() == first
     button(page, "Cancel").click().run()
     assert shell.manager().queue() == []
+
+
+def test_baselines_choose_their_own_rates_where_the_run_did(app, three, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(Manager, "_work", lambda self: None)
+    own = "compare.own_rates."
+    page = at(app, "5_Compare", runs="a")
+    assert page.toggle(key=f"{own}a").value is False  # it was given its rate
+    page.toggle(key=f"{own}a").set_value(True).run()
+    button(page, "Queue 3 runs").click().run()  # UEO too, for a fair comparison
+    made = [shell.manager().folder(run) for run in shell.manager().queue()]
+    assert [f.settings.method for f in made] == ["ueo", "infomax", "entmin"]
+    assert {f.config["settings"]["lr"] for f in made} == {"auto"}
+    folder = run_of(three[1])
+    config = folder.config
+    config["settings"]["lr"] = "auto"
+    write_json(folder.path / "config.json", config)
+    folder.update(lr=0.1)
+    page = at(app, "5_Compare", runs="b")
+    assert page.toggle(key=f"{own}b").value is True
+    assert "of training, with the search for a rate" in plain(page.markdown)
+
+
+def test_the_page_says_which_method_evidence_speaks_for(app, own_home):  # noqa: F811
+    a = compared_run("a", labeled=False)
+    b = compared_run("b", run_of(a), {"method": "infomax"}, labeled=False)
+    for opened, evidence in ((a, 3.5), (b, 4.0)):
+        path = run_of(opened).path / ADAPTER_NAME
+        adapter, about = read_adapter(path)
+        save_adapter(path, adapter, about | {"guard": guard(evidence)})
+    assert (
+        "Evidence without labels speaks for InfoMax on these images (4.00 of 5; UEO 3.50); UEO stays "
+        "the default." in plain(at(app, "5_Compare", runs="a,b").info)
+    )
 
 
 def test_the_curves_shown_first_are_curves():
