@@ -1,6 +1,8 @@
 """Memory: what autograd saves, what fits, and reuse of freed memory with glibc."""
 
+import gc
 import sys
+import weakref
 
 import pytest
 import torch
@@ -10,6 +12,20 @@ from tests.training.test_loop import adapter_after, ready, settings
 from ueo_core.data.transforms import Views
 from ueo_core.training.loop import fitting_chunk
 from ueo_core.utils import memory
+
+
+def test_what_was_measured_is_freed():
+    kept = []
+
+    def forward():
+        x = torch.ones(1000, requires_grad=True) * 2
+        kept.append(weakref.ref(x))
+        kept.append(weakref.ref(y := x.sigmoid()))  # a node that saves its own result
+        return y.exp()
+
+    assert memory.saved_bytes(forward) == 8000
+    gc.collect()
+    assert [ref() for ref in kept] == [None, None]
 
 
 def test_saved_bytes_are_those_of_the_backward_pass():

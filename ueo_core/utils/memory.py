@@ -35,18 +35,22 @@ def saved_bytes(forward: Callable[[], Tensor]) -> int:
     Parameters that train are not counted, because they exist anyway; frozen weights are, where
     the backward pass needs them.
     """
-    saved: dict[int, int] = {}
+    saved: dict[int, torch.UntypedStorage] = {}
 
-    def pack(value: Tensor) -> Tensor:
+    def pack(value: Tensor) -> None:
+        # The storage, so that its address stays its own, and not the tensor: a node that keeps its own
+        # result through a hook is never freed.
         if not (value.is_leaf and value.requires_grad) and value.device.type != "meta":
             storage = value.untyped_storage()
-            saved[storage.data_ptr()] = storage.nbytes()
-        return value
+            saved[storage.data_ptr()] = storage
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+    def unpack(_: None) -> Tensor:
+        raise RuntimeError("there is no backward pass")
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, unpack):
         result = forward()
     del result
-    return sum(saved.values())
+    return sum(storage.nbytes() for storage in saved.values())
 
 
 def memory_of(device: torch.device) -> int | None:
