@@ -62,8 +62,10 @@ def own_home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def any_pool(monkeypatch):
-    """Evidence counts on every pool; a random model tells no images apart."""
+    """Evidence decides on every pool and however little it differs; random models tell no images apart."""
     monkeypatch.setattr(selection, "FEW_DIFFERENCES", -1.0)
+    monkeypatch.setattr(selection, "CLEARLY_MORE", 0.0)
+    monkeypatch.setattr(selection, "LESS_CONSISTENT", 9.0)
 
 
 @pytest.fixture(scope="session")

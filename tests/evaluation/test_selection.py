@@ -16,8 +16,8 @@ NAMES = {
 
 
 def of(value: float, spread: float = 0.9, separation: float = 2.0) -> dict[str, float]:
-    found = {"evidence": value, "crops": 0.5, "spread": spread, "separation": separation}
-    return found | {"information": 1.5}
+    found = {"evidence": value, "spread": spread, "separation": separation, "information": 1.5}
+    return found | dict.fromkeys(("crops", "neighbors", "confident"), 0.5)
 
 
 def test_rates_are_compared_after_an_eighth_and_a_quarter_of_a_run():
@@ -60,15 +60,33 @@ def test_the_model_with_the_most_evidence_is_recommended():
     assert choice.reason.startswith("The last epoch has the most evidence of 3 candidates")
     choice = choose_model({"zero-shot": of(3.5), "10": of(3.4)}, "10", NAMES, 100, 16)
     assert (choice.model, choice.share) == ("zero-shot", 0.0)
+    assert choice.reason.startswith(
+        "Of 1 candidates, none has clearly more evidence than zero-shot"
+    )
 
 
-@pytest.mark.parametrize("lost", [{"spread": 0.8}, {"separation": 3.0}])
-def test_a_model_that_lost_classes_or_groups_of_scores_is_never_recommended(lost):
-    zero = of(3.0, separation=4.0)
-    kept = {"spread": 0.9, "separation": 4.0} | lost
-    choice = choose_model({"zero-shot": zero, "10": of(4.5, **kept)}, "10", NAMES, 100, 16)
+def test_a_little_more_evidence_does_not_speak_against_zero_shot():
+    for value, model in ((3.0 + selection.CLEARLY_MORE - 1e-6, "zero-shot"), (3.5, "10")):
+        choice = choose_model({"zero-shot": of(3.0), "10": of(value)}, "10", NAMES, 100, 16)
+        assert choice.model == model
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"spread": 0.8}, "classes"),
+        ({"separation": 3.0}, "groups of scores"),
+        ({"crops": 0.47}, "consistency"),
+        ({"neighbors": 0.47}, "consistency"),
+        ({"confident": 0.47}, "consistency"),
+    ],
+)
+def test_a_model_that_lost_something_is_never_recommended(changed, what):
+    now = of(4.5, separation=4.0) | changed
+    found = {"zero-shot": of(3.0, separation=4.0), "10": now}
+    choice = choose_model(found, "10", NAMES, 100, 16)
     assert choice.model == "zero-shot"
-    assert "the last epoch has lost classes or groups of scores" in choice.reason
+    assert f"the last epoch has lost {what} that zero-shot has" in choice.reason
     assert choice.evidence["10"]["sound"] == 0 and choice.evidence["zero-shot"]["sound"] == 1
 
 

@@ -1,6 +1,6 @@
 """Chooses a learning rate and a model by evidence without labels: numbers in, numbers out.
 
-The thresholds were set on 20 built-in problems with seeds below 700 and are frozen since; how they
+The thresholds were set on 38 built-in problems with seeds below 700 and are frozen since; how they
 fare on others is measured by `python -m ueo_core evidence` (docs/evidence.md).
 """
 
@@ -20,6 +20,11 @@ DROP = 0.5  # evidence below the best from which a rate is dropped at the first 
 # Evidence below the best that a larger rate may have: it is still at its peak rate, and gains most
 # from the fall of the rate that follows.
 TOLERANCE = 0.1
+# A model is recommended where its evidence is so much above that of zero-shot, and none of the three
+# kinds of consistency so much below: where zero-shot is nearly perfect, more spread scores alone would
+# else speak for a model that is worse.
+CLEARLY_MORE, LESS_CONSISTENT = 0.15, 0.02
+CONSISTENCY = ("crops", "neighbors", "confident")
 CANDIDATES = 8  # models along a run whose evidence is measured, at most
 # Pools from which nothing can be concluded: fewer images than this, or a zero-shot model whose
 # predictions tell less about an image than this share of the most they could (mutual information
@@ -66,10 +71,16 @@ def measured_steps(first: int, last: int, per_epoch: int) -> set[int]:
     return {first + end for end in ends[::-1][::every]} | {last} if ends else {last}
 
 
-def sound(zero: Criteria, now: Criteria) -> bool:
-    """Whether neither the classes nor the groups of scores of zero-shot have been lost."""
+def lost(zero: Criteria, now: Criteria) -> str:
+    """What a model has lost of zero-shot: classes, groups of scores, or consistency; empty for nothing."""
     before, after = (Evidence(c["crops"], c["spread"], c["separation"]) for c in (zero, now))
-    return not collapsed(before, after) and not merged(before, after)
+    if collapsed(before, after):
+        return "classes"
+    if merged(before, after):
+        return "groups of scores"
+    if any(now[name] < zero[name] - LESS_CONSISTENT for name in CONSISTENCY):
+        return "consistency"
+    return ""
 
 
 def inconclusive(zero: Criteria, images: int, classes: int) -> str:
@@ -99,14 +110,16 @@ def choose_model(
     """The model with the most evidence among zero-shot, points of the run and their average.
 
     candidates: by key, first `zero-shot`; last: the key of the last step; names: how a sentence
-    names each; images, classes: how many there are. Those that are not `sound` are left out;
-    zero-shot always is, and is chosen where evidence is `inconclusive`. The share of the choice is 0
-    for zero-shot, 1 for the last step and 0.5 for anything between.
+    names each; images, classes: how many there are. Those that have `lost` something are left out.
+    Zero-shot is chosen where no other has clearly more evidence, or evidence is `inconclusive`. The share
+    of the choice is 0 for zero-shot, 1 for the last step and 0.5 for anything between.
     """
     zero = candidates["zero-shot"]
-    left = {k: c for k, c in candidates.items() if sound(zero, c)}
+    left = {k: c for k, c in candidates.items() if not lost(zero, c)}
     why = inconclusive(zero, images, classes)
-    best = "zero-shot" if why else max(left, key=lambda key: left[key]["evidence"])
+    best = max(left, key=lambda key: left[key]["evidence"])
+    if why or left[best]["evidence"] < zero["evidence"] + CLEARLY_MORE:
+        best = "zero-shot"
     share = {"zero-shot": 0.0, last: 1.0}.get(best, 0.5)
     kept = {
         key: {name: round(c[name], 4) for name in c} | {"sound": float(key in left)}
@@ -125,12 +138,18 @@ def _reason(
             f"The last epoch has the most evidence of {len(value)} candidates "
             f"({value[best]:.2f} of 5; zero-shot {value['zero-shot']:.2f})."
         )
-    against = f"{value[best]:.2f} of 5; last epoch {value[last]:.2f}"
-    if best != "zero-shot":
-        against += f", zero-shot {value['zero-shot']:.2f}"
-    why = f"{names[best]} has the most evidence of {len(value)} candidates ({against})"
-    if not sound(candidates["zero-shot"], candidates[last]):
-        why += ", and the last epoch has lost classes or groups of scores that zero-shot has"
+    zero = candidates["zero-shot"]
+    if best == "zero-shot":
+        why = (
+            f"Of {len(value) - 1} candidates, none has clearly more evidence than zero-shot "
+            f"({value[best]:.2f} of 5; last epoch {value[last]:.2f})"
+        )
+    else:
+        against = f"last epoch {value[last]:.2f}, zero-shot {value['zero-shot']:.2f}"
+        most = f"{value[best]:.2f} of 5; {against}"
+        why = f"{names[best]} has the most evidence of {len(value)} candidates ({most})"
+    if what := lost(zero, candidates[last]):
+        why += f", and the last epoch has lost {what} that zero-shot has"
     return f"{why}. {_recommended(best, names)}"
 
 
