@@ -106,6 +106,22 @@ def test_what_is_saved_here_opens_on_the_command_line_and_here(fitted, tmp_path,
         )
 
 
+def test_any_number_of_images_are_predicted_into_parts(fitted, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    photos = folder_of(tmp_path / "new", pixels(9, seed=3))
+    for model in ("adapted", "zero-shot"):
+        out = tmp_path / model
+        written = fitted.predict_stream(photos, out, model, top=2, features="float32", processes=0)
+        found, rows = fitted.predict(photos, model), parquet.read_table(out).to_pylist()
+        assert written.files == 9 and written.unknown == int(found.is_unknown.sum())
+        assert [row["prediction"] for row in rows] == list(found.label)
+        np.testing.assert_allclose([row["score"] for row in rows], found.score, atol=1e-7)
+        seen = np.array([row["features"] for row in rows])
+        np.testing.assert_allclose(seen, found.features, atol=1e-6)
+    with pytest.raises(ValueError, match="another model"):
+        fitted.predict_stream(photos, tmp_path / "adapted", "zero-shot", top=2, processes=0)
+
+
 class Dataset:
     """Map-style, with labels that nobody may read."""
 

@@ -108,7 +108,7 @@ def test_unchanged_files_are_recognized_by_their_time_stamps(photos, tmp_path, m
     def never(*args):
         raise AssertionError("a known file was read")
 
-    monkeypatch.setattr("ueo_core.data.intake.Intake._bytes", never)
+    monkeypatch.setattr("ueo_core.data.intake.read_entry", never)
     assert store.ingest(photos).set_id == first.set_id
     monkeypatch.undo()
     pixels = save(photos / "top.png", 77)

@@ -9,10 +9,11 @@ import zlib
 
 import pytest
 
+from ueo_core.data.bounded_reads import BoundedReads
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames
 from ueo_core.data.source_entries import Source
-from ueo_core.data.zip_archive import _BoundedReads, list_zip
+from ueo_core.data.zip_archive import list_zip
 from ueo_core.utils.errors import UserError
 
 
@@ -101,7 +102,7 @@ def test_a_broken_archive_and_one_with_too_long_a_list():
 
 
 def test_reads_are_bounded_to_the_byte():
-    reads = _BoundedReads(io.BytesIO(b"0123456789"), 10)
+    reads = BoundedReads(io.BytesIO(b"0123456789"), 10, "it", "max_zip_directory_bytes")
     assert reads.readable() and reads.seekable()
     assert reads.read(4) == b"0123" and reads.tell() == 4
     assert reads.seek(-2, io.SEEK_END) == 8 and reads.read() == b"89"
@@ -113,7 +114,7 @@ def test_reads_are_bounded_to_the_byte():
         reads.seek(0)
         with pytest.raises(RejectedFile, match="max_zip_directory_bytes = 10"):
             reads.read(size)
-    longer = _BoundedReads(io.BytesIO(b"01234567890"), 10)
+    longer = BoundedReads(io.BytesIO(b"01234567890"), 10, "it", "max_zip_directory_bytes")
     with pytest.raises(RejectedFile):
         longer.read()
     assert longer.tell() == 11  # one byte more than allowed, and no more

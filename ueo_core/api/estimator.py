@@ -24,6 +24,8 @@ from ueo_core.config.presets import DEFAULT_PRESET, preset
 from ueo_core.config.settings import SETTINGS, Settings
 from ueo_core.data.class_list import classes_given
 from ueo_core.data.labels import as_classes
+from ueo_core.data.limits import Limits
+from ueo_core.data.stream import open_stream
 from ueo_core.data.transforms import Views, encoded_at_once
 from ueo_core.evaluation.metrics import evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES, neg_label
@@ -32,6 +34,7 @@ from ueo_core.export.formats import model_format
 from ueo_core.inference.adapter_file import ADAPTER_NAME, describe, read_adapter_file
 from ueo_core.inference.negatives import cosines_with, negative_words
 from ueo_core.inference.predict import cosines, features, load_model
+from ueo_core.inference.prediction_parts import TOP, PartOptions, PartsWritten, write_parts
 from ueo_core.methods.ueo import confidence_weights
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP, save_adapter
@@ -246,6 +249,36 @@ class UEO(ClassifierMixin, BaseEstimator):
             seen.numpy(),
             copies=images.copies,
         )
+
+    @speaks_of_arguments
+    def predict_stream(
+        self,
+        source: str | Path,
+        out: str | Path,
+        model: str = "adapted",
+        top: int = TOP,
+        features: str | None = None,
+        processes: int | None = None,
+    ) -> PartsWritten:
+        """Predict any number of images into a folder of Parquet files. → counts, and their names
+
+        source: a folder, zip, WebDataset `.tar`, or a `.csv` or `.parquet` with a column `path`; read in
+        place, in constant memory. out: continued where it was interrupted. top: classes per image;
+        features: "float16" or "float32", for unit features, too; processes: that decode, None: one per
+        core, 0: this one. ValueError where `out` holds predictions of another model or source.
+        """
+        threshold, clip = self._threshold_of(model), self._model()
+        options = PartOptions(top, features, processes=processes)
+        stream = open_stream(Path(source), Limits.configured(), Path(out))
+        bar = tqdm(desc="predict", disable=not self.progress)
+
+        def tell(what: str, done: int, total: int | None) -> None:
+            bar.set_description(what, refresh=False)
+            bar.total, bar.n = total, done
+            bar.update(0)
+
+        with bar, _at(clip, self._parameters(model)):
+            return write_parts(clip, stream, Path(out), threshold, options, tell)
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Probability of every class in the order of `classes_`. → (N, C)"""

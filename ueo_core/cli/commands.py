@@ -10,6 +10,7 @@ from typing import Any
 from ueo_core.cli.model_io import ask, ask_with_negatives, named_adapter_file, threshold_of
 from ueo_core.cli.output import write_predictions
 from ueo_core.cli.parser import chosen_settings
+from ueo_core.cli.predict_parts import predict_parts, refuse_without_parquet
 from ueo_core.cli.progress import Ticker
 from ueo_core.cli.sources import labels_of, scoring_only, take_in
 from ueo_core.config import presets
@@ -245,6 +246,9 @@ def score_lines(scores: dict[str, dict]) -> list[str]:
 
 
 def predict(args: argparse.Namespace, tick: Ticker) -> Result:
+    if args.parquet is not None:
+        return predict_parts(args, tick)
+    refuse_without_parquet(args)
     adapter_file = named_adapter_file(args)
     limit = threshold_of(args, adapter_file)
     words: list[str] = []

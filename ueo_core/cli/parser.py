@@ -278,8 +278,29 @@ def build() -> Parser:
         parents=[common, model, stored, device, threshold, negatives],
         help="classify images",
     )
-    p.add_argument("source", type=Path, metavar="SOURCE")
-    p.add_argument("--csv", type=Path, required=True, metavar="FILE", help="-: standard output")
+    p.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="folder or .zip; with --parquet also .tar (WebDataset), or a .csv or .parquet of paths",
+    )
+    written = p.add_mutually_exclusive_group(required=True)
+    written.add_argument("--csv", type=Path, metavar="FILE", help="-: standard output")
+    written.add_argument(
+        "--parquet",
+        type=Path,
+        metavar="DIR",
+        help="for any number of images: read in place, in constant memory, as part-00000.parquet and so on; "
+        "continues where it was interrupted",
+    )
+    p.add_argument("--top", type=int, help="with --parquet: classes per image; default: 5")
+    p.add_argument(
+        "--features", choices=("float16", "float32"), help="with --parquet: unit features, too"
+    )
+    p.add_argument("--images-per-part", type=int, help="with --parquet; default: 4096")
+    p.add_argument(
+        "--processes", type=int, help="with --parquet: that decode; default: one per core"
+    )
     add_excel(p)
     add_guarded(p)
 

@@ -8,15 +8,14 @@ import os
 import shutil
 import threading
 import time
-import zipfile
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ueo_core.data.decode import HEAD_BYTES, decode, sniff
+from ueo_core.data.decode import decode
+from ueo_core.data.entry_bytes import READ_ERRORS, read_entry, read_reason
 from ueo_core.data.intake_report import Progress
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.object_store import ObjectStore
@@ -28,12 +27,10 @@ log = logging.getLogger(__name__)
 # that needs more is decoded alone, so the limits per image bound the peak.
 _FILE_MEMORY = 256 * 10**6
 _DECODE_MEMORY = 400 * 10**6
-_CHUNKS = 1 << 16, 1 << 20  # minimum and maximum bytes per read
 _DISK_STEP = 64 * 10**6  # bytes of pixels between two checks of the free disk space
 # A small photo decodes faster than a task is started, so a task gets several small files.
 _BATCH_BYTES = 256 * 10**3
 _BATCH_FILES = 16
-_RATIO_FROM = 1 << 20  # bytes; below this size a high compression ratio is harmless
 
 HashesByName = dict[str, tuple[tuple[int, ...], str]]  # name -> (identity, content hash)
 
@@ -134,7 +131,7 @@ class Intake:
             if sha and (record := self._stored(sha)) is not None:
                 return Outcome(entry, sha=sha, record=record)
             with self._files(entry.size):
-                data = self._bytes(entry)
+                data = read_entry(entry, self._limits, self._count)
                 sha = hashlib.sha256(data).hexdigest()
                 with self._lock_of(sha):  # another file with the same bytes waits, then finds it
                     record = self._stored(sha)
@@ -144,14 +141,8 @@ class Intake:
                     self._check_disk(image.pixels.nbytes)
                     record = self._objects.added(writer.add(sha, image, self._side))
             return Outcome(entry, sha=sha, record=record, decoded=True)
-        except RejectedFile as error:
-            return Outcome(entry, reason=str(error))
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
-            return Outcome(entry, "its data in the archive is damaged")
-        except (OSError, ValueError) as error:
-            return Outcome(entry, f"cannot be read or stored ({getattr(error, 'strerror', error)})")
-        except MemoryError:
-            return Outcome(entry, "reading it needs more memory than is available")
+        except READ_ERRORS as error:
+            return Outcome(entry, read_reason(error))
         except Exception as error:  # one bad file must not stop the intake
             log.warning("%s: %r", entry.name, error, exc_info=True)
             return Outcome(entry, "cannot be read")
@@ -170,31 +161,6 @@ class Intake:
             return None
         self._limits.check_shape(record.width, record.height)
         return record if self._objects.has(record, self._side) else None
-
-    def _bytes(self, entry: Entry) -> bytes:
-        """The whole file. Limits apply to the bytes read, as the size in an archive may be false."""
-        limit = self._limits.max_file_bytes
-        if entry.size > limit:
-            raise RejectedFile(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
-        with entry.open() as file:
-            first = file.read(HEAD_BYTES)
-            sniff(first)  # before the rest is read: a folder may contain videos
-            self._count(len(first))
-            parts, total = [first], len(first)
-            least, most = _CHUNKS
-            while part := file.read(min(most, max(least, entry.size - total + 1))):
-                parts.append(part)
-                total += len(part)
-                if total > limit:
-                    raise RejectedFile(f"over the limit max_file_bytes = {limit:,}")
-                packed = entry.packed
-                ratio = self._limits.max_zip_ratio
-                if packed is not None and total > max(_RATIO_FROM, ratio * packed):
-                    raise RejectedFile(
-                        f"uncompressed size over the limit max_zip_ratio = {ratio:g}"
-                    )
-                self._count(len(part))
-        return b"".join(parts)
 
     def _count(self, size: int) -> None:
         """Add bytes read to the total. Raises `RejectedFile` over max_total_bytes."""

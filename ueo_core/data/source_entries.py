@@ -22,6 +22,7 @@ class Entry:
     size: int  # bytes, as listed by its source
     packed: int | None = None  # compressed bytes in its archive, None outside one
     identity: tuple[int, ...] | None = None  # if equal later, the file has not changed
+    path: Path | None = None  # of a file by itself; None in an archive and of an upload
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import stat
 import struct
 import unicodedata
@@ -12,37 +11,11 @@ import zipfile
 import zlib
 from typing import IO, BinaryIO
 
+from ueo_core.data.bounded_reads import BoundedReads
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.safe_names import UniqueNames, hidden_reason, relative_name
 from ueo_core.data.source_entries import Entry, Source
 from ueo_core.utils.errors import UserError
-
-
-class _BoundedReads(io.RawIOBase):
-    """Limits the single read by which zipfile loads the directory of an archive."""
-
-    def __init__(self, file: BinaryIO, limit: int) -> None:
-        self._file, self._limit = file, limit
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(min(size if size >= 0 else self._limit + 1, self._limit + 1))
-        if max(size, len(data)) > self._limit:
-            raise RejectedFile(
-                f"its directory is over the limit max_zip_directory_bytes = {self._limit:,}"
-            )
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
 
 
 def list_zip(
@@ -59,7 +32,11 @@ def list_zip(
     identity: changes if the archive changes. Raises `UserError` for a broken archive.
     """
     try:
-        archive = zipfile.ZipFile(_BoundedReads(file, limits.max_zip_directory_bytes))
+        archive = zipfile.ZipFile(
+            BoundedReads(
+                file, limits.max_zip_directory_bytes, "its directory", "max_zip_directory_bytes"
+            )
+        )
     except RejectedFile as error:
         raise UserError(f"Zip file {shown}: {error}; split it or raise the limit.") from error
     except Exception as error:  # zipfile raises many kinds of errors on malformed bytes

@@ -8,7 +8,7 @@ from scipy.special import softmax
 
 from ueo_core.export.predicted_images import PredictedImages
 from ueo_core.inference.predictions import COLUMNS
-from ueo_core.utils.errors import UserError
+from ueo_core.utils.arrow import arrow
 
 
 def parquet(batch: PredictedImages) -> bytes:
@@ -17,14 +17,7 @@ def parquet(batch: PredictedImages) -> bytes:
     The schema's metadata names classes, threshold and model, as JSON under `ueo_studio`. UserError
     where pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        from pyarrow.parquet import write_table
-    except ImportError:
-        raise UserError(
-            "Format parquet: it needs the package pyarrow, which is not installed; run "
-            "`pip install pyarrow`, or choose csv."
-        ) from None
+    pa, pq = arrow("Format parquet")
     predictions = batch.predictions
     proba = softmax(predictions.logit_scale * predictions.cosines.astype(np.float64), axis=1)
     images = [file.image for file in batch]
@@ -39,5 +32,5 @@ def parquet(batch: PredictedImages) -> bytes:
     table["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, len(predictions.classes))
     about = {"ueo_studio": json.dumps(batch.about, ensure_ascii=False)}
     file = io.BytesIO()
-    write_table(pa.table(table).replace_schema_metadata(about), file)
+    pq.write_table(pa.table(table).replace_schema_metadata(about), file)
     return file.getvalue()
