@@ -55,7 +55,7 @@ def _rates(text: str) -> list[float]:
         rates = [float(n) for n in text.split(",")]
     except ValueError:
         rates = []
-    if not rates or not all(0 < r <= 100 for r in rates):
+    if not rates or not all(0 < r <= 1000 for r in rates):
         raise UserError(
             f"Rates “{text}”: these are no shares of the preset's learning rate; give numbers above 0, "
             "for example 0.25,1."
