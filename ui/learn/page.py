@@ -71,7 +71,9 @@ def _style(link: Link) -> str:
     if link.present:  # so large that a scene still fits on one screen
         size = f"calc({float(link.size):g} * max({BASE}px, min(1.22vw, 2.15vh)))"
     bare = link.present or not state.is_shown(link, "nav")
-    extra = _PRESENT if link.present else _STEPS if link.view == "story" else ""
+    extra = _PRESENT if link.present else _PHONE
+    if link.view == "story" and not link.present:
+        extra += _STEPS
     look = SCENES[link.scene].look
     if link.present and link.view == "story" and look and len(look.methods) == 1:
         extra += _BESIDE
@@ -111,6 +113,9 @@ _STEPS = """@media (min-width: 900px) and (max-width: 1250px) { /* first row: vi
   .st-key-learn-view { order: -2; }
   .st-key-learn-scene { order: -1; }
 }
+"""
+# Nobody presents with a phone, and its browser shares the address itself: two rows less.
+_PHONE = """@media (max-width: 640px) { .st-key-learn-present, .st-key-learn-share { display: none; } }
 """
 _PRESENT = """[data-testid="stHeader"] { display: none; }
 [data-testid="stMainBlockContainer"] { max-width: none; padding: 0.6rem 2rem 0.5rem; }
@@ -170,7 +175,9 @@ def _menu(link: Link) -> None:
                 on_click=lambda: state.change(present=1 - link.present),
             )
         if state.is_shown(link, "share-link") and not link.present:
-            with st.popover("Share", icon=":material/link:", help="Link, type size and keys"):
+            with st.popover(
+                "Share", icon=":material/link:", help="Link, type size and keys", key="learn.share"
+            ):
                 _share(link)
 
 
