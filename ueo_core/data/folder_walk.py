@@ -6,7 +6,6 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from ueo_core.data.intake_report import SkippedFile
@@ -85,4 +84,4 @@ def file_entry(name: str, path: Path) -> Entry:
     if not stat.S_ISREG(info.st_mode):
         raise RejectedFile("not a regular file")
     identity = (info.st_size, info.st_mtime_ns, info.st_ctime_ns)
-    return Entry(name, partial(path.open, "rb"), info.st_size, identity=identity, path=path)
+    return Entry(name, lambda: path.open("rb"), info.st_size, identity=identity, path=path)
