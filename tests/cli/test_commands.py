@@ -271,3 +271,19 @@ def test_a_finished_run_is_trained_on(run, photos, tiny_files, tmp_path):
     assert code == 2 and "Further epochs: 0 is out of range" in told
     state = json.loads((tmp_path / "run" / "state.json").read_text(encoding="utf-8"))
     assert (state["state"], state["step"], state["extensions"]) == ("finished", 9, [[3, 2]])
+
+
+def test_a_large_pool_is_sampled_and_says_so(run, photos, tiny_files, tmp_path):
+    options = adapt_options(tiny_files, tmp_path / "run", **{"--most-images": 9})
+    code, made, err = run("adapt", photos, *options, "--json")
+    assert code == 0 and made["images"] == 9 and "9 of 20 images" in err
+    config = json.loads((tmp_path / "run" / "config.json").read_bytes())
+    assert config["pool"]["n"] == 9 and config["pool"]["sample"] == made["sample"]
+    assert made["sample"]["usable"] == 20
+    code, _, _ = run("report", tmp_path / "run", "--out", tmp_path / "r.html")
+    assert code == 0
+    assert "a sample of 20 images" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    code, _, err = run(
+        "adapt", photos, *adapt_options(tiny_files, tmp_path / "b", **{"--most-images": 1})
+    )
+    assert code == 2 and "give 2 or more" in err

@@ -1,6 +1,7 @@
 """Predictions in parts: the numbers of a plain prediction, resumed to the byte, refused when mixed."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -35,9 +36,9 @@ def photos(tmp_path):
 
 
 def write(model, photos, out, options=SMALL, threshold=THRESHOLD, tell=None):
-    source = open_stream(photos, Limits(), out)
     more = {"tell": tell} if tell else {}
-    return write_parts(model, source, out, threshold, options, **more)
+    with open_stream(photos, Limits(), out) as source:
+        return write_parts(model, source, out, threshold, options, **more)
 
 
 def parts(out):
@@ -73,6 +74,30 @@ def test_the_numbers_are_those_of_a_prediction_from_the_store(model, photos, tmp
     assert "damaged" in broken["reason"] or "broken" in broken["reason"]
     assert broken["prediction"] is broken["score"] is broken["top"] is broken["features"] is None
     assert by_name["s.tar/2.png"]["reason"] is None
+
+
+@pytest.mark.parametrize("kind", ["zip", "csv", "tar"])
+def test_every_kind_of_source_has_the_same_predictions(model, photos, tmp_path, kind):
+    write(model, photos, tmp_path / "folder")
+    by_name = {row["path"]: row for row in rows(tmp_path / "folder")}
+    files = sorted(photos.rglob("*.png"))
+    names = [f.relative_to(photos).as_posix() for f in files]
+    source = tmp_path / f"same.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(source, "w") as archive:
+            for file, name in zip(files, names, strict=True):
+                archive.write(file, name)
+    elif kind == "tar":
+        write_tar(source, [(n, f.read_bytes()) for f, n in zip(files, names, strict=True)])
+    else:
+        source.write_text("path\n" + "".join(f"photos/{n}\n" for n in names), encoding="utf-8")
+    assert write(model, source, tmp_path / "out").skipped == 0
+    found = rows(tmp_path / "out")
+    assert len(found) == 24
+    for row, file in zip(found, files, strict=True):
+        same = by_name[file.relative_to(photos).as_posix()]
+        assert row["prediction"] == same["prediction"]
+        assert row["score"] == pytest.approx(same["score"], abs=1e-6)
 
 
 class _Killed(BaseException):

@@ -277,7 +277,7 @@ class UEO(ClassifierMixin, BaseEstimator):
             bar.total, bar.n = total, done
             bar.update(0)
 
-        with bar, _at(clip, self._parameters(model)):
+        with bar, stream, _at(clip, self._parameters(model)):
             return write_parts(clip, stream, Path(out), threshold, options, tell)
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:

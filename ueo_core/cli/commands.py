@@ -12,7 +12,7 @@ from ueo_core.cli.output import write_predictions
 from ueo_core.cli.parser import chosen_settings
 from ueo_core.cli.predict_parts import predict_parts, refuse_without_parquet
 from ueo_core.cli.progress import Ticker
-from ueo_core.cli.sources import labels_of, scoring_only, take_in
+from ueo_core.cli.sources import labels_of, scoring_only, take_in_pool
 from ueo_core.config import presets
 from ueo_core.config.presets import DEFAULT_PRESET
 from ueo_core.config.settings import Settings
@@ -82,6 +82,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
 
 def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     from ueo_core.models import backbones as registry
+    from ueo_core.models.adapted_clip import AdaptedCLIP
     from ueo_core.models.class_texts import ClassTexts
 
     settings = settings_of(args)
@@ -93,23 +94,28 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     texts.check_lengths(backbone)
     texts.check_distinct(backbone)
     store = Store(args.store, backbone.store_side)
-    del backbone
-    images, report = take_in(args.source, store, tick)
+    model = AdaptedCLIP(
+        backbone, classes, settings.prompt, templates=settings.templates, synonyms=given.synonyms
+    )
+    images, report, sample = take_in_pool(args, store, model, settings.seed, tick)
+    del backbone, model
     from ueo_core.training.loop import check_pool
 
     check_pool(len(images))
     scoring, labels = scoring_only(args, store, images, classes, tick)
     told = [line for found in labels.values() for line in found.lines()]
+    if sample is not None:
+        told.insert(0, sample.reason)
     for line in (
         *given.remarks,
         *told,
     ):  # before the run, while it can still be ended and corrected
         tick.note(line)
-    folder = create_run(
-        args.out, settings, classes, reference(store, images), synonyms=given.synonyms, **scoring
-    )
+    pool = reference(store, images) | ({"sample": sample.to_json()} if sample else {})
+    folder = create_run(args.out, settings, classes, pool, synonyms=given.synonyms, **scoring)
     lines, data = carry_out(folder, tick, skipped=len(report.skipped))
     data["remarks"] = given.remarks
+    data |= {"sample": sample.to_json()} if sample else {}
     data |= {"labels": {part: found.to_json() for part, found in labels.items()}} if labels else {}
     if data["state"] == "finished":
         result = json.loads((folder.path / "result.json").read_bytes())

@@ -191,8 +191,19 @@ def build() -> Parser:
     p = commands.add_parser(
         "adapt", parents=[common, stored], help="adapt CLIP to unlabeled images"
     )
-    p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
+    p.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="folder or .zip; also .tar (WebDataset), or a .csv or .parquet of paths",
+    )
     p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run")
+    p.add_argument(
+        "--most-images",
+        type=int,
+        metavar="N",
+        help="of a larger SOURCE so many are sampled, without labels; default: 20,000",
+    )
     p.add_argument(
         "--holdout", type=Path, metavar="SOURCE", help="labeled test set, used only for scoring"
     )

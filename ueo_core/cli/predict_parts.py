@@ -1,6 +1,7 @@
 """`predict --parquet`: any number of images, read in place, as Parquet files."""
 
 import argparse
+import time
 from typing import Any
 
 from ueo_core.cli.model_io import named_adapter_file, threshold_of
@@ -25,6 +26,7 @@ def predict_parts(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], di
     """The command with `--parquet DIR`."""
     from ueo_core.inference.predict import load_model
     from ueo_core.inference.prediction_parts import PartOptions, write_parts
+    from ueo_core.runs.worker import peak_memory_mb
 
     if args.excel:
         raise UserError("--excel: it belongs to --csv FILE; leave it out.")
@@ -47,8 +49,12 @@ def predict_parts(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], di
         else:
             shown(done, total, f"{done:,} of {total:,} images {what}")
 
-    written = write_parts(model, source, args.parquet, threshold, options, tell)
-    data = written.to_json() | {"parquet": str(args.parquet), "score": DEFAULT_SCORE}
+    began = time.monotonic()
+    with source:
+        written = write_parts(model, source, args.parquet, threshold, options, tell)
+    seconds = time.monotonic() - began
+    data = written.to_json() | {"seconds": round(seconds, 2), "peak_memory_mb": peak_memory_mb()}
+    data |= {"parquet": str(args.parquet), "score": DEFAULT_SCORE}
     resumed = f" ({written.resumed:,} of them from before)" if written.resumed else ""
     return [
         f"{written.files:,} files{resumed}, {written.unknown:,} unknown at {threshold:.6f}, "

@@ -1,12 +1,14 @@
 """Sources on the command line: what can be used of them, and labels that serve scoring alone."""
 
+from __future__ import annotations
+
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ueo_core.cli.progress import Ticker
+from ueo_core.cli.progress import Ticker, with_time_left
 from ueo_core.data.class_list import read_class_names
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
@@ -17,12 +19,17 @@ from ueo_core.data.labels import (
     map_folders,
     table_labels,
 )
-from ueo_core.data.limits import LIMITS_EXAMPLE
+from ueo_core.data.limits import LIMITS_EXAMPLE, Limits
 from ueo_core.data.store import Store
+from ueo_core.data.stream import open_stream
 from ueo_core.runs.create import reference
 from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.prediction_history import no_usable_image
+
+if TYPE_CHECKING:  # they load torch
+    from ueo_core.inference.pool_sample import Sample
+    from ueo_core.models.adapted_clip import AdaptedCLIP
 
 FOLDERS = "folders"  # the word that stands for the subfolders' names where a CSV may stand
 
@@ -36,6 +43,32 @@ def take_in(source: Path, store: Store, tick: Ticker) -> tuple[ImageSet, IntakeR
     if report.set_id is None:
         raise no_usable_image(report, str(source))
     return store.open(report.set_id), report
+
+
+def take_in_pool(
+    args: argparse.Namespace, store: Store, model: AdaptedCLIP, seed: int, tick: Ticker
+) -> tuple[ImageSet, IntakeReport, Sample | None]:
+    """Ingest the pool of a run, or a sample of it where it is large; UserError when nothing is usable."""
+    from ueo_core.inference.pool_sample import MOST_IMAGES, draw_pool
+
+    most = MOST_IMAGES if args.most_images is None else args.most_images
+    if most < 2:
+        raise UserError(f"--most-images: {most} images are no pool; give 2 or more.")
+    shown: dict[str, Callable[[int, int, str], None]] = {}  # each phase has its own time left
+
+    def tell(what: str, done: int, total: int | None) -> None:
+        if total is None:
+            tick(f"{done:,} files {what}")
+        else:
+            shown.setdefault(what, with_time_left(tick))(
+                done, total, f"{done:,} of {total:,} images {what}"
+            )
+
+    with open_stream(args.source, Limits.configured(), store.root) as stream:
+        report, sample = draw_pool(model, stream, store, most, seed, tell)
+    if report.set_id is None:
+        raise no_usable_image(report, str(args.source))
+    return store.open(report.set_id), report, sample
 
 
 def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:

@@ -110,6 +110,12 @@ class Store:
         with open_uploads(files, printable(name), limits) as opened:
             return self._ingest(opened, limits, progress, cancelled, workers)
 
+    def ingest_source(
+        self, source: Source, limits: Limits, progress: Callable[[Progress], None] | None = None
+    ) -> IntakeReport:
+        """Import the files of a source that is open, such as some of a larger one, in the same way."""
+        return self._ingest(source, limits, progress, None, None)
+
     def open(self, set_id: str) -> ImageSet:
         """Open an image set. Raises `UserError` if there is no such set."""
         manifest = self._used_manifest(set_id)

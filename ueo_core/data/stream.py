@@ -9,7 +9,7 @@ import stat
 import sys
 import zipfile
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ueo_core.data.folder_walk import walk_folder
@@ -30,6 +30,8 @@ _TELL_EACH = 1000  # files between two calls that tell how many were listed
 class Stream:
     """A source whose files can be gone through again and again, each time in the same order.
 
+    A context manager: files of a zip can be read until it is left.
+
     path: a folder (tar archives in it are opened), a zip, a tar in WebDataset's layout, or a table of
     paths. The limits of one file hold; those of a whole source (max_files, max_total_bytes) do not,
     as nothing is kept.
@@ -38,9 +40,21 @@ class Stream:
     path: Path
     limits: Limits
     avoid: Path  # a folder that is no part of the source: where results are written
+    closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.closing.close()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a folder or zip, which an intake reads as well; tars inside count as no images."""
+        return self.path.suffix.casefold() not in (TAR, *LISTS) or self.path.is_dir()
 
     def files(self) -> Generator[Found, None, None]:
-        """Every file of the source. A zip is open until the iterator ends or is closed."""
+        """Every file of the source."""
         if self.path.is_dir():
             avoided = "the folder of the results itself"
             for found in walk_folder(self.path, self.limits, self.avoid, avoided):
@@ -58,13 +72,14 @@ class Stream:
 
     def _zip(self) -> Generator[Found, None, None]:
         info = self.path.stat()
-        with Source(self.path.name, self.path) as source:
-            file = source.closing.enter_context(self.path.open("rb"))
-            limits = replace(self.limits, max_files=sys.maxsize)
-            identity = (info.st_size, info.st_mtime_ns)
-            list_zip(source, file, printable(str(self.path)), limits, UniqueNames(), "", identity)
-            yield from source.entries
-            yield from source.skipped
+        # Open until the stream is closed: files are read after the last one was listed.
+        source = self.closing.enter_context(Source(self.path.name, self.path))
+        file = source.closing.enter_context(self.path.open("rb"))
+        limits = replace(self.limits, max_files=sys.maxsize)
+        identity = (info.st_size, info.st_mtime_ns)
+        list_zip(source, file, printable(str(self.path)), limits, UniqueNames(), "", identity)
+        yield from source.entries
+        yield from source.skipped
 
     def survey(self, tell: Callable[[int], object] = lambda n: None) -> tuple[int, str]:
         """How many files there are, and a fingerprint of them all, without reading one.

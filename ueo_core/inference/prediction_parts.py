@@ -79,7 +79,7 @@ class PartsWritten:
         return asdict(self) | {"folder": str(self.folder)}
 
 
-class _Batch:
+class DecodedBatch:
     """Decoded images as `Views` reads them."""
 
     def __init__(self, images: Sequence[ReadFile]) -> None:
@@ -279,7 +279,7 @@ def _part(
     while batch := list(islice(read, encoded_at_once(model.device))):
         good = [file for file in batch if file.pixels is not None]
         if good:
-            seen.append(features(model, _Batch(good)))
+            seen.append(features(model, DecodedBatch(good)))
         for file in batch:
             names.append(file.name)
             reasons.append(file.reason or None)

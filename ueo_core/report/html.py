@@ -122,6 +122,8 @@ def _about(opened: Inspection, adapter_file: AdapterFile) -> str:
         f"{METHODS[opened.method].title} to {opened.parts['pool'].reference['n']:,} unlabeled images "
         f"for {len(opened.classes)} classes{made}. Scored on {IMAGE_SETS[part.name]}: {len(part):,} images"
     )
+    if sample := opened.parts["pool"].reference.get("sample"):
+        found += f"; the pool is a sample of {sample['usable']:,} images"
     if part.labeled:
         found += f", {part.n_id:,} of the classes (known) and {part.n_ood:,} of none (unknown)"
     return f"{found}. Labels were used for scoring only."
