@@ -76,7 +76,7 @@ def tall_svg(ink: str) -> str:
             _down(300, 420),
             _moved(-330, 490, engine),
             _down(300, 845),
-            _moved(-850, 910, result),
+            _moved(-841, 910, result),
         ],
     )
 
