@@ -7,7 +7,8 @@ import streamlit as st
 
 from ueo_core.learn.link import Link
 from ueo_core.utils.errors import UserError
-from ui.common.text import escaped, markdown
+from ui.common.shell import problem
+from ui.common.text import escaped
 from ui.learn import demo_cache, live, state
 from ui.learn.cards import image_url
 from ui.learn.component import SLIDER, component
@@ -25,7 +26,7 @@ def show(link: Link) -> None:
     try:
         demo = demo_cache.all_computed()
     except UserError as error:
-        st.error(markdown(str(error)))
+        problem(error)
         return
     _draw(link, demo)
 
@@ -83,7 +84,7 @@ def _choose(link: Link, demo: "Demo") -> tuple[np.ndarray, str]:
             st.image(pixels, width=220, caption="Your image", alt="Your image")
             return pixels, f"dropped-{dropped.file_id}"
         except UserError as error:
-            st.error(markdown(str(error)))
+            problem(error)
     n = len(demo.problem.test)
     i = link.picked % n
     if state.is_shown(link, "pick"):

@@ -10,7 +10,8 @@ from ueo_core.learn.link import Link
 from ueo_core.learn.marks import highlighted
 from ueo_core.learn.scenes import ORDER, SCENES
 from ueo_core.utils.errors import UserError
-from ui.common.text import escaped, markdown
+from ui.common.shell import problem
+from ui.common.text import escaped
 from ui.learn import eight_drawings, live, pictures, question, state, triangle
 from ui.learn.cards import STYLE
 
@@ -52,7 +53,7 @@ def _scene(link: Link) -> None:
     try:
         draw(link, write_text)
     except UserError as error:
-        st.error(markdown(str(error)))
+        problem(error)
 
 
 def _triangle(link: Link, write_text: Callable[..., None]) -> None:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ueo_core.learn.lessons import BEFORE, DISCUSSION, TOTAL
 from ueo_core.utils.errors import UserError
+from ui.common.shell import problem
 from ui.common.text import markdown
 from ui.learn import demo_cache
 
@@ -14,7 +15,7 @@ def show() -> None:
     try:
         demo = demo_cache.all_computed()
     except UserError as error:
-        st.error(str(error))
+        problem(error)
         return
     from ueo_core.learn import sheet
 

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import streamlit as st
 
-from ueo_core.analysis.photo_wall import Frame, chosen_photos
+from ueo_core.analysis.photo_wall import Frame, chosen_photos, frames_of_run
 from ueo_core.runs.folder import RunFolder
+from ueo_core.runs.snapshot import read_snapshot
 from ueo_core.workspace.dataset import Dataset
 from ui.common import thumbs
 from ui.common.shell import ROOT
@@ -89,8 +90,5 @@ def _plain(frame: Frame, shown) -> dict:
 @lru_cache(maxsize=4)
 def frames_of(path: str, evaluations: int, state: str) -> tuple[Frame, ...]:
     """The frames of a run, read again when it has evaluated or ended."""
-    from ueo_core.analysis.photo_wall import frames_of_run
-    from ueo_core.runs.snapshot import read_snapshot
-
     folder = RunFolder(path)
     return tuple(frames_of_run(folder, read_snapshot(folder)))
