@@ -91,7 +91,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     texts = ClassTexts(classes, settings.prompt, settings.templates, given.synonyms)
     texts.check_lengths(backbone)
     texts.check_distinct(backbone)
-    store = Store(args.store, backbone.store_side)
+    store = Store(args.store, backbone.store_side, args.srgb)
     del backbone
     images, report = take_in(args.source, store, tick)
     from ueo_core.training.loop import check_pool
