@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import ueo_core as ueo
+from tests.helpers.wide_gamut import save_wide
 from ueo_core.cli.main import main
 from ueo_core.config.settings import SETTINGS
 from ueo_core.evaluation.guard_rule import Choice
@@ -226,7 +227,7 @@ def test_it_is_a_scikit_learn_estimator(options):
 
 def test_every_setting_is_an_argument():
     arguments = set(inspect.signature(ueo.UEO).parameters)
-    assert arguments == set(SETTINGS) | {"classes", "progress", "store"}
+    assert arguments == set(SETTINGS) | {"classes", "progress", "store", "srgb"}
 
 
 def test_the_repr_shows_what_differs(options):
@@ -387,6 +388,24 @@ def views_of(fitted, images):
 
     opened = open_images(images, fitted.model_.backbone.store_side)
     return Views(opened.pixels, fitted.model_.backbone).batches()
+
+
+def test_colors_are_converted_in_every_form_of_files(options, tmp_path):
+    """A folder, paths and PIL images; a loaded model reads images as it was fitted."""
+    g = np.random.default_rng(0)
+    for i in range(4):
+        small = Image.fromarray(g.integers(0, 256, (4, 4, 3), dtype=np.uint8)).resize((40, 36))
+        save_wide(small, tmp_path / f"{i}.png")
+    paths = sorted(tmp_path.glob("*.png"))
+    model = ueo.UEO(**options, srgb=True).fit(tmp_path)
+    model.save(tmp_path / "a.safetensors")
+    again = ueo.UEO.load(tmp_path / "a.safetensors")
+    assert again.srgb and not ueo.UEO(**options).srgb
+    found = model.predict_proba(tmp_path)
+    for forms in (paths, [Image.open(p) for p in paths]):
+        np.testing.assert_allclose(again.predict_proba(forms), found, atol=1e-6)
+    again.srgb = False
+    assert np.abs(again.predict_proba(paths) - found).max() > 1e-4
 
 
 def test_importing_the_package_loads_neither_torch_nor_streamlit():

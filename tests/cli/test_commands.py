@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from tests.helpers.wide_gamut import save_wide
 from ueo_core.cli.main import main
 from ueo_core.data.store import Store
 from ueo_core.evaluation.thresholds import mixture_threshold
@@ -107,6 +108,31 @@ def test_adapt_evaluate_predict_from_end_to_end(run, photos, tiny_files, tmp_pat
     assert 100 * roc_auc_score(known, [float(r["score"]) for r in rows]) == pytest.approx(
         scores["adapted"]["auc"], abs=0.5
     )
+
+
+def test_images_of_a_model_made_with_converted_colors_are_converted(run, tiny_files, tmp_path):
+    folder = tmp_path / "wide"
+    folder.mkdir()
+    for i in range(4):
+        pixels = np.random.default_rng(i).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        save_wide(Image.fromarray(pixels).resize((48, 40)), folder / f"{i}.png")
+    scores = {}
+    for name, more in (("plain", []), ("srgb", ["--srgb"])):
+        out = tmp_path / name
+        adapted = run("adapt", folder, *adapt_options(tiny_files, out), *more, "--json")
+        assert adapted[0] == 0
+        adapter_file = adapter_of_run(out)
+        assert adapter_file.srgb is (name == "srgb")
+        assert run("predict", out, folder, "--csv", tmp_path / "p.csv", "--json")[0] == 0
+        model = load_model(adapter_file)
+        store = Store(store_root(), model.backbone.store_side, adapter_file.srgb)
+        expected = cosines(model, store.open(store.ingest(folder).set_id))
+        with open(tmp_path / "p.csv", encoding="utf-8") as file:
+            scores[name] = [float(r["score"]) for r in csv.DictReader(file)]
+        mcm = np.exp(expected) / np.exp(expected).sum(1, keepdims=True)
+        assert scores[name] == pytest.approx(mcm.max(1).tolist(), abs=1e-6)
+    code, report, _ = run("ingest", folder, "--short-side", "52", "--srgb", "--json")
+    assert code == 0 and report["srgb"] and report["decoded"] == 0  # as `adapt` has stored them
 
 
 def test_negative_words_make_neglabel_of_the_score(run, photos, tiny_files, tmp_path):

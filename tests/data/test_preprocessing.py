@@ -274,10 +274,11 @@ def standin():
 @pytest.mark.parametrize("large", [False, True], ids=["as they are", "12 megapixels"])
 @pytest.mark.parametrize("mode", RESIZE_MODES)
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("size", [(256, 256), (256, 192)], ids=["square", "256x192"])
 def test_real_photos_have_the_cosines_of_open_clips_transform(
-    standin, tmp_path, record_property, mode, interpolation, large
+    standin, tmp_path, record_property, size, mode, interpolation, large
 ):
-    own = replace(standin.preprocessing, resize_mode=mode, interpolation=interpolation)
+    own = replace(standin.preprocessing, size=size, resize_mode=mode, interpolation=interpolation)
     backbone = replace(standin, preprocessing=own)
     model = AdaptedCLIP(backbone, ["dog", "guitar", "airplane", "house", "watch", "horse"])
     folder = tmp_path / "photos"
@@ -288,8 +289,8 @@ def test_real_photos_have_the_cosines_of_open_clips_transform(
             continue
         image = Image.open(path).convert("RGB")
         factor = (12e6 / (image.width * image.height)) ** 0.5
-        size = (round(image.width * factor), round(image.height * factor))
-        image.resize(size, Image.Resampling.BICUBIC).save(folder / f"{i:03d}.jpg", quality=92)
+        enlarged = (round(image.width * factor), round(image.height * factor))
+        image.resize(enlarged, Image.Resampling.BICUBIC).save(folder / f"{i:03d}.jpg", quality=92)
     store = Store(tmp_path / "store", backbone.store_side)
     images = store.open(store.ingest(folder).set_id)
     with torch.no_grad():
@@ -301,6 +302,6 @@ def test_real_photos_have_the_cosines_of_open_clips_transform(
     difference = float((found - expected).abs().max())
     record_property("largest cosine difference", difference)
     print(
-        f"{mode}, {interpolation}, {'12 megapixels' if large else 'as they are'}: {difference:.5f}"
+        f"{own.size[0]} x {own.size[1]}, {mode}, {interpolation}, {'12 megapixels' if large else 'as they are'}: {difference:.5f}"
     )
     assert difference <= (REDUCED if large else AS_THEY_ARE)

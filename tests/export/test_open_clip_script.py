@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.helpers.adapters import CLASSES, THRESHOLD, write_adapter
 from tests.helpers.model_families import shrunk, write_model
+from tests.helpers.wide_gamut import PROFILES, save_wide
 from ueo_core.data.store import Store
 from ueo_core.export.open_clip_script import open_clip_script, weights_file
 from ueo_core.inference.predict import cosines, load_model
@@ -51,9 +52,9 @@ def run_script(folder, photos) -> list[list[str]]:
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-def check(folder, photos, backbone, pretrained=None) -> Predictions:
+def check(folder, photos, backbone, pretrained=None, **changes) -> Predictions:
     """Compare the predictions of the script with the studio's. → the studio's"""
-    write_adapter(folder / "delta.safetensors", backbone, pretrained)
+    write_adapter(folder / "delta.safetensors", backbone, pretrained, **changes)
     adapter_file = adapter_of_run(folder / "delta.safetensors")
     text = open_clip_script(adapter_file)
     assert "ueo_core" not in text
@@ -62,7 +63,7 @@ def check(folder, photos, backbone, pretrained=None) -> Predictions:
     shutil.copyfile(weights_file(adapter_file), folder / weights_file(adapter_file).name)
     (folder / "use_delta.py").write_text(text, encoding="utf-8")
     model = load_model(adapter_file, "cpu")
-    store = Store(store_root(), model.backbone.store_side)
+    store = Store(store_root(), model.backbone.store_side, adapter_file.srgb)
     images = store.open(store.ingest(photos).set_id)
     predicted = Predictions(images.names, cosines(model, images), CLASSES, model.logit_scale)
     printed = run_script(folder, photos)
@@ -98,6 +99,21 @@ def test_the_script_applies_exif_orientation(tmp_path, photos):
     by_name = dict(zip(predicted.names, predicted.score, strict=True))
     # The tag makes a difference, so the script had to read it.
     assert all(abs(by_name[f"{i}.png"] - by_name[f"untagged {i}.png"]) > 2e-5 for i in range(6))
+
+
+@pytest.mark.parametrize("srgb", [False, True])
+def test_the_script_reads_colors_as_the_model_did(tmp_path, photos, srgb):
+    for name in ("0.png", "1.png", "2.png"):
+        save_wide(Image.open(photos / name), photos / f"wide {name}")
+    with Image.open(photos / "3.png") as image:
+        image.load()
+    image.save(photos / "3.png", icc_profile=b"damaged")
+    image.save(photos / "4.png", icc_profile=PROFILES["sRGB"])
+    predicted = check(tmp_path, photos, "drawings-resnet", srgb=srgb)
+    by_name = dict(zip(predicted.names, predicted.score, strict=True))
+    assert by_name["3.png"] == by_name["4.png"]
+    moved = max(abs(by_name[f"{i}.png"] - by_name[f"wide {i}.png"]) for i in range(3))
+    assert moved < 5e-4 if srgb else moved > 2e-3
 
 
 def reduce(photos) -> None:

@@ -80,6 +80,14 @@ def test_commands_for_the_sample():
     assert evaluate.source == sample.out / "test" and evaluate.run == adapt.out
 
 
+def test_the_command_converts_colors_where_the_images_were():
+    for srgb in (False, True):
+        dataset = Dataset(
+            "d", "t", POOL | {"srgb": srgb}, classes=CLASSES, origin={"kind": "upload"}
+        )
+        assert parse(command_line(dataset, Settings())).srgb is srgb
+
+
 def test_uploads_are_written_as_FOLDER():
     dataset = Dataset("d", "t", POOL, classes=("a", "b"), origin={"kind": "upload"})
     assert " adapt FOLDER " in command_line(dataset, Settings())

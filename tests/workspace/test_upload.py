@@ -80,6 +80,20 @@ def test_the_same_folder_twice_gives_one_dataset(tmp_path, monkeypatch):
     assert open_dataset(first.dataset).origin == {"kind": "path", "path": str(folder)}
 
 
+def test_a_dataset_with_converted_colors_is_another_one(tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.png").write_bytes(png(i))
+    monkeypatch.setenv(upload.ROOTS, str(tmp_path))
+    plain = upload.ingest_path(job(), str(folder))
+    made = upload.ingest_path(job(), str(folder), srgb=True)
+    assert made.dataset != plain.dataset
+    assert [open_dataset(t.dataset).images().srgb for t in (plain, made)] == [False, True]
+    again = upload.resume_intake(job(), made.dataset)
+    assert again.dataset == made.dataset and again.report.srgb
+
+
 class Impatient(Job):
     """Canceled after five files."""
 

@@ -64,6 +64,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         one is chosen without labels.
     progress : show a progress bar on stderr while `fit` runs.
     store : folder in which decoded images of a folder or zip are kept; None: a temporary one.
+    srgb : convert colors of files by their profiles to sRGB; otherwise profiles are ignored.
 
     Attributes
     ----------
@@ -105,6 +106,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         precision: str | None = None,
         progress: bool = True,
         store: str | Path | None = None,
+        srgb: bool = False,
     ):
         self.backbone = backbone
         self.pretrained = pretrained
@@ -128,6 +130,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         self.precision = precision
         self.progress = progress
         self.store = store
+        self.srgb = srgb
 
     @speaks_of_arguments
     def fit(self, X: Any, y: Any = None) -> "UEO":
@@ -155,7 +158,12 @@ class UEO(ClassifierMixin, BaseEstimator):
         with self._opened(X, backbone.store_side) as images:
             check_pool(len(images))
             settings = self._adapt(model, images, settings)
-            self._data = {"name": images.title, "fingerprint": images.fingerprint, "n": len(images)}
+            self._data = {
+                "name": images.title,
+                "fingerprint": images.fingerprint,
+                "n": len(images),
+                "srgb": self.srgb,
+            }
         self.model_, self.settings_ = model, settings
         self.classes_ = np.asarray(names)
         return self
@@ -268,7 +276,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         core, 0: this one. ValueError where `out` holds predictions of another model or source.
         """
         threshold, clip = self._threshold_of(model), self._model()
-        options = PartOptions(top, features, processes=processes)
+        options = PartOptions(top, features, processes=processes, srgb=self.srgb)
         stream = open_stream(Path(source), Limits.configured(), Path(out))
         bar = tqdm(desc="predict", disable=not self.progress)
 
@@ -399,6 +407,7 @@ class UEO(ClassifierMixin, BaseEstimator):
         made = cls(classes=classes if file.synonyms else list(file.classes), **chosen)
         made.device = None if device == "auto" else device
         made.model_ = load_model(file, device)
+        made.srgb = file.srgb
         made.settings_, made.classes_ = settings, np.asarray(file.classes)
         made.history_, made.guard_ = [], file.guard
         made.threshold_ = file.threshold
@@ -407,6 +416,7 @@ class UEO(ClassifierMixin, BaseEstimator):
             made._recommended = made.model_.between(file.guard["share"], made.model_.adapter())
         made._recommended_threshold = file.metadata.get("recommended_threshold", file.threshold)
         made._data = file.metadata.get("data", {"name": Path(path).stem, "fingerprint": "", "n": 0})
+        made._data = made._data | {"srgb": file.srgb}
         return made
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -427,7 +437,7 @@ class UEO(ClassifierMixin, BaseEstimator):
 
     @contextlib.contextmanager
     def _opened(self, X: Any, short_side: int) -> Iterator[Images]:
-        images = open_images(X, short_side, self.store)
+        images = open_images(X, short_side, self.store, self.srgb)
         try:
             yield images
         finally:

@@ -63,16 +63,19 @@ class Images:
         return known or hashlib.sha256("\n".join(self.names).encode()).hexdigest()
 
 
-def open_images(X: Any, short_side: int, store: str | Path | None = None) -> Images:
+def open_images(
+    X: Any, short_side: int, store: str | Path | None = None, srgb: bool = False
+) -> Images:
     """Open images in any of the forms that the interface takes.
 
     X: path of a folder or zip; list of paths or PIL images; uint8 array (N, H, W, 3); or a
     map-style dataset (`len`, index) whose items are images or tuples that begin with one.
     short_side: pixels to which larger files are reduced; store: folder in which a decoded folder
-    or zip is kept for the next time, None: a temporary one. ValueError names what is wrong.
+    or zip is kept for the next time, None: a temporary one; srgb: convert colors by the files'
+    profiles, pixels are taken as they are. ValueError names what is wrong.
     """
     if isinstance(X, (str, Path)):
-        return _folder(Path(X), short_side, store)
+        return _folder(Path(X), short_side, store, srgb)
     if isinstance(X, np.ndarray) and X.dtype != object:
         return _array(X)
     if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
@@ -81,19 +84,19 @@ def open_images(X: Any, short_side: int, store: str | Path | None = None) -> Ima
             "paths or PIL images, a uint8 array (N, H, W, 3) or a map-style dataset."
         )
     if isinstance(X, (list, tuple, np.ndarray)):
-        return _sequence(list(X), short_side)
+        return _sequence(list(X), short_side, srgb)
     names = [f"{i:06d}" for i in range(len(X))]
-    read = _Lazy(len(X), lambda i: _item(X[i], i, short_side))
-    return Images(read, names, type(X).__name__, _reread(X, short_side))
+    read = _Lazy(len(X), lambda i: _item(X[i], i, short_side, srgb))
+    return Images(read, names, type(X).__name__, _reread(X, short_side, srgb))
 
 
-def _folder(path: Path, short_side: int, store: str | Path | None) -> Images:
+def _folder(path: Path, short_side: int, store: str | Path | None, srgb: bool) -> Images:
     closing = contextlib.ExitStack()
     root = store or closing.enter_context(
         tempfile.TemporaryDirectory(prefix="ueo-", ignore_cleanup_errors=True)
     )
     try:
-        opened = Store(Path(root), short_side)
+        opened = Store(Path(root), short_side, srgb)
         report = opened.ingest(path)
         if report.skipped:
             first = "; ".join(f"{s.name}: {s.reason}" for s in report.skipped[:3])
@@ -120,8 +123,8 @@ def _folder(path: Path, short_side: int, store: str | Path | None) -> Images:
     )
 
 
-def _reread(X: Any, short_side: int) -> Reopen:
-    return lambda: contextlib.nullcontext(_Items(X, short_side))
+def _reread(X: Any, short_side: int, srgb: bool) -> Reopen:
+    return lambda: contextlib.nullcontext(_Items(X, short_side, srgb))
 
 
 def _array(X: NDArray) -> Images:
@@ -130,21 +133,21 @@ def _array(X: NDArray) -> Images:
             f"X: an array of {X.dtype} with shape {X.shape}; give uint8 with shape (N, H, W, 3), RGB."
         )
     names = [f"{i:06d}" for i in range(len(X))]
-    return Images(_Held(X), names, "array", _reread(X, 0))
+    return Images(_Held(X), names, "array", _reread(X, 0, False))
 
 
-def _sequence(X: list, short_side: int) -> Images:
+def _sequence(X: list, short_side: int, srgb: bool) -> Images:
     """A list is read once and held: a file that cannot be read is an error, not a gap."""
     paths = [isinstance(x, (str, Path)) for x in X]
     names = [
         str(x) if is_path else f"{i:06d}"
         for i, (x, is_path) in enumerate(zip(X, paths, strict=True))
     ]
-    held = _Held([_item(x, i, short_side) for i, x in enumerate(X)])
-    return Images(held, names, "list", _reread(X, short_side))
+    held = _Held([_item(x, i, short_side, srgb) for i, x in enumerate(X)])
+    return Images(held, names, "list", _reread(X, short_side, srgb))
 
 
-def _item(item: Any, i: int, short_side: int) -> np.ndarray:
+def _item(item: Any, i: int, short_side: int, srgb: bool) -> np.ndarray:
     """One image as pixels. item: a path, a PIL image, an array, or a tuple that begins with one."""
     if isinstance(item, tuple) and item:
         item = item[0]  # what follows may be a label, which is not read here
@@ -163,12 +166,14 @@ def _item(item: Any, i: int, short_side: int) -> np.ndarray:
         raise UserError(
             f"{name}: {type(item).__name__} is no image; give a path, a PIL image or a uint8 array (H, W, 3)."
         )
-    return _decoded(name, data, short_side).pixels
+    return _decoded(name, data, short_side, srgb).pixels
 
 
-def _decoded(name: str, data: bytes, short_side: int) -> Decoded:
+def _decoded(name: str, data: bytes, short_side: int, srgb: bool) -> Decoded:
     try:
-        return decode(data, short_side, Limits.configured(), lambda n: contextlib.nullcontext())
+        return decode(
+            data, short_side, Limits.configured(), lambda n: contextlib.nullcontext(), srgb
+        )
     except RejectedFile as error:
         raise UserError(f"{name}: {error}; leave it out or replace it.") from error
 
@@ -221,19 +226,19 @@ class _Lazy:
 class _Items:
     """The items of a list, an array or a dataset, as an export writes them: read anew, one by one."""
 
-    def __init__(self, X: Any, short_side: int):
-        self._items, self._short_side = X, short_side
+    def __init__(self, X: Any, short_side: int, srgb: bool):
+        self._items, self._short_side, self._srgb = X, short_side, srgb
 
     def read(self, i: int) -> bytes | None:
         """The bytes of an item's file; None where it is pixels already."""
         return _bytes(Path(item), i) if isinstance(item := self._of(i), (str, Path)) else None
 
     def pixels(self, i: int) -> np.ndarray:
-        return _item(self._items[i], i, self._short_side)
+        return _item(self._items[i], i, self._short_side, self._srgb)
 
     def size(self, i: int) -> tuple[int, int]:
         path = Path(self._of(i))
-        found = _decoded(str(path), _bytes(path, i), self._short_side)
+        found = _decoded(str(path), _bytes(path, i), self._short_side, self._srgb)
         return found.width, found.height
 
     def _of(self, i: int) -> Any:

@@ -93,7 +93,7 @@ def adapt(args: argparse.Namespace, tick: Ticker) -> Result:
     texts = ClassTexts(classes, settings.prompt, settings.templates, given.synonyms)
     texts.check_lengths(backbone)
     texts.check_distinct(backbone)
-    store = Store(args.store, backbone.store_side)
+    store = Store(args.store, backbone.store_side, args.srgb)
     model = AdaptedCLIP(
         backbone, classes, settings.prompt, templates=settings.templates, synonyms=given.synonyms
     )

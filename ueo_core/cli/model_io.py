@@ -35,7 +35,7 @@ def ask(args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker, basel
     from ueo_core.utils.memory import reuse_freed_memory
 
     model = load_model(adapter_file, args.device)
-    store = Store(args.store, model.backbone.store_side)
+    store = Store(args.store, model.backbone.store_side, adapter_file.srgb)
     images, report = take_in(args.source, store, tick)
     shared = None
     if (ranks := current()) is not None:
@@ -73,7 +73,8 @@ def ask_with_negatives(
     model = load_model(adapter_file, args.device)
     words = negative_words(model, args.negatives)
     model.texts.negative(words, model.backbone)  # refused before the first image is read
-    images, report = take_in(args.source, Store(args.store, model.backbone.store_side), tick)
+    store = Store(args.store, model.backbone.store_side, adapter_file.srgb)
+    images, report = take_in(args.source, store, tick)
     with reuse_freed_memory(model.device):
         known, other = cosines_with(
             model, images, words, lambda n: tick(f"{n} of {len(images)} images scored")

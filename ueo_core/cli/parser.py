@@ -168,7 +168,15 @@ def build() -> Parser:
     p = commands.add_parser("backbones", parents=[common], help="what can be adapted, what is here")
     p.add_argument("--all", action="store_true", help="every open_clip model and tag")
 
-    p = commands.add_parser("ingest", parents=[common, stored], help="take images into the store")
+    colors = Parser(add_help=False)
+    colors.add_argument(
+        "--srgb",
+        action="store_true",
+        help="convert colors by the photos' profiles to sRGB; without, profiles are ignored",
+    )
+    p = commands.add_parser(
+        "ingest", parents=[common, stored, colors], help="take images into the store"
+    )
     p.add_argument("source", type=Path, metavar="SOURCE", help="folder or .zip")
     p.add_argument(
         "--short-side", type=int, default=366, help="pixels kept, 366 for a 224 px model"
@@ -189,7 +197,7 @@ def build() -> Parser:
     add_settings(p, ("backbone", "pretrained", "prompt", "templates", "device"))
 
     p = commands.add_parser(
-        "adapt", parents=[common, stored], help="adapt CLIP to unlabeled images"
+        "adapt", parents=[common, stored, colors], help="adapt CLIP to unlabeled images"
     )
     p.add_argument(
         "source",

@@ -36,8 +36,9 @@ def predict_parts(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], di
             "--csv FILE, or leave the words out."
         )
     given = {name: getattr(args, name) for name in OPTIONS}
-    options = PartOptions(**{name: value for name, value in given.items() if value is not None})
+    chosen = {name: value for name, value in given.items() if value is not None}
     adapter_file = named_adapter_file(args)
+    options = PartOptions(**chosen, srgb=adapter_file.srgb)
     threshold = threshold_of(args, adapter_file)
     source = open_stream(args.source, Limits.configured(), args.parquet)
     model = load_model(adapter_file, args.device)

@@ -74,7 +74,7 @@ def take_in_pool(
 def ingest(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     """The command: take a source in, and say what of it can be used."""
     given = read_class_names(args.classes) if args.classes else None
-    report = Store(args.store, args.short_side).ingest(
+    report = Store(args.store, args.short_side, args.srgb).ingest(
         args.source,
         progress=lambda p: tick(f"{p.done} of {p.total} images read, {clock(p.seconds_left)} left"),
     )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, features
 
+from ueo_core.data.color_profile import to_srgb
 from ueo_core.data.limits import Limits, RejectedFile
 
 # Broken metadata makes Pillow warn on stderr for every file; the intake report has what matters.
@@ -126,10 +127,10 @@ def target_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     )
 
 
-def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
+def decode(data: bytes, short_side: int, limits: Limits, gate: Gate, srgb: bool = False) -> Decoded:
     """Decode the first frame to upright RGB; transparent parts become white.
 
-    The context manager `gate(n)` is entered while about n bytes are in use, so that large images
+    srgb: convert colors by the file's ICC profile; otherwise it is ignored, as open_clip does. The context manager `gate(n)` is entered while about n bytes are in use, so that large images
     wait for each other. Raises only `RejectedFile`, whatever the bytes are, so that one broken
     file never stops an intake.
     """
@@ -137,7 +138,7 @@ def decode(data: bytes, short_side: int, limits: Limits, gate: Gate) -> Decoded:
     try:
         with _open(data, kind) as image:
             limits.check_shape(*image.size)
-            return _decode(image, kind, short_side, limits, gate)
+            return _decode(image, kind, short_side, limits, gate, srgb)
     except RejectedFile:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -202,7 +203,9 @@ def _plain(error: Exception) -> str:
     return f"the file is damaged ({text[:100]})" if text else "the file is damaged"
 
 
-def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate: Gate) -> Decoded:
+def _decode(
+    image: Image.Image, kind: str, short_side: int, limits: Limits, gate: Gate, srgb: bool
+) -> Decoded:
     stored = image.size
     small = target_size(*stored, short_side)
     if kind == "JPEG":
@@ -220,6 +223,8 @@ def _decode(image: Image.Image, kind: str, short_side: int, limits: Limits, gate
         if kind == "TIFF" and image.size != stored:  # Pillow has already made it upright
             small, stored = (small[1], small[0]), image.size
         rgb = _shrink(image, small)
+    if srgb:  # after reducing, when there are fewer pixels
+        rgb = to_srgb(rgb, image.info.get("icc_profile"))
     if turn is not None:
         rgb = rgb.transpose(turn)
         if turn in _SIDEWAYS:

@@ -53,18 +53,22 @@ class ReadFile:
 
 
 def read_files(
-    found: Iterable[Found], short_side: int, limits: Limits, processes: int | None = None
+    found: Iterable[Found],
+    short_side: int,
+    limits: Limits,
+    processes: int | None = None,
+    srgb: bool = False,
 ) -> Generator[ReadFile, None, None]:
     """Decode files as the store does, in their order.
 
-    processes: None: as many as there are cores, at most 16; 0 decodes in this one. A file that ends its
+    srgb: convert colors by the files' profiles; processes: None: as many as there are cores, at most 16; 0 decodes in this one. A file that ends its
     process, which no known one does, is skipped with that reason.
     """
     count = default_workers() if processes is None else processes
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ueo-"))
         lock = Path(folder, "large")
-        workers = [_Worker(short_side, limits, lock) for _ in range(count)]
+        workers = [_Worker(short_side, limits, srgb, lock) for _ in range(count)]
         for worker in workers:
             stack.callback(worker.close)
         idle = deque(workers)
@@ -75,7 +79,7 @@ def read_files(
             if stop.is_set():
                 return []
             if not count:
-                return [_here(f, short_side, limits) for f in task]
+                return [_here(f, short_side, limits, srgb) for f in task]
             worker = idle.popleft()  # there are as many threads as processes
             try:
                 return [worker.read(f) for f in task]
@@ -108,16 +112,16 @@ def _bytes(found: Found, limits: Limits) -> bytes | SkippedFile:
         return SkippedFile(found.name, "cannot be read")
 
 
-def _here(found: Found, short_side: int, limits: Limits) -> ReadFile:
+def _here(found: Found, short_side: int, limits: Limits, srgb: bool) -> ReadFile:
     data = _bytes(found, limits)
     if isinstance(data, SkippedFile):
         return ReadFile(data.name, None, reason=data.reason)
-    return _decoded_here(found.name, data, short_side, limits)
+    return _decoded_here(found.name, data, short_side, limits, srgb)
 
 
-def _decoded_here(name: str, data: bytes, short_side: int, limits: Limits) -> ReadFile:
+def _decoded_here(name: str, data: bytes, short_side: int, limits: Limits, srgb: bool) -> ReadFile:
     try:
-        image = decode(data, short_side, limits, lambda n: contextlib.nullcontext())
+        image = decode(data, short_side, limits, lambda n: contextlib.nullcontext(), srgb)
     except RejectedFile as error:
         return ReadFile(name, None, reason=str(error))
     return ReadFile(name, image.pixels, (image.width, image.height))
@@ -126,11 +130,11 @@ def _decoded_here(name: str, data: bytes, short_side: int, limits: Limits) -> Re
 class _Worker:
     """A process that decodes, started when it is first needed, and again when it has ended."""
 
-    def __init__(self, short_side: int, limits: Limits, lock: Path) -> None:
+    def __init__(self, short_side: int, limits: Limits, srgb: bool, lock: Path) -> None:
         """lock: a file by which processes wait for each other with large images."""
         start = {"short_side": short_side, "limits": asdict(limits), "lock": str(lock)}
-        self._start = json.dumps(start).encode() + b"\n"
-        self._side, self._limits = short_side, limits
+        self._start = json.dumps(start | {"srgb": srgb}).encode() + b"\n"
+        self._side, self._limits, self._srgb = short_side, limits, srgb
         self._process: subprocess.Popen[bytes] | None = None
         self._missing = False  # whether it could not be started
 
@@ -143,7 +147,7 @@ class _Worker:
 
     def _decoded(self, name: str, data: bytes) -> ReadFile:
         if (pipes := self._pipes()) is None:
-            return _decoded_here(name, data, self._side, self._limits)
+            return _decoded_here(name, data, self._side, self._limits, self._srgb)
         to, back = pipes
         try:
             to.write(_LENGTH.pack(len(data)) + data)
@@ -214,7 +218,7 @@ def main() -> None:
     while len(head := given.read(_LENGTH.size)) == _LENGTH.size:
         data = given.read(_LENGTH.unpack(head)[0])
         try:
-            image = decode(data, start["short_side"], limits, gate)
+            image = decode(data, start["short_side"], limits, gate, start["srgb"])
         except RejectedFile as error:
             reason = str(error).encode()
             out.write(_LENGTH.pack(-len(reason)) + reason)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ueo_core.data.object_store import ObjectStore, pixels_missing
+from ueo_core.data.object_store import ObjectStore, pixels_missing, stored_as
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class ImageSet:
         self.fingerprint: str = manifest["fingerprint"]
         self.short_side = short_side  # pixels; the size that `pixels` returns
         self.stored_sides: list[int] = list(manifest["short_sides"])
+        self.srgb = bool(manifest["report"].get("srgb"))  # colors are converted to sRGB
         self.features = objects.root.parent / "features" / self.id  # cached zero-shot features
         self.names: list[str] = [image["name"] for image in images]
         # Of each image, the further files with the same bytes.
@@ -55,7 +56,7 @@ class ImageSet:
         image = self._images[i]
         try:
             return self._objects.pixels(
-                image["sha256"], image["width"], image["height"], self.short_side
+                self._key(i), image["width"], image["height"], self.short_side
             )
         except FileNotFoundError as error:
             raise pixels_missing(image["name"]) from error
@@ -67,7 +68,7 @@ class ImageSet:
     def thumbnail(self, i: int) -> bytes:
         """JPEG, longer side at most 160 pixels, created in about a millisecond. Raises `UserError`."""
         try:
-            return self._objects.thumbnail(self._images[i]["sha256"])
+            return self._objects.thumbnail(self._key(i))
         except FileNotFoundError as error:
             raise pixels_missing(self.names[i]) from error
 
@@ -75,5 +76,8 @@ class ImageSet:
         return Original(self.names[i], self.copies[i])
 
     def content_hash(self, i: int) -> str:
-        """sha256 (hex) of the original file's bytes: the key of everything that is cached per image."""
+        """sha256 (hex) of the original file's bytes, whether its colors are converted or not."""
         return self._images[i]["sha256"]
+
+    def _key(self, i: int) -> str:
+        return stored_as(self.content_hash(i), self.srgb)

@@ -18,7 +18,7 @@ from ueo_core.data.decode import decode
 from ueo_core.data.entry_bytes import READ_ERRORS, read_entry, read_reason
 from ueo_core.data.intake_report import Progress
 from ueo_core.data.limits import Limits, RejectedFile
-from ueo_core.data.object_store import ObjectStore
+from ueo_core.data.object_store import ObjectStore, stored_as
 from ueo_core.data.pack_file import Packed, PackWriter
 from ueo_core.data.source_entries import Entry
 
@@ -70,8 +70,14 @@ class Intake:
     """One pass over entries. Threads are enough: Pillow and hashlib release the GIL."""
 
     def __init__(
-        self, objects: ObjectStore, short_side: int, limits: Limits, known: HashesByName
+        self,
+        objects: ObjectStore,
+        short_side: int,
+        limits: Limits,
+        known: HashesByName,
+        srgb: bool = False,
     ) -> None:
+        self._srgb = srgb
         self._objects, self._side, self._limits, self._known = objects, short_side, limits, known
         self._files, self._images = MemoryGate(_FILE_MEMORY), MemoryGate(_DECODE_MEMORY)
         self._lock = threading.Lock()
@@ -137,9 +143,11 @@ class Intake:
                     record = self._stored(sha)
                     if record is not None:
                         return Outcome(entry, sha=sha, record=record)
-                    image = decode(data, self._side, self._limits, self._images)
+                    image = decode(data, self._side, self._limits, self._images, self._srgb)
                     self._check_disk(image.pixels.nbytes)
-                    record = self._objects.added(writer.add(sha, image, self._side))
+                    record = self._objects.added(
+                        writer.add(stored_as(sha, self._srgb), image, self._side)
+                    )
             return Outcome(entry, sha=sha, record=record, decoded=True)
         except READ_ERRORS as error:
             return Outcome(entry, read_reason(error))
@@ -156,7 +164,7 @@ class Intake:
         return sha if identity is not None and identity == entry.identity else None
 
     def _stored(self, sha: str) -> Packed | None:
-        record = self._objects.known(sha)
+        record = self._objects.known(stored_as(sha, self._srgb))
         if record is None:
             return None
         self._limits.check_shape(record.width, record.height)

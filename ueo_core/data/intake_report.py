@@ -60,6 +60,7 @@ class IntakeReport:
     cancelled: bool = False
     seconds: float = 0.0
     short_side: int = 0  # pixels; the size stored for training
+    srgb: bool = False  # colors are converted by the files' profiles
     decoded: int = 0  # images decoded by this intake; the others were already stored
 
     @property
@@ -80,6 +81,7 @@ class IntakeReport:
             "cancelled": self.cancelled,
             "seconds": round(self.seconds, 3),
             "short_side": self.short_side,
+            "srgb": self.srgb,
             "decoded": self.decoded,
         }
 

@@ -11,19 +11,25 @@ from ueo_core.data.intake import Outcome
 from ueo_core.data.intake_report import FileWarning, IntakeReport, SkippedFile
 from ueo_core.data.labels import folder_of
 from ueo_core.data.limits import Limits
+from ueo_core.data.object_store import stored_as
 from ueo_core.data.source_entries import Source
 
 _FLAT_SPREAD = 2.0  # gray levels; a single color with compression noise is below this
 
 
-def fingerprint(images: list[dict[str, Any]]) -> str:
-    """sha256 (hex) over the sorted (name, content hash) of a set."""
-    lines = sorted(f"{image['name']}\0{image['sha256']}\n" for image in images)
+def fingerprint(images: list[dict[str, Any]], srgb: bool = False) -> str:
+    """sha256 (hex) over the sorted (name, key in the store) of a set."""
+    lines = sorted(f"{image['name']}\0{stored_as(image['sha256'], srgb)}\n" for image in images)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def summarize(
-    source: Source, outcomes: list[Outcome], limits: Limits, short_side: int, seconds: float
+    source: Source,
+    outcomes: list[Outcome],
+    limits: Limits,
+    short_side: int,
+    seconds: float,
+    srgb: bool = False,
 ) -> tuple[IntakeReport, list[dict[str, Any]]]:
     """The report, and the distinct images as the manifest lists them."""
     skipped = source.skipped + [SkippedFile(o.entry.name, o.reason) for o in outcomes if o.reason]
@@ -34,7 +40,7 @@ def summarize(
     folders = Counter(folder for image in images if (folder := folder_of(image["name"])))
     aliases = sorted((a, image["name"]) for image in images for a in image["aliases"])
     report = IntakeReport(
-        set_id=fingerprint(images)[:16] if images else None,
+        set_id=fingerprint(images, srgb)[:16] if images else None,
         name=source.name,
         usable=len(images),
         skipped=sorted(skipped, key=lambda s: s.name),
@@ -45,6 +51,7 @@ def summarize(
         cancelled=len(outcomes) < len(source.entries),
         seconds=seconds,
         short_side=short_side,
+        srgb=srgb,
         decoded=sum(o.decoded for o in outcomes),
     )
     return report, images

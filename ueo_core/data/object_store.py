@@ -6,6 +6,7 @@ the same time may both store an image; the first one found is used, `prune` dele
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import threading
@@ -147,6 +148,14 @@ class ObjectStore:
             )
             own = sorted(used_by_pack.get(pack, ()), key=lambda packed: packed.offset)
             yield pack, size, sum(packed.size + ROW_BYTES for packed in own), own
+
+
+def stored_as(sha: str, srgb: bool) -> str:
+    """The key of an image: the content hash of its file, or one made of it where colors are converted.
+
+    So the pixels of both kinds are never taken for each other.
+    """
+    return hashlib.sha256(f"srgb {sha}".encode()).hexdigest() if srgb else sha
 
 
 def pixels_missing(name: str) -> UserError:

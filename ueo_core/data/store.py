@@ -26,7 +26,7 @@ from ueo_core.data.intake import Intake
 from ueo_core.data.intake_report import IntakeReport, Progress, SetInfo, Usage
 from ueo_core.data.intake_summary import fingerprint, summarize
 from ueo_core.data.limits import Limits
-from ueo_core.data.object_store import ObjectStore
+from ueo_core.data.object_store import ObjectStore, stored_as
 from ueo_core.data.pack_file import ROW_BYTES, pixel_bytes
 from ueo_core.data.safe_names import printable
 from ueo_core.data.source_entries import Source
@@ -57,10 +57,13 @@ class Store:
     A short side of 366 is right for training at 224 pixels (a crop of half the area is never
     enlarged), 549 for 336 and 105 for 64. Stores of several sizes can use the same root. Threads
     and processes may use it at the same time. It stays readable if a process is killed.
+
+    srgb: convert the colors of what is ingested by the files' profiles to sRGB. A set made so is
+    another one than without, and `open` needs not be told.
     """
 
-    def __init__(self, root: Path, short_side: int = 366) -> None:
-        self.root, self.short_side = Path(root), int(short_side)
+    def __init__(self, root: Path, short_side: int = 366, srgb: bool = False) -> None:
+        self.root, self.short_side, self.srgb = Path(root), int(short_side), srgb
         if self.short_side < 1:
             raise UserError(f"Short side: {short_side} is not a size; give 1 pixel or more.")
         try:
@@ -178,7 +181,8 @@ class Store:
                     f"Image store: the list of image set {path.stem} is damaged, so what nothing uses is "
                     f"not known; import its images again, or delete the file sets/{path.name} of the store."
                 )
-            used |= {image["sha256"] for image in manifest["images"]}
+            srgb = bool(manifest["report"].get("srgb"))
+            used |= {stored_as(image["sha256"], srgb) for image in manifest["images"]}
         return used
 
     # Intake
@@ -194,10 +198,13 @@ class Store:
         started = time.monotonic()
         with self._working():
             self._objects.refresh(again=True)
-            intake = Intake(self._objects, self.short_side, limits, self._known.load(source))
+            known = self._known.load(source)
+            intake = Intake(self._objects, self.short_side, limits, known, self.srgb)
             outcomes = list(intake.run(source.entries, progress, cancelled, workers))
             seconds = time.monotonic() - started
-            report, images = summarize(source, outcomes, limits, self.short_side, seconds)
+            report, images = summarize(
+                source, outcomes, limits, self.short_side, seconds, self.srgb
+            )
             with self._writable():
                 self._known.save(source, outcomes)
                 if report.set_id:
@@ -211,7 +218,7 @@ class Store:
             "format": _FORMAT,
             "id": set_id,
             "name": report.name,
-            "fingerprint": fingerprint(images),
+            "fingerprint": fingerprint(images, self.srgb),
             "created": before.get("created", time.time()),
             "short_sides": sorted({self.short_side, *before.get("short_sides", ())}),
             "report": report.to_json(),

@@ -24,7 +24,11 @@ def onnx_model(adapter_file: AdapterFile) -> bytes:
     from ueo_core.inference.predict import load_model
 
     _check_installed()
-    metadata = {"title": adapter_file.title, "threshold": adapter_file.threshold}
+    metadata = {
+        "title": adapter_file.title,
+        "threshold": adapter_file.threshold,
+        "srgb": adapter_file.srgb,
+    }
     return to_onnx(load_model(adapter_file, "cpu"), metadata)
 
 

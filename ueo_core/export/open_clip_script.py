@@ -18,12 +18,12 @@ It looks for its files beside itself; --adapter and --weights name others. `{nam
 Made for: {title}
 """
 import argparse
-import json
+{early}import json
 {imports}from pathlib import Path
 
 import open_clip
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, {cms}ImageOps
 from safetensors import safe_open
 from torchvision.transforms.v2 import functional as F
 
@@ -119,9 +119,39 @@ if set(templates) - {template}:  # what all of them add to that one, before trai
 text = text / text.norm(dim=1, keepdim=True)  # (C, D)
 """
 
+_READ = """
+
+# 3. An image file: upright RGB; color profiles are ignored, as in training
+def read(path):
+    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+"""
+
+# The same with colors converted, as in data/color_profile.
+_READ_SRGB = """
+
+# 3. An image file: upright RGB, its colors converted to sRGB by its profile, as in training
+def read(path):
+    file = Image.open(path)
+    image = ImageOps.exif_transpose(file).convert("RGB")
+    if not (profile := file.info.get("icc_profile")):
+        return image
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if own.profile.xcolor_space != "RGB ":
+            return image
+        how = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        change = ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), "RGB", "RGB", how)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile
+        return image
+    levels = torch.linspace(0, 255, 9).round().to(torch.uint8)
+    colors = torch.cartesian_prod(levels, levels, levels).T.reshape(3, 27, 27)
+    moved = F.pil_to_tensor(change.apply(F.to_pil_image(colors))).int() - colors.int()
+    return change.apply(image) if moved.abs().max() > 2 else image  # else it is sRGB itself
+"""
+
 _TAIL = """
 
-# 3. An image, fitted to the model's input: (3, H, W) uint8 → (3, rows, columns) uint8
+# 4. An image, fitted to the model's input: (3, H, W) uint8 → (3, rows, columns) uint8
 def fit(image):
     size, mode = about["image_size"], about.get("resize_mode", "shortest")
     how = F.InterpolationMode(about.get("interpolation", "bicubic"))
@@ -141,10 +171,10 @@ def fit(image):
     return F.center_crop(F.pad(image, around, fill=about.get("fill_color", 0)), [rows, columns])
 
 
-# 4. The nearest class, unless the image's score is below the threshold.
+# 5. The nearest class, unless the image's score is below the threshold.
 @torch.no_grad()
 def classify(path, threshold=about["threshold"]):
-    image = F.pil_to_tensor(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+    image = F.pil_to_tensor(read(path))
     image = F.normalize(fit(image).float() / 255, about["mean"], about["std"])
     cosines = model.encode_image(image[None], normalize=True)[0] @ text.T
     confidence, best = (about["logit_scale"] * cosines).softmax(0).max(0)
@@ -191,12 +221,15 @@ def open_clip_script(
         weights=f"str(HERE / {beside!r})" if beside else repr(about["pretrained"]),
         checked=", options.weights" if beside else "",
         help=f"the stock weights, an open_clip tag or a file ({what})".replace("%", "%%"),
+        early="import io\n" if adapter_file.srgb else "",
+        cms="ImageCms, " if adapter_file.srgb else "",
         imports="import tempfile\n" if config else "",
     )
     model = _CONFIG if config else _NAMED.format(model=about["backbone"])
     several = about.get("synonyms") or about.get("templates")
     before, after = (_SEVERAL_TEXTS, _SEVERAL_ENCODED) if several else (_TEXTS, _ENCODED)
-    return head + model + _IMAGES + before + _LEARNED + after + _TAIL
+    read = _READ_SRGB if adapter_file.srgb else _READ
+    return head + model + _IMAGES + before + _LEARNED + after + read + _TAIL
 
 
 def weights_file(adapter_file: AdapterFile) -> Path | None:

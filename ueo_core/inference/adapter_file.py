@@ -37,6 +37,7 @@ _SHAPE = {
     "architecture": Maybe(dict),
     "guard": Maybe({"share": NUMBER}),
     "weights": Maybe(str),
+    "srgb": Maybe(bool),
 }
 GUARDED_PREDICTIONS = "guarded_answers"  # that model's cosines of the run's images
 
@@ -60,6 +61,7 @@ def describe(model: "AdaptedCLIP", config: dict, result: dict) -> dict:
         "weights": backbone.fingerprint,
         "architecture": backbone.architecture,
         **backbone.preprocessing.to_json(),
+        "srgb": config["pool"].get("srgb", False),
         "logit_scale": model.logit_scale,
         "classes": model.classes,
         "prompt": model.prompt,
@@ -88,6 +90,11 @@ class AdapterFile:
     def synonyms(self) -> dict[str, list[str]]:
         """Further names by class; an adapter of an earlier version has none."""
         return self.metadata.get("synonyms", {})
+
+    @property
+    def srgb(self) -> bool:
+        """Whether the colors of its images were converted to sRGB; not with earlier versions."""
+        return bool(self.metadata.get("srgb"))
 
     @property
     def logit_scale(self) -> float:

@@ -85,7 +85,7 @@ def draw_pool(
         return store.ingest(source.path, progress=lambda p: tell("read", p.done, p.total)), None
     sample, chosen = None, np.arange(total)
     if total > most:
-        index, prediction, score = _zero_shot(model, source, total, tell)
+        index, prediction, score = _zero_shot(model, source, store, total, tell)
         if len(index) > most:
             chosen = index[spread_sample(prediction, score, most, seed)]
             sample = Sample(total, len(index), most, seed)
@@ -108,6 +108,7 @@ def draw_pool(
 def _zero_shot(
     model: AdaptedCLIP,
     source: Stream,
+    store: Store,
     total: int,
     tell: Callable[[str, int, int | None], None],
 ) -> tuple[NDArray[np.int64], NDArray[np.integer], NDArray[np.floating]]:
@@ -118,7 +119,9 @@ def _zero_shot(
     with (
         reuse_freed_memory(model.device),
         contextlib.closing(source.files()) as files,
-        contextlib.closing(read_files(files, model.backbone.store_side, source.limits)) as read,
+        contextlib.closing(
+            read_files(files, store.short_side, source.limits, srgb=store.srgb)
+        ) as read,
     ):
         while batch := list(islice(read, encoded_at_once(model.device))):
             good = [i for i, file in enumerate(batch) if file.pixels is not None]

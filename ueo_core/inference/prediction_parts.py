@@ -53,6 +53,7 @@ class PartOptions:
     features: str | None = None  # one of FEATURES: unit features, too; None: none
     images_per_part: int = IMAGES_PER_PART
     processes: int | None = None  # that decode; None: one per core, 0: this one
+    srgb: bool = False  # convert colors by the files' profiles, as for the images of the adapter
 
     def __post_init__(self) -> None:
         if self.features not in (None, *FEATURES):
@@ -162,6 +163,7 @@ def _manifest(
         "top": min(options.top, len(model.classes)),
         "features": options.features,
         "images_per_part": options.images_per_part,
+        "srgb": options.srgb,
         "parts": [],
     }
 
@@ -186,7 +188,7 @@ def _continued(out: Path, manifest: dict[str, Any]) -> dict[int, dict]:
             f"Folder “{out}”: it holds predictions of other files, or the source has changed since; "
             f"{way_out}."
         )
-    for name in ("threshold", "top", "features", "images_per_part"):
+    for name in ("threshold", "top", "features", "images_per_part", "srgb"):
         if found.get(name) != manifest[name]:
             raise UserError(
                 f"Folder “{out}”: it was begun with {name} = {found.get(name)}, not {manifest[name]}; give "
@@ -241,7 +243,8 @@ def _write(
     with saving(f"Folder “{out}”"), torch.no_grad():
         save()
         text = model.encode_text()
-        read = read_files(remaining(), model.backbone.store_side, source.limits, options.processes)
+        side, limits = model.backbone.store_side, source.limits
+        read = read_files(remaining(), side, limits, options.processes, options.srgb)
         with contextlib.closing(read):
             for number in range(-(-total // size)):
                 if number in done:

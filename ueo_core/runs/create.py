@@ -27,6 +27,7 @@ def reference(store: Store, images: ImageSet) -> dict:
         "name": images.name,
         "fingerprint": images.fingerprint,
         "n": len(images),
+        "srgb": images.srgb,
     }
 
 

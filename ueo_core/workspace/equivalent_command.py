@@ -55,6 +55,7 @@ def command_line(dataset: Dataset, settings: Settings, out: str = "RUN") -> str:
     if dataset.labels_from:
         scoring += ["--labels", "folders" if dataset.labels_from == "folders" else "LABELS.csv"]
     classes = write_class_names(dataset.classes, dataset.synonyms, one_line=True)
+    scoring += ["--srgb"] if dataset.pool.get("srgb") else []
     return _adapt(source, classes, settings, out, scoring)
 
 

@@ -98,13 +98,19 @@ def features_of(adapter_file: AdapterFile, what: ClassifiedSet) -> NDArray[np.fl
 def classify_uploads(job: Job, adapter_file: AdapterFile, spooled: Spooled) -> str:
     """Classify uploads; the spool is removed in any case. → id in `classified_sets`"""
     with spooled:
-        return _classify(job, adapter_file, lambda side: add_upload_to_store(job, spooled, side))
+        return _classify(
+            job,
+            adapter_file,
+            lambda side: add_upload_to_store(job, spooled, side, adapter_file.srgb),
+        )
 
 
 def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
     """Classify a folder or zip of this machine, inside the roots. → id in `classified_sets`"""
     within_roots(path, roots())  # refused before the model is loaded
-    return _classify(job, adapter_file, lambda side: add_path_to_store(job, path, side))
+    return _classify(
+        job, adapter_file, lambda side: add_path_to_store(job, path, side, adapter_file.srgb)
+    )
 
 
 def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:

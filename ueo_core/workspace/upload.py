@@ -129,7 +129,11 @@ def _without_top(names: list[str]) -> tuple[list[str], str]:
 
 
 def ingest_upload(
-    job: Job, spooled: Spooled, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
+    job: Job,
+    spooled: Spooled,
+    short_side: int = DEFAULT_SIDE,
+    holdout_of: str | None = None,
+    srgb: bool = False,
 ) -> IntakeResult:
     """Import spooled uploads: as a dataset, or as the test set of one.
 
@@ -137,7 +141,7 @@ def ingest_upload(
     """
     with contextlib.ExitStack() as removal:
         removal.enter_context(spooled)
-        pool, report = add_upload_to_store(job, spooled, short_side)
+        pool, report = add_upload_to_store(job, spooled, short_side, srgb)
         origin: dict = {"kind": "upload", "name": spooled.title}
         if report.cancelled and pool and holdout_of is None:
             spooled.keep()
@@ -148,11 +152,15 @@ def ingest_upload(
 
 
 def ingest_path(
-    job: Job, path: str, short_side: int = DEFAULT_SIDE, holdout_of: str | None = None
+    job: Job,
+    path: str,
+    short_side: int = DEFAULT_SIDE,
+    holdout_of: str | None = None,
+    srgb: bool = False,
 ) -> IntakeResult:
     """Import a folder or zip of this machine, inside the roots that its owner has named."""
     resolved = within_roots(path, roots())
-    pool, report = add_path_to_store(job, path, short_side)
+    pool, report = add_path_to_store(job, path, short_side, srgb)
     origin: dict = {"kind": "path", "path": str(resolved)}
     if report.cancelled:
         origin["unfinished"] = True
@@ -160,34 +168,40 @@ def ingest_path(
 
 
 def add_upload_to_store(
-    job: Job, spooled: Spooled, short_side: int
+    job: Job, spooled: Spooled, short_side: int, srgb: bool = False
 ) -> tuple[dict | None, IntakeReport]:
     """Spooled uploads into the store, for no dataset. → reference, None without a usable image; report"""
     return _ingest(
         job,
         lambda store, **options: store.ingest_files(spooled.files, name=spooled.title, **options),
         short_side,
+        srgb,
     )
 
 
-def add_path_to_store(job: Job, path: str, short_side: int) -> tuple[dict | None, IntakeReport]:
+def add_path_to_store(
+    job: Job, path: str, short_side: int, srgb: bool = False
+) -> tuple[dict | None, IntakeReport]:
     """A folder or zip inside the roots into the store, as `add_upload_to_store`."""
     resolved = within_roots(path, roots())
-    return _ingest(job, lambda store, **options: store.ingest(resolved, **options), short_side)
+    return _ingest(
+        job, lambda store, **options: store.ingest(resolved, **options), short_side, srgb
+    )
 
 
 def resume_intake(job: Job, id: str) -> IntakeResult:
     """Import the rest of a dataset whose intake was stopped; nothing is decoded twice."""
     dataset = open_dataset(id)
-    side = max(dataset.images().stored_sides)
+    images = dataset.images()
+    side, srgb = max(images.stored_sides), images.srgb
     if "path" in dataset.origin:
-        return ingest_path(job, dataset.origin["path"], side)
+        return ingest_path(job, dataset.origin["path"], side, srgb=srgb)
     if (spooled := kept_spool(dataset)) is None:
         raise UserError(
             f"Dataset “{dataset.title}”: its upload is no longer here; upload it again, what is "
             "stored is not decoded twice."
         )
-    return ingest_upload(job, spooled, side)
+    return ingest_upload(job, spooled, side, srgb=srgb)
 
 
 def roots() -> list[Path]:
@@ -205,10 +219,10 @@ def clear_spool() -> None:
 
 
 def _ingest(
-    job: Job, ingest: Callable[..., IntakeReport], short_side: int
+    job: Job, ingest: Callable[..., IntakeReport], short_side: int, srgb: bool
 ) -> tuple[dict | None, IntakeReport]:
     """The image set's reference, None where nothing was usable, and the report."""
-    store = Store(store_root(), short_side)
+    store = Store(store_root(), short_side, srgb)
     report = ingest(
         store,
         progress=lambda p: job.progress(p.done, p.total),

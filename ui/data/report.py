@@ -41,7 +41,7 @@ def account(dataset: Dataset, part: str) -> IntakeReport:
     speed = f" in {report.seconds:.1f} s" if report.seconds else ""
     st.markdown(
         f"**{report.usable:,} of {total:,} files can be used**{speed}; short side kept: "
-        f"{report.short_side} pixels. {len(report.skipped):,} were skipped, {report.duplicates:,} are "
+        f"{report.short_side} pixels{', colors converted to sRGB' if report.srgb else ''}. {len(report.skipped):,} were skipped, {report.duplicates:,} are "
         f"exact copies of another one, {len(report.warnings):,} have a warning."
     )
     if report.limited:

@@ -33,14 +33,14 @@ def draw() -> None:
         if (kind := _kind("data.kind", list(KINDS))) == "sample":
             _sample()
         else:
-            _own(kind, "data", _side())
+            _own(kind, "data", _side(), _srgb())
 
 
 def for_test_set(dataset: Dataset) -> None:
-    """The sources of a labeled test set, stored at the size of the dataset's own images."""
-    side = max(dataset.images().stored_sides)
+    """The sources of a labeled test set, stored as the dataset's own images are."""
+    images = dataset.images()
     kind = _kind("data.held.kind", [kind for kind in KINDS if kind != "sample"])
-    _own(kind, "data.held", side, holdout_of=dataset.id)
+    _own(kind, "data.held", max(images.stored_sides), images.srgb, holdout_of=dataset.id)
 
 
 def _kind(key: str, kinds: list[str]) -> str:
@@ -112,14 +112,14 @@ def _draw_sample(shift: str, seed: int, domain: str) -> None:
     )
 
 
-def _own(kind: str, prefix: str, side: int, holdout_of: str | None = None) -> None:
+def _own(kind: str, prefix: str, side: int, srgb: bool, holdout_of: str | None = None) -> None:
     """One's own images: an upload, or a path; for a dataset of their own or as a test set."""
     if kind == "path":
-        _path(prefix, side, holdout_of)
+        _path(prefix, side, srgb, holdout_of)
     elif kind == "zip":
-        _upload("zip", prefix, side, holdout_of)
+        _upload("zip", prefix, side, srgb, holdout_of)
     else:
-        _upload("folder", prefix, side, holdout_of)
+        _upload("folder", prefix, side, srgb, holdout_of)
         most = st.get_option("server.maxUploadSize")
         st.caption(
             f"Subfolders are fine. For more than {most:,} MB take a path on this machine: what is uploaded "
@@ -127,7 +127,7 @@ def _own(kind: str, prefix: str, side: int, holdout_of: str | None = None) -> No
         )
 
 
-def _upload(kind: str, prefix: str, side: int, holdout_of: str | None) -> None:
+def _upload(kind: str, prefix: str, side: int, srgb: bool, holdout_of: str | None) -> None:
     # A new key empties the widget, and with it the server's memory, once the files are on disk.
     key = f"{prefix}.{st.session_state.setdefault(f'{prefix}.upload', uuid.uuid4().hex)}"
     if kind == "zip":
@@ -146,12 +146,12 @@ def _upload(kind: str, prefix: str, side: int, holdout_of: str | None) -> None:
     st.session_state[f"{prefix}.upload"] = uuid.uuid4().hex
     intake.begin(
         f"Importing {spooled.title}",
-        lambda job: ingest_upload(job, spooled, side, holdout_of),
+        lambda job: ingest_upload(job, spooled, side, holdout_of, srgb),
     )
     st.rerun()
 
 
-def _path(prefix: str, side: int, holdout_of: str | None) -> None:
+def _path(prefix: str, side: int, srgb: bool, holdout_of: str | None) -> None:
     if not shell.paths_allowed():
         return
     path = st.text_input(
@@ -168,7 +168,7 @@ def _path(prefix: str, side: int, holdout_of: str | None) -> None:
         disabled=not path.strip(),
         key=f"{prefix}.take",
         on_click=lambda: intake.begin(
-            f"Importing {path}", lambda job: ingest_path(job, path, side, holdout_of)
+            f"Importing {path}", lambda job: ingest_path(job, path, side, holdout_of, srgb)
         ),
     )
 
@@ -182,5 +182,16 @@ def _side() -> int:
         format_func=lambda side: f"{SIDES[side]}: short side {side} pixels",
         help="Images are decoded once and stored at this size. A training crop has at least half of the "
         "area, so at this size it is never enlarged.",
+        persist_state="session",
+    )
+
+
+def _srgb() -> bool:
+    """Whether colors are converted."""
+    return st.checkbox(
+        "Convert colors to sRGB",
+        key="data.srgb",
+        help="By the color profile of each photo, for example Display P3 of a phone. Otherwise profiles are "
+        "ignored, as open_clip does. Photos without a profile stay as they are.",
         persist_state="session",
     )
