@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ueo_core.cli.main import several
 from ueo_core.config.settings import Settings
 from ueo_core.data.store import Store
 from ueo_core.data.transforms import Views
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt, crop_features, image_features
-from ueo_core.training.ranks import Ranks, Shared, describe, serve, several
+from ueo_core.training.ranks import Ranks, Shared, describe, serve
 
 
 def work(given: dict, ranks: Ranks | None) -> dict:

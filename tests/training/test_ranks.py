@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_runs import CLASSES, store  # noqa: F401
+from tests.helpers.torchrun import ROOT, environment, process_of_rank, torchrun
 from ueo_core.config.settings import Settings
 from ueo_core.runs.create import reference
 from ueo_core.runs.error_messages import sentence
 from ueo_core.training.ranks import part_of
 
-ROOT = Path(__file__).resolve().parents[2]
 CASES = {
     "plain": {},
     "chunks": {"chunk": 1},  # parts inside a part
@@ -25,15 +24,6 @@ CASES = {
     "affine": {"trained": "affine", "method": "infomax"},
     "start": {"method": "unient"},  # needs the zero-shot features
 }
-
-
-def torchrun(processes: int) -> list[str]:
-    several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return [sys.executable, *(several if processes > 1 else []), "-m"]
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **more}
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +189,7 @@ def test_a_process_that_dies_ends_the_run_in_a_sentence_and_another_number_resum
     while len(list((run / "checkpoints").glob("*"))) < 3:
         assert time.monotonic() < deadline and started.poll() is None
         time.sleep(0.2)
-    os.kill(_of_rank(started.pid, 1), signal.SIGKILL)
+    os.kill(process_of_rank(started.pid, 1), signal.SIGKILL)
     _, told = started.communicate(timeout=120)
     assert started.returncode != 0
     from ueo_core.runs.folder import RunFolder
@@ -218,16 +208,3 @@ def test_a_process_that_dies_ends_the_run_in_a_sentence_and_another_number_resum
     resumed.send_signal(signal.SIGTERM)
     resumed.communicate(timeout=120)
     assert RunFolder(run).state["state"] == "paused"
-
-
-def _of_rank(launcher: int, rank: int) -> int:
-    """The process id of a rank that torchrun has started."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            given = (folder / "environ").read_bytes().split(b"\0")
-        except (OSError, ValueError):
-            continue
-        if parent == launcher and f"RANK={rank}".encode() in given:
-            return int(folder.name)
-    raise AssertionError(f"no process of rank {rank}")

@@ -43,20 +43,33 @@ def main(argv: list[str] | None = None) -> int:
     return 0  # the reader has what it wanted
 
 
+def several() -> bool:
+    """Whether torchrun started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+Done = tuple[argparse.Namespace, list[str], dict]
+
+
+def _done(argv: list[str] | None, ticker: Ticker) -> Done | None:
+    """What the command gives; None in the processes that only help with it."""
+
+    def work() -> Done:
+        args = build().parse_args(argv)
+        return args, *command(args.command)(args, ticker)
+
+    if not several():
+        return work()
+    from ueo_core.cli.ranks import one_of_several
+
+    with one_of_several(work) as first:
+        return work() if first else None
+
+
 def _run(argv: list[str] | None) -> int:
     ticker = Ticker()
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # started by torchrun, as one of several
-        from ueo_core.cli.ranks import one_of_several
-
-        with one_of_several() as first:
-            return _command(argv, ticker) if first else 0
-    return _command(argv, ticker)
-
-
-def _command(argv: list[str] | None, ticker: Ticker) -> int:
     try:
-        args = build().parse_args(argv)
-        lines, data = command(args.command)(args, ticker)
+        done = _done(argv, ticker)
     except UserError as error:
         ticker.close()
         print(str(error), file=sys.stderr)
@@ -77,6 +90,9 @@ def _command(argv: list[str] | None, ticker: Ticker) -> int:
         )
         return 2
     ticker.close()
+    if done is None:
+        return 0
+    args, lines, data = done
     if args.json:
         print(json_line(data))
     else:

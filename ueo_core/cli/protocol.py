@@ -14,6 +14,7 @@ from ueo_core.utils.errors import UserError
 
 
 def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
+    from ueo_core.cli.ranks import all_take_part
     from ueo_core.models import backbones
     from ueo_core.protocol.category_shift import labeled_folder, possible_shifts
     from ueo_core.protocol.plan import check_variants, folder_plan
@@ -35,12 +36,13 @@ def protocol(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
     shifts, notes = possible_shifts(folder, args.shift)
     plan = folder_plan(folder, shifts, seeds, variants, settings, frozenset(chosen))
     notes += given.remarks + folder.notes(shifts)
-    rows = carry_out(plan, backbone, args.out, with_time_left(tick))
+    rows = carry_out(plan, backbone, args.out, with_time_left(tick), ranks=all_take_part())
     data = {"rows": rows, "out": str(args.out), "notes": notes, "skipped": len(report.skipped)}
     return [*markdown(rows), "", *notes, f"Tables in {args.out}"], data
 
 
 def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
+    from ueo_core.cli.ranks import all_take_part
     from ueo_core.protocol.drawings_table import drawings_rows
     from ueo_core.protocol.plan import check_variants
     from ueo_core.protocol.tables import markdown
@@ -54,6 +56,7 @@ def table(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict]:
         args.out,
         chosen_settings(args),
         with_time_left(tick),
+        ranks=all_take_part(),
     )
     return [*markdown(rows), "", f"Tables in {args.out}"], {"rows": rows, "out": str(args.out)}
 

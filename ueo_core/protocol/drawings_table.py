@@ -15,6 +15,7 @@ from ueo_core.protocol.category_shift import Case, Part
 from ueo_core.protocol.plan import Plan, PlannedCase
 from ueo_core.protocol.runner import Progress, carry_out
 from ueo_core.protocol.tables import write_table
+from ueo_core.training.ranks import Ranks
 
 
 def drawn_case(chosen: Problem, store: Store) -> Case:
@@ -37,10 +38,12 @@ def drawings_rows(
     chosen: dict | None = None,
     progress: Progress = lambda done, total, what: None,
     check: Callable[[], None] = lambda: None,
+    ranks: Ranks | None = None,
 ) -> list[dict]:
     """Rows of the teaching models `names` on a shift or `all`; OUT/<model> keeps those of each.
 
     chosen: settings over each model's preset. What OUT holds already is not done again.
+    ranks: as in `carry_out`.
     """
     shifts = tuple(SHIFTS) if shift == "all" else (shift,)
     found: list[dict] = []
@@ -65,6 +68,7 @@ def drawings_rows(
             # The models cost about the same, so each counts as one part of the whole.
             progress(place * total + done, len(names) * total, f"{name}: {what}")
 
-        found += carry_out(plan, backbone, out / name, tell, check)
-        write_table(out, found)
+        found += carry_out(plan, backbone, out / name, tell, check, ranks)
+        if not ranks or ranks.rank == 0:
+            write_table(out, found)
     return found

@@ -32,10 +32,12 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.protocol.category_shift import Case, Part
 from ueo_core.protocol.plan import BACKWARD, Plan, PlannedCase
+from ueo_core.protocol.shares import own_share, wait_for_all
 from ueo_core.protocol.tables import METRICS, read_row, write_table
 from ueo_core.training.auto import ZERO, Automatic, adapt_automatically
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
+from ueo_core.training.ranks import Ranks
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import read_json, write_json
 from ueo_core.utils.memory import reuse_freed_memory
@@ -49,16 +51,18 @@ def carry_out(
     out: Path,
     progress: Progress = lambda done, total, what: None,
     check: Callable[[], None] = lambda: None,
+    ranks: Ranks | None = None,
 ) -> list[dict]:
     """Do what is missing in OUT and give back all rows of the plan, in its order.
 
-    `check` is called between steps and may raise to leave; what is done stays, and the next
+    ranks: processes that all call this, and share the rows; the first one writes the table. `check` is called between steps and may raise to leave; what is done stays, and the next
     call continues after it. UserError when OUT holds another protocol or cannot be written.
     """
     try:
-        _open(plan, backbone, out)
+        if not ranks or ranks.rank == 0:
+            _open(plan, backbone, out)
         with reuse_freed_memory(backbone.device):
-            return _Work(plan, backbone, out, progress, check).rows()
+            return _Work(plan, backbone, out, progress, check, ranks).rows()
     except OSError as error:
         raise UserError(
             f"Folder “{out}”: it cannot be written ({error.strerror or error}); free some space or "
@@ -103,25 +107,34 @@ def _open(plan: Plan, backbone: Backbone, out: Path) -> None:
 class _Work:
     """One pass over a plan's rows."""
 
-    def __init__(self, plan, backbone, out, progress, check):
+    def __init__(self, plan, backbone, out, progress, check, ranks):
         self.plan, self.backbone, self.out = plan, backbone, out
-        self.progress, self.check = progress, check
+        self.progress, self.check, self.ranks = progress, check, ranks
         self.done = self.total = 0
         self._model: AdaptedCLIP | None = None
         self.features: dict[str, Tensor] = {}
 
     def rows(self) -> list[dict]:
         wanted = [(w, name) for w in self.plan.cases for name in self.plan.variants]
-        todo = {
-            w: [n for x, n in wanted if x is w and self._read(w, n) is None]
-            for w in self.plan.cases
-        }
-        self.total = sum(self.plan.cost(n, w) for w, names in todo.items() for n in names)
-        for planned, names in todo.items():
-            if names:
+        mine = self._mine(wanted)
+        self.total = sum(self.plan.cost(name, w) for w, name in mine)
+        for planned in self.plan.cases:
+            if names := [name for w, name in mine if w is planned]:
                 self._case(planned, names)
                 self._write_table(wanted)
+        if self.ranks:
+            wait_for_all(self.ranks)
         return self._write_table(wanted)
+
+    def _mine(self, wanted: list[tuple[PlannedCase, str]]) -> list[tuple[PlannedCase, str]]:
+        """The rows that are missing, of which each process has its share."""
+        if self.ranks and self.ranks.rank:
+            return [wanted[i] for i in own_share(self.ranks, {})]
+        missing = [i for i, (w, name) in enumerate(wanted) if self._read(w, name) is None]
+        if self.ranks:
+            costs = {i: self.plan.cost(wanted[i][1], wanted[i][0]) for i in missing}
+            missing = own_share(self.ranks, costs)
+        return [wanted[i] for i in missing]
 
     def _path(self, planned: PlannedCase, name: str) -> Path:
         return self.out / "rows" / f"{planned.shift}-{planned.seed}-{name}.json"
@@ -131,7 +144,8 @@ class _Work:
 
     def _write_table(self, wanted) -> list[dict]:
         found = [row for planned, name in wanted if (row := self._read(planned, name))]
-        write_table(self.out, found)
+        if not self.ranks or self.ranks.rank == 0:
+            write_table(self.out, found)
         return found
 
     def _tell(self, images: float, what: str) -> None:

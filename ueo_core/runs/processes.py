@@ -1,7 +1,6 @@
 """Runs of the app on all GPUs of the machine: this process and one more for each further GPU."""
 
 import contextlib
-import logging
 import os
 import socket
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 from ueo_core.training.ranks import Ranks, serve
 from ueo_core.utils.errors import UserError
 
-log = logging.getLogger(__name__)
 PROCESSES = "UEO_STUDIO_PROCESSES"  # how many are used; by default, one for each GPU
 HOST = "127.0.0.1"
 

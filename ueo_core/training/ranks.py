@@ -36,11 +36,6 @@ _current: list["Ranks"] = []  # of this process, as torch.distributed itself is
 Key = Sequence[int]  # of a random generator
 
 
-def several() -> bool:
-    """Whether torchrun started this process as one of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
 def current() -> "Ranks | None":
     """The processes that this one is part of; None where it is the only one."""
     return _current[0] if _current else None
@@ -86,6 +81,10 @@ class Ranks:
                 self.tell({"work": "end"})
         finally:
             dist.destroy_process_group()
+
+    def meet(self) -> None:
+        """Wait until all processes are here. RuntimeError where one of them has ended."""
+        dist.barrier()
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send plain data to the other processes."""
@@ -180,17 +179,16 @@ class Shared:
         """
         self.ranks.tell({**work, "set": self.name})
         self.ranks.parameters(model)
-        own = torch.zeros((self.part(n).stop, 0))
+        part = self.part(n)
         try:
-            own = encode(self.part(n))
-        finally:
-            # Also after an error: the others have encoded, and wait to send.
-            if own.shape[1] == 0:
-                with torch.no_grad():
-                    width = model.encode_text().shape[1]
-                own = torch.zeros((len(own), width))
-            found = self.ranks.collect(own, n)
-        return found
+            own = encode(part)
+        except BaseException:
+            # The others have encoded, and wait to send: what they send is as wide as a class's features.
+            with torch.no_grad():
+                width = model.encode_text().shape[1]
+            self.ranks.collect(torch.zeros((part.stop - part.start, width)), n)
+            raise
+        return self.ranks.collect(own, n)
 
     def begin_step(self, model: AdaptedCLIP, batch: np.ndarray, key: Key, about: dict) -> None:
         """Let the others encode their parts of a training batch."""
@@ -227,13 +225,19 @@ def describe(
     }
 
 
-def serve(ranks: Ranks) -> None:
-    """Do the work that rank 0 tells, until it ends; also when it dies."""
+def serve(ranks: Ranks, command: Callable[[], object] | None = None) -> None:
+    """Do the work that rank 0 tells, until it ends; also when it dies.
+
+    command: what torchrun started all processes with; done where rank 0 tells that all take part in it.
+    """
     follower: _Follower | None = None
     try:
         while (told := ranks.hear())["work"] != "end":
             if told["work"] == "open":
                 follower = _Follower(ranks, told)
+            elif told["work"] == "command":
+                assert command is not None, "started without a command"
+                command()
             else:
                 assert follower is not None, "no model was opened"
                 getattr(follower, told["work"])(told)
@@ -296,8 +300,7 @@ class _Follower:
             self._send([], len(indices))
 
     def _send(self, parts: list[Tensor], n: int) -> None:
-        width = self.model.encode_text().shape[1] if not parts else parts[0].shape[1]
-        self.ranks.collect(torch.cat([torch.zeros((0, width)), *parts]), n)
+        self.ranks.collect(torch.cat(parts) if parts else torch.zeros((0, 0)), n)
 
     def step(self, told: dict[str, Any]) -> None:
         """The gradients of this process's part of a training batch."""
