@@ -37,6 +37,8 @@ class Setting:
             raise UserError(
                 f"{name}: “{value}” is not known; choose one of {', '.join(self.choices)}."
             )
+        if self.kind is str and not isinstance(value, str):
+            raise UserError(f"{name}: {str(value)[:60]} is no text; give one.")
         # `not (…)` also refuses NaN, which compares false with everything.
         if self.low is not None and (
             isinstance(value, (bool, str) if self.word else bool)

@@ -214,11 +214,11 @@ class Settings:
             raise UserError(
                 f"Method: “{self.method}” is not known; choose one of {', '.join(METHODS)}."
             )
+        split_templates(self.templates)
         for name, about in SETTINGS.items():
             same = name == about.title.lower()
             label = about.title if same else f"{about.title} ({name})"
             about.check(label, getattr(self, name))
-        split_templates(self.templates)
         for _, epochs in self.extensions:
             SETTINGS["epochs"].check("Further epochs", epochs)
 
@@ -253,7 +253,13 @@ class Settings:
         """Settings from a run's config; names that this version does not know are left out."""
         known = {f.name for f in fields(cls)}
         chosen = {k: v for k, v in data.items() if k in known}
-        chosen["extensions"] = tuple((a, b) for a, b in chosen.get("extensions", ()))
+        try:
+            chosen["extensions"] = tuple((int(a), b) for a, b in chosen.get("extensions", ()))
+        except (TypeError, ValueError):
+            raise UserError(
+                f"Further epochs: {str(data['extensions'])[:60]} are no pairs of steps and epochs; use "
+                "settings as a run has written them."
+            ) from None
         return cls(**chosen)
 
 
