@@ -18,7 +18,7 @@ def blocks(page: Path) -> list[str]:
 def test_the_page_runs_from_top_to_bottom():
     names: dict = {}
     found = blocks(PAGE)
-    assert len(found) == 7
+    assert len(found) == 8
     for block in found:
         exec(compile(block, str(PAGE), "exec"), names)
     assert names["loss"].item() == pytest.approx(names["loss"].item())

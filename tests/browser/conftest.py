@@ -35,7 +35,7 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def press(page, key: str, button: str = "body") -> None:
+def press(page, key: str, button: str = "[data-testid=stMain]") -> None:
     """Press a key once the button of that shortcut is drawn and listens: a key before that is lost."""
     page.locator(button).first.wait_for()
     page.evaluate(

@@ -30,7 +30,7 @@ class Keyboard:
     def __init__(self, page):
         self.page = page
 
-    def press(self, *keys: str, button: str = "body") -> None:
+    def press(self, *keys: str, button: str = "[data-testid=stMain]") -> None:
         for key in keys:
             press(self.page, key, button)
 

@@ -15,6 +15,7 @@ WIDTHS = """() => [document.documentElement, document.querySelector('[data-testi
 PAGES = {  # address → text of the drawn page, empty: any heading
     "/": "This machine",
     "/Data": "Data",
+    "/Photos": "Photos",
     "/Adapt": "Adapt",
     "/Live?run=r": "Borderline images",
     "/Inspect?run=r": "Effect of the thresholds",

@@ -22,8 +22,8 @@ TEACHING = {
 SUGGESTED = (("RN50-quickgelu", "openai"), ("ViT-B-16-quickgelu", "openai"))
 LISTED, OWN = "listed", "own"
 KINDS = {
-    LISTED: ":material/list: Teaching models and open_clip",
-    OWN: ":material/draft: My own model",
+    LISTED: "From the list",  # short, and without icons: on Photos the column is narrow
+    OWN: "My own model",
 }
 KEPT = "ueo.adapt"  # the choices; the state of widgets is lost when the page is left
 

@@ -63,7 +63,7 @@ def controls(now: Snapshot, in_control: bool) -> None:
                 shortcut=key,
                 disabled=not in_control,
                 type="primary" if action == "resume" and now.state == "paused" else "secondary",
-                on_click=_act,
+                on_click=act,
                 args=(now.run, action),
             )
             if action in AMOUNTS:
@@ -71,7 +71,8 @@ def controls(now: Snapshot, in_control: bool) -> None:
                 st.number_input(title, 1, most, first, key=name, width=130, disabled=not in_control)
 
 
-def _act(run: str, action: str) -> None:
+def act(run: str, action: str) -> None:
+    """Do what a button of a run says; where the run has changed since, that is told."""
     amount = int(st.session_state[AMOUNTS[action][1]]) if action in AMOUNTS else 1
     _try(lambda: manager().act(run, action, amount=amount, viewer=viewer()))
 
@@ -159,7 +160,7 @@ def queue(in_control: bool) -> None:
                 icon=":material/close:",
                 key=f"live.remove.{run}",
                 disabled=not (in_control and "cancel" in manager().snapshot(run).actions),
-                on_click=_act,
+                on_click=act,
                 args=(run, "cancel"),
             )
 

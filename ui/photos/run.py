@@ -22,6 +22,7 @@ from ui.common import label_match, shell
 from ui.common.job_progress import show_job, start_job
 from ui.common.text import markdown
 from ui.common.verdict import BOXES, inspection, judged, show_guard
+from ui.live.controls import BUTTONS, act
 from ui.use import exports
 
 _LISTED = 30  # newest runs that are looked at
@@ -91,23 +92,12 @@ def progress(now: Snapshot) -> None:
         words.append(f"about {duration(left)} left")
     with st.container(horizontal=True, vertical_alignment="center", key="photos-progress"):
         st.progress(share_done(now), " · ".join(words))
-        for action, label, icon in (
-            ("pause", "Pause", ":material/pause:"),
-            ("resume", "Resume", ":material/play_arrow:"),
-            ("stop", "Stop and keep", ":material/stop:"),
-            ("cancel", "Cancel", ":material/close:"),
-        ):
+        for action in ("pause", "resume", "stop", "cancel"):
             if action in now.actions:
+                label, icon = BUTTONS[action][:2]
                 st.button(
-                    label, icon=icon, key=f"photos.{action}", on_click=_act, args=(now.run, action)
+                    label, icon=icon, key=f"photos.{action}", on_click=act, args=(now.run, action)
                 )
-
-
-def _act(run: str, action: str) -> None:
-    try:
-        shell.manager().act(run, action, viewer=shell.viewer())
-    except UserError as error:  # the run has changed since the page was drawn
-        st.toast(markdown(str(error)), icon=":material/info:")
 
 
 def verdict(run: str) -> None:
