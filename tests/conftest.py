@@ -64,8 +64,8 @@ def own_home(tmp_path, monkeypatch):
 def any_pool(monkeypatch):
     """Evidence decides on every pool and however little it differs; random models tell no images apart."""
     monkeypatch.setattr(selection, "FEW_DIFFERENCES", -1.0)
-    monkeypatch.setattr(selection, "CLEARLY_MORE", 0.0)
-    monkeypatch.setattr(selection, "LESS_CONSISTENT", 9.0)
+    monkeypatch.setattr(selection, "MORE_EVIDENCE", 0.0)
+    monkeypatch.setattr(selection, "MORE_CONSISTENCY", -9.0)
 
 
 @pytest.fixture(scope="session")
