@@ -24,9 +24,9 @@ def test_a_double_click_makes_one_run_and_leads_to_live(app, small_sample, monke
     app.run()
     request = app.session_state["ueo.watch"]
     button(app, "Watch it work now").click().run()
-    from ui.start import page
+    from ui.common import demo_run
 
-    page._begin(request)  # what the callback of a second click does
+    demo_run._begin(request)  # what the callback of a second click does
     wait_for_job(f"watch-{request}")
     clean(app.run())
     assert len(submitted) == 1
@@ -43,7 +43,7 @@ def test_a_failure_is_an_error_and_the_button_is_enabled_again(app, monkeypatch)
     def refuse(*_, **__):
         raise UserError("sample: <b>no</b> *disk*; free some space.")
 
-    monkeypatch.setattr("ui.start.page.sample_dataset", refuse)
+    monkeypatch.setattr("ui.common.demo_run.sample_dataset", refuse)
     app.run()
     request = app.session_state["ueo.watch"]
     button(app, "Watch it work now").click().run()
@@ -56,10 +56,10 @@ def test_a_failure_is_an_error_and_the_button_is_enabled_again(app, monkeypatch)
 
 
 def test_the_sample_is_drawn_ahead_only_where_nothing_was_done(app, small_sample, monkeypatch):  # noqa: F811
-    from ui.start import page
+    from ui.common import demo_run
 
     clean(app.run())
-    page._draw_ahead()
+    demo_run.draw_ahead()
     wait_for_job("sample-ahead")
     job = shell.jobs().get("sample-ahead")
     assert job.done == job.total > 0 and 0 < len(job.shown) <= 36
@@ -68,11 +68,11 @@ def test_the_sample_is_drawn_ahead_only_where_nothing_was_done(app, small_sample
     request = app.session_state["ueo.watch"]
     monkeypatch.setattr(Manager, "submit", lambda self, f: f.id)
     monkeypatch.setattr("ueo_core.drawings.stored.drawn_files", None)  # it is not drawn again
-    page._begin(request)
+    demo_run._begin(request)
     wait_for_job(f"watch-{request}")
     assert not shell.jobs().get(f"watch-{request}").error
     assert shell.jobs().get("sample-ahead") is None and len(list_datasets()) == 1
-    page._draw_ahead()  # there is a dataset now
+    demo_run.draw_ahead()  # there is a dataset now
     assert shell.jobs().get("sample-ahead") is None
 
 
