@@ -48,12 +48,12 @@ def _drawn(job: Job) -> Dataset:
     """The sample; where it is being drawn ahead, what that job shows is shown by this one."""
     ahead = shell.jobs().get(_AHEAD)
     while ahead and ahead.running:
-        job.progress(ahead.done, ahead.total)
+        job.advance(ahead.done, ahead.total)
         job.shown = ahead.shown
         time.sleep(0.1)
     shell.jobs().forget(_AHEAD)
     return sample_dataset(
-        progress=job.progress, on_image=Arrivals(job), files=ahead.result if ahead else None
+        progress=job.advance, on_image=Arrivals(job), files=ahead.result if ahead else None
     )
 
 

@@ -167,9 +167,4 @@ def _draw_film(job: Job, dataset: Dataset, frames: Sequence[Frame]) -> bytes:
 
     images, shown = dataset.images(), chosen_photos(dataset.pool["n"])
     points = [(f.title, f.prediction[shown], f.unknown[shown]) for f in frames]
-
-    def progress(done: int, total: int) -> None:
-        job.check()
-        job.progress(done, total)
-
-    return film(points, [images.thumbnail(int(i)) for i in shown], dataset.classes, progress)
+    return film(points, [images.thumbnail(int(i)) for i in shown], dataset.classes, job.advance)

@@ -1,5 +1,7 @@
 """Start: one click, one run."""
 
+import threading
+
 from tests.helpers.pages import app, button, clean, errors, small_sample, wait_for_job  # noqa: F401
 from ueo_core.config.settings import Settings
 from ueo_core.drawings.nouns import NOUNS
@@ -53,6 +55,31 @@ def test_a_failure_is_an_error_and_the_button_is_enabled_again(app, monkeypatch)
     app.switch_page("app.py")
     clean(app.run())
     assert not button(app, "Watch it work now").disabled
+
+
+def test_the_drawing_is_cancelled_on_live_and_nothing_is_kept(app, small_sample, monkeypatch):  # noqa: F811
+    from ui.common import demo_run
+
+    going_on = threading.Event()
+    draw = demo_run.sample_dataset
+
+    def slow(progress, **options):
+        going_on.wait(60)
+        return draw(progress=progress, **options)
+
+    monkeypatch.setattr(demo_run, "sample_dataset", slow)
+    app.run()
+    request = app.session_state["ueo.watch"]
+    button(app, "Watch it work now").click().run()
+    clean(app)
+    assert app.title[0].value == "The sample is being drawn"
+    assert any("ueo-thumbs {" in h.proto.body for h in app.get("html"))  # a grid, not a column
+    button(app, "Cancel").click().run()
+    going_on.set()
+    wait_for_job(f"watch-{request}")
+    clean(app.run())
+    assert button(app, "Watch it work now")  # back on Start
+    assert not list_datasets() and not shell.manager().ids()
 
 
 def test_the_sample_is_drawn_ahead_only_where_nothing_was_done(app, small_sample, monkeypatch):  # noqa: F811
