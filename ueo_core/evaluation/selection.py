@@ -24,7 +24,7 @@ TOLERANCE = 0.1
 # three kinds of consistency: where zero-shot is nearly perfect, more spread scores alone would else
 # speak for a model that is worse. One kind may fall: confident images of a zero-shot model that is often
 # wrong change their prediction where the model improves.
-MORE_EVIDENCE, MORE_CONSISTENCY = 0.05, 0.04
+MORE_EVIDENCE, MORE_CONSISTENCY = 0.1, 0.04
 CONSISTENCY = ("crops", "neighbors", "confident")
 CANDIDATES = 8  # models along a run whose evidence is measured, at most
 # Pools from which nothing can be concluded: fewer images than this, or a zero-shot model whose

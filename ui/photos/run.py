@@ -120,7 +120,9 @@ def verdict(run: str) -> None:
     )
 
 
-def take_away(dataset: Dataset, run: str, threshold: float | None, frames: Sequence[Frame]) -> None:
+def export_and_film(
+    dataset: Dataset, run: str, threshold: float | None, frames: Sequence[Frame]
+) -> None:
     """Sorted folders, tables, the model and the film of a finished run, at the wall's threshold."""
     try:
         adapter_file = adapter_of_run(shell.manager().folder(run).path, guarded=True)
