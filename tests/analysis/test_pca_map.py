@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from ueo_core.analysis.pca_map import near_anchors, pca_map
+from tests.helpers.run_folders import write_run
+from ueo_core.analysis import pca_map as module
+from ueo_core.analysis.pca_map import images_on_map, near_anchors, pca_map, pca_of_run
+from ueo_core.analysis.run_result import read_features, read_inspection
+from ueo_core.utils import rows
 
 g = np.random.default_rng(0)
 TEXT = g.normal(size=(4, 12))
@@ -73,3 +77,29 @@ def test_without_axes_a_text_is_at_the_median_of_its_nearest_images():
     cosines = np.array([[0.9, 0.8, 0.7, 0.6, 0.5, 0.1], [0.1, 0.5, 0.6, 0.7, 0.8, 0.9]]).T
     expected = [np.median(points[:5], axis=0), np.median(points[1:], axis=0)]
     np.testing.assert_allclose(near_anchors(points, cosines), expected)
+
+
+def test_of_many_images_a_fixed_random_sample_is_on_the_map(monkeypatch):
+    assert images_on_map(20_000).tolist() == list(range(20_000))
+    sample = images_on_map(1_000_000)
+    assert len(np.unique(sample)) == 20_000 and (np.diff(sample) > 0).all()
+    assert np.array_equal(sample, images_on_map(1_000_000))
+    # At random: every tenth of the set has about a tenth of the sample.
+    assert np.abs(np.bincount(sample // 100_000) / 2_000 - 1).max() < 0.1
+
+
+def test_the_map_of_a_sample_is_that_of_its_images_alone(monkeypatch):
+    folder = write_run("r")
+    monkeypatch.setattr(module, "MOST", 30)
+    opened = read_inspection(folder)
+    found = pca_of_run(folder, opened, "pool")
+    assert len(found.images) == len(found.points["after"]) == 30
+    monkeypatch.setattr(rows, "BLOCK", 12)  # four images of three classes
+    steps, cosines = {"before": 0, "after": 4}, opened.parts["pool"].cosines
+    features = {s: read_features(folder, "pool", n)[:][found.images] for s, n in steps.items()}
+    alone = pca_map(features, {side: c[found.images] for side, c in cosines.items()})
+    for side in steps:
+        np.testing.assert_array_equal(found.points[side], alone.points[side])
+        np.testing.assert_allclose(found.anchors[side], alone.anchors[side], atol=1e-9)
+    assert found.places(found.images[[3, 7]]).tolist() == [3, 7]
+    assert found.has(found.images[3]) and not found.has(min(set(range(80)) - {*found.images}))

@@ -6,6 +6,7 @@ from scipy.stats import gaussian_kde, norm
 from sklearn.metrics import auc as area
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from ueo_core.analysis import per_class
 from ueo_core.analysis.histograms import counts_below, data_range, densities, digits, histogram
 from ueo_core.analysis.image_selections import (
     VIEWS,
@@ -122,6 +123,17 @@ def test_confused_pairs_are_the_cells_off_the_diagonal():
     assert sum(p[3] for p in pairs) == ((TRUTH > UNLABELED) & (PREDICTION != TRUTH)).sum()
     for row, column, _, n in pairs:
         assert len(confusion_cell(PREDICTION, TRUTH, row, column)) == n
+
+
+def test_confused_pairs_of_a_class_and_no_more_than_a_table_shows(monkeypatch):
+    other = np.roll(PREDICTION, 1)
+    pairs = confused_pairs(PREDICTION, other, TRUTH)
+    for row in (OOD, 1):
+        assert confused_pairs(PREDICTION, other, TRUTH, row) == [p for p in pairs if p[0] == row]
+    assert confused_pairs(PREDICTION, other, TRUTH, None, 2) == [p for p in pairs if p[1] == 2]
+    assert [p[:2] for p in confused_pairs(PREDICTION, other, TRUTH, OOD, 2)] == [(OOD, 2)]
+    monkeypatch.setattr(per_class, "PAIRS", 3)
+    assert confused_pairs(PREDICTION, other, TRUTH) == pairs[:3]
 
 
 def test_the_best_predictions_are_the_softmax_in_order():

@@ -10,10 +10,11 @@ from ueo_core.analysis.run_result import SetResult, read_inspection
 from ueo_core.analysis.verdict import (
     Compared,
     Interval,
+    accuracy_by_weights,
     compare,
     judge,
     resampled,
-    weighted_accuracy,
+    resamples_of,
     weighted_auc,
 )
 from ueo_core.evaluation.metrics import OOD, UNLABELED, evaluate, truth_from_labels
@@ -34,7 +35,7 @@ def test_every_resample_scores_as_scikit_learn_scores_the_repeated_images():
     (weights,) = resampled(truth, seed=5, resamples=40)
     for row, acc, auc in zip(
         weights,
-        weighted_accuracy(weights, prediction == truth, truth),
+        accuracy_by_weights(prediction == truth, truth)(weights),
         weighted_auc(weights, score, truth),
         strict=True,
     ):
@@ -43,6 +44,20 @@ def test_every_resample_scores_as_scikit_learn_scores_the_repeated_images():
         known = drawn[truth[drawn] >= 0]
         assert acc == pytest.approx(100 * balanced_accuracy_score(truth[known], prediction[known]))
         assert auc == pytest.approx(100 * roc_auc_score(truth[drawn] >= 0, score[drawn]))
+
+
+def test_large_sets_have_fewer_resamples(monkeypatch):
+    assert [resamples_of(n) for n in (0, 80, 200_000, 1_000_000, 10**8)] == [
+        1000,
+        1000,
+        1000,
+        200,
+        100,
+    ]
+    one = part(0.03, 0.12)
+    monkeypatch.setattr(verdict, "_DRAWN", 150 * len(one))
+    assert compare(one, "mcm") == compare(one, "mcm", resamples=150)
+    assert compare(one, "mcm") != compare(one, "mcm", resamples=1000)
 
 
 def test_blocks_of_resamples_add_up():
@@ -238,7 +253,7 @@ def test_the_same_images_always_get_the_same_intervals():
     (weights,) = resampled(one.truth, resamples=20)
     assert weights.dtype == np.float32 and len(weights) == 20
     few = compare(one, "mcm", 0, 20)["acc"].after
-    drawn = weighted_accuracy(weights, one.prediction["after"] == one.truth, one.truth)
+    drawn = accuracy_by_weights(one.prediction["after"] == one.truth, one.truth)(weights)
     assert (few.low, few.high) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])))
 
 

@@ -99,7 +99,7 @@ def test_its_numbers_are_those_of_evaluate_and_a_checkpoint_is_scored_on_the_way
         if side == "before":
             model.reset()
         other = (
-            read_features(folder, "pool", step)
+            read_features(folder, "pool", step)[:]
             @ model.encode_words(["screenshot", "map"]).numpy().T
         )
         part = opened.parts["pool"]

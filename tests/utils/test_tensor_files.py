@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ueo_core.utils.tensor_files import read_tensors, write_tensors
+from ueo_core.utils.errors import UserError
+from ueo_core.utils.tensor_files import read_tensors, stored_rows, write_tensors
 
 ARRAYS = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.ones(3, np.int64)}
 
@@ -56,3 +57,69 @@ def test_files_of_earlier_versions_have_no_digests(tmp_path):
     assert read_tensors(tmp_path / "old.safetensors")[0].keys() == ARRAYS.keys()
     with pytest.raises(FileNotFoundError):
         read_tensors(tmp_path / "none.safetensors")
+
+
+# Matrices that stay in their file
+
+
+@pytest.fixture
+def stored(path):
+    return stored_rows(path, lambda name: name == "a")["a"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [0, -1, slice(1, 3), slice(None), slice(2, 1), slice(0, 99), slice(None, None, 2), [2, 0], []],
+)
+def test_rows_of_a_file_are_those_of_the_array(stored, rows):
+    rows = np.array(rows, np.int64) if isinstance(rows, list) else rows
+    found = stored[rows]
+    assert np.array_equal(found, ARRAYS["a"][rows]) and found.dtype == np.float32
+    assert found.shape == ARRAYS["a"][rows].shape
+
+
+def test_a_matrix_in_a_file_is_an_array_to_numpy_and_ends_as_one(stored):
+    assert len(stored) == 3 and stored.shape == (3, 4)
+    assert np.array_equal(np.asarray(stored), ARRAYS["a"])
+    assert np.asarray(stored, np.float64).dtype == np.float64
+    assert np.array_equal(stored[np.array([True, False, True])], ARRAYS["a"][[0, 2]])
+    assert len(list(stored)) == 3
+    with pytest.raises(IndexError):
+        stored[3]
+
+
+def test_its_values_are_checked_when_it_is_opened(path, stored):
+    assert stored_rows(path, lambda name: name == "a")["a"] is stored  # checked once
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1  # of a or b, whichever is the last
+    data[-1 - ARRAYS["b"].nbytes] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="the values of a have changed"):
+        stored_rows(path, lambda name: name == "a")
+
+
+def test_a_file_that_is_written_again_is_not_read_as_the_one_before(path, stored):
+    write_tensors(path, {"a": ARRAYS["a"] + 1})
+    with pytest.raises(UserError, match="written again after it was opened; open the page again"):
+        stored[0]
+    assert np.array_equal(stored_rows(path, lambda name: True)["a"][:], ARRAYS["a"] + 1)
+    path.unlink()
+    with pytest.raises(UserError, match="written again"):
+        stored[0]
+
+
+def test_only_matrices_of_numbers_stay_in_a_file(path, tmp_path):
+    with pytest.raises(ValueError, match="b is no matrix"):
+        stored_rows(path, lambda name: name == "b")
+    with pytest.raises(FileNotFoundError):
+        stored_rows(tmp_path / "none.safetensors", lambda name: True)
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ValueError):
+        stored_rows(path, lambda name: True)
+
+
+def test_matrices_of_earlier_versions_and_without_rows(tmp_path):
+    save_file({"a": ARRAYS["a"], "empty": ARRAYS["a"][:0]}, tmp_path / "old.safetensors")
+    found = stored_rows(tmp_path / "old.safetensors", lambda name: True)
+    assert np.array_equal(found["a"][:], ARRAYS["a"]) and found["empty"][:].shape == (0, 4)

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ueo_core.analysis.run_result import Inspection, SetResult, read_inspection
 from ueo_core.config.methods import METHODS
 from ueo_core.config.settings import SETTINGS, Settings
-from ueo_core.evaluation.metrics import UNLABELED, evaluate
-from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.evaluation.metrics import UNLABELED
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.stored import DamagedRun
 from ueo_core.utils.errors import UserError
@@ -132,7 +131,7 @@ def open_compared_run(folder: RunFolder, part: str, score: str) -> ComparedRun:
         part=part,
         reference=chosen.reference,
         truth=chosen.truth,
-        predictions={side: _predictions(opened, chosen, side, score) for side in chosen.cosines},
+        predictions=_predictions(opened, chosen, score),
         logit_scale=opened.logit_scale,
         step=opened.step,
         steps=opened.steps,
@@ -142,15 +141,18 @@ def open_compared_run(folder: RunFolder, part: str, score: str) -> ComparedRun:
     )
 
 
-def _predictions(opened: Inspection, part: SetResult, side: str, score: str) -> ModelPredictions:
-    found = evaluate(part.cosines[side], part.truth, opened.classes, opened.logit_scale, score)
-    return ModelPredictions(
-        part.prediction[side],
-        part.confidence[side],
-        part.scores(score)[side],
-        float(mixture_threshold(opened.parts["pool"].scores(score)[side])),
-        found,
-    )
+def _predictions(opened: Inspection, part: SetResult, score: str) -> dict[str, ModelPredictions]:
+    limits = opened.parts["pool"].thresholds(score)
+    return {
+        side: ModelPredictions(
+            part.prediction[side],
+            part.confidence[side],
+            part.scores(score)[side],
+            float(limits[side]),
+            metrics,
+        )
+        for side, metrics in part.metrics(score, opened.classes).items()
+    }
 
 
 # Differences

@@ -1,6 +1,6 @@
 """Groups of images by prediction, true class or change, for the colors of the map."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class Group:
 
     name: str
     kind: str  # class, rest, unknown, unlabeled, same, changed, right, wrong, became-right, became-wrong
-    members: NDArray[np.int64]  # indices of images
+    members: NDArray[np.int64]  # indices of images, ascending
 
 
 def colorings(part: SetResult) -> dict[str, str]:
@@ -37,19 +37,24 @@ def frequent_classes(part: SetResult) -> list[int]:
     return [int(i) for i in np.argsort(-counts, kind="stable")[:COLORED] if counts[i]]
 
 
-def map_groups(part: SetResult, coloring: str, classes, shown: list[int]) -> dict[str, list[Group]]:
-    """All images by side, each in exactly one group; empty groups are left out.
+def map_groups(
+    part: SetResult, coloring: str, classes, shown: list[int], images: NDArray[np.int64]
+) -> dict[str, list[Group]]:
+    """The images on the map by side, each in exactly one group; empty groups are left out.
 
     coloring: `answer`, `truth` or `change` (`score` is a scale and has no groups);
     shown: the classes with a color of their own; the others are one group.
     """
     if coloring == "change":
-        same = {side: _changes(part) for side in part.cosines}
+        same = {side: _changes(part, images) for side in part.cosines}
     elif coloring == "truth":
-        same = {side: _of_classes(part.truth, classes, shown) for side in part.cosines}
+        same = {side: _of_classes(part.truth[images], classes, shown) for side in part.cosines}
     else:
-        same = {s: _of_classes(part.prediction[s], classes, shown) for s in part.cosines}
-    return {side: [g for g in groups if len(g.members)] for side, groups in same.items()}
+        same = {s: _of_classes(p[images], classes, shown) for s, p in part.prediction.items()}
+    return {
+        side: [replace(g, members=images[g.members]) for g in groups if len(g.members)]
+        for side, groups in same.items()
+    }
 
 
 def _of_classes(index: NDArray, classes, shown: list[int]) -> list[Group]:
@@ -68,8 +73,9 @@ def _of_classes(index: NDArray, classes, shown: list[int]) -> list[Group]:
     ]
 
 
-def _changes(part: SetResult) -> list[Group]:
-    before, after, truth = part.prediction["before"], part.prediction["after"], part.truth
+def _changes(part: SetResult, images: NDArray[np.int64]) -> list[Group]:
+    before, after = (part.prediction[side][images] for side in ("before", "after"))
+    truth = part.truth[images]
     known, changed = truth >= 0, before != after
     was, now = known & (before == truth), known & (after == truth)
     found = [

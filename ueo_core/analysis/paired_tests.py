@@ -12,7 +12,10 @@ from ueo_core.analysis.verdict import RESAMPLES, TITLES, Compared, paired
 from ueo_core.evaluation.metrics import OOD
 
 ACCURACY_TEST = "exact McNemar test, two-sided"
-INTERVAL = f"paired bootstrap of the images within each class, {RESAMPLES:,} resamples"
+INTERVAL = (
+    f"paired bootstrap of the images within each class, {RESAMPLES:,} resamples (fewer of more than "
+    "200,000 images)"
+)
 
 
 @dataclass(frozen=True)

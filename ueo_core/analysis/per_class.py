@@ -8,6 +8,8 @@ from scipy.stats import binomtest
 
 from ueo_core.evaluation.metrics import OOD
 
+PAIRS = 10_000  # of a class and a wrong prediction in a table; a thousand classes have a million
+
 
 @dataclass(frozen=True)
 class ClassChange:
@@ -44,30 +46,28 @@ def class_changes(before, after, truth, classes) -> list[ClassChange]:
     before, after: (N,) predictions; truth: (N,).
     """
     before, after, truth = np.asarray(before), np.asarray(after), np.asarray(truth)
+    known = truth >= 0
+    was, now = before[known] == truth[known], after[known] == truth[known]
+    # Of every class: images right neither time, before only, after only, both times.
+    cells = np.bincount(4 * truth[known] + 2 * now + was, minlength=4 * len(classes))
     found = []
-    for i, name in enumerate(classes):
-        of = truth == i
-        n = int(of.sum())
-        if not n:
+    for name, (neither, lost, gained, both) in zip(
+        classes, cells.reshape(-1, 4).tolist(), strict=True
+    ):
+        if not (n := neither + lost + gained + both):
             continue
-        was, now = before[of] == i, after[of] == i
-        gained, lost = int((now & ~was).sum()), int((was & ~now).sum())
-        p = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
-        low0, high0 = wilson(int(was.sum()), n)
-        low1, high1 = wilson(int(now.sum()), n)
+        was_right, now_right = lost + both, gained + both
         found.append(
             ClassChange(
                 name,
                 n,
-                100 * float(was.mean()),
-                low0,
-                high0,
-                100 * float(now.mean()),
-                low1,
-                high1,
+                100 * (was_right / n),
+                *wilson(was_right, n),
+                100 * (now_right / n),
+                *wilson(now_right, n),
                 gained,
                 lost,
-                float(p),
+                float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
             )
         )
     return sorted(found, key=lambda c: (c.change, c.after, c.name))
@@ -81,24 +81,32 @@ def confusion_cell(prediction, truth, row: int, column: int) -> NDArray[np.int64
 def confusion_rows(classes, truth) -> list[tuple[int, str]]:
     """The rows of the confusion matrix that have images: (true class, title)."""
     truth = np.asarray(truth)
-    rows = [(i, name) for i, name in enumerate(classes) if (truth == i).any()]
-    return rows + ([(OOD, "none (unknown)")] if (truth == OOD).any() else [])
+    there = set(np.unique(truth).tolist())
+    rows = [(i, name) for i, name in enumerate(classes) if i in there]
+    return rows + ([(OOD, "none (unknown)")] if OOD in there else [])
 
 
-def confused_pairs(before, after, truth) -> list[tuple[int, int, int, int]]:
-    """The wrong predictions by true class, the most frequent after adaptation first.
+def confused_pairs(
+    before, after, truth, row: int | None = None, column: int | None = None
+) -> list[tuple[int, int, int, int]]:
+    """The wrong predictions by true class, the most frequent after adaptation first; `PAIRS` at most.
 
-    → (true class, prediction, images before, images after) of every pair that occurs; the true
-    class is OOD for images of none of the classes.
+    row, column: of this true class alone, of this prediction. → (true class, prediction, images before,
+    images after) of every pair that occurs; the true class is OOD for images of none of the classes.
     """
-    truth = np.asarray(truth)
-    counts: dict[tuple[int, int], list[int]] = {}
-    for place, prediction in enumerate((np.asarray(before), np.asarray(after))):
+    truth, predictions = np.asarray(truth), [np.asarray(before), np.asarray(after)]
+    width = 1 + max(int(p.max(initial=0)) for p in predictions)
+    # One number for a pair: sorting numbers takes a tenth of sorting pairs.
+    codes = []
+    for prediction in predictions:
         wrong = (truth >= OOD) & (prediction != truth)
-        pairs, n = np.unique(
-            np.stack([truth[wrong], prediction[wrong]]), axis=1, return_counts=True
-        )
-        for (row, column), count in zip(pairs.T.tolist(), n.tolist(), strict=True):
-            counts.setdefault((row, column), [0, 0])[place] = count
-    found = [(row, column, n[0], n[1]) for (row, column), n in counts.items()]
-    return sorted(found, key=lambda p: (-p[3], -p[2], p[0], p[1]))
+        wrong &= True if row is None else truth == row
+        wrong &= True if column is None else prediction == column
+        codes.append(truth[wrong] * width + prediction[wrong])
+    pairs, where = np.unique(np.concatenate(codes), return_inverse=True)
+    was, now = (np.bincount(at, minlength=len(pairs)) for at in np.split(where, [len(codes[0])]))
+    first = np.lexsort((pairs, -was, -now))[:PAIRS]
+    rows, columns = np.divmod(pairs[first], width)
+    return list(
+        zip(rows.tolist(), columns.tolist(), was[first].tolist(), now[first].tolist(), strict=True)
+    )

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
+from ueo_core.inference.score_cache import scores_of
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import Snapshot
+from ueo_core.utils.rows import Rows
 from ueo_core.utils.shapes import NUMBER, has_shape
-from ueo_core.utils.tensor_files import read_tensors
+from ueo_core.utils.tensor_files import StoredRows, stored_rows
 
 PHOTOS = 600  # on one wall; a browser moves this many smoothly
 FRAMES = 12  # of one run; more are thinned
@@ -36,14 +38,14 @@ class Frame:
     threshold: float  # unsupervised, of the seen photos: those with a lower score are unknown
 
 
-def frame_of(title: str, cosines: NDArray[np.float32], logit_scale: float) -> Frame:
+def frame_of(title: str, cosines: Rows, logit_scale: float) -> Frame:
     """The frame of a model's cosines with the classes. cosines: (N, C)"""
-    score = SCORES[DEFAULT_SCORE].compute(cosines, 1.0)
-    threshold = mixture_threshold(score)
+    found = scores_of(cosines, logit_scale)
+    score, threshold = found.score(DEFAULT_SCORE), found.threshold(DEFAULT_SCORE)
     return Frame(
         title,
-        cosines.argmax(1),
-        SCORES["msp"].compute(cosines, logit_scale),
+        found.prediction,
+        found.confidence,
         score,
         np.ones(len(score), bool),
         score < threshold,
@@ -79,7 +81,7 @@ def frames_of_run(folder: RunFolder, now: Snapshot) -> list[Frame]:
     return frames
 
 
-def _fits(found: Any, shape: tuple[int, int]) -> bool:
+def _fits(found: Any, shape: tuple[int, ...]) -> bool:
     """Whether an event tells of some photos and classes that are there; one can be damaged on disk."""
     if not found or not has_shape(found, _POOL):
         return False
@@ -119,9 +121,9 @@ def _thinned(evaluations: Sequence[dict]) -> Iterable[dict]:
     return (evaluations[i] for i in places)
 
 
-def _cosines(folder: RunFolder, name: str) -> NDArray[np.float32] | None:
+def _cosines(folder: RunFolder, name: str) -> StoredRows | None:
     """Those of the pool; None where they are not there, or damaged."""
     with contextlib.suppress(OSError, ValueError):
         path = folder.path / f"{name}.safetensors"
-        return read_tensors(path, lambda found: found == "pool_cosines")[0].get("pool_cosines")
+        return stored_rows(path, lambda found: found == "pool_cosines").get("pool_cosines")
     return None

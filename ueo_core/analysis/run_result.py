@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ueo_core.evaluation.metrics import OOD, UNLABELED, truth_from_labels
-from ueo_core.evaluation.ood_scores import NEG_LABEL, SCORES, neg_label
+from ueo_core.evaluation.metrics import OOD, UNLABELED, summarize, truth_from_labels
+from ueo_core.evaluation.ood_scores import NEG_LABEL, neg_label
+from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import GUARDED_PREDICTIONS
+from ueo_core.inference.score_cache import ScoreCache, scores_of
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.tensor_files import read_tensors
+from ueo_core.utils.rows import Rows
+from ueo_core.utils.tensor_files import StoredRows, stored_rows
 
 SCORED = "scored"  # subfolder of a run: checkpoints scored on request
 PARTS = ("holdout", "pool")  # the labeled test set first
@@ -30,7 +34,7 @@ class SetResult:
     name: str  # pool or holdout
     reference: dict  # the image set, see runs.reference
     truth: NDArray[np.int64]  # (N,) class index, OOD or UNLABELED
-    cosines: dict[str, NDArray[np.float32]]  # by side, (N, C)
+    cosines: dict[str, Rows]  # by side, (N, C); those of a run stay in their files
     logit_scale: float
     negatives: dict[str, NDArray[np.float32]] | None = None  # by side, (N, K), for NegLabel
 
@@ -38,31 +42,48 @@ class SetResult:
         return len(self.truth)
 
     @cached_property
+    def by_side(self) -> dict[str, ScoreCache]:
+        """Predictions, scores and thresholds, by side."""
+        return {side: scores_of(c, self.logit_scale) for side, c in self.cosines.items()}
+
+    @property
     def prediction(self) -> dict[str, NDArray[np.int64]]:
         """Index of the class with the largest cosine, by side. (N,)"""
-        return {side: c.argmax(1) for side, c in self.cosines.items()}
+        return {side: found.prediction for side, found in self.by_side.items()}
 
-    @cached_property
+    @property
     def confidence(self) -> dict[str, NDArray[np.floating]]:
         """Max softmax at the logit scale, by side. (N,)"""
-        return {s: SCORES["msp"].compute(c, self.logit_scale) for s, c in self.cosines.items()}
+        return {side: found.confidence for side, found in self.by_side.items()}
 
     def scores(self, score: str) -> dict[str, NDArray[np.floating]]:
         """A score of `SCORES`, or NegLabel, by side, higher = more in-distribution. (N,)"""
-        if score not in self._scores:
-            self._scores[score] = {side: self._score(score, side) for side in self.cosines}
-        return self._scores[score]
-
-    def _score(self, score: str, side: str) -> NDArray[np.floating]:
         if score == NEG_LABEL:
-            assert self.negatives is not None, "a set without negative words has no NegLabel"
-            return neg_label(self.cosines[side], self.negatives[side], self.logit_scale)
-        return SCORES[score].compute(self.cosines[side], self.logit_scale)
+            return self._neg_label
+        return {side: found.score(score) for side, found in self.by_side.items()}
 
     @cached_property
-    def _scores(self) -> dict[str, dict[str, NDArray[np.floating]]]:
-        """Cache: a score takes 40 ms for 10,000 images × 100 classes."""
-        return {}
+    def _neg_label(self) -> dict[str, NDArray[np.floating]]:
+        assert self.negatives is not None, "a set without negative words has no NegLabel"
+        return {
+            side: neg_label(cosines, self.negatives[side], self.logit_scale)
+            for side, cosines in self.cosines.items()
+        }
+
+    def thresholds(self, score: str) -> dict[str, float]:
+        """The unsupervised threshold on a score of this set, by side."""
+        if score == NEG_LABEL:
+            return {side: mixture_threshold(v) for side, v in self._neg_label.items()}
+        return {side: found.threshold(score) for side, found in self.by_side.items()}
+
+    def metrics(self, score: str, classes: Sequence[str]) -> dict[str, dict]:
+        """`evaluation.metrics.summarize`, by side."""
+        return {
+            side: summarize(
+                self.prediction[side], self.confidence[side], values, self.truth, classes
+            )
+            for side, values in self.scores(score).items()
+        }
 
     @property
     def labeled(self) -> bool:
@@ -143,7 +164,7 @@ def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
         zero_shot = file_of_step(folder, 0, final)
         tensors = {"before": _cosines(zero_shot), "after": _cosines(after)}
         scale = float(metadata["logit_scale"])
-        found = {
+        found: dict[str, dict[str, Rows]] = {
             name: {side: t[f"{name}_cosines"] for side, t in tensors.items()}
             for name in PARTS
             if config[name] is not None
@@ -182,12 +203,12 @@ def read_inspection(folder: RunFolder, step: int | None = None) -> Inspection:
     )
 
 
-def read_features(folder: RunFolder, part: str, step: int) -> NDArray[np.float32]:
-    """Unit image features of a set under the model after `step` steps. (N, D)"""
+def read_features(folder: RunFolder, part: str, step: int) -> StoredRows:
+    """Unit image features of a set under the model after `step` steps, in their file. (N, D)"""
     path = file_of_step(folder, step, final_step(folder))
     name = f"{part}_features"
     try:
-        return read_tensors(path, lambda found: found == name)[0][name]
+        return stored_rows(path, lambda found: found == name)[name]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"Run “{folder.config['title']}”: its image features cannot be read ({error}); "
@@ -195,7 +216,7 @@ def read_features(folder: RunFolder, part: str, step: int) -> NDArray[np.float32
         ) from error
 
 
-def read_blend(folder: RunFolder, opened: Inspection) -> dict[str, NDArray[np.float32]]:
+def read_blend(folder: RunFolder, opened: Inspection) -> dict[str, StoredRows]:
     """Cosines of each set under the blend that the safety check recommends. (N, C) each
 
     UserError if its file cannot be read.
@@ -210,6 +231,5 @@ def read_blend(folder: RunFolder, opened: Inspection) -> dict[str, NDArray[np.fl
         ) from error
 
 
-def _cosines(path: Path) -> dict[str, NDArray[np.float32]]:
-    # As NumPy, so that a page that only reads results does not load torch.
-    return read_tensors(path, lambda name: name.endswith("_cosines"))[0]
+def _cosines(path: Path) -> dict[str, StoredRows]:
+    return stored_rows(path, lambda name: name.endswith("_cosines"))

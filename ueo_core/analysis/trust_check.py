@@ -23,8 +23,7 @@ from ueo_core.analysis.hand_labels import (
 )
 from ueo_core.analysis.run_result import Inspection, SetResult, read_blend
 from ueo_core.evaluation.metrics import OOD
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
-from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.evaluation.trust_check import (
     DISAGREE,
     DOZEN,
@@ -36,6 +35,7 @@ from ueo_core.evaluation.trust_check import (
     recommendation,
     strata,
 )
+from ueo_core.inference.score_cache import scores_of
 from ueo_core.runs.folder import RunFolder
 
 NONE = "none of the classes"
@@ -149,23 +149,25 @@ class TrustCheck:
 @lru_cache(maxsize=8)
 def _design(path: Path, opened: Inspection, name: str) -> dict:
     """What does not change with the answers; fitting the thresholds takes a while."""
-    pool, part = opened.parts["pool"], opened.parts[name]
-    cosines = {"zero-shot": (pool.cosines["before"], part.cosines["before"])}
+    pool, part = opened.parts["pool"].by_side, opened.parts[name].by_side
+    models = {"zero-shot": (pool["before"], part["before"])}
     share = 1.0 if opened.guard is None else opened.guard["share"]
     if opened.guard and 0 < share < 1:
-        blend = read_blend(RunFolder(path), opened)
-        cosines[recommended_name(opened.guard)] = (blend["pool"], blend[name])
-    cosines["the adapted model"] = (pool.cosines["after"], part.cosines["after"])
-    compute, decisions = SCORES[DEFAULT_SCORE].compute, []
-    for own, shown in cosines.values():
-        threshold = mixture_threshold(compute(own, opened.logit_scale))
-        score = compute(shown, opened.logit_scale)
-        decisions.append(decide(shown.argmax(1), score, threshold))
+        blend = {
+            k: scores_of(c, opened.logit_scale)
+            for k, c in read_blend(RunFolder(path), opened).items()
+        }
+        models[recommended_name(opened.guard)] = (blend["pool"], blend[name])
+    models["the adapted model"] = (pool["after"], part["after"])
+    decisions = []
+    for own, shown in models.values():
+        threshold, score = own.threshold(DEFAULT_SCORE), shown.score(DEFAULT_SCORE)
+        decisions.append(decide(shown.prediction, score, threshold))
     stacked = np.stack(decisions)
     stratum = strata(stacked, score, threshold)  # of the adapted model, the last one
     return {
-        "models": tuple(cosines),
-        "preferred": 0 if share == 0 else len(cosines) - 1 if share == 1 else 1,
+        "models": tuple(models),
+        "preferred": 0 if share == 0 else len(models) - 1 if share == 1 else 1,
         "decisions": stacked,
         "stratum": stratum,
         "order": tuple(draw(stratum)),

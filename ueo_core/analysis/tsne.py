@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ueo_core.analysis.pca_map import Map, near_anchors
+from ueo_core.analysis.pca_map import Map, images_on_map, near_anchors
 from ueo_core.analysis.run_result import SCORED, Inspection, read_features
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
@@ -38,7 +38,11 @@ def tsne_map(folder: RunFolder, opened: Inspection, part: str) -> Map | None:
     if len(points) < len(kept):
         return None
     cosines = opened.parts[part].cosines
-    return Map(points, {side: near_anchors(p, cosines[side]) for side, p in points.items()})
+    images = images_on_map(len(opened.parts[part]))
+    if any(len(p) != len(images) for p in points.values()):  # of a version without a sample
+        return None
+    anchors = {side: near_anchors(p, cosines[side][images]) for side, p in points.items()}
+    return Map(images, points, anchors)
 
 
 def compute_tsne(
@@ -53,19 +57,21 @@ def compute_tsne(
     progress(iterations done, in total) is called repeatedly; `check` may raise to cancel. UserError
     for too few images, or if the child process fails.
     """
-    n = len(read_features(folder, part, 0))
+    images = images_on_map(n := len(read_features(folder, part, 0)))
     if n <= FEWEST:
         raise UserError(
             f"t-SNE: it needs more than {FEWEST} images, and this set has {n}; use PCA."
         )
-    wanted = [s for s in dict.fromkeys((0, step)) if _kept(folder, part, s) is None]
+    kept = {s: _kept(folder, part, s) for s in (0, step)}
+    wanted = [s for s, points in kept.items() if points is None or len(points) != len(images)]
     total = ITERATIONS * len(wanted)
     for i, s in enumerate(wanted):
 
         def tell(done: int, before: int = ITERATIONS * i) -> None:
             progress(before + done, total)
 
-        points = _in_child(read_features(folder, part, s), _kept(folder, part, 0), tell, check)
+        features = read_features(folder, part, s)[images]
+        points = _in_child(features, _kept(folder, part, 0), tell, check)
         write_tensors(_path(folder, part, s), {"points": points})
 
 

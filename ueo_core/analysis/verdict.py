@@ -1,5 +1,6 @@
 """The verdict on a run: the same images before and after, compared by a paired bootstrap."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ from ueo_core.evaluation.intervals import Interval
 from ueo_core.evaluation.metrics import OOD, UNLABELED, accuracy, auc, harmonic_mean
 
 RESAMPLES = 1000
+# Images drawn in all, some 20 seconds: a set of more than 200,000 has fewer resamples, and intervals that
+# are a tenth of a point wide, of which the number of resamples then changes a tenth.
+_DRAWN = 200_000_000
 _CELLS = 2_000_000  # resamples × images held at once
 TITLES = {"acc": "ACC", "auc": "AUC", "hm": "HM"}
 
@@ -55,6 +59,11 @@ class Verdict:
         return tuple(s for s in self.sentences if s not in self.about_metrics)
 
 
+def resamples_of(images: int) -> int:
+    """How many resamples a set of so many images has: `RESAMPLES`, fewer where it is large."""
+    return min(RESAMPLES, max(100, _DRAWN // max(1, images)))
+
+
 def resampled(truth, seed: int = 0, resamples: int = RESAMPLES):
     """Bootstrap weights: how often each image is drawn. Yields blocks of rows, (r, N) float32.
 
@@ -76,17 +85,25 @@ def resampled(truth, seed: int = 0, resamples: int = RESAMPLES):
         yield weights
 
 
-def weighted_accuracy(weights: NDArray, hit, truth) -> NDArray[np.float64]:
-    """Mean per-class recall of each resample, percent. weights (R, N) → (R,)"""
+Measure = Callable[[NDArray], NDArray[np.float64]]  # weights of images (R, N) → (R,)
+
+
+def accuracy_by_weights(hit, truth) -> Measure:
+    """Mean per-class recall of each resample, percent, for blocks of resamples. hit, truth: (N,)"""
     truth = np.asarray(truth)
     present, inverse, n = np.unique(truth[truth >= 0], return_inverse=True, return_counts=True)
     share = np.zeros(len(truth))
     share[truth >= 0] = np.asarray(hit)[truth >= 0] / n[inverse] / len(present)
-    return 100 * (weights @ share)
+    return lambda weights: 100 * (weights @ share)
 
 
 def weighted_auc(weights: NDArray, score, truth) -> NDArray[np.float64]:
     """AUROC of each resample, ID positive, ties counted half, percent. weights (R, N) → (R,)"""
+    return auc_by_weights(score, truth)(weights)
+
+
+def auc_by_weights(score, truth) -> Measure:
+    """`weighted_auc` for several blocks of resamples of the same images, which are sorted once."""
     score, truth = np.asarray(score, np.float64), np.asarray(truth)
     known, unknown = np.flatnonzero(truth >= 0), np.flatnonzero(truth == OOD)
     unknown = unknown[np.argsort(score[unknown], kind="stable")]
@@ -100,14 +117,18 @@ def weighted_auc(weights: NDArray, score, truth) -> NDArray[np.float64]:
     half = csr_matrix(
         (np.full(len(at), 0.5, np.float32), (places, at)), (len(unknown) + 1, len(known))
     )
-    won = (half @ weights[:, known].T).T  # (R, unknown + 1)
-    below = np.zeros_like(won, np.float64)
-    np.cumsum(weights[:, unknown], axis=1, out=below[:, 1:])
-    return 100 * (won * below).sum(1) / (weights[:, known].sum(1) * below[:, -1])
+
+    def of(weights: NDArray) -> NDArray[np.float64]:
+        won = (half @ weights[:, known].T).T  # (R, unknown + 1)
+        below = np.zeros_like(won, np.float64)
+        np.cumsum(weights[:, unknown], axis=1, out=below[:, 1:])
+        return 100 * (won * below).sum(1) / (weights[:, known].sum(1) * below[:, -1])
+
+    return of
 
 
 def compare(
-    part: SetResult, score: str, seed: int = 0, resamples: int = RESAMPLES
+    part: SetResult, score: str, seed: int = 0, resamples: int | None = None
 ) -> dict[str, Compared]:
     """ACC, AUC and HM before and after with intervals; only those for which there are labels."""
     n = part.cosines["after"].shape[1]
@@ -120,13 +141,15 @@ def paired(
     truth,
     n_classes: int,
     seed: int = 0,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> dict[str, Compared]:
     """ACC, AUC and HM of two models on the same images; only those for which there are labels.
 
     predictions, scores: (N,) each, of "before" and "after". Every resample draws the same images
-    for both, so that the choice of images adds no variance to the difference.
+    for both, so that the choice of images adds no variance to the difference. resamples: None, as many
+    as `resamples_of` says.
     """
+    resamples = resamples_of(len(truth)) if resamples is None else resamples
     point: dict[str, dict[str, float | None]] = {}
     for side in predictions:
         acc, roc = accuracy(predictions[side], truth, n_classes), auc(scores[side], truth)
@@ -136,13 +159,16 @@ def paired(
     if not values:
         return {}
     draws: dict[str, dict[str, list]] = {s: {m: [] for m in values} for s in predictions}
+    measures: dict[str, dict[str, Measure]] = {side: {} for side in predictions}
+    for side, made in measures.items():
+        if "acc" in values:
+            made["acc"] = accuracy_by_weights(predictions[side] == truth, truth)
+        if "auc" in values:
+            made["auc"] = auc_by_weights(scores[side], truth)
     for weights in resampled(truth, seed, resamples):
         for side, drawn in draws.items():
-            if "acc" in drawn:
-                hit = predictions[side] == truth
-                drawn["acc"].append(weighted_accuracy(weights, hit, truth))
-            if "auc" in drawn:
-                drawn["auc"].append(weighted_auc(weights, scores[side], truth))
+            for m, measure in measures[side].items():
+                drawn[m].append(measure(weights))
             if "hm" in drawn:
                 a, b = drawn["acc"][-1], drawn["auc"][-1]
                 drawn["hm"].append(2 * a * b / np.maximum(a + b, 1e-12))

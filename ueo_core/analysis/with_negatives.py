@@ -6,6 +6,7 @@ from dataclasses import replace
 from ueo_core.analysis.run_result import Inspection, read_features
 from ueo_core.inference.adapter_file import ADAPTER_NAME
 from ueo_core.runs.folder import RunFolder
+from ueo_core.utils.rows import by_rows
 
 
 def with_negatives(
@@ -40,7 +41,9 @@ def with_negatives(
         name: replace(
             part,
             negatives={
-                side: read_features(folder, name, step) @ text[side].T
+                side: by_rows(
+                    lambda rows, to=text[side].T: rows @ to, read_features(folder, name, step)
+                )
                 for side, step in steps.items()
             },
         )

@@ -48,7 +48,7 @@ class ImagePredictions(Predictions):
     @property
     def proba(self) -> NDArray[np.float64]:
         """Probability of every class, in the order of `classes`. (N, C)"""
-        return softmax(self.logit_scale * self.cosines.astype(np.float64), axis=1)
+        return softmax(self.logit_scale * np.asarray(self.cosines, np.float64), axis=1)
 
     @property
     def is_unknown(self) -> NDArray[np.bool_]:

@@ -3,9 +3,6 @@
 import argparse
 from dataclasses import asdict
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ueo_core.cli.model_io import ask, named_adapter_file, threshold_of
 from ueo_core.cli.output import STDOUT, write_predictions
 from ueo_core.cli.parser import OLDER_FORMATS
@@ -19,6 +16,7 @@ from ueo_core.export.predicted_images import PredictedImages
 from ueo_core.inference.adapter_file import ADAPTER_NAME, AdapterFile
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.rows import Rows
 from ueo_core.workspace.prediction_history import classified_sets, features_of, predictions_of
 
 
@@ -76,7 +74,7 @@ def _beside(adapter_file: AdapterFile) -> str:
 
 def _predicted(
     args: argparse.Namespace, adapter_file: AdapterFile, tick: Ticker
-) -> tuple[ImageSet, Predictions, NDArray[np.float32] | None]:
+) -> tuple[ImageSet, Predictions, Rows | None]:
     """The images to export, predictions and features: of a source, else of the run's pool."""
     if args.source:
         images, _, found = ask(args, adapter_file, tick)

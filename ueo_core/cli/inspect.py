@@ -11,9 +11,7 @@ from ueo_core.analysis.run_result import Inspection, SetResult, read_inspection
 from ueo_core.analysis.threshold_effect import threshold_effect
 from ueo_core.analysis.verdict import judge
 from ueo_core.analysis.with_negatives import with_negatives
-from ueo_core.evaluation.metrics import evaluate
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, NEG_LABEL, score_named
-from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.runs.folder import RunFolder
 from ueo_core.utils.errors import UserError
 
@@ -89,19 +87,16 @@ def _metrics(opened: Inspection, part: SetResult, score: str) -> dict | None:
     """The headline metrics by side; None without labels."""
     if not part.labeled:
         return None
-    found = {
-        side: evaluate(part.cosines[side], part.truth, opened.classes, opened.logit_scale, values)
-        for side, values in part.scores(score).items()
-    }
+    found = part.metrics(score, opened.classes)
     return {side: {k: v for k, v in m.items() if k != "per_class"} for side, m in found.items()}
 
 
 def _thresholds(opened: Inspection, part: SetResult, score: str, given: float | None) -> dict:
     """What the thresholds do, by side: the one given, else the mixture's guess from the pool."""
-    pool = opened.parts["pool"].scores(score)
+    guess = opened.parts["pool"].thresholds(score) if given is None else {}
     found = {}
     for side, values in part.scores(score).items():
-        limit = mixture_threshold(pool[side]) if given is None else given
+        limit = guess[side] if given is None else given
         found[side] = asdict(threshold_effect(values, limit, part.prediction[side], part.truth))
     return found | {"guess": given is None}
 

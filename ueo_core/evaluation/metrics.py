@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
+from ueo_core.utils.rows import largest
 
 OOD = -1
 UNLABELED = -2
@@ -95,36 +96,45 @@ def calibration_error(confidence, correct, bins: int = 15) -> float:
 def confusion(prediction, truth, n_classes: int) -> NDArray[np.int64]:
     """Counts by truth (rows: the classes, then one row OOD) and prediction. → (C + 1, C)"""
     prediction, truth = np.asarray(prediction), np.asarray(truth)
-    table = np.zeros((n_classes + 1, n_classes), np.int64)
-    for row in range(-1, n_classes):
-        table[row] = np.bincount(prediction[truth == row], minlength=n_classes)
-    return table
+    labeled = truth >= OOD
+    # In one pass: a pass for every class takes seconds for a million images of a thousand classes.
+    row = np.where(truth[labeled] == OOD, n_classes, truth[labeled])
+    cells = np.bincount(
+        row * n_classes + prediction[labeled], minlength=(n_classes + 1) * n_classes
+    )
+    return cells.reshape(n_classes + 1, n_classes)
 
 
 def evaluate(
     cosines, truth, classes: Sequence[str], logit_scale: float, score: str | NDArray = DEFAULT_SCORE
 ) -> dict:
+    """`summarize` of one model on one labeled set, from its cosines.
+
+    cosines: (N, C); truth: (N,); score: a key of SCORES, or (N,) scores themselves.
+    """
+    values = SCORES[score].compute(cosines, logit_scale) if isinstance(score, str) else score
+    confidence = SCORES["msp"].compute(cosines, logit_scale)
+    return summarize(largest(cosines), confidence, values, truth, classes)
+
+
+def summarize(prediction, confidence, score, truth, classes: Sequence[str]) -> dict:
     """All headline metrics of one model on one labeled set.
 
-    cosines: (N, C); truth: (N,); score: a key of SCORES, or (N,) scores themselves. → {"acc", "auc", "hm", "fpr95", "aupr", "ece",
-    "per_class": {name: recall}}; percent, None where the labels do not allow it. "acc" and "ece"
-    count ID images only.
+    prediction: (N,) class indices; confidence: (N,) max softmax at the logit scale; score, truth: (N,).
+    → {"acc", "auc", "hm", "fpr95", "aupr", "ece", "per_class": {name: recall}}; percent, None where the
+    labels do not allow it. "acc" and "ece" count ID images only.
     """
-    cosines, truth = np.asarray(cosines), np.asarray(truth)
-    prediction = cosines.argmax(1)
-    values = SCORES[score].compute(cosines, logit_scale) if isinstance(score, str) else score
-    acc, roc = accuracy(prediction, truth, len(classes)), auc(values, truth)
+    prediction, truth = np.asarray(prediction), np.asarray(truth)
+    acc, roc = accuracy(prediction, truth, len(classes)), auc(score, truth)
     recall = per_class_recall(prediction, truth, len(classes))
     known = truth >= 0
-    confidence = SCORES["msp"].compute(cosines[known], logit_scale)
+    right = prediction[known] == truth[known]
     return {
         "acc": acc,
         "auc": roc,
         "hm": harmonic_mean(acc, roc),
-        "fpr95": fpr95(values, truth),
-        "aupr": aupr(values, truth),
-        "ece": calibration_error(confidence, prediction[known] == truth[known])
-        if known.any()
-        else None,
+        "fpr95": fpr95(score, truth),
+        "aupr": aupr(score, truth),
+        "ece": calibration_error(np.asarray(confidence)[known], right) if known.any() else None,
         "per_class": {n: float(r) for n, r in zip(classes, recall, strict=True) if not np.isnan(r)},
     }

@@ -4,9 +4,6 @@ import contextlib
 import time
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.originals import Originals
 from ueo_core.export.formats import MODELS, PREDICTIONS
@@ -16,6 +13,7 @@ from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.files import unique_name
 from ueo_core.utils.paths import store_root, studio_home
+from ueo_core.utils.rows import Rows
 
 _KEPT_SECONDS = 86_400  # an unused download is removed then
 
@@ -34,7 +32,7 @@ def export_predictions(
     predictions: Predictions,
     threshold: float,
     title: str,
-    features: NDArray[np.float32] | None = None,
+    features: Rows | None = None,
 ) -> Written:
     """A format of predictions as a job, see `PredictedImages`. → what was written, and where"""
     made = PREDICTIONS[name]

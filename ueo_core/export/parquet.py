@@ -9,6 +9,7 @@ from scipy.special import softmax
 from ueo_core.export.predicted_images import PredictedImages
 from ueo_core.inference.predictions import COLUMNS
 from ueo_core.utils.arrow import arrow
+from ueo_core.utils.rows import by_rows
 
 
 def parquet(batch: PredictedImages) -> bytes:
@@ -19,7 +20,11 @@ def parquet(batch: PredictedImages) -> bytes:
     """
     pa, pq = arrow("Format parquet")
     predictions = batch.predictions
-    proba = softmax(predictions.logit_scale * predictions.cosines.astype(np.float64), axis=1)
+    scale = predictions.logit_scale
+    proba = by_rows(
+        lambda rows: softmax(scale * rows.astype(np.float64), axis=1).astype(np.float32),
+        predictions.cosines,
+    )
     images = [file.image for file in batch]
     rows = [(f.path, f.prediction, f.confidence, f.score, f.unknown) for f in batch]
     kinds = (pa.string(), pa.string(), pa.float64(), pa.float64(), pa.bool_())
@@ -28,7 +33,7 @@ def parquet(batch: PredictedImages) -> bytes:
         name: pa.array(values, kind)
         for name, values, kind in zip(COLUMNS, columns, kinds, strict=True)
     }
-    flat = pa.array(proba[images].astype(np.float32).ravel())
+    flat = pa.array(proba[images].ravel())
     table["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, len(predictions.classes))
     about = {"ueo_studio": json.dumps(batch.about, ensure_ascii=False)}
     file = io.BytesIO()

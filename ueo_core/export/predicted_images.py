@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from ueo_core.data.intake_report import SkippedFile
@@ -16,6 +15,7 @@ from ueo_core.data.safe_names import WritableNames
 from ueo_core.export.trees import NotWritten, Writer
 from ueo_core.inference.predictions import Predictions
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.rows import Rows
 
 UNKNOWN = "unknown"
 # Bytes of a file's name. With a folder's name of 80 and a slash, 60 of Windows' 260 characters of a
@@ -60,7 +60,7 @@ class PredictedImages:
     threshold: float
     title: str = ""  # of the model
     source: ImageSource | None = None  # only what copies images needs it
-    features: NDArray[np.float32] | None = None  # (N, D) of the image encoder, where they are known
+    features: Rows | None = None  # (N, D) of the image encoder, where they are known
 
     @property
     def unknown_label(self) -> str:

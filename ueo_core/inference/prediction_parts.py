@@ -311,7 +311,7 @@ def _table(
     # The row of each file among those that were predicted; null where it was not.
     row = pa.array(np.cumsum(usable) - 1, mask=~usable)
     classes, k = pa.array(found.classes), manifest["top"]
-    logits = found.logit_scale * found.cosines.astype(np.float64)
+    logits = found.logit_scale * np.asarray(found.cosines, np.float64)
     top = np.argsort(-logits, axis=1, kind="stable")[:, :k]  # the first of equals, as argmax
     if len(found):
         shifted = np.exp(logits - logits.max(1, keepdims=True))

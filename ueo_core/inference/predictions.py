@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ueo_core.data.image_set import ImageSet
-from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, NEG_LABEL, SCORES, neg_label
+from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, NEG_LABEL, neg_label
 from ueo_core.evaluation.thresholds import mixture_threshold
+from ueo_core.inference.score_cache import ScoreCache, scores_of
 from ueo_core.utils.csv_text import BYTE_ORDER_MARK, csv_text
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
+from ueo_core.utils.rows import Rows
 
 COLUMNS = ("path", "prediction", "confidence", "score", "unknown")
 
@@ -27,7 +29,7 @@ class Predictions:
     """
 
     names: Sequence[str]  # of the images, relative to their source
-    cosines: NDArray[np.float32]  # (N, C)
+    cosines: Rows  # (N, C); of stored predictions they stay in their file
     classes: Sequence[str]
     logit_scale: float
     # Of each image, the further files with the same bytes; empty: none has any.
@@ -39,7 +41,7 @@ class Predictions:
     def of_images(
         cls,
         images: ImageSet,
-        cosines: NDArray[np.float32],
+        cosines: Rows,
         classes: Sequence[str],
         logit_scale: float,
     ) -> "Predictions":
@@ -57,21 +59,25 @@ class Predictions:
         return sorted(own + more) if more else own
 
     @cached_property
+    def _from_cosines(self) -> ScoreCache:
+        return scores_of(self.cosines, self.logit_scale)
+
+    @property
     def prediction(self) -> NDArray[np.int64]:
         """Index of the class with the largest cosine. (N,)"""
-        return self.cosines.argmax(1)
+        return self._from_cosines.prediction
 
-    @cached_property
+    @property
     def confidence(self) -> NDArray[np.floating]:
         """Max softmax at the logit scale. (N,)"""
-        return SCORES["msp"].compute(self.cosines, self.logit_scale)
+        return self._from_cosines.confidence
 
     @cached_property
     def score(self) -> NDArray[np.floating]:
         """MCM, or with negative words NegLabel; higher = more in-distribution. (N,)"""
         if self.negatives is not None:
             return neg_label(self.cosines, self.negatives, self.logit_scale)
-        return SCORES[DEFAULT_SCORE].compute(self.cosines, self.logit_scale)
+        return self._from_cosines.score(DEFAULT_SCORE)
 
     @property
     def score_name(self) -> str:

@@ -16,9 +16,8 @@ from ueo_core.analysis.threshold_effect import effect_rows, roc_points, threshol
 from ueo_core.analysis.verdict import Verdict, signed
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.store import Store
-from ueo_core.evaluation.metrics import OOD, confusion, evaluate
+from ueo_core.evaluation.metrics import OOD, confusion
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
-from ueo_core.evaluation.thresholds import mixture_threshold
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.report import svg
 from ueo_core.runs.snapshot import Snapshot
@@ -42,16 +41,13 @@ TERMS = {"loss": "loss", "entropy": "entropy of each image", "marginal": "entrop
 
 def thresholds(opened: Inspection, adapter_file: AdapterFile) -> dict[str, float]:
     """The run's own threshold, and the zero-shot model's by the same rule."""
-    pool = opened.parts["pool"].scores(DEFAULT_SCORE)
-    return {"before": mixture_threshold(pool["before"]), "after": adapter_file.threshold}
+    pool = opened.parts["pool"].by_side
+    return {"before": pool["before"].threshold(DEFAULT_SCORE), "after": adapter_file.threshold}
 
 
 def metrics(opened: Inspection, part: SetResult, verdict: Verdict) -> list[dict]:
     """The headline metrics, with the interval of the difference where there is one."""
-    found = {
-        side: evaluate(c, part.truth, opened.classes, opened.logit_scale)
-        for side, c in part.cosines.items()
-    }
+    found = part.metrics(DEFAULT_SCORE, opened.classes)
     rows = []
     for key, title in METRICS.items():
         before, after = found["before"][key], found["after"][key]

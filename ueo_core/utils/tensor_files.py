@@ -2,15 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes
+from ueo_core.utils.rows import blocks
 
 DIGESTS = "digests"  # key in the metadata; files of earlier versions have none
 
@@ -20,7 +25,7 @@ def write_tensors(
 ) -> None:
     """Write arrays and texts about them, completely or not at all."""
     whole = {name: np.ascontiguousarray(a) for name, a in arrays.items()}
-    digests = json.dumps({name: _digest(a) for name, a in whole.items()})
+    digests = json.dumps({name: _digest([a]) for name, a in whole.items()})
     write_bytes(path, save(whole, {**(about or {}), DIGESTS: digests}))
 
 
@@ -33,19 +38,121 @@ def read_tensors(
     """
     try:
         with safe_open(path, "numpy") as file:
-            about = dict(file.metadata() or {})
-            names = [name for name in file.keys() if wanted(name)]  # noqa: SIM118 (no dict)
-            arrays = {name: file.get_tensor(name) for name in names}
+            about, digests = _about(file)
+            arrays = {name: file.get_tensor(name) for name in _names(file, wanted)}
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    digests = json.loads(about.pop(DIGESTS, "{}"))
-    if not isinstance(digests, dict):
-        raise ValueError("its digests cannot be read")
     for name, array in arrays.items():
-        if digests.get(name, found := _digest(array)) != found:
-            raise ValueError(f"the values of {name} have changed")
+        _check(name, digests, _digest([array]))
     return arrays, about
 
 
-def _digest(array: NDArray) -> str:
-    return hashlib.sha256(array.tobytes()).hexdigest()
+class StoredRows:
+    """A float32 matrix (N, D) in a file, whose rows are read when they are asked for.
+
+    `rows[7]`, `rows[2:9]`, and `rows[indices]`; `rows[:]` is all of it. Nothing stays in memory, and the
+    file is not held open, so that it can be written again: reading then raises `UserError`.
+    """
+
+    def __init__(self, path: Path, name: str, stamp: "_Stamp"):
+        self.path, self.name, self._stamp = path, name, stamp
+        with safe_open(path, "numpy") as file:
+            stored = file.get_slice(name)
+            self.shape: tuple[int, ...] = tuple(stored.get_shape())
+            if stored.get_dtype() != "F32" or len(self.shape) != 2:
+                raise ValueError(f"{name} is no matrix of numbers")
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all values; they are read once for it, a block at a time."""
+        return _digest(self[rows] for rows in blocks(*self.shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> NDArray:
+        try:
+            with safe_open(self.path, "numpy") as file:
+                found = self._read(file.get_slice(self.name), rows)
+            if _stamp(self.path) == self._stamp:
+                return found
+        except (OSError, SafetensorError):
+            pass  # it is gone, or another file
+        raise UserError(
+            f"File “{self.path}”: it was written again after it was opened; open the page again."
+        )
+
+    def _read(self, stored: Any, rows: Any) -> NDArray:
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            start, stop, _ = rows.indices(len(self))
+            # safetensors reads no empty slices.
+            return stored[start:stop] if start < stop else np.empty((0, self.shape[1]), np.float32)
+        wanted = np.arange(len(self))[rows]  # IndexError outside, which also ends an iteration
+        if wanted.ndim == 0:
+            return stored[int(wanted) : int(wanted) + 1][0]
+        found = np.empty((len(wanted), self.shape[1]), np.float32)
+        for place, row in enumerate(wanted.tolist()):
+            found[place] = stored[row : row + 1][0]
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        """All of it, in memory."""
+        return np.asarray(self[:], dtype)
+
+
+def stored_rows(path: Path, wanted: Callable[[str], bool]) -> dict[str, StoredRows]:
+    """The wanted matrices of a file, by name; their values are checked, the first time they are opened.
+
+    Raises as `read_tensors` does, and `ValueError` for one that is no float32 matrix.
+    """
+    stamp = _stamp(path)
+    try:
+        with safe_open(path, "numpy") as file:
+            _, digests = _about(file)
+            names = _names(file, wanted)
+        found = {name: _opened(path, name, stamp) for name in names}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    for name, rows in found.items():
+        _check(name, digests, rows.digest)
+    return found
+
+
+_Stamp = tuple[int, int, int]
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What differs once a file was written again."""
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=256)  # keeps the digests, which take a second for each GB
+def _opened(path: Path, name: str, stamp: _Stamp) -> StoredRows:
+    return StoredRows(path, name, stamp)
+
+
+def _about(file: Any) -> tuple[dict[str, str], dict[str, str]]:
+    """The texts of an open file, and the digests of its arrays."""
+    about = dict(file.metadata() or {})
+    digests = json.loads(about.pop(DIGESTS, "{}"))
+    if not isinstance(digests, dict):
+        raise ValueError("its digests cannot be read")
+    return about, digests
+
+
+def _names(file: Any, wanted: Callable[[str], bool]) -> list[str]:
+    return [name for name in file.keys() if wanted(name)]  # noqa: SIM118 (no dict)
+
+
+def _check(name: str, digests: Mapping[str, str], found: str) -> None:
+    if digests.get(name, found) != found:
+        raise ValueError(f"the values of {name} have changed")
+
+
+def _digest(parts: Iterable[NDArray]) -> str:
+    """Of the bytes of C-contiguous arrays, one after the other."""
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()

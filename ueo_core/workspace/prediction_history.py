@@ -6,19 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.intake_report import IntakeReport
 from ueo_core.data.sources import within_roots
 from ueo_core.data.store import Store
 from ueo_core.inference.adapter_file import AdapterFile
 from ueo_core.inference.predictions import Predictions
+from ueo_core.inference.score_cache import scores_file
 from ueo_core.runs.folder import IMAGE_SETS, RunFolder
 from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.tensor_files import read_tensors
+from ueo_core.utils.tensor_files import StoredRows, stored_rows
 from ueo_core.workspace import prediction_cache
 from ueo_core.workspace.upload import Spooled, add_path_to_store, add_upload_to_store, roots
 
@@ -66,14 +64,17 @@ def classified_sets(adapter_file: AdapterFile) -> list[ClassifiedSet]:
 
 
 def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Predictions:
-    """The predictions for one of `classified_sets`. UserError when images or predictions are gone."""
+    """The predictions for one of `classified_sets`. UserError when images or predictions are gone.
+
+    The cosines stay in their file.
+    """
     images = what.images()
     own = what.id in IMAGE_SETS
     folder = adapter_file.path.parent
     path = adapter_file.own_predictions if own else prediction_cache.path(folder, what.id)
     try:
         name = f"{what.id}_cosines" if own else prediction_cache.COSINES
-        cosines = read_tensors(path, lambda found: found == name)[0][name]
+        cosines = stored_rows(path, lambda found: found == name)[name]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"Predictions for “{what.title}”: they cannot be read ({error}); classify the images again."
@@ -85,13 +86,13 @@ def predictions_of(adapter_file: AdapterFile, what: ClassifiedSet) -> Prediction
     return Predictions.of_images(images, cosines, adapter_file.classes, adapter_file.logit_scale)
 
 
-def features_of(adapter_file: AdapterFile, what: ClassifiedSet) -> NDArray[np.float32] | None:
+def features_of(adapter_file: AdapterFile, what: ClassifiedSet) -> StoredRows | None:
     """Unit features of the images under the model, (N, D); None unless they are a run's own images."""
     if what.id not in IMAGE_SETS:
         return None
     name = f"{what.id}_features"
     with suppress(OSError, ValueError):
-        return read_tensors(adapter_file.own_predictions, lambda found: found == name)[0].get(name)
+        return stored_rows(adapter_file.own_predictions, lambda found: found == name).get(name)
     return None
 
 
@@ -166,4 +167,6 @@ def _keep(
 def delete_predictions(adapter_file: AdapterFile, what: ClassifiedSet) -> None:
     """Delete the predictions for a newly classified set; its images stay in the store until a clean-up."""
     if what.id not in IMAGE_SETS:
-        prediction_cache.path(adapter_file.path.parent, what.id).unlink(missing_ok=True)
+        file = prediction_cache.path(adapter_file.path.parent, what.id)
+        for path in (file, scores_file(file, prediction_cache.COSINES)):
+            path.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ BOXES = {
 }
 
 
-@lru_cache(maxsize=8)  # 10,000 images × 100 classes are 8 MB
+@lru_cache(maxsize=8)  # of a million images, one takes some 100 MB with two scores
 def _opened(path: str, stamp: int, step: int | None) -> Inspection:
     from ueo_core.analysis.run_result import read_inspection
 

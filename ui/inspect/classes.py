@@ -5,6 +5,7 @@ from functools import lru_cache
 import streamlit as st
 
 from ueo_core.analysis.per_class import (
+    PAIRS,
     class_changes,
     confused_pairs,
     confusion_cell,
@@ -163,11 +164,11 @@ def _pairs(opened, part, names: dict[int, str]) -> None:
     if truth is not None and prediction is not None:
         _both(opened, part, truth, prediction)
         return
-    pairs = [
-        pair
-        for pair in confused_pairs(part.prediction["before"], part.prediction["after"], part.truth)
-        if truth in (None, pair[0]) and prediction in (None, pair[1])
-    ]
+    pairs = confused_pairs(
+        part.prediction["before"], part.prediction["after"], part.truth, truth, prediction
+    )
+    if len(pairs) == PAIRS:
+        st.caption(f"The {PAIRS:,} most frequent are shown; select a class to see its own.")
     event = st.dataframe(
         [
             {

@@ -5,8 +5,8 @@ from functools import lru_cache
 import streamlit as st
 
 from ueo_core.analysis.map_groups import COLORED, colorings, frequent_classes, map_groups
-from ueo_core.analysis.pca_map import Map, pca_map
-from ueo_core.analysis.run_result import Inspection, SetResult, read_features
+from ueo_core.analysis.pca_map import Map, images_on_map, pca_of_run
+from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.analysis.tsne import compute_tsne, tsne_map
 from ueo_core.evaluation.ood_scores import SCORES
 from ueo_core.runs.folder import RunFolder
@@ -22,21 +22,20 @@ KINDS = {"pca": "PCA", "tsne": "t-SNE"}
 
 @lru_cache(maxsize=8)
 def _pca(path: str, opened: Inspection, part: str) -> Map:
-    folder, steps = RunFolder(path), {"before": 0, "after": opened.step}
-    features = {side: read_features(folder, part, step) for side, step in steps.items()}
-    return pca_map(features, opened.parts[part].cosines)
+    return pca_of_run(RunFolder(path), opened, part)
 
 
 @lru_cache(maxsize=8)
-def _texts(opened: Inspection, part: str) -> dict[str, list[str]]:
-    """Hover text of every image, by side."""
+def _texts(opened: Inspection, part: str, where: Map) -> dict[str, list[str]]:
+    """Hover text of every image on the map, by side."""
     part, names = opened.parts[part], [escaped(c) for c in opened.classes]
+    confidence, images = part.confidence, where.images
     return {
         side: [
             f"{names[c]} {100 * p:.0f} %"
-            for c, p in zip(part.prediction[side], part.confidence[side], strict=True)
+            for c, p in zip(prediction[images], confidence[side][images], strict=True)
         ]
-        for side in part.cosines
+        for side, prediction in part.prediction.items()
     }
 
 
@@ -69,8 +68,8 @@ def show(opened: Inspection, part: SetResult, score: str) -> None:
             _tsne(folder, opened, part)
             return
     _draw(opened, part, score, where, coloring, classes)
-    _about(kind, where)
-    _selection(opened, part, score)
+    _about(kind, where, len(part))
+    _selection(opened, part, score, where)
 
 
 def _classes(opened, part) -> list[int]:
@@ -89,7 +88,7 @@ def _classes(opened, part) -> list[int]:
 
 
 def _draw(opened, part, score, where, coloring: str, classes: list[int]) -> None:
-    texts, titles = _texts(opened, part.name), sides(opened)
+    texts, titles = _texts(opened, part.name, where), sides(opened)
     marked = {
         "brushed": state.brushed(opened, part),
         "chosen": state.selected_image(opened, part),
@@ -108,7 +107,7 @@ def _draw(opened, part, score, where, coloring: str, classes: list[int]) -> None
             title,
         )
     else:
-        groups = map_groups(part, coloring, opened.classes, classes)
+        groups = map_groups(part, coloring, opened.classes, classes, where.images)
         fig = map_chart.figure(where, groups, texts, opened.classes, titles, marked)
     key = "inspect.map.chart"
 
@@ -135,7 +134,7 @@ def _draw(opened, part, score, where, coloring: str, classes: list[int]) -> None
     )
 
 
-def _about(kind: str, where: Map) -> None:
+def _about(kind: str, where: Map, count: int) -> None:
     if kind == "pca":
         held = where.explained
         how = (
@@ -147,6 +146,11 @@ def _about(kind: str, where: Map) -> None:
         how = (
             "t-SNE keeps neighbors together; sizes and distances of groups have no meaning. The right map "
             "is initialized with the left one. Stars: the mean of the five images nearest to a class text."
+        )
+    if (shown := len(where.images)) < count:
+        how = (
+            f"{shown:,} of {count:,} images are on the map, chosen at random: a browser cannot draw all. "
+            f"{how}"
         )
     st.caption(
         f"{how} Stars that would overlap are moved apart; a line leads to their true place. Drag to select images, click a point to see its image, double-click to clear."
@@ -162,7 +166,7 @@ def _tsne(folder, opened, part) -> None:
         st.rerun()  # it has just ended
     with st.container(border=True):
         st.markdown(
-            f"**t-SNE of {len(part):,} images has not been computed yet.** It keeps neighbors together "
+            f"**t-SNE of {len(images_on_map(len(part))):,} images has not been computed yet.** It keeps neighbors together "
             "better than PCA. It takes from seconds to a few minutes; the result is kept."
         )
         st.button(
@@ -177,12 +181,14 @@ def _tsne(folder, opened, part) -> None:
         )
 
 
-def _selection(opened, part, score: str) -> None:
+def _selection(opened, part, score: str, where: Map) -> None:
     """The selected image, and the images of the selected points."""
     images, chosen = state.brushed(opened, part), state.selected_image(opened, part)
     if chosen is not None:
         with st.container(border=True, key="inspect-chosen"):
             image_card.show(opened, part, chosen, score)
+            if not where.has(chosen):
+                st.caption("This image is not among those on the map.")
     if not images:
         st.info(
             "Select points with the lasso to see their images here; click an image to see its point.",

@@ -41,7 +41,7 @@ PANELS = {"before": 1, "after": 2}
 
 
 def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dict, marked: dict):
-    """Groups of images by color. groups: side → [Group]; texts: side → hover text by image.
+    """Groups of images by color. groups: side → [Group]; texts: side → hover text of each image on the map.
 
     marked: {"brushed": images to highlight, "chosen": one image or None, "ink": color of text}.
     """
@@ -55,7 +55,7 @@ def figure(where, groups: dict, texts: dict, classes: Sequence[str], titles: dic
             _points(
                 fig,
                 side,
-                where.points[side],
+                where,
                 group.members,
                 texts[side],
                 marked,
@@ -75,17 +75,18 @@ def scored(
     fig = _frame(titles)
     for side, column in PANELS.items():
         values = scores[side]
+        drawn = values[where.images]
         for known, symbol, title in (
             (True, "circle", "at or above the threshold"),
             (False, "x", "below the threshold: unknown"),
         ):
-            members = np.flatnonzero((values >= limits[side]) == known)
+            members = where.images[(drawn >= limits[side]) == known]
             if not len(members):
                 continue
             _points(
                 fig,
                 side,
-                where.points[side],
+                where,
                 members,
                 texts[side],
                 marked,
@@ -135,16 +136,17 @@ def _frame(titles: dict):
     return fig
 
 
-def _points(fig, side: str, points, members, texts, marked: dict, marker: dict, **trace) -> None:
-    brushed = np.asarray(marked["brushed"], np.int64)
+def _points(fig, side: str, where, members, texts, marked: dict, marker: dict, **trace) -> None:
+    brushed, points = np.asarray(marked["brushed"], np.int64), where.points[side]
+    rows = where.places(members)
     size = 8 if len(points) <= 500 else 6 if len(points) <= 3000 else 4.5
     fig.add_trace(
         go.Scattergl(
-            x=points[members, 0].astype(np.float32),
-            y=points[members, 1].astype(np.float32),
+            x=points[rows, 0].astype(np.float32),
+            y=points[rows, 1].astype(np.float32),
             mode="markers",
             customdata=members.astype(np.int32),
-            text=[texts[i] for i in members],
+            text=[texts[i] for i in rows],
             hovertemplate="%{text}<extra></extra>",
             opacity=0.85,
             marker=marker | {"size": size},
@@ -206,8 +208,9 @@ def _finished(fig, where, classes, marked: dict, legend_y: float = -0.03):
             1,
             column,
         )
-        if marked["chosen"] is not None:
-            x, y = where.points[side][marked["chosen"]]
+        chosen = marked["chosen"]
+        if chosen is not None and where.has(chosen):
+            x, y = where.points[side][where.places(chosen)]
             fig.add_trace(
                 go.Scatter(
                     x=[x],

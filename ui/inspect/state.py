@@ -5,7 +5,6 @@ from functools import lru_cache
 import streamlit as st
 
 from ueo_core.analysis.run_result import Inspection, SetResult
-from ueo_core.evaluation.thresholds import mixture_threshold
 
 TAB = "inspect.tab"
 MAP = "Map"  # the tab with the map of the images
@@ -14,7 +13,7 @@ MAP = "Map"  # the tab with the map of the images
 @lru_cache(maxsize=64)
 def automatic_thresholds(opened: Inspection, score: str) -> dict[str, float]:
     """The automatic threshold of each side, from the pool, as predictions of new images use it."""
-    return {s: mixture_threshold(v) for s, v in opened.parts["pool"].scores(score).items()}
+    return opened.parts["pool"].thresholds(score)
 
 
 def thresholds(opened: Inspection, part: SetResult, score: str) -> dict[str, float]:

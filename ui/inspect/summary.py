@@ -8,8 +8,7 @@ from ueo_core.analysis import summary_tiles
 from ueo_core.analysis.hand_estimates import Estimates
 from ueo_core.analysis.run_result import Inspection, SetResult
 from ueo_core.analysis.summary_tiles import Tile
-from ueo_core.analysis.verdict import Verdict
-from ueo_core.evaluation.metrics import evaluate
+from ueo_core.analysis.verdict import Verdict, resamples_of
 from ueo_core.evaluation.ood_scores import SCORES
 from ui.common.learn_link import why
 from ui.common.text import escaped, markdown
@@ -94,7 +93,7 @@ def _details(opened, part, score: str, verdict: Verdict, by_hand: Estimates | No
             f"ACC: mean accuracy over the classes; AUC: known against unknown by {SCORES[score].title} "
             f"({SCORES[score].temperature(opened.logit_scale)}); HM: their harmonic mean. ▲ better, "
             "▼ worse. In parentheses: 95 % interval of the difference, by a paired bootstrap of the images "
-            "within each class, 1,000 samples; a difference whose interval contains 0 is not "
+            f"within each class, {resamples_of(len(part)):,} samples; a difference whose interval contains 0 is not "
             "statistically significant."
         )
     elif by_hand:
@@ -116,11 +115,7 @@ def _details(opened, part, score: str, verdict: Verdict, by_hand: Estimates | No
 @lru_cache(maxsize=32)
 def _metrics(opened: Inspection, part: str, score: str) -> dict[str, dict]:
     """All metrics of an image set, by side."""
-    part = opened.parts[part]
-    return {
-        side: evaluate(cosines, part.truth, opened.classes, opened.logit_scale, score)
-        for side, cosines in part.cosines.items()
-    }
+    return opened.parts[part].metrics(score, opened.classes)
 
 
 def _further(opened: Inspection, part: SetResult, score: str) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from tests.helpers.pages import app, at, button, clean  # noqa: F401
 from tests.helpers.run_folders import CLASSES, SCALE, cosines_of, features_of, labels_of, write_run
+from ueo_core.analysis import pca_map
 from ueo_core.analysis.hand_estimates import estimate_by_hand, judge_by_hand
 from ueo_core.analysis.hand_labels import load_hand_labels
 from ueo_core.analysis.run_result import read_inspection
@@ -233,6 +234,21 @@ def test_the_map_holds_every_image_once_a_side_and_a_brush_shows_its_images(app)
     assert brought_out == {3, 5, 8}
     button(page, "Clear").click().run()
     assert "images selected" not in plain(page.markdown)
+
+
+def test_the_map_of_many_images_holds_a_sample_and_says_so(app, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(pca_map, "MOST", 20)
+    write_run("r")
+    page = section(at(app, "4_Inspect", run="r"), "Map")
+    assert "20 of 80 images are on the map, chosen at random" in plain(page.caption)
+    figure = json.loads(page.get("plotly_chart")[0].proto.spec)
+    drawn = pca_map.images_on_map(80)
+    points = [t for t in figure["data"] if t["type"] == "scattergl" and t.get("xaxis") == "x2"]
+    assert sorted(np.concatenate([array(t["customdata"]) for t in points])) == drawn.tolist()
+    for image, told in ((int(drawn[0]), False), (min({*range(80)} - {*drawn.tolist()}), True)):
+        page.session_state["inspect.selected"] = ("r", "pool"), image
+        clean(page.run())
+        assert ("not among those on the map" in plain(page.caption)) == told
 
 
 def array(value) -> np.ndarray:
