@@ -129,14 +129,30 @@ def by_kernels(
 
     lines = torch.empty(b, 3, tallest, width, device=device)
     kernels.across[(-(-tallest // tile), 3 * b)](
-        addresses, numbers, lines, tallest, width,
-        taps(max(c.width / c.columns for c in crops)), bilinear, tile, block,
-    )  # fmt: skip
+        addresses,
+        numbers,
+        lines,
+        tallest,
+        width,
+        taps(max(c.width / c.columns for c in crops)),
+        bilinear,
+        tile,
+        block,
+    )
     views = torch.empty(b, 3, height, width, device=device)
     kernels.down[(-(-height // tile), 3 * b)](
-        lines, numbers, views, tallest, height, width,
-        taps(max(c.height / c.rows for c in crops)), float(fill), bilinear, tile, block,
-    )  # fmt: skip
+        lines,
+        numbers,
+        views,
+        tallest,
+        height,
+        width,
+        taps(max(c.height / c.rows for c in crops)),
+        float(fill),
+        bilinear,
+        tile,
+        block,
+    )
     return views
 
 

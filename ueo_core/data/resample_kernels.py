@@ -19,8 +19,16 @@ def _weights(distance, BILINEAR: tl.constexpr):
 
 @triton.jit
 def across(
-    images, crops, out, tallest, width, taps, BILINEAR: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr
-):  # fmt: skip
+    images,
+    crops,
+    out,
+    tallest,
+    width,
+    taps,
+    BILINEAR: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """The rows of each crop, resized to the columns that are seen.
 
     images: (B, 4) int64, address and strides of each uint8 image; crops: (B, 9), see `Crop`;
@@ -65,8 +73,18 @@ def across(
 
 @triton.jit
 def down(
-    lines, crops, out, tallest, height, width, taps, fill, BILINEAR: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr
-):  # fmt: skip
+    lines,
+    crops,
+    out,
+    tallest,
+    height,
+    width,
+    taps,
+    fill,
+    BILINEAR: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
     """The result of `across`, resized to the rows that are seen. out: (B, 3, height, width) float32
 
     fill: the value outside the resized crop.

@@ -132,9 +132,20 @@ class _BatchNorm(torch.autograd.Function):
         other = x if add is None else add.contiguous(memory_format=torch.channels_last)
         out = torch.empty_like(x)
         kernels.batch_norm_forward[(-(-x.numel() // ELEMENTS),)](
-            x, other, weight, bias, mean, var, out, x.numel(), x.shape[1], eps,
-            add is not None, relu, ELEMENTS,
-        )  # fmt: skip
+            x,
+            other,
+            weight,
+            bias,
+            mean,
+            var,
+            out,
+            x.numel(),
+            x.shape[1],
+            eps,
+            add is not None,
+            relu,
+            ELEMENTS,
+        )
         # Without a residual the sign of the result follows from x.
         ctx.save_for_backward(x, out if add is not None and relu else None, weight, bias, mean, var)
         ctx.eps, ctx.relu, ctx.add = eps, relu, add is not None
@@ -153,9 +164,25 @@ class _BatchNorm(torch.autograd.Function):
         programs = max(1, min(-(-rows // tile), BATCH_PROGRAMS // across))
         partial = torch.empty(2, programs, channels, device=x.device)
         kernels.batch_norm_backward[(across, programs)](
-            x, x if out is None else out, d_out, weight, bias, mean, var, d_x, d_add, partial,
-            rows, channels, ctx.eps, ctx.add, ctx.relu, ctx.needs_input_grad[0], tile, block,
-        )  # fmt: skip
+            x,
+            x if out is None else out,
+            d_out,
+            weight,
+            bias,
+            mean,
+            var,
+            d_x,
+            d_add,
+            partial,
+            rows,
+            channels,
+            ctx.eps,
+            ctx.add,
+            ctx.relu,
+            ctx.needs_input_grad[0],
+            tile,
+            block,
+        )
         d_weight, d_bias = partial.sum(1)
         return (
             d_x if ctx.needs_input_grad[0] else None,
@@ -187,9 +214,14 @@ class _AveragePool(torch.autograd.Function):
         x = x.contiguous(memory_format=torch.channels_last)
         b, channels, height, width = x.shape
         out = torch.empty(
-            b, channels, height // 2, width // 2,
-            dtype=x.dtype, device=x.device, memory_format=torch.channels_last,
-        )  # fmt: skip
+            b,
+            channels,
+            height // 2,
+            width // 2,
+            dtype=x.dtype,
+            device=x.device,
+            memory_format=torch.channels_last,
+        )
         grid = (-(-out.numel() // ELEMENTS),)
         kernels.average_pool_forward[grid](x, out, out.numel(), channels, width // 2, ELEMENTS)
         ctx.shape = x.shape
