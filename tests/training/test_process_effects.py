@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn.preprocessing  # noqa: F401 (its first import loads rich, which draws a random number)
 import torch
 
 from tests.conftest import Arrays
