@@ -7,10 +7,14 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach for the networ
 import json
 from functools import cache
 
+import torch
+
+if not torch.cuda.is_available():  # Triton's kernels run on the CPU, one program after another
+    os.environ.setdefault("TRITON_INTERPRET", "1")
+
 import numpy as np
 import open_clip
 import pytest
-import torch
 from hypothesis import settings
 from open_clip.model import CLIP
 from safetensors.torch import save_file
@@ -64,8 +68,8 @@ def own_home(tmp_path, monkeypatch):
 def any_pool(monkeypatch):
     """Evidence decides on every pool and however little it differs; random models tell no images apart."""
     monkeypatch.setattr(selection, "FEW_DIFFERENCES", -1.0)
-    monkeypatch.setattr(selection, "CLEARLY_MORE", 0.0)
-    monkeypatch.setattr(selection, "LESS_CONSISTENT", 9.0)
+    monkeypatch.setattr(selection, "MORE_EVIDENCE", 0.0)
+    monkeypatch.setattr(selection, "MORE_CONSISTENCY", -9.0)
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ class OneImage extends Slide {
     const x = { low: 1, high: ends, log: true, name: "temperature T", ticks: [1, 2, 5, 10, 20, 50].filter((t) => t < ends) };
     const line = { at: temperature, text: `T = ${temperature.toFixed(temperature < 10 ? 2 : 1)}` };
     const along = (values) => values.map((v, i) => [data.temperatures[i], v]);
-    const curves = Object.entries(data.curves).map(([name, values]) => ({ points: along(values), color: this.colors[0], name, at: 0, dash: DASHES[name].map((d) => d * em).join(" ") }));
+    const curves = Object.entries(data.curves).map(([name, values]) => ({ points: along(values), color: this.colors[0], name, at: Math.round(0.3 * values.length), dash: DASHES[name].map((d) => d * em).join(" ") }));
     weights.of = plot(weights, { ...shape, x, line, curves, y: { low: 0, high: data.classes, ticks: ticks(0, data.classes, 4), name: "weight w × number of classes" } });
     const [low, high] = data.range;
     area.of = plot(area, { ...shape, x, line, curves: [{ points: along(data.auc), color: this.colors[3] }], y: { low, high, ticks: ticks(low, high, 4), name: "AUC of the largest softmax as a score, %" } });

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.conftest import Arrays, needs_cuda
-from ueo_core.bench.gpu import agreement, check, report, timing
+from ueo_core.bench.gpu import agreement, check, files, report, timing
 from ueo_core.config.settings import Settings
 from ueo_core.data.transforms import Views
 from ueo_core.models.adapted_clip import AdaptedCLIP
@@ -63,6 +63,13 @@ def test_the_report_names_failures_and_what_was_left_out():
         "checks": [one, one | {"error": 0.01, "passed": True}],
         "timing": [row],
         "parts": [{"backbone": "M", "classes": 10, "batch": 64, "milliseconds": {"views": 1.25}}],
+        "photos": {"backbone": "M", "photos": 1000, "epochs": 10, "import": 12.3, "run": 4.56},
+        "predictions": {
+            "backbone": "M",
+            "images": [1024, 5120],
+            "seconds": [5.0, 9.0],
+            "ms_per_image": 0.977,
+        },
         "failed": [{"section": "peaks", "error": "RuntimeError: no"}],
         "left_out": ["timing of L"],
     }
@@ -82,8 +89,26 @@ def test_the_report_names_failures_and_what_was_left_out():
         "900 |",
     ]
     assert "| M | 10 | 64 | 1.2 |" in lines
+    said = "\n".join(lines)
+    assert (
+        "M to 1,000 twelve-megapixel photos on disk, 10 epochs: import 12.3 s, run 4.6 s." in said
+    )
+    assert "5.0 and 9.0 s, 0.98 ms for each further image." in said
     assert "Failed: peaks: RuntimeError: no" in lines
     assert lines[-1] == "Left out, no time left: timing of L."
+
+
+def test_the_union_of_intervals():
+    assert timing.covered([(0, 2), (1, 1.5), (1, 3), (4, 5)]) == 4
+    assert timing.covered([]) == 0
+
+
+def test_files_of_different_bytes_are_adapted_to_and_predicted():
+    found = files.photo_adaptation("drawings-resnet", 18, "cpu", (96, 72))
+    assert found["photos"] == 18 and found["import"] > 0 and found["run"] > 0
+    found = files.bulk_prediction("drawings-resnet", (17, 34), "cpu")
+    first, second = found["seconds"]
+    assert found["ms_per_image"] == pytest.approx(1e3 * (second - first) / 17, abs=1e-3)
 
 
 class TestOnAGpu:
@@ -125,6 +150,21 @@ class TestOnAGpu:
         ):
             pass
         assert alive.requires_grad and not caplog.records
+
+    def test_a_loss_that_is_not_finite_changes_nothing(self):
+        backbone = agreement.loaded("drawings-resnet", torch.device("cuda"))
+        model = AdaptedCLIP(backbone, ["star", "house", "key"])
+        views = Views(Arrays(8, size=(70, 80)), backbone)
+        steps = loop.adapt(model, views, torch.full((8,), torch.nan), Settings(batch_size=8))
+        with pytest.raises(FloatingPointError, match="step 1"):
+            next(steps)
+        assert all(v.equal(model.original[k]) for k, v in model.adapter().items())
+
+    def test_the_parts_of_a_step(self):
+        found = timing.parts_of_step(timing.Case("drawings-vit", 10, 32))
+        assert list(found)[-1] == "waiting" and all(v > 0 for v in list(found.values())[:-1])
+        assert found["waiting"] < found["whole step"]
+        assert found["image forward"] < found["image forward and backward"]
 
     def test_a_step_is_timed(self):
         case = timing.Case("drawings-vit", 10, 32)

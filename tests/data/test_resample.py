@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
-from ueo_core.data.resample import Crop, filter_matrix, resample
+from ueo_core.data.resample import Crop, by_kernels, filter_matrix, resample
 
 BICUBIC = InterpolationMode.BICUBIC
 SIZES = ((366, 488), (500, 366), (40, 30), (64, 64))
@@ -66,3 +66,28 @@ def test_a_filter_sums_to_one_and_leaves_equal_sizes_alone():
     assert not weights[0, :, :2].any() and not weights[0, :, 32:].any()
     same = filter_matrix(one, torch.tensor([30]), torch.tensor([30]), torch.tensor([0]), 30, 40)
     torch.testing.assert_close(same[0], torch.eye(40)[2:32])
+
+
+@pytest.mark.parametrize("kind", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("fill", [0, 114])
+def test_the_kernels_give_what_the_products_give(kind, fill):
+    """Reduced, enlarged, mirrored, and seen through a window that is partly outside."""
+    pytest.importorskip("triton")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    g = np.random.default_rng(1)
+    sizes = ((66, 88), (90, 66), (40, 30), (64, 64))
+    held = [torch.from_numpy(g.integers(0, 256, (*s, 3), dtype=np.uint8)) for s in sizes]
+    held = [image.permute(2, 0, 1) for image in held]  # as an image is decoded
+    held[1] = held[1].contiguous()
+    crops = [
+        Crop(10, 20, 30, 26, 32, 40, mirrored=True),
+        Crop(0, 0, 90, 66, 70, 50, -3, 9),
+        Crop(3, 4, 30, 20, 10, 40, 2, -4, mirrored=True),
+        Crop(5, 0, 32, 64, 32, 64, 0, 16),
+    ]
+    expected = resample(held, crops, (32, 40), kind, fill)
+    images = [image.to(device) for image in held]
+    found = by_kernels(images, crops, (32, 40), kind, fill).round().clamp(0, 255).cpu()
+    difference = (found - expected).abs()
+    assert difference.max() <= 1 and (difference > 0).float().mean() < 2e-3
+    assert (found[2, :, 8:, 4:] == fill).all() and (found[1, :, :3] == fill).all()

@@ -129,9 +129,25 @@ def targets(root: Path, model: Argv) -> list[Target]:
         Target(
             "protocol",
             lambda out: give(
-                "protocol", pool, "--classes", CLASSES, "--shift", "open", "--methods",
-                "zero-shot,ueo,upl", "--seeds", 2, "--epochs", 1, "--lr", 0.01, "--out", out / "p",
-                "--store", root / "store", *model,
+                "protocol",
+                pool,
+                "--classes",
+                CLASSES,
+                "--shift",
+                "open",
+                "--methods",
+                "zero-shot,ueo,upl",
+                "--seeds",
+                2,
+                "--epochs",
+                1,
+                "--lr",
+                0.01,
+                "--out",
+                out / "p",
+                "--store",
+                root / "store",
+                *model,
             ),
             lambda out: [
                 {k: v for k, v in read_row(p).items() if k != "seconds"}
@@ -141,7 +157,9 @@ def targets(root: Path, model: Argv) -> list[Target]:
         Target("ingest", lambda out: give("ingest", pool, "--store", out / "s"), stored),
         Target(
             "predict",
-            lambda out: give("predict", finished, pool, "--csv", out / "p.csv", "--store", out / "s"),
+            lambda out: give(
+                "predict", finished, pool, "--csv", out / "p.csv", "--store", out / "s"
+            ),
             lambda out: content(out / "p.csv"),
             ("p.csv",),
         ),
@@ -154,8 +172,10 @@ def targets(root: Path, model: Argv) -> list[Target]:
         exporting("adapter", "a.safetensors"),
         exporting("folders", "sorted"),
         exporting("folders", "sorted.zip"),
-        Target("evaluate", lambda out: give("evaluate", finished, pool, "--store", out / "s"), stored),
-    ]  # fmt: skip
+        Target(
+            "evaluate", lambda out: give("evaluate", finished, pool, "--store", out / "s"), stored
+        ),
+    ]
 
 
 def adapt_words(root: Path, model: Argv) -> Argv:

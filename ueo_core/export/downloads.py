@@ -37,16 +37,11 @@ def export_predictions(
     """A format of predictions as a job, see `PredictedImages`. → what was written, and where"""
     made = PREDICTIONS[name]
     job.begin(made.title, len(predictions.files))
-
-    def progress(done: int, total: int) -> None:
-        job.check()
-        job.progress(done, total)
-
     with Originals(store_root(), images) as originals:
         batch = PredictedImages(
             predictions, threshold, title, StoredImages(images, originals), features
         )
-        return made.write(_place(made.name), batch, progress, Path(made.name).stem)
+        return made.write(_place(made.name), batch, job.advance, Path(made.name).stem)
 
 
 def export_model(job: Job, name: str, adapter_file: AdapterFile) -> Path:

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
+from ueo_core.models.held_weights import held
+
 
 def _attention(
     self: ResidualAttentionBlock,
@@ -23,15 +25,19 @@ def _attention(
     """Self-attention over q_x (B, L, D) → (B, L, D), equal to the block's own to rounding."""
     attn: nn.MultiheadAttention = self.attn
     b, length, width = q_x.shape
-    qkv = F.linear(q_x.reshape(b * length, width), attn.in_proj_weight, attn.in_proj_bias)
-    q, k, v = qkv.view(b, length, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)  # (B, heads, L, d)
+    weight, bias = held(attn, "in_proj_weight"), held(attn, "in_proj_bias")
+    qkv = F.linear(q_x.reshape(b * length, width), weight, bias)
+    # Its gradient is put together by one copy; that of a permuted tensor would take two.
+    parts = qkv.view(b, length, 3, attn.num_heads, -1).unbind(2)
+    q, k, v = (part.transpose(1, 2) for part in parts)  # (B, heads, L, d)
     if attn_mask is not None:
         attn_mask = attn_mask.to(q.dtype)
         if attn_mask.dim() == 3:  # (B · heads, L, L), as CoCa's text tower makes it
             attn_mask = attn_mask.view(b, attn.num_heads, *attn_mask.shape[1:])
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
     out = out.transpose(1, 2).reshape(b * length, width)
-    return F.linear(out, attn.out_proj.weight, attn.out_proj.bias).view(b, length, width)
+    weight, bias = held(attn.out_proj, "weight"), held(attn.out_proj, "bias")
+    return F.linear(out, weight, bias).view(b, length, width)
 
 
 def is_plain(block: nn.Module) -> bool:

@@ -24,6 +24,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ueo_core.models.equality import equal_features, pooled
 from ueo_core.models.fast_attention import is_plain
+from ueo_core.models.fused_norms import add_norm, norm
+from ueo_core.models.held_weights import held
 from ueo_core.models.text_encoder import TextEncoder, text_limit, text_tower, token_embedding
 from ueo_core.models.tokenizers import Span, Tokenizer, context_span, shortest_length
 from ueo_core.utils.errors import UserError
@@ -183,7 +185,7 @@ class Prompts(nn.Module):
         x = x + tower.positional_embedding[: self.past]  # (1, P, W)
         found = []
         for block in tower.transformer.resblocks:
-            q, k, v = _project(block, block.ln_1(x))
+            q, k, v = _project(block, norm(block.ln_1, x))
             found += [k, v]
             if len(found) < 2 * len(tower.transformer.resblocks):
                 x = _finish(block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True))
@@ -201,7 +203,7 @@ class Prompts(nn.Module):
         past = self.past
         mask = tower.attn_mask[past : past + rows, : past + rows]  # (R, P + R)
         for i, block in enumerate(blocks):
-            q, k, v = _project(block, block.ln_1(x))
+            q, k, v = _project(block, norm(block.ln_1, x))
             k = torch.cat([keys_values[2 * i].expand(n, -1, -1, -1), k], 2)
             v = torch.cat([keys_values[2 * i + 1].expand(n, -1, -1, -1), v], 2)
             if i == len(blocks) - 1:  # only the end token is used, and it attends to all
@@ -211,8 +213,8 @@ class Prompts(nn.Module):
                     each = torch.arange(n, device=x.device)
                     x, q = x[each, ends][:, None], q[each, :, ends][:, :, None]
                     mask = mask[ends][:, None, None]  # (n, 1, 1, P + R)
-            allowed = None if mask is None else mask.to(q.dtype)
-            x = _finish(block, x, F.scaled_dot_product_attention(q, k, v, attn_mask=allowed))
+            mask = None if mask is None else mask.to(q.dtype)
+            x = _finish(block, x, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
         return x[:, 0]
 
 
@@ -278,18 +280,21 @@ def _split(items: list[int], most: int) -> list[list[int]]:
     return [items[i : i + most] for i in range(0, len(items), most)]
 
 
-def _project(block: ResidualAttentionBlock, x: Tensor) -> Tensor:
-    """Queries, keys and values of x (n, R, W). → (3, n, heads, R, d)"""
+def _project(block: ResidualAttentionBlock, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of x (n, R, W). → each (n, heads, R, d)"""
     n, rows, width = x.shape
     attn = block.attn
-    qkv = F.linear(x.reshape(n * rows, width), attn.in_proj_weight, attn.in_proj_bias)
-    return qkv.view(n, rows, 3, attn.num_heads, -1).permute(2, 0, 3, 1, 4)
+    weight, bias = held(attn, "in_proj_weight"), held(attn, "in_proj_bias")
+    qkv = F.linear(x.reshape(n * rows, width), weight, bias)
+    q, k, v = qkv.view(n, rows, 3, attn.num_heads, -1).unbind(2)
+    return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
 
 def _finish(block: ResidualAttentionBlock, x: Tensor, attended: Tensor) -> Tensor:
     """The rest of a block after its attention. x (n, R, W), attended (n, heads, R, d) → (n, R, W)"""
     n, rows, width = x.shape
     attended = attended.transpose(1, 2).reshape(n * rows, width)
-    out = F.linear(attended, block.attn.out_proj.weight, block.attn.out_proj.bias)
-    x = x + block.ls_1(out.view(n, rows, width))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+    last = block.attn.out_proj
+    out = F.linear(attended, held(last, "weight"), held(last, "bias")).view(n, rows, width)
+    x, h = add_norm(block.ln_2, x, block.ls_1(out))
+    return x + block.ls_2(block.mlp(h))

@@ -258,6 +258,7 @@ class _Bench:
                 "lr": found.settings.lr,
                 "model": found.choice.model,
                 "last": self._tested()["hm"],
+                "evidence": found.choice.evidence,
             }
             model.load_adapter(found.recommended)
             result["hm"] = self._tested()["hm"]

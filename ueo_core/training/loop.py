@@ -110,14 +110,16 @@ def _backward(
     settings: Settings,
     shared: Shared | None = None,
     n: int = 0,
+    beside: torch.cuda.Stream | None = None,
 ) -> Loss:
     """Loss and gradients of one batch, exact for any chunk and any number of processes.
 
     loss_of: image and text features → loss; text: (C, D) features where the prompt does not train,
-    else None. shared: where other processes have encoded the rest of a batch of n images.
+    else None. shared: where other processes have encoded the rest of a batch of n images. beside: a
+    stream for the text tower, whose results `loss_of` waits for; None: the current one.
     """
     if text is None:
-        with precision.tower_autocast(settings.precision, model.device):
+        with torch.cuda.stream(beside), precision.tower_autocast(settings.precision, model.device):
             text = model.encode_text()
     chunk = settings.chunk
     if shared is None and (chunk is None or chunk >= len(images)):
@@ -205,7 +207,9 @@ def adapt(
     confidence = confidence.to(model.device)
     objective = build(settings, None if start is None else start.to(model.device))
     parameters = model.select(settings.trained)
-    optimizer = torch.optim.SGD(parameters, lr=settings.rate)
+    # On a GPU the update is queued before the losses are read, so that the device need not wait.
+    queued = model.context.is_cuda
+    optimizer = torch.optim.SGD(parameters, lr=settings.rate, fused=True if queued else None)
     sizes = split_epoch(n, settings.batch_size)
     steps = steps_in_all(n, settings)
     drawn: tuple[np.ndarray, Tensor] | None = None
@@ -234,12 +238,22 @@ def adapt(
             settings = settings.changed(chunk=fitting_chunk(model, views, settings, total))
         # Where the prompt does not train, its features are the same at every step.
         fixed_text = None if model.context.requires_grad else model.encode_text()
+        # The text tower's many small kernels run beside the image tower's large ones. With several
+        # streams cuBLAS promises no equal bits.
+        beside = None
+        if queued and fixed_text is None and not torch.are_deterministic_algorithms_enabled():
+            beside = torch.cuda.Stream()
 
         def compute(images: Tensor, at: Tensor) -> Loss:
+            if beside:
+                beside.wait_stream(torch.cuda.current_stream())
+
             def loss_of(features: Tensor, text: Tensor) -> Loss:
+                if beside:
+                    torch.cuda.current_stream().wait_stream(beside)
                 return objective(Batch(features, text, model.logit_scale, confidence[at], at))
 
-            return _backward(model, images, fixed_text, loss_of, settings, shared, len(at))
+            return _backward(model, images, fixed_text, loss_of, settings, shared, len(at), beside)
 
         # One launch for a whole step where the device is faster than its launches.
         graphed = None
@@ -264,12 +278,17 @@ def adapt(
             else:
                 optimizer.zero_grad()
                 found = torch.stack([v.detach() for v in compute(images, at)])
+            if queued:
+                # The kernel of the update leaves it out where this is 1.
+                optimizer.found_inf = (~found[:1].isfinite()).float()  # type: ignore[attr-defined]
+                optimizer.step()
             # Prepare the next batch before reading the losses, which waits for the device, once.
             drawn = draw(step + 1) if views.ahead and step + 1 < steps else None
             loss, entropy, marginal = found.tolist()
             if not math.isfinite(loss):
                 raise FloatingPointError(f"the loss of step {step + 1} is not finite")
-            optimizer.step()
+            if not queued:
+                optimizer.step()
             yield Step(
                 step=step + 1,
                 steps=steps,

@@ -42,6 +42,11 @@ class Job:
         """Told by the function as it goes along."""
         self.done, self.total = done, total
 
+    def advance(self, done: int, total: int) -> None:
+        """`progress`, and leave the function here if a person has cancelled."""
+        self.check()
+        self.progress(done, total)
+
     def check(self) -> None:
         """Leave the function here if a person has cancelled."""
         if self._cancel.is_set():

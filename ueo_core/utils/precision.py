@@ -23,8 +23,9 @@ def resolve_precision(precision: str, device: torch.device) -> str:
 def tower_autocast(precision: str, device: torch.device) -> torch.autocast:
     """A context in which the towers compute at `precision`; features, loss and norms stay float32.
 
-    Weights, context vectors and their gradients are always float32, and so are the residual stream
-    and the normalization layers of both towers. Matrix products and convolutions are not.
+    Weights, context vectors and their gradients are always float32, and so are the inside of every
+    normalization layer and the residual stream of the text tower. Matrix products and convolutions are
+    not, nor is the residual stream of an image tower, which begins with a convolution.
     """
     bfloat16 = resolve_precision(precision, device) == "bfloat16"
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16)

@@ -32,7 +32,10 @@ def dataset() -> Dataset:
     """The dataset to adapt to; if none is ready, a button to the Data page, and the page stops."""
     datasets = list_datasets()
     if not datasets:
-        st.info("There are no images yet. Add your own, or draw the built-in sample.")
+        st.info(
+            "There are no images yet. Add your own, or draw the built-in sample.",
+            icon=":material/info:",
+        )
         if st.button("Add images", type="primary", icon=":material/photo_library:"):
             st.switch_page("pages/1_Data.py")
         st.stop()

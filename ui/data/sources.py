@@ -108,7 +108,7 @@ def _sample() -> None:
 def _draw_sample(shift: str, seed: int, domain: str) -> None:
     intake.begin(
         f"Drawing the sample: {shift}, {domain}, seed {seed}",
-        lambda job: sample_dataset(shift, seed, domain, progress=job.progress),
+        lambda job: sample_dataset(shift, seed, domain, progress=job.advance),
     )
 
 

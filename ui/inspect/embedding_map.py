@@ -124,7 +124,12 @@ def _draw(opened, part, score, where, coloring: str, classes: list[int]) -> None
         key=key,
         on_select=brushed,
         selection_mode=("points", "box", "lasso"),
-        config={"displaylogo": False, "scrollZoom": True},
+        config={
+            "displaylogo": False,
+            "scrollZoom": True,
+            # The wheel zooms, and on a narrow screen more buttons would cover the right map's title.
+            "modeBarButtonsToRemove": ["zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+        },
         alt="Map of the images before and after adaptation, with the class texts.",
     )
 

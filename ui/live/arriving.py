@@ -4,7 +4,7 @@ import streamlit as st
 
 from ueo_core.utils.background_jobs import Job
 from ui.common import shell, thumbs
-from ui.common.job_progress import poll, progress_bar
+from ui.common.job_progress import poll, show_progress
 
 
 def draw(key: str) -> None:
@@ -14,8 +14,11 @@ def draw(key: str) -> None:
         return
     if job.running:
         st.title("The sample is being drawn")
+        st.html(thumbs.STYLE)
         poll(key, _progress)
         st.stop()
+    if job.cancelled:
+        st.switch_page("app.py")
     if job.error:
         shell.problem(job.error)
         st.page_link("app.py", label="Back to Start", icon=":material/home:")
@@ -25,7 +28,7 @@ def draw(key: str) -> None:
 
 
 def _progress(job: Job) -> None:
-    progress_bar(job, "images")
+    show_progress(job, "images")
     st.caption(
         "Neon signs in the rain: unlabeled images, four in nine of them of no known class. Next, a small "
         "CLIP predicts them and is adapted to them."

@@ -9,7 +9,7 @@ from ueo_core.runs.notices import mark_seen
 from ueo_core.runs.snapshot import Snapshot
 from ueo_core.utils.durations import clock
 from ueo_core.utils.errors import UserError
-from ui.common import thumbs
+from ui.common import demo_run, thumbs
 from ui.common.heading import run_heading
 from ui.common.shell import dark, manager, viewer
 from ui.common.text import markdown
@@ -42,8 +42,11 @@ def chosen_run(wanted: str | None) -> str | None:
 
 def no_run() -> None:
     """What pages show while there is no run."""
-    st.info("There is no run yet. Start one, and it appears here.", icon=":material/info:")
-    st.page_link("app.py", label="Watch it work now", icon=":material/play_circle:")
+    st.info(
+        "There is no run yet. Watch one on drawings made on this machine, or bring photos to Photos.",
+        icon=":material/info:",
+    )
+    demo_run.button()
 
 
 def show(run: str) -> None:

@@ -66,9 +66,9 @@ def _result(dataset: Dataset, settings: Settings, mine: str | None, verdict) -> 
         mark_seen(shell.manager().folder(mine))
         with verdict:
             run.verdict(mine)
-        with st.expander("Take it away", icon=":material/download:", key="photos.export"):
+        with st.expander("Export and film", icon=":material/download:", key="photos.export"):
             moved = st.session_state.get(f"photos.threshold.{mine}")
-            run.take_away(dataset, mine, moved, _frames(mine))
+            run.export_and_film(dataset, mine, moved, _frames(mine))
 
 
 def _tick(dataset: Dataset, mine: str, every: float | None) -> None:

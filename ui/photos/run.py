@@ -120,7 +120,9 @@ def verdict(run: str) -> None:
     )
 
 
-def take_away(dataset: Dataset, run: str, threshold: float | None, frames: Sequence[Frame]) -> None:
+def export_and_film(
+    dataset: Dataset, run: str, threshold: float | None, frames: Sequence[Frame]
+) -> None:
     """Sorted folders, tables, the model and the film of a finished run, at the wall's threshold."""
     try:
         adapter_file = adapter_of_run(shell.manager().folder(run).path, guarded=True)
@@ -167,9 +169,4 @@ def _draw_film(job: Job, dataset: Dataset, frames: Sequence[Frame]) -> bytes:
 
     images, shown = dataset.images(), chosen_photos(dataset.pool["n"])
     points = [(f.title, f.prediction[shown], f.unknown[shown]) for f in frames]
-
-    def progress(done: int, total: int) -> None:
-        job.check()
-        job.progress(done, total)
-
-    return film(points, [images.thumbnail(int(i)) for i in shown], dataset.classes, progress)
+    return film(points, [images.thumbnail(int(i)) for i in shown], dataset.classes, job.advance)

@@ -1,24 +1,12 @@
 """The parts of the Start page: the demo button, the recent runs, the machine."""
 
-import time
-import uuid
-
 import streamlit as st
 
-from ueo_core.config.presets import DEFAULT_PRESET, preset
-from ueo_core.drawings.parallel import drawn_files
-from ueo_core.drawings.sample import problem
 from ueo_core.runs.notices import Notice, damaged_runs, notices
-from ueo_core.utils.background_jobs import Job
-from ueo_core.workspace.dataset import Dataset, list_datasets, sample_dataset
-from ueo_core.workspace.start_run import start_run
-from ui.common import shell
-from ui.common.arrivals import Arrivals
+from ui.common import demo_run, shell
 from ui.common.text import markdown
 
-BACKBONE = "drawings-resnet"
 SHOWN = 5  # recent runs
-_AHEAD = "sample-ahead"  # the job that draws the sample before it is asked for
 
 
 def open_active_run() -> None:
@@ -32,17 +20,9 @@ def open_active_run() -> None:
 
 
 def demo() -> None:
-    """The demo button, which leads to Live at once."""
-    request = st.session_state.setdefault("ueo.watch", uuid.uuid4().hex)
+    """The demo button, which leads to Live at once, and the way to one's own photos."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        clicked = st.button(
-            "Watch it work now",
-            type="primary",
-            icon=":material/play_arrow:",
-            on_click=_begin,
-            args=(request,),
-            key="watch",
-        )
+        demo_run.button()
         st.page_link(
             "pages/0_Photos.py", label="Use your own photos", icon=":material/photo_library:"
         )
@@ -52,52 +32,6 @@ def demo() -> None:
     )
     if any(n.under_way for n in notices(shell.manager())):
         st.caption("A run is in progress; a new one is queued after it.")
-    if clicked:
-        st.session_state["ueo.watch"] = uuid.uuid4().hex  # the next click makes another run
-        st.switch_page("pages/3_Live.py", query_params={"watch": request})
-
-
-def _begin(request: str) -> None:
-    """Draw the sample and queue its run, once for any number of clicks."""
-    manager = shell.manager()
-
-    def work(job: Job) -> str:
-        dataset = _drawn(job)
-        return start_run(manager, dataset, preset(DEFAULT_PRESET, BACKBONE), request=request)
-
-    shell.jobs().start(f"watch-{request}", "Drawing the sample", work)
-
-
-def _drawn(job: Job) -> Dataset:
-    """The sample; where it is being drawn ahead, what that job shows is shown by this one."""
-    ahead = shell.jobs().get(_AHEAD)
-    while ahead and ahead.running:
-        job.progress(ahead.done, ahead.total)
-        job.shown = ahead.shown
-        time.sleep(0.1)
-    shell.jobs().forget(_AHEAD)
-    return sample_dataset(
-        progress=job.progress, on_image=Arrivals(job), files=ahead.result if ahead else None
-    )
-
-
-def _draw_ahead() -> None:
-    """Draw the sample while Start is being read, where nothing was done here before.
-
-    Its 30 MB wait in memory: a person who brings photos finds no dataset that was not asked for.
-    """
-    if shell.manager().ids() or list_datasets():
-        return
-    shell.jobs().start(_AHEAD, "Drawing the sample", _draw)
-
-
-def _draw(job: Job) -> list[tuple[str, str, bytes]]:
-    chosen, arrived, files = problem(), Arrivals(job), []
-    for file in drawn_files(chosen):
-        files.append(file)
-        arrived(file[2])
-        job.progress(len(files), len(chosen))
-    return files
 
 
 def recent_runs() -> None:
@@ -146,7 +80,7 @@ def _machine() -> None:
     if job is None:
         # The first pass paints; the next one, a second later, starts the imports.
         if st.session_state.get("ueo.painted"):
-            _draw_ahead()
+            demo_run.draw_ahead()
             shell.jobs().start("machine", "This machine", lambda job: hardware.this_machine())
         st.session_state["ueo.painted"] = True
         st.session_state["ueo.machine_shown"] = False

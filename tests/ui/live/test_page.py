@@ -28,7 +28,9 @@ def text(page) -> str:
 
 
 def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
-    assert "There is no run yet" in text(at(app, "3_Live"))
+    page = at(app, "3_Live")
+    assert "There is no run yet" in text(page)
+    assert button(page, "Watch it work now").proto.type == "primary"
 
 
 @pytest.mark.parametrize("state", ["paused", "failed", "finished"])

@@ -1,5 +1,7 @@
 """Start: one click, one run."""
 
+import threading
+
 from tests.helpers.pages import app, button, clean, errors, small_sample, wait_for_job  # noqa: F401
 from ueo_core.config.settings import Settings
 from ueo_core.drawings.nouns import NOUNS
@@ -24,9 +26,9 @@ def test_a_double_click_makes_one_run_and_leads_to_live(app, small_sample, monke
     app.run()
     request = app.session_state["ueo.watch"]
     button(app, "Watch it work now").click().run()
-    from ui.start import page
+    from ui.common import demo_run
 
-    page._begin(request)  # what the callback of a second click does
+    demo_run._begin(request)  # what the callback of a second click does
     wait_for_job(f"watch-{request}")
     clean(app.run())
     assert len(submitted) == 1
@@ -43,7 +45,7 @@ def test_a_failure_is_an_error_and_the_button_is_enabled_again(app, monkeypatch)
     def refuse(*_, **__):
         raise UserError("sample: <b>no</b> *disk*; free some space.")
 
-    monkeypatch.setattr("ui.start.page.sample_dataset", refuse)
+    monkeypatch.setattr("ui.common.demo_run.sample_dataset", refuse)
     app.run()
     request = app.session_state["ueo.watch"]
     button(app, "Watch it work now").click().run()
@@ -55,11 +57,36 @@ def test_a_failure_is_an_error_and_the_button_is_enabled_again(app, monkeypatch)
     assert not button(app, "Watch it work now").disabled
 
 
+def test_the_drawing_is_cancelled_on_live_and_nothing_is_kept(app, small_sample, monkeypatch):  # noqa: F811
+    from ui.common import demo_run
+
+    going_on = threading.Event()
+    draw = demo_run.sample_dataset
+
+    def slow(progress, **options):
+        going_on.wait(60)
+        return draw(progress=progress, **options)
+
+    monkeypatch.setattr(demo_run, "sample_dataset", slow)
+    app.run()
+    request = app.session_state["ueo.watch"]
+    button(app, "Watch it work now").click().run()
+    clean(app)
+    assert app.title[0].value == "The sample is being drawn"
+    assert any("ueo-thumbs {" in h.proto.body for h in app.get("html"))  # a grid, not a column
+    button(app, "Cancel").click().run()
+    going_on.set()
+    wait_for_job(f"watch-{request}")
+    clean(app.run())
+    assert button(app, "Watch it work now")  # back on Start
+    assert not list_datasets() and not shell.manager().ids()
+
+
 def test_the_sample_is_drawn_ahead_only_where_nothing_was_done(app, small_sample, monkeypatch):  # noqa: F811
-    from ui.start import page
+    from ui.common import demo_run
 
     clean(app.run())
-    page._draw_ahead()
+    demo_run.draw_ahead()
     wait_for_job("sample-ahead")
     job = shell.jobs().get("sample-ahead")
     assert job.done == job.total > 0 and 0 < len(job.shown) <= 36
@@ -68,11 +95,11 @@ def test_the_sample_is_drawn_ahead_only_where_nothing_was_done(app, small_sample
     request = app.session_state["ueo.watch"]
     monkeypatch.setattr(Manager, "submit", lambda self, f: f.id)
     monkeypatch.setattr("ueo_core.drawings.stored.drawn_files", None)  # it is not drawn again
-    page._begin(request)
+    demo_run._begin(request)
     wait_for_job(f"watch-{request}")
     assert not shell.jobs().get(f"watch-{request}").error
     assert shell.jobs().get("sample-ahead") is None and len(list_datasets()) == 1
-    page._draw_ahead()  # there is a dataset now
+    demo_run.draw_ahead()  # there is a dataset now
     assert shell.jobs().get("sample-ahead") is None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ueo_core.bench.gpu import agreement, timing
+from ueo_core.bench.gpu import agreement, files, timing
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import write_bytes, write_json
 
@@ -21,9 +21,17 @@ CASES = (
     timing.Case("RN50-quickgelu", 10, 64),
     timing.Case("RN50-quickgelu", 345, 64),
     timing.Case("ViT-B-16-quickgelu", 1000, 64),
-    timing.Case("RN50-quickgelu", 1000, 64),
     timing.Case("ViT-L-14-quickgelu", 10, 64),
+    timing.Case("RN50-quickgelu", 1000, 64),
 )
+
+
+PHOTOS = 1000  # of twelve megapixels, for an adaptation from files
+IMAGES = (1024, 5120)  # of predictions from files: the slope leaves the start of the processes out
+
+
+def _named(case: timing.Case) -> str:
+    return f"{case.backbone}, {case.classes} classes, batch {case.batch}"
 
 
 def machine() -> dict:
@@ -122,6 +130,12 @@ def gpu_check(minutes: float = 6.0, tell: Callable[[str], None] = lambda text: N
         milliseconds = timing.parts_of_step(case)
         result["parts"].append({**vars(case), "milliseconds": milliseconds})
 
+    def photos() -> None:
+        result["photos"] = files.photo_adaptation(CASES[0].backbone, PHOTOS, "cuda")
+
+    def predictions() -> None:
+        result["predictions"] = files.bulk_prediction(CASES[0].backbone, IMAGES, "cuda")
+
     section("peaks", 20, peaks)
     for name in MODELS[:2]:
         section(f"agreement {name}", 20, partial(agree, name))
@@ -130,19 +144,13 @@ def gpu_check(minutes: float = 6.0, tell: Callable[[str], None] = lambda text: N
         section(f"resume {name}", 10, partial(resume, name))
     for name in MODELS[2:]:
         section(f"agreement {name}", 40, partial(agree, name))
-    for case in CASES:
-        where = f"{case.backbone}, {case.classes} classes, batch {case.batch}"
-        section(
-            f"timing {where}",
-            25,
-            partial(measure, case),
-        )
     for case in CASES[:4]:
-        section(
-            f"parts {case.backbone}, {case.classes} classes, batch {case.batch}",
-            10,
-            partial(divide, case),
-        )
+        section(f"timing {_named(case)}", 25, partial(measure, case))
+        section(f"parts {_named(case)}", 15, partial(divide, case))
+    section(f"adaptation to {PHOTOS:,} photos", 60, photos)
+    section(f"predictions of {IMAGES[-1]:,} images", 30, predictions)
+    for case in CASES[4:]:
+        section(f"timing {_named(case)}", 25, partial(measure, case))
     return result
 
 

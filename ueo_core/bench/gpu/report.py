@@ -39,6 +39,20 @@ def markdown(result: dict) -> list[str]:
                 for p in result["parts"]
             ),
         ]
+    if found := result.get("photos"):
+        lines += [
+            "",
+            f"Adaptation of {found['backbone']} to {found['photos']:,} twelve-megapixel photos on disk, "
+            f"{found['epochs']} epochs: import {found['import']:.1f} s, run {found['run']:.1f} s.",
+        ]
+    if found := result.get("predictions"):
+        few, many = found["images"]
+        lines += [
+            "",
+            f"Predictions by {found['backbone']} of {few:,} and {many:,} JPEG files of 512 × 384 pixels: "
+            f"{found['seconds'][0]:.1f} and {found['seconds'][1]:.1f} s, "
+            f"{found['ms_per_image']:.2f} ms for each further image.",
+        ]
     lines += [f"Failed: {f['section']}: {f['error']}" for f in result["failed"]]
     if result["left_out"]:
         lines += ["", f"Left out, no time left: {'; '.join(result['left_out'])}."]

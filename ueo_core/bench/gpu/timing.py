@@ -3,13 +3,15 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from ueo_core.bench.gpu.agreement import RandomPixels, tensor_float_32
@@ -20,6 +22,7 @@ from ueo_core.data.transforms import Views
 from ueo_core.methods.ueo import ueo
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.training.cuda_graph import Compute, GraphedStep
 from ueo_core.training.loop import adapt
 from ueo_core.utils.precision import tower_autocast
 
@@ -159,44 +162,90 @@ def _ratio(plain: dict | None, ours: dict | None) -> float | None:
 
 
 def parts_of_step(case: Case, precision: str = "bfloat16") -> dict[str, float]:
-    """Milliseconds of a step's parts, each alone and with the device idle around it."""
+    """Milliseconds of a step's parts, each alone, recorded as a step is, with the device idle around it.
+
+    Parts of a whole step overlap: it takes less than their sum. `waiting` is the time of a whole step in
+    which the device computes nothing.
+    """
     backbone = _backbone(case.backbone)
     model = AdaptedCLIP(backbone, class_names(case.classes))
     views = Views(RandomPixels(case.batch), backbone)
     parameters = model.select("both")
-    optimizer = torch.optim.SGD(parameters, lr=1e-4)
     weights = torch.ones(case.batch, device="cuda")
     indices = list(range(case.batch))
     images = views.training(indices, np.random.default_rng(0))
 
-    def image_side() -> Tensor:
+    def image_side(images: Tensor) -> Tensor:
         with tower_autocast(precision, model.device):
             return model.encode_image(images)
 
-    def text_side() -> Tensor:
+    def text_side(images: Tensor) -> Tensor:
         with tower_autocast(precision, model.device):
             return model.encode_text()
 
-    def both(side: Callable[[], Tensor]) -> Callable[[], None]:
-        def work() -> None:
-            side().sum().backward()
+    @torch.no_grad()
+    def image_forward(images: Tensor, places: Tensor) -> Sequence[Tensor]:
+        return [image_side(images).sum()]
 
-        return work
+    def both(side: Callable[[Tensor], Tensor]) -> Compute:
+        def compute(images: Tensor, places: Tensor) -> Sequence[Tensor]:
+            total = side(images).sum()
+            total.backward()
+            return [total]
 
-    def encoded(side: Callable[[], Tensor]) -> Callable[[], None]:
-        @torch.no_grad()
-        def work() -> None:
-            side()
+        return compute
 
-        return work
+    with torch.no_grad():
+        features, text = image_side(images), text_side(images)
 
-    features, text = image_side().detach().requires_grad_(), text_side().detach().requires_grad_()
-    found = {
-        "views": lambda: views.training(indices, np.random.default_rng(0)),
-        "image forward": encoded(image_side),
+    def loss(images: Tensor, places: Tensor) -> Sequence[Tensor]:
+        leaves = features.detach().requires_grad_(), text.detach().requires_grad_()
+        found = ueo(model.logit_scale * leaves[0] @ leaves[1].T, weights)
+        found.backward()
+        return [found]
+
+    found = {"views": seconds_of(lambda: views.training(indices, np.random.default_rng(0)))}
+    computed = {
+        "image forward": image_forward,
         "image forward and backward": both(image_side),
         "text forward and backward": both(text_side),
-        "loss": lambda: ueo(model.logit_scale * features @ text.T, weights).backward(),
-        "optimizer": optimizer.step,
+        "loss": loss,
     }
-    return {name: 1e3 * seconds_of(work) for name, work in found.items()}
+    places = torch.arange(case.batch, device="cuda")
+    for name, compute in computed.items():
+        step = GraphedStep(model, compute, parameters)
+        found[name] = seconds_of(lambda step=step: step(images, places))  # type: ignore[misc]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer = torch.optim.SGD(parameters, lr=1e-4, fused=True)
+    found["optimizer"] = seconds_of(optimizer.step)
+    del step, optimizer
+    model.select("both")
+    whole = our_steps(case, precision)
+    found["whole step"] = seconds_of(whole)
+    found["waiting"] = found["whole step"] - busy_seconds(whole)
+    return {name: 1e3 * seconds for name, seconds in found.items()}
+
+
+def busy_seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Seconds per call of `work` in which the device computes or copies; NaN where no profiler sees it."""
+    torch.cuda.synchronize()
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        for _ in range(rounds):
+            work()
+        torch.cuda.synchronize()
+    spans = sorted(
+        (event.time_range.start, event.time_range.end)
+        for event in profiler.events()
+        if event.device_type == DeviceType.CUDA
+    )
+    return 1e-6 * covered(spans) / rounds if spans else float("nan")
+
+
+def covered(spans: Sequence[tuple[float, float]]) -> float:
+    """Length of the union of intervals that are sorted by their start."""
+    total, last = 0.0, float("-inf")
+    for start, end in spans:
+        total += max(0.0, end - max(start, last))
+        last = max(last, end)
+    return total
