@@ -7,6 +7,8 @@ import torch
 
 from tests.helpers.small_runs import CLASSES, adapter_of, forget, make, same, store, story  # noqa: F401
 from ueo_core.models.adapted_clip import read_adapter
+from ueo_core.models.measured_form import LAST
+from ueo_core.runs import worker
 from ueo_core.runs.control import Control
 from ueo_core.runs.extend import queue_up
 from ueo_core.runs.snapshot import read_snapshot
@@ -66,6 +68,43 @@ def test_a_paused_and_resumed_run_has_the_same_result_to_the_last_bit(make, at):
     assert execute(broken)["state"] == "finished"
     assert same(adapter_of(whole), adapter_of(broken))
     assert story(whole) == story(broken)
+
+
+def test_a_run_goes_on_in_the_form_that_it_measured(make, monkeypatch):  # noqa: F811
+    asked, used = [], []
+
+    def measured(model, precision):
+        asked.append(precision)
+        return {"precision": "bfloat16", "layout": LAST, "ms": {}}
+
+    monkeypatch.setattr(worker, "measured_form", measured)
+    monkeypatch.setattr(worker, "use_layout", lambda model, layout: used.append(layout))
+    whole, broken = make("whole", precision="auto"), make("broken", precision="auto")
+    execute(whole)
+    assert whole.config["settings"]["precision"] == "auto"
+    assert whole.settings.precision == "bfloat16"
+    assert read_adapter(whole.path / "delta.safetensors")[1]["settings"]["precision"] == "bfloat16"
+    same_format = make("explicit", precision="bfloat16")
+    same_format.update(form={})
+    execute(same_format)
+    assert same(adapter_of(whole), adapter_of(same_format))
+    assert execute(broken, Control(until=3))["state"] == "paused"
+    assert used == []  # measuring has left the model in its layout
+    broken.move("resume")
+    monkeypatch.setattr(worker, "measured_form", lambda *_: pytest.fail("it was measured again"))
+    execute(broken)
+    assert used == [LAST] and asked == ["auto", "auto"]
+    assert same(adapter_of(whole), adapter_of(broken))
+
+
+def test_a_run_that_began_before_forms_were_measured_goes_on_as_it_began(make, monkeypatch):  # noqa: F811
+    folder = make(precision="auto")
+    monkeypatch.setattr(worker, "measured_form", lambda *_: {})
+    execute(folder, Control(until=3))
+    assert "form" not in folder.state
+    folder.move("resume")
+    monkeypatch.setattr(worker, "measured_form", lambda *_: pytest.fail("it was measured"))
+    assert execute(folder)["state"] == "finished" and folder.settings.precision == "auto"
 
 
 def test_a_run_killed_between_checkpoints_continues_from_the_last(make):  # noqa: F811

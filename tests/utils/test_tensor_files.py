@@ -1,8 +1,11 @@
 """Arrays on disk: what is read is what was written, or an error."""
 
+import json
+import tracemalloc
+
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.tensor_files import read_tensors, stored_rows, write_tensors
@@ -21,6 +24,36 @@ def test_arrays_and_texts_come_back(path):
     assert about == {"title": '"t"'} and arrays.keys() == ARRAYS.keys()
     assert all(np.array_equal(arrays[k], ARRAYS[k]) for k in ARRAYS)
     assert read_tensors(path, lambda name: name == "b")[0].keys() == {"b"}
+
+
+def test_the_file_is_one_of_safetensors_with_aligned_numbers(tmp_path):
+    arrays = {
+        "odd": np.arange(3, dtype=np.float32),
+        "a": np.arange(6, dtype=np.int64).reshape(2, 3)[:, ::2],  # not contiguous
+        "empty": np.empty((0, 7), np.float32),
+        "ä": np.ones((1, 1), np.int32),
+        "doubles": np.array([3.5, -1.0]),
+    }
+    write_tensors(tmp_path / "x.safetensors", arrays, {"title": "“t”"})
+    found = load_file(tmp_path / "x.safetensors")
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert np.array_equal(found[name], array) and found[name].dtype == array.dtype, name
+    data = (tmp_path / "x.safetensors").read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    assert size % 8 == 0 and header.pop("__metadata__")["title"] == "“t”"
+    for name, told in header.items():
+        assert told["data_offsets"][0] % arrays[name].itemsize == 0
+
+
+def test_writing_copies_no_array(tmp_path):
+    array = np.ones((1000, 1000), np.float32)
+    tracemalloc.start()
+    write_tensors(tmp_path / "x.safetensors", {"a": array})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < array.nbytes / 4
 
 
 def test_any_flipped_bit_of_a_value_is_noticed(path):

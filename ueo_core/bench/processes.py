@@ -223,11 +223,16 @@ class _Ours(_Side):
         from ueo_core.data.transforms import Views
         from ueo_core.models import backbones
         from ueo_core.models.adapted_clip import AdaptedCLIP
+        from ueo_core.models.measured_form import measured_form
         from ueo_core.training.loop import adapt
         from ueo_core.utils.memory import reuse_freed_memory
 
         super().__init__(task)
         self.backbone = backbones.prepare(self.stock(), self.device)
+        self.model = AdaptedCLIP(self.backbone, self.names)
+        self.memory = contextlib.ExitStack()  # for the whole process, as the worker of a run does
+        self.memory.enter_context(reuse_freed_memory(self.device))
+        form = measured_form(self.model, task.precision)  # as that worker does
         self.settings = Settings(
             backbone=task.backbone,
             pretrained=task.pretrained,
@@ -235,12 +240,9 @@ class _Ours(_Side):
             epochs=10_000,
             device=task.device,
             chunk=task.chunk,
-            precision=task.precision,
+            precision=form.get("precision", task.precision),
         )
         views = Views(_Pixels(self.arrays()), self.backbone)
-        self.model = AdaptedCLIP(self.backbone, self.names)
-        self.memory = contextlib.ExitStack()  # for the whole process, as the worker of a run does
-        self.memory.enter_context(reuse_freed_memory(self.device))
         self.steps = adapt(self.model, views, self.torch.ones(task.batch), self.settings)
 
     def step(self) -> None:

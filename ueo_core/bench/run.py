@@ -10,7 +10,14 @@ from pathlib import Path
 from ueo_core.bench.processes import SideProcess, Task
 from ueo_core.utils.errors import UserError
 
-BACKBONES = ("drawings-resnet", "drawings-vit", "RN50-quickgelu", "ViT-B-16-quickgelu")
+BACKBONES = (
+    "drawings-resnet",
+    "drawings-vit",
+    "MobileCLIP2-S0",
+    "ViT-B-32-quickgelu",
+    "RN50-quickgelu",
+    "ViT-B-16-quickgelu",
+)
 CLASSES = (10, 100, 345)
 SIDES = ("plain", "ours")
 Tell = Callable[[str], None]

@@ -418,7 +418,10 @@ def build() -> Parser:
     p = commands.add_parser(
         "bench", parents=[common], help="time the studio against a plain script"
     )
-    p.add_argument("--backbone", help="default: both Drawings models, RN50 and ViT-B/16")
+    p.add_argument(
+        "--backbone",
+        help="default: both Drawings models, MobileCLIP2-S0, ViT-B/32, RN50 and ViT-B/16",
+    )
     p.add_argument("--pretrained", help="open_clip tag or checkpoint file; default: random weights")
     p.add_argument("--classes", type=int, help="how many; default: 10, 100 and 345")
     p.add_argument("--batch-size", type=int, default=64, help="images per step")

@@ -97,8 +97,10 @@ class RunFolder:
 
     @property
     def settings(self) -> Settings:
-        """The settings at the start, with the extensions since then and the rate that was chosen."""
-        later = {k: v for k, v in self.state.items() if k in ("extensions", "lr")}
+        """The settings at the start, with the extensions since then and what the run has chosen."""
+        state = self.state
+        later = {k: v for k, v in state.items() if k in ("extensions", "lr")}
+        later |= {k: v for k, v in (state.get("form") or {}).items() if k == "precision"}
         return Settings.from_json(self.config["settings"] | later)
 
     def labels(self) -> dict:

@@ -22,7 +22,13 @@ _RESULT = {
     "metrics": Maybe({}),
     "guard": Maybe({"share": NUMBER, "reason": str, "model": NAME}),
 }
-_STATE = {"phase": str, "reason": str, "step": int, "updated": NUMBER}
+_STATE = {
+    "phase": str,
+    "reason": str,
+    "step": int,
+    "updated": NUMBER,
+    "form": Maybe({"precision": Maybe(str), "layout": Maybe(str)}),  # of models.measured_form
+}
 # What viewers read of each kind of event; other kinds are ignored by them.
 _EVENTS: dict[str, dict[str, Any]] = {
     "start": {"weights": list, "ood": list, "steps": int},

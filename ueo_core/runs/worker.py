@@ -19,6 +19,7 @@ from ueo_core.data.image_set import ImageSet
 from ueo_core.data.store import Store
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
+from ueo_core.models.measured_form import LAYOUTS, measured_form, use_layout
 from ueo_core.runs.control import CheckSkipped, Control
 from ueo_core.runs.error_messages import out_of_memory, sentence
 from ueo_core.runs.folder import RunFolder
@@ -104,12 +105,23 @@ class Worker:
             self.model.texts.check_distinct(backbone)
         try:
             with reuse_freed_memory(self.model.device):
+                self._choose_form()
                 return self._phases(backbone)
         except Halted:
             return "halt"
         except BaseException:
             self.cache.clear()  # a broken device is not used again
             raise
+
+    def _choose_form(self) -> None:
+        """Use the number format and layout that the run began with, or measure which is fastest."""
+        form = self.folder.state.get("form")
+        if form is None and not self.folder.checkpoints():
+            if form := measured_form(self.model, self.settings.precision):
+                self.folder.update(form=form)
+                self.settings = self.folder.settings
+        elif form and form.get("layout") in LAYOUTS:
+            use_layout(self.model, form["layout"])
 
     def _phases(self, backbone: Backbone) -> str:
         self.pool = open_image_set(self.config["pool"], backbone.store_side)
