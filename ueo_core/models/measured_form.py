@@ -17,7 +17,7 @@ from ueo_core.utils.precision import resolve_precision, tower_autocast
 
 IMAGES = 2
 SECONDS = 0.5  # for each form, besides its first pass; two passes at least
-GAIN = 1.1  # a form must be so many times as fast to be chosen: measurements vary by some percent
+GAIN = 1.2  # a form must be so many times as fast to be chosen: on a busy machine measurements vary so much
 FIRST, LAST = "channels first", "channels last"
 LAYOUTS = {FIRST: torch.contiguous_format, LAST: torch.channels_last}
 

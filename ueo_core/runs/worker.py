@@ -114,9 +114,12 @@ class Worker:
             raise
 
     def _choose_form(self) -> None:
-        """Use the number format and layout that the run began with, or measure which is fastest."""
+        """Use the number format and layout that the run began with, or measure which is fastest.
+
+        Several processes would measure different things; they take what the processor's flags say.
+        """
         form = self.folder.state.get("form")
-        if form is None and not self.folder.checkpoints():
+        if form is None and not self.folder.checkpoints() and current() is None:
             if form := measured_form(self.model, self.settings.precision):
                 self.folder.update(form=form)
                 self.settings = self.folder.settings
