@@ -43,7 +43,8 @@ def chosen_run(wanted: str | None) -> str | None:
 def no_run() -> None:
     """What pages show while there is no run."""
     st.info("There is no run yet. Start one, and it appears here.", icon=":material/info:")
-    st.page_link("app.py", label="Watch it work now", icon=":material/play_circle:")
+    if st.button("Start a run", type="primary", icon=":material/play_arrow:"):
+        st.switch_page("app.py")
 
 
 def show(run: str) -> None:
