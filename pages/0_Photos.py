@@ -1,4 +1,4 @@
-"""Photos: bring them, name the classes, watch them find their groups, take the result away."""
+"""Photos: add them, name the classes, see them grouped by prediction, adapt, export."""
 
 from ui.common.shell import bootstrap
 from ui.photos import page

@@ -276,6 +276,8 @@ def test_a_run_is_read_back_as_it_was_written():
 def test_an_unfinished_or_damaged_run_is_one_sentence():
     with pytest.raises(UserError, match=r"it has no result yet \(state: paused\)"):
         read_inspection(write_run("p", state="paused"))
+    with pytest.raises(UserError, match="see the error on the Live page"):
+        read_inspection(write_run("f", state="failed"))
     folder = write_run("d")
     (folder.path / "adapted.safetensors").write_bytes(b"torn")
     with pytest.raises(UserError, match="its result cannot be read"):

@@ -335,3 +335,15 @@ def test_nothing_is_wider_than_a_phone(browser, app_url, query):
         phone.get_by_role("tab", name="EntMin").click()
         assert phone.locator(".panel:visible h3").inner_text() == "EntMin"
     context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_the_controls_of_the_presented_triangle_do_not_overlap(page, app_url, width):
+    page.set_viewport_size({"width": width, "height": 1080})
+    page.goto(f"{app_url}/Learn?view=triangle&present=1")
+    page.locator("canvas.simplex").first.wait_for()
+    look = page.locator(".bar.look label").first.bounding_box()
+    for control in ("output.count", ".at"):
+        box = page.locator(control).first.bounding_box()
+        beside = box["x"] + box["width"] <= look["x"] or look["x"] + look["width"] <= box["x"]
+        assert beside or look["y"] >= box["y"] + box["height"]

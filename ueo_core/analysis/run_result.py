@@ -132,10 +132,12 @@ def final_step(folder: RunFolder) -> int:
     state = folder.state
     title = folder.config["title"]
     if state["state"] != "finished":
-        raise UserError(
-            f"Run “{title}”: it has no result yet (state: {state['state']}); "
-            "let it finish, or use “Stop and keep” on the Live page."
+        way_out = (
+            "see the error on the Live page, and resume the run there or use “Stop and keep”."
+            if state["state"] == "failed"
+            else "let it finish, or use “Stop and keep” on the Live page."
         )
+        raise UserError(f"Run “{title}”: it has no result yet (state: {state['state']}); {way_out}")
     step = folder.final_step()
     if step is None:
         raise UserError(

@@ -53,6 +53,7 @@ def choose() -> tuple[str, str | None]:
     path, weights = path.strip(), weights.strip()
     path = path if path.startswith(HUB_NAME) else str(Path(path).expanduser()) if path else ""
     weights = str(Path(weights).expanduser()) if weights else ""
+    _check_files(path, weights)
     if not path or not (weights or _whole(path)):
         st.caption(
             "Give a config and a checkpoint, or a folder; they are checked at once and stay where they are."
@@ -73,13 +74,17 @@ def _take_cached() -> None:
         st.session_state[CONFIG], st.session_state[CHECKPOINT] = picked, ""
 
 
-def _check(path: str, weights: str) -> None:
-    """Load the model once for every version of its files; the page stops while it does not fit."""
-    given = [] if _whole(path) else [(path, "Config")]
-    for file, what in (*given, *([(weights, "Checkpoint")] if weights else [])):
-        if not Path(file).is_file():
+def _check_files(path: str, weights: str) -> None:
+    """Stop the page at a file that is not there, also while the other field is empty."""
+    given = "" if _whole(path) else path
+    for file, what in ((given, "Config"), (weights, "Checkpoint")):
+        if file and not Path(file).is_file():
             shell.problem(UserError(f"{what} “{file}”: there is no such file; check the path."))
             st.stop()
+
+
+def _check(path: str, weights: str) -> None:
+    """Load the model once for every version of its files; the page stops while it does not fit."""
     stamps = "-".join(str(_changed(file)) for file in (path, weights))
     key = f"own-model-{path}-{weights}-{stamps}"
     job = shell.jobs().start(key, "Checking the model", lambda job: _load(path, weights))

@@ -116,8 +116,9 @@ def _listed() -> tuple[str, str | None]:
     st.session_state.setdefault("adapt.backbone", kept.get("backbone") or names[0])
     if st.session_state["adapt.backbone"] not in names:
         names.append(st.session_state["adapt.backbone"])
-    left, right = st.columns([3, 2])
-    name = left.selectbox(
+    # Side by side where there is room: on Photos the column is narrow.
+    fields = st.grid(2, min_column_width=230)
+    name = fields.selectbox(
         "Backbone",
         names,
         key="adapt.backbone",
@@ -127,9 +128,11 @@ def _listed() -> tuple[str, str | None]:
         help="Any open_clip model, or the path of an open_clip config file (.json).",
     )
     if name in TEACHING:
-        right.selectbox("Weights", ["included with the studio"], disabled=True, key="adapt.shipped")
+        fields.selectbox(
+            "Weights", ["included with the studio"], disabled=True, key="adapt.shipped"
+        )
         return name, None
-    return name, _weights(right, name, rows.get(name, {}))
+    return name, _weights(fields, name, rows.get(name, {}))
 
 
 def _weights(place, name: str, available: dict[str, bool]) -> str | None:

@@ -52,6 +52,9 @@ def show() -> None:
 
 def _runs() -> None:
     entries = catalog(manager())
+    if not entries and manager().ids():
+        st.info("No run is finished or in progress.", icon=":material/info:")
+        return
     if not entries:
         no_run()
         return

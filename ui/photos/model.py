@@ -32,16 +32,22 @@ def on_this_machine(settings: Settings) -> bool:
     return Path(weights).is_file() or is_cached(name, weights)
 
 
+def unsuited(dataset: Dataset) -> bool:
+    """Whether a Drawings model, which knows few words, is chosen for photos of one's own.
+
+    The page then shows the way to a real CLIP, and that is its primary button.
+    """
+    return settings().backbone in DRAWINGS and dataset.ready and not dataset.is_sample
+
+
 def choose(dataset: Dataset) -> None:
     """The model, to change in a drawer. Draw it last: it stops the page while a model does not fit."""
-    chosen = settings()
-    # Drawings models know few words: who brings photos should see the way to a real CLIP.
-    unsuited = chosen.backbone in DRAWINGS and dataset.ready and not dataset.is_sample
+    chosen, poor = settings(), unsuited(dataset)
     with st.expander(
         f"Model: {markdown(Path(chosen.backbone).stem)}",
         icon=":material/memory:",
-        expanded=unsuited,
-        key=f"photos.model.{dataset.id}.{unsuited}",  # a known drawer would stay as it was
+        expanded=poor,
+        key=f"photos.model.{dataset.id}.{poor}",  # a known drawer would stay as it was
     ):
         found = adapt.backbone(dataset)
         if found != (chosen.backbone, chosen.pretrained):

@@ -8,6 +8,7 @@ import streamlit as st
 from ueo_core.analysis.photo_wall import ZERO_SHOT, Frame, frame_of
 from ueo_core.config.settings import Settings
 from ueo_core.runs.notices import mark_seen
+from ueo_core.utils.background_jobs import Job
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, list_datasets
 from ueo_core.workspace.zero_shot import predict_zero_shot
@@ -18,6 +19,9 @@ from ui.live import panels, view_options
 from ui.live.page import pace
 from ui.photos import model, names, run, wall
 
+# Photos, unlike text, use the whole width of a large screen.
+_WIDE = '<style>[data-testid="stMainBlockContainer"] { max-width: none; }</style>'
+
 
 def show() -> None:
     """Draw the page in whatever state it is."""
@@ -26,11 +30,12 @@ def show() -> None:
         shell.run_notices()
         st.title("Photos")
         st.markdown(
-            "Bring photos, name the classes, and watch them find their groups. Your photos stay on this "
-            "machine, in the studio's own folder."
+            "Add photos and name the classes: the photos are grouped by their predictions, and move between "
+            "the groups while the model is adapted. They stay on this machine, in the studio's own folder."
         )
         sources.draw()
         return
+    st.html(_WIDE)
     left, right = st.columns([2, 5], gap="medium")
     with left:
         dataset = header.chosen()
@@ -42,7 +47,7 @@ def show() -> None:
         settings = model.settings()
         mine = run.newest(dataset) if dataset.ready else None
         shell.run_notices(shown=mine)
-        run.start(dataset, settings, mine)
+        run.start(dataset, settings, mine, suited=not model.unsuited(dataset))
         verdict = st.container()
     with right:
         wall.pictures(dataset)
@@ -78,7 +83,7 @@ def _tick(dataset: Dataset, mine: str, every: float | None) -> None:
         st.rerun()
     with st.container():
         run.progress(now)
-    frames = _frames(mine)
+    frames = _frames(mine) or _before(dataset, mine)
     key = f"photos.threshold.{mine}"
     moved = wall.draw(dataset, frames, dataset.classes)
     if moved != st.session_state.get(key) and now.state == "finished":
@@ -94,11 +99,27 @@ def _frames(mine: str) -> tuple[Frame, ...]:
     return wall.frames_of(str(shell.manager().folder(mine).path), len(now.evaluations), now.state)
 
 
+def _before(dataset: Dataset, mine: str) -> tuple[Frame, ...]:
+    """What was predicted before the run was started, until it has predictions of its own."""
+    job = shell.jobs().get(_key(dataset, shell.manager().folder(mine).settings))
+    return (_frame(job),) if job and job.result else ()
+
+
+def _key(dataset: Dataset, settings: Settings) -> str:
+    """The zero-shot job of these names and this model; settings of the training change nothing."""
+    model = settings.backbone, settings.pretrained, settings.prompt, settings.templates
+    text = json.dumps(
+        [dataset.pool["set"], dataset.classes, dataset.synonyms, model], sort_keys=True
+    )
+    return f"zero-shot-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _frame(job: Job) -> Frame:
+    return frame_of(ZERO_SHOT, job.result.cosines, job.result.logit_scale)
+
+
 def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
     """The zero-shot predictions of these names; None while they are being made."""
-    text = json.dumps(
-        [dataset.pool["set"], dataset.classes, dataset.synonyms, settings.to_json()], sort_keys=True
-    )
     if not model.on_this_machine(settings):
         st.info(
             "The weights of this model are not on this machine.", icon=":material/cloud_download:"
@@ -106,7 +127,7 @@ def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
         if not st.session_state.get("photos.download"):
             st.button("Download them and predict", key="photos.download.go", on_click=_download)
             return None
-    key = f"zero-shot-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    key = _key(dataset, settings)
     job = shell.jobs().start(
         key, "Zero-shot predictions", lambda job: predict_zero_shot(job, dataset, settings)
     )
@@ -118,7 +139,7 @@ def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
     elif job.result is None:
         st.button("Predict the photos", on_click=shell.jobs().forget, args=(key,))
     else:
-        return frame_of(ZERO_SHOT, job.result.cosines, job.result.logit_scale)
+        return _frame(job)
     return None
 
 

@@ -43,15 +43,18 @@ def newest(dataset: Dataset) -> str | None:
     return None
 
 
-def start(dataset: Dataset, settings: Settings, run: str | None) -> None:
-    """The button that adapts; what it says where a run of these photos exists already."""
+def start(dataset: Dataset, settings: Settings, run: str | None, suited: bool) -> None:
+    """The button that adapts; what it says where a run of these photos exists already.
+
+    suited: whether the model is meant for these photos; the primary button is another one if not.
+    """
     under_way = run is not None and entry(shell.manager(), run).under_way
     similar = dataset.similar_labels()
     confirmed = label_match.ask(dataset, similar, f"photos.labels.{dataset.id}") if similar else []
     request = st.session_state.setdefault(_REQUEST, uuid.uuid4().hex)
     st.button(
         "Adapt again" if run else "Adapt",
-        type="secondary" if run else "primary",
+        type="primary" if suited and not run else "secondary",
         icon=":material/play_arrow:",
         width="stretch",
         disabled=under_way or not dataset.ready,

@@ -71,7 +71,7 @@ def draw(dataset: Dataset, frames: Sequence[Frame], classes: Sequence[str]) -> f
             f"{len(shown):,} of {n:,} photos are shown, evenly chosen; all are adapted to and exported."
         )
     if len(frames) > 1:
-        st.caption("A dashed frame: predicted otherwise than at zero-shot.")
+        st.caption("Dashed frame: the prediction differs from zero-shot.")
     return result.threshold
 
 

@@ -192,9 +192,11 @@ def test_a_model_of_ones_own_is_checked_at_once(app, submitted, small_sample, ti
     at(app, "2_Adapt")
     clean(app.segmented_control(key="adapt.kind").set_value("own").run())
     assert "Start" not in [b.label for b in app.button]
-    app.text_input(key="adapt.own.config").set_value(str(tmp_path / "no.json"))
-    app.text_input(key="adapt.own.checkpoint").set_value(str(weights)).run()
-    assert "there is no such file" in errors(app)[0]
+    app.text_input(key="adapt.own.config").set_value(str(tmp_path / "no.json")).run()
+    assert "no.json”: there is no such file" in errors(app)[0]
+    app.text_input(key="adapt.own.config").set_value("")
+    app.text_input(key="adapt.own.checkpoint").set_value(str(tmp_path / "no.safetensors")).run()
+    assert "no.safetensors”: there is no such file" in errors(app)[0]
 
     def checked(config, weights):
         app.text_input(key="adapt.own.config").set_value(str(config))

@@ -123,6 +123,9 @@ def test_an_unknown_run_and_an_unfinished_one_are_warnings(app, three):  # noqa:
 
 def test_without_a_run_the_page_says_how_to_start_one(app):  # noqa: F811
     assert "There is no run yet" in plain(at(app, "5_Compare").info)
+    assert button(app, "Watch it work now").proto.type == "primary"
+    write_run("broken", state="failed")
+    assert plain(clean(app.run()).info) == "No run is finished or in progress."
 
 
 def test_baselines_are_queued_once_for_two_clicks(app, three, monkeypatch):  # noqa: F811

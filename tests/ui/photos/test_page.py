@@ -53,6 +53,9 @@ def test_names_are_predicted_at_once(app, small_sample, drawn):  # noqa: F811
     assert classes == ["key", "fish"] and frame.title == "Zero-shot"
     assert len(frame.prediction) == dataset.pool["n"]
     assert not button(app, "Adapt").disabled
+    # Drawings models know few words: with photos of one's own, a real CLIP is the way.
+    primary = [b.label for b in app.button if b.proto.type == "primary"]
+    assert primary == ["Use a real CLIP"]
 
 
 def test_names_that_cannot_be_used_are_kept_and_explained(app, small_sample, drawn):  # noqa: F811
@@ -77,6 +80,25 @@ def test_the_button_makes_one_run_with_the_default_settings(app, small_sample, d
     assert folder.config["pool"] == dataset.pool and folder.labels() == dataset.labels()
     assert photo_run.newest(dataset) == found[0]
     assert photo_run.newest(dataset.changed(classes=("key", "fish"))) is None
+
+
+def test_the_groups_stay_while_a_run_begins_or_its_length_is_changed(
+    app,  # noqa: F811
+    small_sample,  # noqa: F811
+    drawn,
+    monkeypatch,
+):
+    monkeypatch.setattr(Manager, "submit", lambda self, f: f.set_state("queued") or f.id)
+    sample_dataset()
+    settled(at(app, "0_Photos"))
+    app.number_input[0].set_value(3).run()
+    (frame,), _ = drawn[-1]  # at once: the training's settings change no zero-shot prediction
+    assert frame.title == "Zero-shot"
+    assert button(app, "Adapt").proto.type == "primary"
+    button(app, "Adapt").click().run()
+    assert button(app, "Adapt again").disabled
+    (after,), _ = drawn[-1]
+    assert after.prediction.tolist() == frame.prediction.tolist()
 
 
 def test_a_finished_run_is_shown_and_taken_away(app, small_sample, drawn):  # noqa: F811
