@@ -1,6 +1,7 @@
 """A run that chooses its learning rate: its files, its interruptions, and what it recommends."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from ueo_core.runs.control import Control
 from ueo_core.runs.folder import RunFolder
 from ueo_core.runs.snapshot import read_snapshot
 from ueo_core.runs.worker import execute
+from ueo_core.training import auto as auto_training
 from ueo_core.training import ladder
 
 
@@ -87,6 +89,24 @@ def test_the_recommended_model_is_the_one_that_was_measured(make):  # noqa: F811
         } | kept
         chosen = wanted[guard["model"]]
         assert all(torch.allclose(written[k], chosen[k], atol=1e-6) for k in written)
+
+
+@pytest.mark.parametrize("name", ["3", "average"])
+def test_a_model_along_the_run_is_kept_beside_the_last_epoch(make, monkeypatch, name):  # noqa: F811
+    choose = auto_training.choose_model
+    monkeypatch.setattr(
+        auto_training, "choose_model", lambda *a: replace(choose(*a), model=name, share=0.5)
+    )
+    folder = auto(make)
+    execute(folder)
+    kept = {step: folder.checkpoint(step) for step in folder.checkpoints() if step}
+    recommended, _ = read_adapter(folder.path / GUARDED)
+    last, _ = read_adapter(folder.path / ADAPTER_NAME)
+    for key, value in recommended.items():
+        mean = sum(each[key] for each in kept.values()) / len(kept)
+        assert torch.allclose(value, kept[3][key] if name == "3" else mean, atol=1e-6)
+        assert torch.equal(last[key], kept[12][key])
+    assert not same(recommended, last)
 
 
 @pytest.mark.parametrize("after", [1, 4, 6])

@@ -220,6 +220,23 @@ def test_too_little_memory_for_one_image_is_a_clear_error(make, monkeypatch):  #
     ]
 
 
+def test_a_resumed_run_keeps_the_chunk_that_fitted(make, monkeypatch):  # noqa: F811
+    chunks, real = [], worker.adapt
+
+    def short_of_memory(model, views, confidence, chosen, *more):
+        chunks.append(chosen.chunk)
+        if chosen.chunk is None:
+            raise torch.OutOfMemoryError("too large")
+        yield from real(model, views, confidence, chosen, *more)
+
+    monkeypatch.setattr(worker, "adapt", short_of_memory)
+    folder = make()
+    assert execute(folder, Control(until=3))["state"] == "paused"
+    folder.move("resume")
+    assert execute(folder)["state"] == "finished"
+    assert chunks == [None, 2, 2]
+
+
 def test_a_run_that_diverges_says_how_often_and_at_which_rate(make, monkeypatch):  # noqa: F811
     def diverging(*given):
         raise FloatingPointError("the loss of step 1 is not finite")
