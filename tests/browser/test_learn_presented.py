@@ -30,9 +30,9 @@ class Keyboard:
     def __init__(self, page):
         self.page = page
 
-    def press(self, *keys: str, button: str = "[data-testid=stMain]") -> None:
+    def press(self, *keys: str, **button: str) -> None:
         for key in keys:
-            press(self.page, key, button)
+            press(self.page, key, **button)
 
     def scene(self, name: str) -> str:
         """Wait until a scene is on the screen, all of it without scrolling. → its sentences"""

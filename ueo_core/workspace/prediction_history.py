@@ -131,8 +131,7 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
     job.begin(f"Classifying {len(images):,} images", len(images))
 
     def on_batch(done: int) -> None:
-        job.check()
-        job.progress(done, len(images))
+        job.advance(done, len(images))
 
     with reuse_freed_memory(model.device):
         found = cosines(model, images, on_batch)

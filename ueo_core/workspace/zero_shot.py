@@ -43,8 +43,7 @@ def predict_zero_shot(job: Job, dataset: Dataset, settings: Settings) -> ZeroSho
     model.texts.check_distinct(backbone)
 
     def on_batch(done: int) -> None:
-        job.check()
-        job.progress(done, len(images))
+        job.advance(done, len(images))
 
     with reuse_freed_memory(model.device):
         features, texts = zero_shot(model, images, on_batch)

@@ -65,8 +65,7 @@ def _check(job: Job, dataset: Dataset, backbone: tuple[str, str]):
     def progress(what: str, done: int, total: int) -> None:
         if what not in job.title:
             job.begin(f"Checking the names: {what}", total)
-        job.progress(done, total)
-        job.check()
+        job.advance(done, total)
 
     images = dataset.images("pool", loaded.store_side)
     model = AdaptedCLIP(loaded, list(dataset.classes), settings.prompt, synonyms=dataset.synonyms)

@@ -102,7 +102,7 @@ def _frames(mine: str) -> tuple[Frame, ...]:
 def _before(dataset: Dataset, mine: str) -> tuple[Frame, ...]:
     """What was predicted before the run was started, until it has predictions of its own."""
     job = shell.jobs().get(_key(dataset, shell.manager().folder(mine).settings))
-    return (_frame(job),) if job and job.result else ()
+    return (job.result,) if job and job.result else ()
 
 
 def _key(dataset: Dataset, settings: Settings) -> str:
@@ -114,8 +114,9 @@ def _key(dataset: Dataset, settings: Settings) -> str:
     return f"zero-shot-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _frame(job: Job) -> Frame:
-    return frame_of(ZERO_SHOT, job.result.cosines, job.result.logit_scale)
+def _predict(job: Job, dataset: Dataset, settings: Settings) -> Frame:
+    found = predict_zero_shot(job, dataset, settings)
+    return frame_of(ZERO_SHOT, found.cosines, found.logit_scale)
 
 
 def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
@@ -129,7 +130,7 @@ def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
             return None
     key = _key(dataset, settings)
     job = shell.jobs().start(
-        key, "Zero-shot predictions", lambda job: predict_zero_shot(job, dataset, settings)
+        key, "Zero-shot predictions", lambda job: _predict(job, dataset, settings)
     )
     if job.running:
         poll(key, show_progress, "photos")
@@ -139,7 +140,7 @@ def _zero_shot(dataset: Dataset, settings: Settings) -> Frame | None:
     elif job.result is None:
         st.button("Predict the photos", on_click=shell.jobs().forget, args=(key,))
     else:
-        return _frame(job)
+        return job.result
     return None
 
 

@@ -72,8 +72,7 @@ def _scored(
     job.begin(f"Scoring {len(images):,} images", len(images))
 
     def on_batch(done: int) -> None:
-        job.check()
-        job.progress(done, len(images))
+        job.advance(done, len(images))
 
     with reuse_freed_memory(model.device):
         _, other = cosines_with(model, images, words, on_batch)
