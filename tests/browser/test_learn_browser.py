@@ -21,6 +21,19 @@ def wait_for_triangle(page) -> None:
     page.locator(".count", has_text="step").wait_for()
 
 
+def settled(element) -> None:
+    """Wait until an element has kept its place and size for a quarter of a second."""
+    element.evaluate(
+        """async (e) => {
+            const place = () => JSON.stringify(e.getBoundingClientRect());
+            for (let since = performance.now(), last = place(); performance.now() - since < 250; ) {
+                await new Promise(requestAnimationFrame);
+                if (place() !== last) { last = place(); since = performance.now(); }
+            }
+        }"""
+    )
+
+
 def count(page) -> str:
     return page.locator(".count").inner_text()
 
@@ -266,21 +279,27 @@ def test_a_dot_is_dragged_and_reset(page, app_url):
     wait_for_triangle(page)
     canvas = page.locator("canvas.simplex")
     canvas.scroll_into_view_if_needed()
-    # Relative to the width of the canvas, because elements above it may still move or resize it.
+    settled(canvas)
+    # Relative to the width of the canvas, because elements above it may still move or resize it; for the
+    # same reason the canvas itself notes where the pointer is, as shares of its width.
     spot = (
         "c => { const b = c.getBoundingClientRect(), [x, y] = c.places[0]; "
         "return [b.left, b.top, b.width, x / b.width, y / b.width]; }"
+    )
+    canvas.evaluate(
+        "c => c.addEventListener('pointermove', (e) => { const b = c.getBoundingClientRect(); "
+        "c.last = [(e.clientX - b.left) / b.width, (e.clientY - b.top) / b.width]; })"
     )
     left, top, width, *before = canvas.evaluate(spot)
     x, y = (at + width * share for at, share in zip((left, top), before, strict=True))
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 30, y - 60, steps=4)
-    left, top, width = canvas.evaluate(spot)[:3]  # at the moment of release
+    wanted = canvas.evaluate("c => c.last")
     page.mouse.up()
     page.wait_for_url("**moved=*")
     page.get_by_role("button", name="Reset the dots").wait_for()
-    wanted = [(x + 30 - left) / width, (y - 60 - top) / width]
+    assert max(abs(a - b) for a, b in zip(wanted, before, strict=True)) > 20 / width
     assert canvas.evaluate(spot)[3:] == pytest.approx(wanted, abs=4 / width)
     page.get_by_role("button", name="Reset the dots").click()
     page.wait_for_url(lambda url: "moved" not in url)

@@ -1,6 +1,7 @@
-"""`predict --parquet`: what it writes and says, killed in the middle, refused options."""
+"""`predict --parquet`: what it writes and says, killed in the middle, on several processes, refused options."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import pytest
 
 from tests.helpers.adapters import write_adapter
 from tests.helpers.streams import image_bytes, write_folder, write_tar
+from tests.helpers.torchrun import ROOT, environment, process_of_rank, torchrun
 from ueo_core.cli.main import main
+from ueo_core.training.shares import ENDED
 
 pq = pytest.importorskip("pyarrow.parquet")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -89,3 +91,88 @@ def test_killed_in_the_middle_it_ends_as_one_that_was_not(adapter, tmp_path):
     whole = {p.name: p.read_bytes() for p in (tmp_path / "whole").glob("part-*")}
     assert whole == {p.name: p.read_bytes() for p in (tmp_path / "out").glob("part-*")}
     assert len(whole) == 7 and pq.read_table(tmp_path / "out").num_rows == 400
+
+
+def start(processes: int, *words: object) -> subprocess.Popen:
+    given = [
+        *torchrun(processes),
+        "ueo_core",
+        "predict",
+        *map(str, words),
+        "--device",
+        "cpu",
+        "--json",
+    ]
+    return subprocess.Popen(
+        given,
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(started: subprocess.Popen) -> dict:
+    out, told = started.communicate(timeout=300)
+    assert started.returncode == 0, told[-2000:]
+    (answer,) = [line for line in out.splitlines() if line.startswith("{")]  # the first one alone
+    return json.loads(answer)
+
+
+def parts(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("part-*.parquet"))}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_several_processes_write_the_files_of_one(adapter, tmp_path, kind):
+    source = write_folder(tmp_path / "photos", 24)
+    if kind == "tar":
+        files = sorted(source.rglob("*.png"))
+        source = tmp_path / "photos.tar"
+        write_tar(source, [(f.name, f.read_bytes()) for f in files])
+    words = (adapter, source, "--images-per-part", 4, "--features", "float32", "--parquet")
+    alone = finished(start(1, *words, tmp_path / "one"))
+    assert len(alone["parts"]) == (7 if kind == "folder" else 6)
+    for processes in (2, 3):
+        out = tmp_path / str(processes)
+        shared = finished(start(processes, *words, out))
+        assert {
+            k: v for k, v in shared.items() if k in ("files", "skipped", "unknown", "parts")
+        } == {k: alone[k] for k in ("files", "skipped", "unknown", "parts")}
+        assert parts(out) == parts(tmp_path / "one")
+    # A further call has nothing to do, and is not held up by the others.
+    assert finished(start(2, *words, tmp_path / "3"))["resumed"] == alone["files"]
+
+
+@pytest.mark.long
+def test_parts_are_kept_when_a_process_dies_and_another_number_of_them_goes_on(adapter, tmp_path):
+    source, out = tmp_path / "photos.tar", tmp_path / "out"
+    write_tar(source, [(f"{i}.png", image_bytes(i)) for i in range(150)])
+    words = (adapter, source, "--images-per-part", 1, "--parquet", out)
+    running, deadline = start(2, *words), time.monotonic() + 200
+    while len(parts(out)) < 4:
+        assert time.monotonic() < deadline and running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    os.kill(process_of_rank(running.pid, 1), signal.SIGKILL)
+    _, told = running.communicate(timeout=120)
+    assert running.returncode != 0 and told.count(ENDED) == 1
+    kept = parts(out)
+    assert 0 < len(kept) < 150
+    named = len(json.loads((out / "_manifest.json").read_bytes())["parts"])
+    done = finished(start(1, *words))
+    assert done["files"] == 150 and done["resumed"] == named >= len(kept) - 2
+    after = parts(out)
+    assert not list(out.glob("part-*.part"))
+    assert len(after) == 150 and {name: after[name] for name in kept} == kept
+
+
+@pytest.mark.long
+def test_what_is_wrong_is_told_once(adapter, tmp_path):
+    words = (adapter, write_folder(tmp_path / "photos", 4), "--parquet", tmp_path / "out")
+    finished(start(1, *words))
+    running = start(2, *words, "--top", 1)
+    _, told = running.communicate(timeout=200)
+    assert running.returncode != 0 and told.count("it was begun with top") == 1
+    assert ENDED not in told

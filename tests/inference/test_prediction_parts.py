@@ -134,6 +134,7 @@ def test_a_part_that_was_deleted_or_cut_is_made_again(model, photos, tmp_path):
     whole = parts(tmp_path / "out")
     (tmp_path / "out" / "part-00001.parquet").unlink()
     (tmp_path / "out" / "part-00002.parquet").write_bytes(b"PAR1")
+    (tmp_path / "out" / "part-00001.parquet.7-7.part").write_bytes(b"PA")  # of a killed process
     assert write(model, photos, tmp_path / "out").resumed == 10
     assert parts(tmp_path / "out") == whole
 

@@ -24,6 +24,7 @@ def refuse_without_parquet(args: argparse.Namespace) -> None:
 
 def predict_parts(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], dict[str, Any]]:
     """The command with `--parquet DIR`."""
+    from ueo_core.cli.ranks import all_take_part
     from ueo_core.inference.predict import load_model
     from ueo_core.inference.prediction_parts import PartOptions, write_parts
     from ueo_core.runs.worker import peak_memory_mb
@@ -52,7 +53,9 @@ def predict_parts(args: argparse.Namespace, tick: Ticker) -> tuple[list[str], di
 
     began = time.monotonic()
     with source:
-        written = write_parts(model, source, args.parquet, threshold, options, tell)
+        written = write_parts(
+            model, source, args.parquet, threshold, options, tell, all_take_part()
+        )
     seconds = time.monotonic() - began
     data = written.to_json() | {"seconds": round(seconds, 2), "peak_memory_mb": peak_memory_mb()}
     data |= {"parquet": str(args.parquet), "score": DEFAULT_SCORE}

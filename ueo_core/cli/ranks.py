@@ -5,8 +5,8 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-from ueo_core.protocol.shares import ENDED
 from ueo_core.training.ranks import Ranks, current, serve
+from ueo_core.training.shares import ENDED
 from ueo_core.utils.errors import UserError
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -23,6 +23,8 @@ def one_of_several(command: Callable[[], object]) -> Iterator[bool]:
         try:
             yield True
         finally:
+            # What failed is told after this: a signal because of another process must not put its sentence there.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             with contextlib.suppress(
                 RuntimeError
             ):  # one of them has died; what failed is told already

@@ -1,7 +1,8 @@
 """Predictions of any number of images as Parquet files of some thousand rows, in constant memory.
 
 A part is written as soon as its images are predicted, and named in `_manifest.json` then. After an interruption
-the parts that are named there are not computed again, and the result is that of an uninterrupted call.
+the parts that are named there are not computed again, and the result is that of an uninterrupted call. Several
+processes share the parts; the files are those of one process.
 """
 
 from __future__ import annotations
@@ -21,21 +22,24 @@ import numpy as np
 import torch
 
 from ueo_core.data.decode_processes import ReadFile, read_files
+from ueo_core.data.intake import default_workers
 from ueo_core.data.stream import Fingerprint, Found, Stream
 from ueo_core.data.transforms import encoded_at_once
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.inference.predict import features
 from ueo_core.inference.predictions import COLUMNS, Predictions
 from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.training.ranks import Ranks
+from ueo_core.training.shares import own_share, wait_for_all
 from ueo_core.utils.arrow import arrow
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.files import exclusive, read_object, saving, write_bytes, write_json
+from ueo_core.utils.files import TEMPORARY, exclusive, read_object, saving, write_bytes, write_json
 from ueo_core.utils.memory import reuse_freed_memory
 from ueo_core.utils.shapes import check_shape, has_shape
 
 log = logging.getLogger(__name__)
 # Readers of a folder of Parquet files leave out names that begin so.
-MANIFEST, CLAIM = "_manifest.json", "_claim"
+MANIFEST, CLAIM, ADDING = "_manifest.json", "_claim", "_adding"
 FORMAT = "ueo-studio-parts-1"
 FEATURES = ("float16", "float32")
 _PART = dict.fromkeys(("number", "bytes", "files", "skipped", "unknown"), int)
@@ -52,7 +56,7 @@ class PartOptions:
     top: int = TOP  # classes with the largest confidence
     features: str | None = None  # one of FEATURES: unit features, too; None: none
     images_per_part: int = IMAGES_PER_PART
-    processes: int | None = None  # that decode; None: one per core, 0: this one
+    processes: int | None = None  # that decode for this one; None: one per core, 0: this one
     srgb: bool = False  # convert colors by the files' profiles, as for the images of the adapter
 
     def __post_init__(self) -> None:
@@ -105,31 +109,54 @@ def write_parts(
     threshold: float,
     options: PartOptions,
     tell: Callable[[str, int, int | None], object] = lambda what, done, total: None,
+    ranks: Ranks | None = None,
 ) -> PartsWritten:
     """Predict every file of a source under the model as it is, into `out`.
 
-    threshold: on MCM; tell(what, done, total): progress of this call, total None while it is unknown.
+    threshold: on MCM; tell(what, done, total): progress of this call, total None while it is unknown;
+    ranks: processes that all call this, and share the parts.
     UserError where the folder holds predictions of another model or source, or with other options.
     """
     arrow("Parquet")  # refused before the first image is read
-    with saving(f"Folder “{out}”"):
-        out.mkdir(parents=True, exist_ok=True)
-    with exclusive(out / CLAIM, 0.2) as acquired:
-        if not acquired:
-            raise UserError(f"Folder “{out}”: another process writes into it; wait for its end.")
-        total, mark = source.survey(lambda n: tell("listed", n, None))
-        manifest = _manifest(model, source, total, mark, threshold, options)
-        done = _continued(out, manifest)
+    missing: dict[int, int] = {}  # files of a part by its number
+    resumed = 0
+    with contextlib.ExitStack() as held:
+        if not ranks or ranks.rank == 0:
+            with saving(f"Folder “{out}”"):
+                out.mkdir(parents=True, exist_ok=True)
+            if not held.enter_context(exclusive(out / CLAIM, 0.2)):
+                raise UserError(
+                    f"Folder “{out}”: another process writes into it; wait for its end."
+                )
+            total, mark = source.survey(lambda n: tell("listed", n, None))
+            manifest = _manifest(model, source, total, mark, threshold, options)
+            manifest["parts"] = done = _continued(out, manifest)
+            with saving(f"Folder “{out}”"):
+                write_json(out / MANIFEST, manifest, indent=1)
+                # Of a process that was killed while it wrote: other tools would take them for parts.
+                for left_over in out.glob(f"part-*{TEMPORARY}"):
+                    left_over.unlink()
+            resumed = sum(part["files"] for part in done)
+            size, numbers = options.images_per_part, {part["number"] for part in done}
+            missing = {
+                k: min(size, total - k * size) for k in range(-(-total // size)) if k not in numbers
+            }
+        own = own_share(ranks, missing) if ranks else list(missing)
         with reuse_freed_memory(model.device):
-            _write(model, source, out, threshold, options, manifest, done, tell)
+            _write(model, source, out, own, options, tell, ranks)
+        if ranks:
+            wait_for_all(ranks)
+        manifest = _manifest_in(out)
     parts = manifest["parts"]
+    if sum(part["files"] for part in parts) != manifest["source"]["files"]:
+        raise _changed(out)
     return PartsWritten(
         out,
-        total,
+        manifest["source"]["files"],
         sum(p["skipped"] for p in parts),
         sum(p["unknown"] for p in parts),
         threshold,
-        sum(p["files"] for p in done.values()),
+        resumed,
         [part_name(p["number"]) for p in parts],
     )
 
@@ -168,7 +195,7 @@ def _manifest(
     }
 
 
-def _continued(out: Path, manifest: dict[str, Any]) -> dict[int, dict]:
+def _continued(out: Path, manifest: dict[str, Any]) -> list[dict]:
     """The parts that are there already, by number. UserError where they are of something else."""
     found = read_object(out / MANIFEST)
     if not found and any(out.glob("part-*.parquet")):
@@ -176,7 +203,7 @@ def _continued(out: Path, manifest: dict[str, Any]) -> dict[int, dict]:
             f"Folder “{out}”: it holds parts without a readable {MANIFEST}; choose an empty folder."
         )
     if not found:
-        return {}
+        return []
     way_out = "choose another folder, or delete this one"
     source = found["source"] if has_shape(found, {"source": dict}) else {}
     if found.get("format") != FORMAT:
@@ -201,7 +228,7 @@ def _continued(out: Path, manifest: dict[str, Any]) -> dict[int, dict]:
             name = part_name(part["number"])
             if (out / name).stat().st_size == part["bytes"]:
                 done[part["number"]] = part
-    return done
+    return [done[number] for number in sorted(done)]
 
 
 def part_name(number: int) -> str:
@@ -209,55 +236,69 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
+def _manifest_in(out: Path) -> dict[str, Any]:
+    """The manifest while parts are written. UserError where something else has damaged it."""
+    found = read_object(out / MANIFEST)
+    if not has_shape(found, {"parts": [_PART], "source": {"files": int}}):
+        raise UserError(
+            f"Folder “{out}”: its {MANIFEST} was changed or deleted while parts were written; choose another "
+            "folder."
+        )
+    return found
+
+
+def _add(out: Path, part: dict[str, int]) -> list[dict]:
+    """Name a written part in the manifest, which other processes add to as well. → all that are named there"""
+    with exclusive(out / ADDING, -1):
+        manifest = _manifest_in(out)
+        manifest["parts"] = sorted([*manifest["parts"], part], key=lambda p: p["number"])
+        write_json(out / MANIFEST, manifest, indent=1)
+    return manifest["parts"]
+
+
 def _write(
     model: AdaptedCLIP,
     source: Stream,
     out: Path,
-    threshold: float,
+    own: list[int],
     options: PartOptions,
-    manifest: dict[str, Any],
-    done: dict[int, dict],
     tell: Callable[[str, int, int | None], object],
+    ranks: Ranks | None,
 ) -> None:
-    size, total = options.images_per_part, manifest["source"]["files"]
-    ready, mark = dict(done), Fingerprint()
-    left = total - sum(part["files"] for part in done.values())
-    encoded = 0
+    """The parts of this process. own: their numbers, ascending"""
+    manifest, mark = _manifest_in(out), Fingerprint()
+    size, total = manifest["images_per_part"], manifest["source"]["files"]
+    before = sum(part["files"] for part in manifest["parts"])
+    wanted, encoded, others = set(own), 0, 0
 
     def remaining() -> Iterator[Found]:
         with contextlib.closing(source.files()) as files:
             for i, found in enumerate(files):
                 mark.add(found)
-                if i // size not in done:
+                if i // size in wanted:
                     yield found
 
     def on_batch(n: int) -> None:
         nonlocal encoded
         encoded += n
-        tell("predicted", encoded, left)
+        tell("predicted", encoded + others, total - before)
 
-    def save() -> None:
-        manifest["parts"] = [ready[k] for k in sorted(ready)]
-        write_json(out / MANIFEST, manifest, indent=1)
-
+    processes = options.processes
+    if processes is None and ranks:
+        processes = max(1, default_workers() // ranks.here)
     with saving(f"Folder “{out}”"), torch.no_grad():
-        save()
         text = model.encode_text()
         side, limits = model.backbone.store_side, source.limits
-        read = read_files(remaining(), side, limits, options.processes, options.srgb)
+        read = read_files(remaining(), side, limits, processes, options.srgb)
         with contextlib.closing(read):
-            for number in range(-(-total // size)):
-                if number in done:
-                    continue
+            for number in own:
                 files = min(size, total - number * size)
-                table, about = _part(
-                    model, text, islice(read, files), threshold, manifest, on_batch
-                )
+                table, about = _part(model, text, islice(read, files), manifest, on_batch)
                 if about["files"] != files:
                     raise _changed(out)
                 write_bytes(out / part_name(number), table)
-                ready[number] = {"number": number, "bytes": len(table)} | about
-                save()
+                named = _add(out, {"number": number, "bytes": len(table)} | about)
+                others = sum(part["files"] for part in named) - before - encoded
             if next(read, None) is not None or mark.hex != manifest["source"]["fingerprint"]:
                 raise _changed(out)
 
@@ -272,7 +313,6 @@ def _part(
     model: AdaptedCLIP,
     text: torch.Tensor,
     read: Iterator[ReadFile],
-    threshold: float,
     manifest: dict[str, Any],
     on_batch: Callable[[int], object],
 ) -> tuple[bytes, dict[str, int]]:
@@ -292,8 +332,8 @@ def _part(
     cosines = model.cosines(encoded, text).numpy()
     own = [name for name, good in zip(names, usable, strict=True) if good]
     found = Predictions(own, cosines, model.classes, model.logit_scale)
-    table = _table(found, names, reasons, np.asarray(usable, bool), threshold, manifest, encoded)
-    unknown = int(found.unknown(threshold).sum()) if own else 0
+    table = _table(found, names, reasons, np.asarray(usable, bool), manifest, encoded)
+    unknown = int(found.unknown(manifest["threshold"]).sum()) if own else 0
     return table, {"files": len(names), "skipped": len(names) - len(own), "unknown": unknown}
 
 
@@ -302,7 +342,6 @@ def _table(
     names: list[str],
     reasons: list[str | None],
     usable: np.ndarray,
-    threshold: float,
     manifest: dict[str, Any],
     encoded: torch.Tensor,
 ) -> bytes:
@@ -316,7 +355,8 @@ def _table(
     if len(found):
         shifted = np.exp(logits - logits.max(1, keepdims=True))
         sure = np.take_along_axis(shifted, top, 1) / shifted.sum(1, keepdims=True)
-        unknown, confidence, score = found.unknown(threshold), found.confidence, found.score
+        unknown = found.unknown(manifest["threshold"])
+        confidence, score = found.confidence, found.score
     else:
         unknown, sure = np.zeros(0, bool), np.zeros((0, k))
         confidence = score = np.zeros(0)

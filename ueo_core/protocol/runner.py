@@ -32,12 +32,12 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
 from ueo_core.protocol.category_shift import Case, Part
 from ueo_core.protocol.plan import BACKWARD, Plan, PlannedCase
-from ueo_core.protocol.shares import own_share, wait_for_all
 from ueo_core.protocol.tables import METRICS, read_row, write_table
 from ueo_core.training.auto import ZERO, Automatic, adapt_automatically
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.loop import adapt, image_features
 from ueo_core.training.ranks import Ranks
+from ueo_core.training.shares import own_share, wait_for_all
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import read_json, write_json
 from ueo_core.utils.memory import reuse_freed_memory

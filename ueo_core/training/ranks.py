@@ -71,6 +71,8 @@ class Ranks:
                 f"Several processes: they do not find each other ({error}); start them with torchrun."
             ) from error
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        # Of them, those on this machine, which share its cores.
+        self.here = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
         _current.append(self)
 
     def close(self) -> None:

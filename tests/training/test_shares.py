@@ -1,4 +1,4 @@
-"""Rows shared out among processes: the same rows, a process that dies, another number of processes."""
+"""Rows of a protocol shared out among processes: the same rows, a process that dies, another number."""
 
 import json
 import os
@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers.torchrun import ROOT, environment, process_of_rank, torchrun
-from ueo_core.protocol.shares import ENDED, shares
+from ueo_core.training.shares import ENDED, shares
 
 
 @given(st.dictionaries(st.integers(0, 99), st.integers(1, 50)), st.integers(1, 5))
-def test_every_row_is_in_one_share_and_no_share_is_far_dearer(costs, size):
+def test_every_piece_is_in_one_share_and_no_share_is_far_dearer(costs, size):
     found = shares(costs, size)
     assert len(found) == size and sorted(i for own in found for i in own) == sorted(costs)
     loads = [sum(costs[i] for i in own) for own in found]
     assert max(loads) - min(loads) <= max(costs.values(), default=0)
 
 
-def test_the_dearest_row_is_alone_where_the_others_weigh_less():
+def test_the_dearest_piece_is_alone_where_the_others_weigh_less():
     assert shares({0: 1, 1: 9, 2: 2, 3: 3}, 2) == [[1], [0, 2, 3]]
 
 

@@ -1,4 +1,4 @@
-"""The rows of a protocol on several processes: who does which."""
+"""Pieces of work on several processes, such as the rows of a protocol or parts of a prediction: who does which."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -7,15 +7,15 @@ from ueo_core.training.ranks import Ranks
 from ueo_core.utils.errors import UserError
 
 ENDED = (
-    "The command was stopped, or another of its processes has ended, perhaps for lack of memory; the rows that "
-    "are done are kept: give the same command again, with as many processes or fewer."
+    "The command was stopped, or another of its processes has ended, perhaps for lack of memory; what is done is "
+    "kept: give the same command again, with as many processes or fewer."
 )
 
 
 def shares(costs: Mapping[int, float], size: int) -> list[list[int]]:
-    """Rows by process, of about the same cost: the dearest first, each to who has least to do.
+    """Pieces by process, of about the same cost: the dearest first, each to who has least to do.
 
-    costs: of each row that is missing, by its place in the plan. → for each process the places of its rows
+    costs: of each piece that is missing, by its number. → for each process the numbers of its pieces
     """
     found: list[list[int]] = [[] for _ in range(size)]
     loads = [0.0] * size
@@ -27,14 +27,14 @@ def shares(costs: Mapping[int, float], size: int) -> list[list[int]]:
 
 
 def own_share(ranks: Ranks, costs: Mapping[int, float]) -> list[int]:
-    """The places of this process's rows. Rank 0 decides: only it has read what is there.
+    """The numbers of this process's pieces. Rank 0 decides: only it has read what is there.
 
     costs: as in `shares`; of the other processes not used. RuntimeError in these, where rank 0 has ended.
     """
     if ranks.rank == 0:
         found = shares(costs, ranks.size)
         with _sentence():
-            ranks.tell({"work": "rows", "shares": found})
+            ranks.tell({"work": "shares", "shares": found})
         return found[0]
     told = ranks.hear()
     if told["work"] == "end":
@@ -43,7 +43,7 @@ def own_share(ranks: Ranks, costs: Mapping[int, float]) -> list[int]:
 
 
 def wait_for_all(ranks: Ranks) -> None:
-    """Return when every process has done its rows. An error where one of them has ended before."""
+    """Return when every process has done its pieces. An error where one of them has ended before."""
     if ranks.rank:
         return ranks.meet()
     with _sentence():
