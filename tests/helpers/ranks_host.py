@@ -19,6 +19,7 @@ from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.loop import adapt, crop_features, image_features
 from ueo_core.training.ranks import Ranks, Shared, describe, serve
+from ueo_core.utils.precision import tower_autocast
 
 
 def work(given: dict, ranks: Ranks | None) -> dict:
@@ -38,6 +39,9 @@ def work(given: dict, ranks: Ranks | None) -> dict:
         "one": image_features(model, views, indices=[3]),
         "crops": crop_features(model, views, [2, 9, 5], (0, 3, 1)),
     }
+    with tower_autocast("bfloat16", model.device):
+        found["short"] = image_features(model, views)
+        found["short crops"] = crop_features(model, views, [2, 9, 5], (0, 3, 1))
     confidence = (before @ model.encode_text().detach().T * model.logit_scale).softmax(1).amax(1)
     steps = list(adapt(model, views, confidence, settings, start=before))
     found["losses"] = torch.tensor([s.loss for s in steps])

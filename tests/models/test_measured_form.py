@@ -31,7 +31,7 @@ def times(monkeypatch) -> dict:
         lambda model, images, precision: len(images) * found[layout_of(model), precision] / 1000,
     )
     monkeypatch.setattr(measured_form, "SECONDS", 0.0)
-    monkeypatch.setattr(measured_form, "resolve_precision", lambda *_: "bfloat16")
+    monkeypatch.setattr(measured_form, "multiplies_bfloat16", lambda device: True)
     return found
 
 
@@ -74,14 +74,20 @@ def test_a_setting_is_obeyed_and_a_tower_with_a_layout_of_its_own_keeps_it(
 
 
 def test_without_bfloat16_in_the_processor_it_is_not_tried(convolutions, times, monkeypatch):
-    monkeypatch.setattr(measured_form, "resolve_precision", lambda *_: "float32")
+    monkeypatch.setattr(measured_form, "multiplies_bfloat16", lambda device: False)
     del times[LAST, "bfloat16"]
     assert "precision" not in measure(convolutions, "auto")
 
 
+def test_a_teaching_model_keeps_float32(monkeypatch):
+    monkeypatch.setattr(measured_form, "multiplies_bfloat16", lambda device: True)
+    monkeypatch.setattr(measured_form, "_seconds", lambda model, images, precision: 1.0)
+    assert measure(AdaptedCLIP(backbones.load("drawings-vit", None, "cpu"), CLASSES), "auto") == {}
+
+
 def test_a_measurement_leaves_the_model_as_it_was(convolutions, monkeypatch):
     monkeypatch.setattr(measured_form, "SECONDS", 0.0)
-    monkeypatch.setattr(measured_form, "resolve_precision", lambda *_: "bfloat16")
+    monkeypatch.setattr(measured_form, "multiplies_bfloat16", lambda device: True)
     backbone = convolutions.backbone.model.visual
     image = random_image(backbone)
     kernels = [

@@ -14,7 +14,8 @@ from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training import auto, ladder
 from ueo_core.training.ladder import Trial, chosen_rate, ladder_rates, search
 from ueo_core.training.loop import adapt, image_features
-from ueo_core.training.pool_evidence import PoolEvidence
+from ueo_core.training.pool_evidence import PoolEvidence, drawn
+from ueo_core.utils.precision import precision_here
 
 CLASSES = ["dog", "cat", "house"]
 SETTINGS = Settings(lr="auto", epochs=8, batch_size=6, seed=2)
@@ -172,6 +173,40 @@ def test_the_same_crops_are_measured_for_every_model(tiny):
     pool.measure(zero, confidence)
     assert seen[len(first) :] == first
     assert {i for indices, _ in first for i in indices} == set(pool.chosen[pool.cropped])
+
+
+def test_fewer_measured_images_are_some_of_the_same():
+    many, few = drawn(100, 50, 3), drawn(100, 20, 3)
+    assert len(many) == 50 and len(few) == 20 and set(few) < set(many)
+    assert (np.diff(many) > 0).all() and set(drawn(10, 50, 3)) == set(range(10))
+    assert list(drawn(100, 20, 4)) != list(few)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_evidence_is_measured_at_the_precision_of_the_steps(tiny, monkeypatch, known):
+    model, views, used = AdaptedCLIP(tiny, CLASSES), Views(Arrays(9), tiny), []
+    encode = model.encode_image
+
+    def encoded(images):
+        used.append(precision_here(model.device))
+        return encode(images)
+
+    monkeypatch.setattr(model, "encode_image", encoded)
+    zero, confidence = torch.rand(9, 3), torch.rand(9)
+    with torch.no_grad():
+        features = torch.rand(9, model.encode_text().shape[1]) if known else None
+    found = {}
+    for name in ("float32", "bfloat16"):
+        used.clear()
+        found[name] = PoolEvidence(model, views, 4, 3, precision=name).measure(
+            zero, confidence, features
+        )
+        assert set(used) == {name}
+        assert found[name].cosines.dtype == found[name].crops.dtype == np.float32
+    exact, short = found["float32"], found["bfloat16"]
+    assert not np.array_equal(exact.crops, short.crops)
+    np.testing.assert_allclose(short.crops, exact.crops, atol=0.05)
+    np.testing.assert_allclose(short.cosines, exact.cosines, atol=0.05)
 
 
 def test_no_rate_is_tried_that_no_run_may_have(problem, monkeypatch):

@@ -84,6 +84,12 @@ def test_the_adaptation_moved_what_it_trains(computed):
     assert len(computed[2]["plain"]["losses"]) == 6
 
 
+def test_other_processes_encode_at_the_precision_of_the_first(computed):
+    for found in computed[3].values():
+        assert np.abs(found["short"] - found["before"]).max() > 1e-5
+        assert np.abs(found["short crops"] - found["crops"]).max() > 1e-5
+
+
 def test_parts_are_even_and_complete():
     for n in range(0, 12):
         parts = [part_of(n, r, 3) for r in range(3)]

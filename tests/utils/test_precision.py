@@ -1,4 +1,4 @@
-"""Precision: bfloat16 stays near float32, float32 masters stay float32, auto is one of the two."""
+"""Precision: bfloat16 stays near float32, float32 masters stay float32, auto depends on the device."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from ueo_core.utils.errors import UserError
 
 def test_auto_depends_on_the_hardware():
     cpu = torch.device("cpu")
-    assert precision.resolve_precision("auto", cpu) in ("float32", "bfloat16")
+    assert precision.resolve_precision("auto", cpu) == "float32"
     assert precision.resolve_precision("float32", cpu) == "float32"
     assert precision.resolve_precision("bfloat16", cpu) == "bfloat16"
     assert precision.resolve_precision("auto", torch.device("mps")) == "float32"
@@ -34,6 +34,14 @@ def test_bfloat16_changes_features_a_little_and_keeps_masters_in_float32(tiny):
     exact = list(adapt(model, views, weights, settings()))
     assert steps[0].loss == pytest.approx(exact[0].loss, abs=0.05)
     assert steps[0].loss != exact[0].loss
+
+
+def test_the_precision_of_a_place_is_that_of_the_context_around_it():
+    cpu = torch.device("cpu")
+    for name in ("float32", "bfloat16"):
+        with precision.tower_autocast(name, cpu):
+            assert precision.precision_here(cpu) == name
+    assert precision.precision_here(cpu) == "float32"
 
 
 def test_bfloat16_is_as_deterministic_as_float32(tiny):

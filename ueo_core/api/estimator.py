@@ -208,7 +208,9 @@ class UEO(ClassifierMixin, BaseEstimator):
             self.guard_, self._recommended = found.choice.to_json(), found.recommended
         elif settings.guard:
             batch = encoded_at_once(model.device)
-            choice = safety_check(model, views, zero_shot, adapted, settings.seed, batch)
+            choice = safety_check(
+                model, views, zero_shot, adapted, settings.seed, batch, precision=settings.precision
+            )
             self.guard_ = choice.to_json()
             self._recommended = model.between(choice.share, model.adapter())
         if self.guard_ and self.guard_["share"] < 1:

@@ -118,7 +118,7 @@ class _Side:
         from ueo_core.models import backbones
 
         torch.set_num_threads(task.threads)
-        self.torch, self.task = torch, task
+        self.torch, self.task, self.precision = torch, task, task.precision
         self.device = backbones.pick_device(task.device)
         self.names = class_names(task.classes)
         self.random = np.random.default_rng(0)
@@ -167,7 +167,7 @@ class _Side:
 
         torch = self.torch
         n = 8192 if self.device.type == "cuda" else 2048
-        dtype = getattr(torch, resolve_precision(self.task.precision, self.device))
+        dtype = getattr(torch, resolve_precision(self.precision, self.device))
         a, best = torch.randn(n, n, device=self.device, dtype=dtype), float("inf")
         product = torch.empty_like(a)
         for _ in range(6):
@@ -233,6 +233,7 @@ class _Ours(_Side):
         self.memory = contextlib.ExitStack()  # for the whole process, as the worker of a run does
         self.memory.enter_context(reuse_freed_memory(self.device))
         form = measured_form(self.model, task.precision)  # as that worker does
+        self.precision = form.get("precision", task.precision)
         self.settings = Settings(
             backbone=task.backbone,
             pretrained=task.pretrained,
@@ -240,7 +241,7 @@ class _Ours(_Side):
             epochs=10_000,
             device=task.device,
             chunk=task.chunk,
-            precision=form.get("precision", task.precision),
+            precision=self.precision,
         )
         views = Views(_Pixels(self.arrays()), self.backbone)
         self.steps = adapt(self.model, views, self.torch.ones(task.batch), self.settings)

@@ -193,11 +193,13 @@ class Settings:
         choices={"full": "full (the method)", "quick": "quick (one pass, weaker)"},
     )
     precision: str = setting(
-        "float32",
+        "auto",
         str,
-        "Precision of the training steps",
-        "The matrix products of a step; loss, normalization and context vectors are always float32, and "
-        "so is all that is measured. bfloat16 takes less than half the time where the processor has it.",
+        "Precision while training",
+        "The matrix products of the steps and of the measurements between them; loss, normalization and "
+        "context vectors are always float32, and so are the results of zero-shot, of the last epoch and of "
+        "the recommended model. bfloat16 takes less than half the time where the hardware has it: automatic "
+        "takes it on such a GPU, and on a CPU where a measurement of the model finds it faster.",
         choices={
             "auto": "bfloat16 where it pays",
             "float32": "float32",

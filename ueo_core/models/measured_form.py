@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ueo_core.models.adapted_clip import AdaptedCLIP
+from ueo_core.models.catalog import DRAWINGS
 from ueo_core.models.equality import random_image
-from ueo_core.utils.precision import resolve_precision, tower_autocast
+from ueo_core.utils.precision import multiplies_bfloat16, tower_autocast
 
 IMAGES = 2
 SECONDS = 0.5  # for each form, besides its first pass; two passes at least
@@ -25,8 +26,8 @@ LAYOUTS = {FIRST: torch.contiguous_format, LAST: torch.channels_last}
 def measured_form(model: AdaptedCLIP, precision: str) -> dict[str, Any]:
     """Which form is fastest for a training step of the image tower; seconds on a CPU.
 
-    precision: the setting; only `auto` is measured, and only where the processor has bfloat16. The layout
-    is measured for towers of convolutions that have none of their own. → {"precision": float32 or
+    precision: the setting; only `auto` is measured, and only where the processor has bfloat16. A teaching
+    model keeps float32, so that a lecture shows the same numbers on every machine. The layout is measured for towers of convolutions that have none of their own. → {"precision": float32 or
     bfloat16, "layout": FIRST or LAST, "ms": {form: milliseconds an image}}, with what was measured
     only: empty on other devices than CPUs. The model is left in the layout that was chosen.
     """
@@ -40,7 +41,8 @@ def measured_form(model: AdaptedCLIP, precision: str) -> dict[str, Any]:
         ms |= _milliseconds(model, images, {layout: ("float32", layout) for layout in LAYOUTS})
         found["layout"] = LAST if GAIN * ms[LAST] < ms[FIRST] else FIRST
         use_layout(model, found["layout"])
-    if precision == "auto" and resolve_precision(precision, model.device) == "bfloat16":
+    lecture = model.backbone.name in DRAWINGS
+    if precision == "auto" and not lecture and multiplies_bfloat16(model.device):
         ms |= _milliseconds(model, images, {p: (p, None) for p in ("float32", "bfloat16")})
         found["precision"] = "bfloat16" if GAIN * ms["bfloat16"] < ms["float32"] else "float32"
     return found | ({"ms": ms} if ms else {})

@@ -220,7 +220,8 @@ class _Bench:
         self.model, self.case, self.with_criteria = model, case, with_criteria
         self.views = Views(case.pool.subset, model.backbone, settings.crop_scale, settings.flip)
         self.tests = Views(case.test.subset, model.backbone)
-        self.pool = PoolEvidence(model, self.views, case.seed, encoded_at_once(model.device))
+        batch, precision = encoded_at_once(model.device), settings.precision
+        self.pool = PoolEvidence(model, self.views, case.seed, batch, precision=precision)
         model.reset()
         self.start = image_features(model, self.views)
         with torch.no_grad():
@@ -271,7 +272,9 @@ class _Bench:
         with torch.no_grad():
             last = model.cosines(image_features(model, self.views))
         batch = encoded_at_once(model.device)
-        choice = safety_check(model, self.views, self.cosines, last, preset.seed, batch)
+        choice = safety_check(
+            model, self.views, self.cosines, last, preset.seed, batch, precision=preset.precision
+        )
         model.load_between(choice.share, model.adapter_copy())
         return result | {"preset": self._tested()["hm"]}
 

@@ -17,7 +17,7 @@ from ueo_core.config.settings import AUTO
 from ueo_core.data.feature_cache import zero_shot_features
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.transforms import ModelInputs, Views, encoded_at_once
-from ueo_core.evaluation.evidence import criteria
+from ueo_core.evaluation.evidence import Measured, criteria
 from ueo_core.evaluation.guard_rule import Choice
 from ueo_core.evaluation.metrics import OOD, UNLABELED, evaluate, truth_from_labels
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE, SCORES
@@ -33,10 +33,11 @@ from ueo_core.training.auto import ZERO, choose
 from ueo_core.training.cached_activations import CachedActivations
 from ueo_core.training.guard import safety_check
 from ueo_core.training.loop import image_features
-from ueo_core.training.pool_evidence import PoolEvidence
+from ueo_core.training.pool_evidence import PoolEvidence, drawn
 from ueo_core.training.ranks import Shared, current
 from ueo_core.utils.files import write_bytes, write_json
 from ueo_core.utils.memory import release_memory
+from ueo_core.utils.precision import tower_autocast
 
 PROBE = 256  # images scored after every epoch; all images only after the last
 BORDERLINE = 8  # images whose prediction is recorded at every evaluation
@@ -85,16 +86,15 @@ class Scorer:
     @cached_property
     def pool_evidence(self) -> PoolEvidence:
         """Measures the evidence of models that the rate and the recommendation are chosen by."""
-        return PoolEvidence(self.model, self.views("pool"), self.settings.seed, self.batch)
+        s = self.settings
+        return PoolEvidence(
+            self.model, self.views("pool"), s.seed, self.batch, precision=s.precision
+        )
 
-    def criteria(self, features: Tensor | None = None) -> dict[str, float]:
-        """The criteria of the current model. features: (N, D) of the pool, where they are known"""
-        if features is None and self._final:
-            features = self._final["pool_features"]
+    def _measured(self, known: dict[str, Tensor] | None) -> Measured:
+        """Evidence of the current model. known: its features and cosines of all images, once encoded"""
         zero = self.zero["pool_cosines"], self.zero["confidence"]
-        measured = self.pool_evidence.measure(*zero, features)
-        self._looked_at = self.pool_evidence.chosen, torch.from_numpy(measured.cosines)
-        return criteria(measured)
+        return self.pool_evidence.measure(*zero, known["pool_features"] if known else None)
 
     def pool_predictions(self) -> dict[str, list]:
         """Of the pool images that were encoded since the last step: index, class, confidence and MCM.
@@ -182,8 +182,8 @@ class Scorer:
     def _choose_probe(self) -> None:
         """Choose the images that are scored after every epoch, from the test set if there is one."""
         self.probe_set = "holdout" if "holdout" in self.sets else "pool"
-        g = np.random.default_rng(self.settings.seed)
-        self.probe = np.sort(g.permutation(len(self.sets[self.probe_set]))[:PROBE])
+        # Of the pool, some of those that evidence is measured on.
+        self.probe = drawn(len(self.sets[self.probe_set]), PROBE, self.settings.seed)
         self.probe_views = self.views(self.probe_set)
         self.probe_truth = self.truth(self.probe_set)[self.probe]
         # Borderline images: from the less certain half of the probe, evenly spaced by margin.
@@ -213,8 +213,11 @@ class Scorer:
             "preprocessing": self.model.backbone.preprocessing.to_json(),
         }
 
-    def evaluation(self, step: int, last: bool = False) -> dict:
-        """The evaluation of the probe at a step, as an event. last: encode all images, for `finish`.
+    def evaluation(self, step: int, last: bool = False, evidence: bool = False) -> dict:
+        """The evaluation of the probe at a step, as an event.
+
+        last: encode all images, for `finish`; evidence: with the criteria that the rate and the
+        recommendation are chosen by.
 
         `mcm`: score of each probe image; `agreement`: share of predictions equal to zero-shot's,
         percent; `entropy`: mean H(p) in nats; `spread`: entropy of the mean prediction as a share of
@@ -222,16 +225,24 @@ class Scorer:
         layer; `canaries`: predictions of the borderline images. With labels also `acc`, `auc` and
         `hm` in percent.
         """
-        if last:
-            self._final = self.encode_all("scoring")
-            cosines = self._final[f"{self.probe_set}_cosines"][self.probe]
-        elif step:
-            self._final = None
-            features = self._features(self.probe_views, indices=self.probe)
-            cosines = self.model.cosines(features, self._text())
+        self._final = self.encode_all("scoring") if last else None
+        known = self._final or (None if step else self.zero)
+        measured = self._measured(known) if evidence else None
+        self._looked_at = None
+        if known:
+            cosines = known[f"{self.probe_set}_cosines"][self.probe]
+        elif measured and self.probe_set == "pool":
+            at = np.searchsorted(self.pool_evidence.chosen, self.probe)
+            cosines = torch.from_numpy(measured.cosines[at])
         else:
-            cosines = self.zero[f"{self.probe_set}_cosines"][self.probe]
-        self._looked_at = (self.probe, cosines) if self.probe_set == "pool" else None
+            with tower_autocast(self.settings.precision, self.model.device):
+                features = self._features(self.probe_views, indices=self.probe)
+                text = self._text()
+            cosines = self.model.cosines(features, text)
+        if measured:
+            self._looked_at = self.pool_evidence.chosen, torch.from_numpy(measured.cosines)
+        elif self.probe_set == "pool":
+            self._looked_at = self.probe, cosines
         zero = self.zero[f"{self.probe_set}_cosines"][self.probe]
         p = (cosines * self.model.logit_scale).softmax(1)
         mean = p.mean(0)
@@ -264,7 +275,7 @@ class Scorer:
                 cosines.numpy(), self.probe_truth, self.classes, self.model.logit_scale
             )
             event |= {k: scores[k] for k in ("acc", "auc", "hm")}
-        return event
+        return event | ({"criteria": criteria(measured)} if measured else {})
 
     def finish(self, step: int) -> None:
         """Score all images after the last step; write the adapter, predictions and metrics.
@@ -291,6 +302,7 @@ class Scorer:
                         self.settings.seed,
                         self.batch,
                         lambda n, total: self.phase("checking", n, total),
+                        self.settings.precision,
                     )
             except CheckSkipped:
                 self.check_skipped = True
@@ -329,7 +341,7 @@ class Scorer:
         zero, kept = found.pop(0), set(self.folder.checkpoints())
         found = {s: c for s, c in found.items() if s in kept}
         if step not in found:  # stopped early
-            found[step] = self.criteria()
+            found[step] = criteria(self._measured(self._final))
         adapters = {s: self.folder.checkpoint(s) for s in found if s != step}
         adapters[step] = self.model.adapter_copy()
         per_epoch = len(split_epoch(len(self.sets["pool"]), self.settings.batch_size))

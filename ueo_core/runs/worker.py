@@ -116,7 +116,7 @@ class Worker:
     def _choose_form(self) -> None:
         """Use the number format and layout that the run began with, or measure which is fastest.
 
-        Several processes would measure different things; they take what the processor's flags say.
+        Several processes would measure different things; they take `auto` as it is.
         """
         form = self.folder.state.get("form")
         if form is None and not self.folder.checkpoints() and current() is None:
@@ -160,10 +160,7 @@ class Worker:
             self.record(self.scorer.start_event(steps))
             self._note_small_images()
         if "evaluation" not in kinds:
-            event = self.scorer.evaluation(0)
-            if self.scorer.automatic:
-                event["criteria"] = self.scorer.criteria(self.scorer.zero["pool_features"])
-            self.record(event)
+            self.record(self.scorer.evaluation(0, evidence=self.scorer.automatic))
         if newest is None:
             self.folder.save_checkpoint(0, self.model.adapter())
         elif newest[2]:
@@ -332,9 +329,7 @@ class Worker:
                 self._check_finite()
             if measured:
                 last = step.step == steps
-                event = self.scorer.evaluation(step.step, last=last)
-                if step.step in candidates:
-                    event["criteria"] = self.scorer.criteria()
+                event = self.scorer.evaluation(step.step, last, step.step in candidates)
                 if pool := self.scorer.pool_predictions():
                     event["pool"] = pool
                 self.record(event)

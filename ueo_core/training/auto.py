@@ -116,7 +116,8 @@ def adapt_automatically(
     on_step(what, done, total) is called after every step, `what` being “choosing” or “adapting”, and
     may raise. FloatingPointError where every rate diverges.
     """
-    pool = PoolEvidence(model, views, settings.seed, encoded_at_once(model.device))
+    batch = encoded_at_once(model.device)
+    pool = PoolEvidence(model, views, settings.seed, batch, precision=settings.precision)
     model.reset()
     zero = criteria(pool.measure(zero_shot, confidence, start))
     rates = ladder_rates(model, views, settings)

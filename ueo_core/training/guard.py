@@ -23,15 +23,18 @@ def safety_check(
     seed: int,
     batch: int,
     on_batch: Callable[[int, int], object] = lambda done, total: None,
+    precision: str = "float32",
 ) -> guard_rule.Choice:
     """Recommend zero-shot, the last epoch or a blend, from crops of some of the pool's images.
 
     model: at its last epoch, and left there; views: of the pool; zero_shot, last: (N, C) cosines
     of the pool under both; batch: images encoded at once; on_batch(done, total) is called
-    after every batch of crops, and total grows with every blend that is tried. No labels are used.
+    after every batch of crops, and total grows with every blend that is tried; precision: of the towers,
+    as in the training steps. No labels are used.
     """
     draws = guard_rule.draws_of("quick" if model.tail else "full")
-    pool = PoolEvidence(model, views, seed, batch, guard_rule.IMAGES, guard_rule.IMAGES, draws)
+    images = guard_rule.IMAGES
+    pool = PoolEvidence(model, views, seed, batch, images, images, draws, precision)
     end, known = model.adapter_copy(), {0.0: zero_shot, 1.0: last}
     done, total = 0, 0
 
@@ -46,11 +49,11 @@ def safety_check(
         each = draws * len(pool.chosen)
         total = max(total, 2 * each, done + each)
         model.load_between(share, end)
-        text = model.encode_text().cpu()
-        if share in known:
-            cosines = known[share][pool.chosen]
-        else:
-            cosines = model.cosines(image_features(model, views, batch, indices=pool.chosen), text)
+        with pool.computing():
+            text = model.encode_text().cpu()
+            if share not in known:
+                features = image_features(model, views, batch, indices=pool.chosen)
+        cosines = known[share][pool.chosen] if share in known else model.cosines(features, text)
         again = pool.crops(text, encoded).argmax(2)
         return guard_rule.Evidence(
             guard_rule.consistency(cosines.argmax(1).numpy(), again, len(model.classes)),

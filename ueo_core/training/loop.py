@@ -69,7 +69,13 @@ def image_features(
     total, shared = len(chosen), shared_by(views)
     if shared is None:
         return encode(indices)
-    work = {"work": "evaluation", "indices": chosen.tolist(), "batch": batch_size}
+    here = precision.precision_here(model.device)
+    work = {
+        "work": "evaluation",
+        "indices": chosen.tolist(),
+        "batch": batch_size,
+        "precision": here,
+    }
     return shared.features(model, work, total, lambda part: encode(chosen[part], shared.ranks.size))
 
 
@@ -81,7 +87,8 @@ def crop_features(
     if (shared := shared_by(views)) is None or not isinstance(views, Views):
         return model.encode_image(views.crops(indices, key)).cpu()
     chosen = [int(i) for i in indices]
-    work = {"work": "crops", "indices": chosen, "key": list(key)}
+    here = precision.precision_here(model.device)
+    work = {"work": "crops", "indices": chosen, "key": list(key), "precision": here}
 
     def encode(part: slice) -> Tensor:
         return model.encode_image(views.training(chosen, np.random.default_rng(key), part)).cpu()

@@ -30,6 +30,7 @@ from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.training.encoded_parts import EncodedParts
 from ueo_core.utils.errors import UserError
+from ueo_core.utils.precision import tower_autocast
 
 PATIENCE = timedelta(days=1)  # that a process waits for its next piece of work
 _current: list["Ranks"] = []  # of this process, as torch.distributed itself is
@@ -288,7 +289,8 @@ class _Follower:
         """Features of evaluation views."""
         views, indices, part = self._begin(told)
         batches = views.batches(told["batch"], np.asarray(indices[part], np.int64))
-        parts = [self.model.encode_image(images).cpu() for images in batches]
+        with tower_autocast(told["precision"], self.model.device):
+            parts = [self.model.encode_image(images).cpu() for images in batches]
         self._send(parts, len(indices))
 
     @torch.no_grad()
@@ -297,7 +299,9 @@ class _Follower:
         views, indices, part = self._begin(told)
         if part.stop > part.start:
             images = views.training(indices, np.random.default_rng(told["key"]), part)
-            self._send([self.model.encode_image(images).cpu()], len(indices))
+            with tower_autocast(told["precision"], self.model.device):
+                features = self.model.encode_image(images).cpu()
+            self._send([features], len(indices))
         else:
             self._send([], len(indices))
 

@@ -17,6 +17,7 @@ from ueo_core.evaluation.selection import CANDIDATES, STRIDES, search_steps
 from ueo_core.models import backbones
 from ueo_core.models.adapted_clip import AdaptedCLIP
 from ueo_core.models.backbones import Backbone
+from ueo_core.models.measured_form import measured_form
 from ueo_core.runs.scoring import PROBE
 from ueo_core.training import pool_evidence
 from ueo_core.training.cached_activations import CachedActivations
@@ -70,7 +71,9 @@ def forward_images(dataset: Dataset, settings: Settings) -> int:
         crops = draws_of(settings.mode) * min(IMAGES, pool) if settings.guard else 0
     if settings.mode == "quick":
         return pool + holdout + crops
-    between = min(PROBE, holdout or pool) * (settings.epochs - 1)
+    # A probe of the pool is among the images of a point.
+    points = CANDIDATES if settings.automatic and not holdout else 0
+    between = min(PROBE, holdout or pool) * max(0, settings.epochs - 1 - points)
     return models * (images + crops) + 2 * (pool + holdout) + between
 
 
@@ -124,6 +127,8 @@ def _probe(
     times, rates = [], 0.0
     # Any rate does: the parameters are discarded.
     timed = settings.changed(lr=Settings.lr) if settings.automatic else settings
+    form = measured_form(model, settings.precision)
+    timed = timed.changed(precision=form.get("precision", settings.precision))
     probe = adapt(model, views, confidence, timed, start=start)
     for step in itertools.islice(probe, 1 + PROBE_STEPS):
         times.append(step.seconds)
