@@ -10,7 +10,8 @@ from ueo_core.data.decode import HEAD_BYTES, sniff
 from ueo_core.data.limits import Limits, RejectedFile
 from ueo_core.data.source_entries import Entry
 
-_CHUNKS = 1 << 16, 1 << 20  # minimum and maximum bytes per read
+_SMALL = 1 << 16  # bytes: a file up to this size is read at once
+_CHUNK = 1 << 20  # bytes, maximum per read
 _RATIO_FROM = 1 << 20  # bytes; below this size a high compression ratio is harmless
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 # What reading or keeping a file may raise; `read_reason` has the words for each.
@@ -26,12 +27,10 @@ def read_entry(entry: Entry, limits: Limits, count: Callable[[int], object]) -> 
     if entry.size > limit:
         raise RejectedFile(f"{entry.size:,} bytes, over the limit max_file_bytes = {limit:,}")
     with entry.open() as file:
-        first = file.read(HEAD_BYTES)
-        sniff(first)  # before the rest is read: a folder may contain videos
-        count(len(first))
-        parts, total = [first], len(first)
-        least, most = _CHUNKS
-        while part := file.read(min(most, max(least, entry.size - total + 1))):
+        part = file.read(entry.size + 1 if entry.size < _SMALL else HEAD_BYTES)
+        sniff(part[:HEAD_BYTES])  # before the rest of a large file: a folder may contain videos
+        parts, total = [], 0
+        while part:
             parts.append(part)
             total += len(part)
             if total > limit:
@@ -41,6 +40,9 @@ def read_entry(entry: Entry, limits: Limits, count: Callable[[int], object]) -> 
             if packed is not None and total > max(_RATIO_FROM, ratio * packed):
                 raise RejectedFile(f"uncompressed size over the limit max_zip_ratio = {ratio:g}")
             count(len(part))
+            # To the end and one byte more, to see that it is the end; an archive may tell a false one.
+            left = entry.size + 1 - total
+            part = file.read(min(_CHUNK, left) if left > 0 else _CHUNK)
     return b"".join(parts)
 
 

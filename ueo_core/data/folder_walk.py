@@ -23,7 +23,8 @@ def list_folder(source: Source, root: Path, limits: Limits, avoid: Path) -> None
         elif isinstance(found, SkippedFile):
             source.skipped.append(found)
         else:
-            source.entries.append(replace(found, name=names.unique(found.name)))
+            name = names.unique(found.name)
+            source.entries.append(found if name == found.name else replace(found, name=name))
 
 
 def walk_folder(
@@ -84,4 +85,7 @@ def file_entry(name: str, path: Path) -> Entry:
     if not stat.S_ISREG(info.st_mode):
         raise RejectedFile("not a regular file")
     identity = (info.st_size, info.st_mtime_ns, info.st_ctime_ns)
-    return Entry(name, lambda: path.open("rb"), info.st_size, identity=identity, path=path)
+    # Without a buffer: a small file is read by a single call.
+    return Entry(
+        name, lambda: path.open("rb", buffering=0), info.st_size, identity=identity, path=path
+    )

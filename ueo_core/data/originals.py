@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 from pathlib import Path
 
+from ueo_core.data.entry_bytes import read_entry
 from ueo_core.data.image_set import ImageSet
 from ueo_core.data.limits import Limits
 from ueo_core.data.source_entries import Entry
@@ -57,11 +58,8 @@ class Originals:
         self._entries.append({entry.name: entry for entry in opened.entries})
 
     def _same(self, entry: Entry, i: int) -> bytes | None:
-        if entry.size > self._limits.max_file_bytes:
-            return None
         try:
-            with entry.open() as file:
-                data = file.read(self._limits.max_file_bytes)
+            data = read_entry(entry, self._limits, lambda n: None)
         except Exception:  # readers of archives raise many kinds of errors
             return None
         same = hashlib.sha256(data).hexdigest() == self._images.content_hash(i)

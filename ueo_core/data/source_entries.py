@@ -18,7 +18,7 @@ class Entry:
     """One file of a source."""
 
     name: str  # safe relative posix name, unique in the source
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes]]  # a read may give fewer bytes than asked for; none: the end
     size: int  # bytes, as listed by its source
     packed: int | None = None  # compressed bytes in its archive, None outside one
     identity: tuple[int, ...] | None = None  # if equal later, the file has not changed
