@@ -114,7 +114,7 @@ def verdict(run: str) -> None:
     box, icon = BOXES[found.kind]
     box(f"**{markdown(found.headline)}**", icon=icon)
     if opened.guard and opened.guard["share"] != 1:
-        show_guard(opened)
+        show_guard(opened, "“Export and film” exports it.")
     st.page_link(
         "pages/4_Inspect.py",
         label="Inspect what changed",
