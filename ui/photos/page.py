@@ -39,22 +39,22 @@ def show() -> None:
     left, right = st.columns([2, 5], gap="medium")
     with left:
         dataset = header.chosen()
+        mine, newest = run.newest(dataset)
         try:
-            names.draw(dataset)
+            names.draw(dataset, run.names_of(newest) if newest and newest != mine else None)
         except UserError as error:
             shell.problem(error)
             return
-        settings = model.settings()
-        mine = run.newest(dataset) if dataset.ready else None
+        settings = model.settings(mine or newest)
         shell.run_notices(shown=mine)
-        run.start(dataset, settings, mine, suited=not model.unsuited(dataset))
+        run.start(dataset, settings, mine, suited=not model.unsuited(dataset, settings))
         verdict = st.container()
     with right:
         wall.pictures(dataset)
         _result(dataset, settings, mine, verdict)
     with left:
         sources.draw()
-        model.choose(dataset)
+        model.choose(dataset, settings, mine or newest)
 
 
 def _result(dataset: Dataset, settings: Settings, mine: str | None, verdict) -> None:
