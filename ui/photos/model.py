@@ -44,7 +44,7 @@ def on_this_machine(settings: Settings) -> bool:
 def unsuited(dataset: Dataset, settings: Settings) -> bool:
     """Whether a Drawings model, which knows few words, is chosen for photos of one's own.
 
-    The page then shows the way to a real CLIP, and that is its primary button.
+    The page then shows the way to a full-size CLIP, and that is its primary button.
     """
     return settings.backbone in DRAWINGS and dataset.ready and not dataset.is_sample
 

@@ -54,9 +54,9 @@ def test_names_are_predicted_at_once(app, small_sample, drawn):  # noqa: F811
     assert classes == ["key", "fish"] and frame.title == "Zero-shot"
     assert len(frame.prediction) == dataset.pool["n"]
     assert not button(app, "Adapt").disabled
-    # Drawings models know few words: with photos of one's own, a real CLIP is the way.
+    # Drawings models know few words: with photos of one's own, a full-size CLIP is the way.
     primary = [b.label for b in app.button if b.proto.type == "primary"]
-    assert primary == ["Use a real CLIP"]
+    assert primary == ["Use a full-size CLIP"]
 
 
 def test_names_that_cannot_be_used_are_kept_and_explained(app, small_sample, drawn):  # noqa: F811
