@@ -67,6 +67,16 @@ def test_rows_that_come_in_batches_make_the_file_of_the_whole_matrix(tmp_path):
     assert load_file(tmp_path / "none.safetensors")["a"].shape == (0, 3)
 
 
+def test_writing_batches_holds_one_at_a_time(tmp_path):
+    batch, count = (100, 1000), 50
+    made = (np.full(batch, i, np.float32) for i in range(count))
+    tracemalloc.start()
+    write_rows(tmp_path / "x.safetensors", "a", (batch[0] * count, batch[1]), made)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * 4 * batch[0] * batch[1]
+
+
 def test_rows_that_do_not_all_come_leave_no_file(tmp_path):
     def breaks():
         yield np.ones((1, 3), np.float32)
