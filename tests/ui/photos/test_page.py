@@ -105,9 +105,9 @@ def test_the_groups_stay_while_a_run_begins_or_its_length_is_changed(
     assert after.prediction.tolist() == frame.prediction.tolist()
 
 
-def finished_run(dataset, backbone: str = "drawings-resnet") -> str:
+def finished_run(dataset, backbone: str = "drawings-resnet", weights: str | None = None) -> str:
     """A run of a dataset's photos, from its start to its end."""
-    settings = preset("fixed", backbone).changed(epochs=1, device="cpu")
+    settings = preset("fixed", backbone).changed(pretrained=weights, epochs=1, device="cpu")
     labels = dataset.labels()
     folder = create_run(
         shell.manager().new_path(),
@@ -154,6 +154,19 @@ def test_a_new_session_opens_on_the_newest_run_with_its_model(
     assert [f.title for f in again] == [f.title for f in frames]
     button(app, "Adapt again").click().run()
     assert started[0].settings.backbone == "drawings-resnet"
+
+
+def test_a_new_session_opens_on_a_model_of_ones_own(app, small_sample, drawn, tiny_files):  # noqa: F811
+    config, weights = map(str, tiny_files["vit"])
+    finished_run(sample_dataset(), config, weights)
+    settled(at(app, "0_Photos"))
+    settled(app)  # the model is checked first
+    assert app.segmented_control(key="adapt.kind").value == "own"
+    assert [app.text_input(key=f"adapt.own.{name}").value for name in ("config", "checkpoint")] == [
+        config,
+        weights,
+    ]
+    assert len(drawn[-1][0]) > 1 and app.number_input[0].value == 1
 
 
 def test_names_given_since_the_newest_run_are_kept_until_its_own_are_asked_for(
