@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.helpers.pages import small_sample  # noqa: F401
 from tests.helpers.run_folders import write_run
+from ueo_core.workspace.dataset import sample_dataset
 
 from .conftest import PATIENCE, serve
 
@@ -68,3 +70,29 @@ def test_titles_take_at_most_two_lines_and_the_picture_is_stacked(phone):
     # The smallest text is at least 11 pixels high as drawn.
     scale = tall.bounding_box()["width"] / 610
     assert 22 * scale >= 11
+
+
+# Where the wall and the box of the names are. The wall's own parts are in a shadow tree.
+PLACES = """() => {
+  const box = (name) => document.querySelector(name)?.getBoundingClientRect();
+  const wall = box('[class*=st-key-photos-wall-]'), names = box('[data-testid=stTextAreaRootElement]');
+  return wall && names &&
+    { above: wall.bottom <= names.top, beside: names.right < wall.left, low: names.height };
+}"""
+
+
+def test_photos_come_before_names_and_settings(browser, own_home, page, small_sample):  # noqa: F811
+    own_home.mkdir(exist_ok=True)
+    sample_dataset()
+    page.set_viewport_size({"width": 390, "height": TALL})
+    with serve(own_home) as (url, _):
+        page.goto(f"{url}/Photos")
+        page.locator(".wall h4.unknown").wait_for(timeout=3 * PATIENCE)
+        page.wait_for_function(f"({PLACES})()?.above")
+        assert page.evaluate(PLACES)["low"] < 100
+        photos = page.locator(".view").bounding_box()
+        assert photos["y"] < TALL / 2 < photos["height"] < TALL * 2 / 3
+        for width, height in ((1024, 768), (1920, 1080)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_function(f"({PLACES})()?.beside")
+            assert page.evaluate(PLACES)["low"] > 130

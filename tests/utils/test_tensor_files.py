@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ueo_core.utils.errors import UserError
-from ueo_core.utils.tensor_files import read_tensors, stored_rows, write_tensors
+from ueo_core.utils.tensor_files import read_tensors, stored_rows, write_rows, write_tensors
 
 ARRAYS = {"a": np.arange(12, dtype=np.float32).reshape(3, 4), "b": np.ones(3, np.int64)}
 
@@ -54,6 +54,39 @@ def test_writing_copies_no_array(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < array.nbytes / 4
+
+
+def test_rows_that_come_in_batches_make_the_file_of_the_whole_matrix(tmp_path):
+    matrix = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    parts = (matrix[:2], matrix[2:2], np.asfortranarray(matrix[2:]))
+    write_rows(tmp_path / "parts.safetensors", "ä", matrix.shape, iter(parts), {"title": "“t”"})
+    write_tensors(tmp_path / "whole.safetensors", {"ä": matrix}, {"title": "“t”"})
+    made, whole = ((tmp_path / f"{n}.safetensors").read_bytes() for n in ("parts", "whole"))
+    assert made == whole
+    write_rows(tmp_path / "none.safetensors", "a", (0, 3), [])
+    assert load_file(tmp_path / "none.safetensors")["a"].shape == (0, 3)
+
+
+def test_writing_batches_holds_one_at_a_time(tmp_path):
+    batch, count = (100, 1000), 50
+    made = (np.full(batch, i, np.float32) for i in range(count))
+    tracemalloc.start()
+    write_rows(tmp_path / "x.safetensors", "a", (batch[0] * count, batch[1]), made)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * 4 * batch[0] * batch[1]
+
+
+def test_rows_that_do_not_all_come_leave_no_file(tmp_path):
+    def breaks():
+        yield np.ones((1, 3), np.float32)
+        raise KeyError("cancelled")
+
+    with pytest.raises(KeyError):
+        write_rows(tmp_path / "x.safetensors", "a", (2, 3), breaks())
+    with pytest.raises(ValueError, match="a: 1 rows came instead of 2"):
+        write_rows(tmp_path / "x.safetensors", "a", (2, 3), [np.ones((1, 3), np.float32)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_any_flipped_bit_of_a_value_is_noticed(path):

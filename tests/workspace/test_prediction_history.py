@@ -15,6 +15,7 @@ from ueo_core.runs.run_adapter import adapter_of_run
 from ueo_core.utils.background_jobs import Cancelled, Job
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.paths import store_root, studio_home
+from ueo_core.workspace import prediction_cache
 from ueo_core.workspace.dataset import unused_sets
 from ueo_core.workspace.prediction_history import (
     classified_sets,
@@ -59,6 +60,27 @@ def test_stored_predictions_are_those_of_the_model(adapter_file):
     )
     np.testing.assert_allclose(predictions_of(adapter_file, what).cosines, again.cosines, atol=1e-6)
     assert list((studio_home() / "uploads").iterdir()) == []
+
+
+def test_the_cosines_of_all_images_are_never_in_memory(adapter_file, monkeypatch):
+    written = []
+    real = prediction_cache.write_rows
+
+    def watched(path, name, shape, found, about):
+        def each():
+            for part in found:
+                written.append(part.shape)
+                yield part
+
+        real(path, name, shape, each(), about)
+
+    monkeypatch.setattr(prediction_cache, "write_rows", watched)
+    monkeypatch.setattr("ueo_core.data.transforms.encoded_at_once", lambda device: 2)
+    classify_uploads(Job("k", "t"), adapter_file, spool(uploads(5)))
+    assert written == [(n, len(adapter_file.classes)) for n in (2, 2, 1)]
+    (what,) = classified_sets(adapter_file)
+    expected = cosines(load_model(adapter_file, "cpu"), what.images())
+    np.testing.assert_allclose(predictions_of(adapter_file, what).cosines, expected, atol=1e-6)
 
 
 def test_images_are_in_use_until_their_predictions_are_deleted(adapter_file, monkeypatch):

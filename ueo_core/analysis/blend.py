@@ -1,4 +1,4 @@
-"""What the model that the safety check recommends is, in one sentence with its figures."""
+"""What the model that the safety check recommends is, beside the reason that is stored with it."""
 
 
 def recommended_name(guard: dict) -> str:
@@ -16,35 +16,30 @@ def recommended_name(guard: dict) -> str:
     return f"the {100 * share:.0f} % blend"
 
 
-def blend_sentence(guard: dict, figures: dict[str, dict[str, float | None]] | None) -> str:
-    """Which way the recommended model lies, and both models measured.
+def recommended_details(guard: dict, figures: dict[str, dict[str, float | None]] | None) -> str:
+    """What the stored reason cannot say: what a blend is, and both models measured by labels.
 
-    guard: a `guard_rule.Choice` as stored, with a share below 1; figures: of
-    `run_picker.result_figures`, None without labels: then what the choice was made by stands for them.
+    The reason names the recommended model and what it was chosen by, so neither stands here. Empty where
+    there is nothing to add. guard: a `guard_rule.Choice` as stored, with a share below 1; figures: of
+    `run_picker.result_figures`, None without labels.
     """
-    share, model, evidence = guard["share"], guard.get("model", ""), guard["evidence"]
-    if not share:
-        what = "The recommended model is the original one, which adaptation has not changed"
-    elif model:
-        what = f"The recommended model is {recommended_name(guard)}"
-    else:
+    sentences = []
+    share = guard["share"]
+    if share and not guard.get("model"):
         what = (
             f"The blend moves every adapted value {100 * share:.0f} % of the way from the original to the "
             "adapted model"
         )
+        measured = guard["evidence"].get(f"{share:g}")  # none in an early version
+        if measured and not figures:
+            what += f"; its predictions on random crops agree {100 * measured['consistency']:.0f} %"
+        sentences.append(f"{what}.")
     if figures and "guarded" in figures:
         name = "hm" if figures["guarded"]["hm"] is not None else "acc"
         recommended, adapted = (figures[which][name] for which in ("guarded", "adapted"))
         if recommended is not None and adapted is not None:
-            return f"{what}: {name.upper()} {recommended:.1f}, of the adapted model {adapted:.1f}."
-    if not evidence:  # of an early version
-        return f"{what}."
-    if model:
-        last = max((key for key in evidence if key.isdigit()), key=int)
-        best, end = (evidence[key]["evidence"] for key in (model, last))
-        return f"{what}: its evidence is {best:.2f} of 5, that of the adapted model {end:.2f}."
-    blend, last_epoch = (100 * evidence[f"{s:g}"]["consistency"] for s in (share, 1.0))
-    return (
-        f"{what}: its predictions on random crops agree {blend:.0f} %, those of the adapted model "
-        f"{last_epoch:.0f} %."
-    )
+            sentences.append(
+                f"{name.upper()} by the labels: {recommended:.1f} for the recommended model, {adapted:.1f} "
+                "for the adapted model."
+            )
+    return " ".join(sentences)

@@ -1,6 +1,6 @@
 """Prediction: load an adapted model from its file, and compute cosines of new images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +70,22 @@ def cosines(
     text: (C, D) features in place of those of the classes; on_batch, shared: as in `features`.
     """
     return model.cosines(features(model, images, on_batch, shared), text).numpy()
+
+
+@torch.no_grad()
+def cosine_batches(
+    model: AdaptedCLIP, images: Pixels, on_batch: Callable[[int], object]
+) -> Iterator[np.ndarray]:
+    """`cosines` of batches of images in turn: neither features nor cosines of all are in memory. (n, C) each
+
+    on_batch(done) is called after every batch and may raise to cancel.
+    """
+    text, done = model.encode_text(), 0
+    for inputs in Views(images, model.backbone).batches():
+        found = model.cosines(model.encode_image(inputs).cpu(), text).numpy()
+        done += len(found)
+        on_batch(done)
+        yield found
 
 
 @torch.no_grad()

@@ -31,22 +31,59 @@ def write_tensors(
     # Numbers of eight bytes first, as the format wants them: each begins at a multiple of its size.
     whole = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
     whole = dict(sorted(whole.items(), key=lambda item: -item[1].itemsize))
-    digests = json.dumps({name: _digest([a]) for name, a in whole.items()})
-    header: dict[str, Any] = {"__metadata__": {**(about or {}), DIGESTS: digests}}
-    end = 0
+    tensors, end = {}, 0
     for name, array in whole.items():
         begin, end = end, end + array.nbytes
         kind = _TYPES[array.dtype.name]
-        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [begin, end]}
-    text = json.dumps(header).encode("utf-8")
-    text += b" " * (-len(text) % 8)
+        tensors[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [begin, end]}
+    header = _header(tensors, {name: _digest([a]) for name, a in whole.items()}, about or {})
 
     def write(file: BinaryIO) -> None:
-        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(header)
         for array in whole.values():
             file.write(_bytes(array))
 
     write_whole(path, write)
+
+
+def write_rows(
+    path: Path,
+    name: str,
+    shape: tuple[int, int],
+    batches: Iterable[NDArray[np.float32]],
+    about: Mapping[str, str] | None = None,
+) -> None:
+    """`write_tensors` of one matrix (N, D) whose rows come in batches: they are never all in memory.
+
+    Whatever `batches` raises is raised, and nothing is written; `ValueError` for another number of rows.
+    """
+    tensors = {name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 * shape[0] * shape[1]]}}
+
+    def write(file: BinaryIO) -> None:
+        digest, rows = hashlib.sha256(), 0
+        # The digest stands before the values; its length is known before they are.
+        file.write(_header(tensors, {name: digest.hexdigest()}, about or {}))
+        for batch in batches:
+            part = np.ascontiguousarray(batch, np.float32)
+            digest.update(_bytes(part))
+            file.write(_bytes(part))
+            rows += len(part)
+        if rows != shape[0]:
+            raise ValueError(f"{name}: {rows} rows came instead of {shape[0]}")
+        file.seek(0)
+        file.write(_header(tensors, {name: digest.hexdigest()}, about or {}))
+
+    write_whole(path, write)
+
+
+def _header(
+    tensors: Mapping[str, dict[str, Any]], digests: Mapping[str, str], about: Mapping[str, str]
+) -> bytes:
+    """What stands before the values: of which types, shapes and places they are, and texts."""
+    metadata = {**about, DIGESTS: json.dumps(digests)}
+    text = json.dumps({"__metadata__": metadata, **tensors}).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def read_tensors(

@@ -64,15 +64,17 @@ def use_commands(adapter_file: AdapterFile, format: str) -> str:
 
     format: of the export, a key of `export.formats`, or "report".
     """
-    model = str(adapter_file.path if adapter_file.run is None else adapter_file.run)
-    lines = [
-        ["predict", model, "FOLDER", "--csv", "predictions.csv"],
-    ]
+    run = adapter_file.run
+    model = str(adapter_file.path if run is None else run)
+    # A run's folder means its last epoch.
+    which = ["--recommended"] if run is not None and adapter_file.guarded else []
+    lines = [["predict", model, "FOLDER", *which, "--csv", "predictions.csv"]]
     if format in PREDICTIONS and format != "csv":
         name = PREDICTIONS[format].name
-        lines.append(["export", model, "--what", format, "--images", "FOLDER", "--to", name])
+        images = ["--images", "FOLDER"]
+        lines.append(["export", model, *which, "--what", format, *images, "--to", name])
     elif format in MODELS:
-        lines.append(["export", model, "--what", format, "--to", MODELS[format].name])
+        lines.append(["export", model, *which, "--what", format, "--to", MODELS[format].name])
     elif format == "report":
         lines.append(["report", model, "--out", "report.html"])
     return "\n".join(map(_line, lines))

@@ -5,7 +5,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ueo_core.runs.stored import REFERENCE
 from ueo_core.utils.shapes import NUMBER, check_shape
-from ueo_core.utils.tensor_files import read_tensors, write_tensors
+from ueo_core.utils.tensor_files import read_tensors, write_rows
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,19 @@ def path(folder: Path, id: str) -> Path:
     return folder / FOLDER / f"{id}.safetensors"
 
 
-def write(folder: Path, id: str, cosines: NDArray[np.float32], about: dict) -> None:
-    """Store cosines (N, C) and what they belong to; written beside and renamed."""
+def write(
+    folder: Path,
+    id: str,
+    shape: tuple[int, int],
+    batches: Iterable[NDArray[np.float32]],
+    about: dict,
+) -> None:
+    """Store cosines (N, C), batch by batch as they are computed, and what they belong to.
+
+    Written beside and renamed: nothing is stored where `batches` raises.
+    """
     texts = {k: json.dumps(v) for k, v in about.items()}
-    write_tensors(path(folder, id), {COSINES: cosines}, texts)
+    write_rows(path(folder, id), COSINES, shape, batches, texts)
 
 
 def read_all(folder: Path) -> Iterator[tuple[str, dict]]:

@@ -115,7 +115,7 @@ def classify_path(job: Job, adapter_file: AdapterFile, path: str) -> str:
 
 
 def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
-    from ueo_core.inference.predict import cosines, load_model
+    from ueo_core.inference.predict import cosine_batches, load_model
     from ueo_core.utils.memory import reuse_freed_memory
 
     job.begin("Loading the model")
@@ -133,9 +133,20 @@ def _classify(job: Job, adapter_file: AdapterFile, take: Take) -> str:
     def on_batch(done: int) -> None:
         job.advance(done, len(images))
 
+    about = {
+        "title": images.name,
+        "reference": reference,
+        "created": time.time(),
+        "skipped": len(report.skipped),
+        "delta": adapter_file.digest,
+    }
+    id = f"{images.id}-{adapter_file.digest[:8]}"
+    shape = len(images), len(adapter_file.classes)
     with reuse_freed_memory(model.device):
-        found = cosines(model, images, on_batch)
-    return _keep(adapter_file, images, reference, len(report.skipped), found)
+        # Of many images and classes, the cosines would fill the memory.
+        found = cosine_batches(model, images, on_batch)
+        prediction_cache.write(adapter_file.path.parent, id, shape, found, about)
+    return id
 
 
 def no_usable_image(report: IntakeReport, source: str | None = None) -> UserError:
@@ -146,21 +157,6 @@ def no_usable_image(report: IntakeReport, source: str | None = None) -> UserErro
         f"Source “{source or report.name}”: it has no usable image ({n} file{'s' * (n != 1)} "
         f"skipped{first}); choose another."
     )
-
-
-def _keep(
-    adapter_file: AdapterFile, images: ImageSet, reference: dict, skipped: int, cosines
-) -> str:
-    about = {
-        "title": images.name,
-        "reference": reference,
-        "created": time.time(),
-        "skipped": skipped,
-        "delta": adapter_file.digest,
-    }
-    id = f"{images.id}-{adapter_file.digest[:8]}"
-    prediction_cache.write(adapter_file.path.parent, id, cosines, about)
-    return id
 
 
 def delete_predictions(adapter_file: AdapterFile, what: ClassifiedSet) -> None:

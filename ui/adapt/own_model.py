@@ -19,6 +19,16 @@ def config() -> str:
     return st.session_state.get(KEPT, ("", ""))[0]
 
 
+def is_own(name: str) -> bool:
+    """Whether a backbone is a config, a folder, or a model of the Hub: none that open_clip lists."""
+    return name.startswith(HUB_NAME) or Path(name).exists()
+
+
+def put(path: str, weights: str | None) -> None:
+    """Put a model into the two fields, before they are drawn."""
+    st.session_state[CONFIG], st.session_state[CHECKPOINT] = path, weights or ""
+
+
 def choose() -> tuple[str, str | None]:
     """The two fields, and what the check finds. → config, folder or name, and checkpoint.
 

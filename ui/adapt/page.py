@@ -95,6 +95,22 @@ def backbone(dataset: Dataset) -> tuple[str, str | None]:
     return chosen
 
 
+def has_backbone() -> bool:
+    """Whether the widgets of `backbone` have their values in the session."""
+    return "adapt.kind" in st.session_state
+
+
+def put_backbone(name: str, pretrained: str | None) -> None:
+    """Put a model into the widgets of `backbone`, before they are drawn."""
+    if network.local() and own_model.is_own(name):
+        st.session_state["adapt.kind"] = OWN
+        own_model.put(name, pretrained)
+        return
+    st.session_state["adapt.kind"] = LISTED
+    st.session_state["adapt.backbone"] = name
+    st.session_state[f"adapt.pretrained.{name}"] = pretrained
+
+
 def _use_real(name: str) -> None:
     """Select a full-size CLIP, with the settings of its preset."""
     st.session_state["adapt.use-real"] = True

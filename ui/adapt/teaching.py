@@ -1,4 +1,4 @@
-"""What the choice of a teaching model means for these class names, and the way to a real CLIP."""
+"""What the choice of a teaching model means for these class names, and the way to a full-size CLIP."""
 
 from collections.abc import Callable
 
@@ -31,10 +31,10 @@ def note(backbone: str, dataset: Dataset, use_real: Callable[[str], None]) -> No
     with st.container(border=True, key="adapt-teaching"):
         st.markdown(
             f":material/school: **This is a teaching model with a small vocabulary**, trained on drawings. "
-            f"{named} For photos, use a real CLIP."
+            f"{named} For photos, use a full-size CLIP."
         )
         st.button(
-            "Use a real CLIP",
+            "Use a full-size CLIP",
             type="primary",
             icon=":material/arrow_forward:",
             on_click=use_real,

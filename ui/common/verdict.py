@@ -55,14 +55,17 @@ def judged(opened: Inspection, part: str, score: str) -> Verdict:
     return judge(opened.parts[part], score, opened.classes)
 
 
-def show_guard(opened: Inspection) -> None:
-    """What is recommended without labels, and why; nothing if the safety check was off."""
+def show_guard(opened: Inspection, where: str = "It is available on the Use page.") -> None:
+    """What is recommended without labels, and why; nothing if the safety check was off.
+
+    where: the control that gives the recommended model, where that is not the adapted one.
+    """
     if opened.guard is None:
         return
     guard = opened.guard
     fine = guard["share"] == 1
-    where = "" if fine else " Available on the Use page and with `--recommended`."
-    text = f"**Safety check (no labels):** {markdown(guard['reason'])}{where}"
+    text = f"**Safety check (no labels):** {markdown(guard['reason'])}"
+    text += "" if fine else f" {where}"
     if fine:
         st.caption(f":material/verified_user: {text}")
     elif guard.get("model") and guard["share"]:  # a better point of the run is no bad sign

@@ -44,7 +44,12 @@ def names(dataset: Dataset) -> None:
         st.info(markdown(remark))
     with st.form(f"{key}.form", border=False):
         text = st.text_area("Class names", key=key, height=220, placeholder="key\nfish\nstar")
-        saved = st.form_submit_button("Save class names", type="primary", icon=":material/check:")
+        saved = st.form_submit_button(
+            "Save class names",
+            # Once there are names, the next step is to adapt.
+            type="secondary" if dataset.ready else "primary",
+            icon=":material/check:",
+        )
     if saved:
         try:
             given = parse_class_names(text)

@@ -43,7 +43,7 @@ def chosen_run(wanted: str | None) -> str | None:
 def no_run() -> None:
     """What pages show while there is no run."""
     st.info(
-        "There is no run yet. Watch one on drawings made on this machine, or bring photos to Photos.",
+        "There is no run yet. Watch one on drawings made on this machine, or add your own on the Photos page.",
         icon=":material/info:",
     )
     demo_run.button()

@@ -1,8 +1,11 @@
 """Class names beside the photos: what is typed is saved, and predicted, at once."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from ueo_core.data.class_list import parse_class_names, write_class_names
+from ueo_core.data.class_names import Synonyms
 from ueo_core.data.labels import folder_labels
 from ueo_core.utils.errors import UserError
 from ueo_core.workspace.dataset import Dataset, open_dataset
@@ -10,8 +13,11 @@ from ui.common import shell
 from ui.common.text import markdown
 
 
-def draw(dataset: Dataset) -> None:
-    """The box with the names, and a button that takes them from the subfolders."""
+def draw(dataset: Dataset, of_newest: tuple[Sequence[str], Synonyms] | None) -> None:
+    """The box with the names, and buttons that take them from elsewhere.
+
+    of_newest: those of the newest run of these photos, where they are others.
+    """
     key = f"photos.names.{dataset.id}"
     if key not in st.session_state:
         st.session_state[key] = write_class_names(dataset.classes, dataset.synonyms)
@@ -29,20 +35,29 @@ def draw(dataset: Dataset) -> None:
         shell.problem(problem)
     for remark in st.session_state.get(f"{key}.remarks", ()):
         st.caption(f":material/info: {markdown(remark)}")
+    if of_newest is not None:
+        st.button(
+            "Use the names of the newest run",
+            icon=":material/history:",
+            on_click=_fill,
+            args=(dataset.id, key, write_class_names(*of_newest)),
+            width="stretch",
+            help=f"{markdown(', '.join(of_newest[0]))}. They replace those above, and its groups are shown.",
+        )
     folders = sorted({name for name in folder_labels(dataset.images()) if name})
     if len(folders) > 1 and not dataset.classes:
         st.button(
             f"Use the names of the {len(folders)} subfolders",
             icon=":material/folder:",
             on_click=_fill,
-            args=(dataset.id, key, folders),
+            args=(dataset.id, key, write_class_names(folders)),
             width="stretch",
         )
     st.button("Show predictions", icon=":material/check:", width="stretch")  # leaves the box
 
 
-def _fill(id: str, key: str, names: list[str]) -> None:
-    st.session_state[key] = write_class_names(names)
+def _fill(id: str, key: str, names: str) -> None:
+    st.session_state[key] = names
     _save(id, key)
 
 

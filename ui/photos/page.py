@@ -19,8 +19,21 @@ from ui.live import panels, view_options
 from ui.live.page import pace
 from ui.photos import model, names, run, wall
 
-# Photos, unlike text, use the whole width of a large screen.
-_WIDE = '<style>[data-testid="stMainBlockContainer"] { max-width: none; }</style>'
+# Photos, unlike text, use the whole width of a large screen; on a phone the box of the names is low.
+_STYLE = """<style>
+[data-testid="stMainBlockContainer"] { max-width: none; }
+@media (max-width: 640px) {
+  [class*="st-key-photos-names-"] :is(textarea, [data-testid="stTextAreaRootElement"]) {
+    height: 5.5rem; min-height: 0;
+  }
+}
+</style>"""
+# Columns are stacked there: once the photos are grouped, they come before names and settings.
+_PHOTOS_FIRST = """<style>
+@media (max-width: 640px) {
+  [data-testid="stColumn"]:has(.st-key-photos-pictures) { order: -1; }
+}
+</style>"""
 
 
 def show() -> None:
@@ -35,26 +48,27 @@ def show() -> None:
         )
         sources.draw()
         return
-    st.html(_WIDE)
+    style = st.empty()
     left, right = st.columns([2, 5], gap="medium")
     with left:
         dataset = header.chosen()
+        style.html(_STYLE + (_PHOTOS_FIRST if dataset.ready else ""))
+        mine, newest = run.newest(dataset)
         try:
-            names.draw(dataset)
+            names.draw(dataset, run.names_of(newest) if newest and newest != mine else None)
         except UserError as error:
             shell.problem(error)
             return
-        settings = model.settings()
-        mine = run.newest(dataset) if dataset.ready else None
+        settings = model.settings(mine or newest)
         shell.run_notices(shown=mine)
-        run.start(dataset, settings, mine, suited=not model.unsuited(dataset))
+        run.start(dataset, settings, mine, suited=not model.unsuited(dataset, settings))
         verdict = st.container()
     with right:
         wall.pictures(dataset)
         _result(dataset, settings, mine, verdict)
     with left:
         sources.draw()
-        model.choose(dataset)
+        model.choose(dataset, settings, mine or newest)
 
 
 def _result(dataset: Dataset, settings: Settings, mine: str | None, verdict) -> None:

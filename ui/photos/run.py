@@ -29,18 +29,27 @@ _LISTED = 30  # newest runs that are looked at
 _PROBLEM, _REQUEST, _FILM = "photos.problem", "photos.request", "photos.film"
 
 
-def newest(dataset: Dataset) -> str | None:
-    """The newest run of these photos and these class names; None where there is none."""
-    manager = shell.manager()
+def newest(dataset: Dataset) -> tuple[str | None, str | None]:
+    """The newest run of these photos and class names, and the newest of these photos; None without one."""
+    manager, of_photos = shell.manager(), None
     for run in manager.ids()[:_LISTED]:
+        folder = manager.folder(run)
         try:
-            config = manager.folder(run).config
+            if folder.config["pool"]["set"] != dataset.pool["set"]:
+                continue
+            names, _ = names_of(run), folder.settings
         except UserError:  # damaged
             continue
-        same = config["pool"]["set"] == dataset.pool["set"]
-        if same and tuple(config["classes"]) == dataset.classes:
-            return run
-    return None
+        of_photos = of_photos or run
+        if names == (dataset.classes, dataset.synonyms):
+            return run, of_photos
+    return None, of_photos
+
+
+def names_of(run: str) -> tuple[tuple[str, ...], dict[str, list[str]]]:
+    """The class names of a run, and their further names."""
+    config = shell.manager().folder(run).config
+    return tuple(config["classes"]), config["synonyms"]
 
 
 def start(dataset: Dataset, settings: Settings, run: str | None, suited: bool) -> None:
@@ -114,7 +123,7 @@ def verdict(run: str) -> None:
     box, icon = BOXES[found.kind]
     box(f"**{markdown(found.headline)}**", icon=icon)
     if opened.guard and opened.guard["share"] != 1:
-        show_guard(opened)
+        show_guard(opened, "“Export and film” exports it.")
     st.page_link(
         "pages/4_Inspect.py",
         label="Inspect what changed",

@@ -111,7 +111,7 @@ def _result() -> list[str]:
     parts += [_tile("umbrella", 0, 1280, 82, 0, 64), _tile("umbrella", 1, 1280, 172, 0, 64)]
     parts.append(_tile("car", 0, 1280, 262, 0, 64))
     parts += [
-        _text(1018, 40, "Known: sorted by class", 27, 650),
+        _text(998, 40, "Known: sorted by class", 27, 650),
         _text(1312, 40, "Unknown: set aside", 27, 650),
         _text(1106, 398, "every image with a known/unknown score", 22, 400, 0.75),
     ]

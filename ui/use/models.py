@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ueo_core.analysis.blend import blend_sentence
+from ueo_core.analysis.blend import recommended_details
 from ueo_core.analysis.run_picker import (
     RunEntry,
     best_finished,
@@ -94,11 +94,10 @@ def chosen() -> AdapterFile | None:
 def _guarded(adapter_file: AdapterFile) -> AdapterFile:
     """The recommended model, unless a person prefers the last epoch."""
     figures = result_figures(RunFolder(adapter_file.run))
-    meaning = blend_sentence(adapter_file.guard, figures)
+    details = recommended_details(adapter_file.guard, figures)
     better = adapter_file.guard.get("model") and adapter_file.guard["share"]
     box, icon = (st.info, "verified_user") if better else (st.warning, "gpp_maybe")
-    text = f"{markdown(adapter_file.guard['reason'])} {markdown(meaning)}"
-    box(text, icon=f":material/{icon}:")
+    box(markdown(f"{adapter_file.guard['reason']} {details}".strip()), icon=f":material/{icon}:")
     if st.toggle(
         "Use the recommended model", value=True, key=f"use.guarded.{adapter_file.run.name}"
     ):

@@ -177,7 +177,7 @@ def test_photos_with_a_teaching_model_name_the_words_it_does_not_know(app, submi
         m.value for m in app.markdown if "teaching model with a small vocabulary" in m.value
     )
     assert "does not know 2 of your 3 class names: **zebra**, **volcano**." in note
-    real = button(app, "Use a real CLIP")
+    real = button(app, "Use a full-size CLIP")
     assert real.proto.type == "primary"
     clean(real.click().run())
     assert app.selectbox(key="adapt.backbone").value == "RN50-quickgelu"

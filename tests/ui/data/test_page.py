@@ -57,6 +57,7 @@ def test_class_names_are_checked_and_stored(app, dataset):  # noqa: F811
     at(app, "1_Data", data=dataset.id)
     assert metrics(app)["Skipped"] == "1"
     names = app.text_area[0]
+    assert button(app, "Save class names").proto.type == "primary"
     names.set_value("key\nkey")
     button(app, "Save class names").click().run()
     assert errors(clean(app)) == ["Class names: “key” is given twice; keep one of them."]
@@ -64,7 +65,8 @@ def test_class_names_are_checked_and_stored(app, dataset):  # noqa: F811
     button(app, "Save class names").click().run()
     assert open_dataset(dataset.id).classes == ("key", "fish")
     assert metrics(clean(app))["Class names"] == "2"
-    button(app, "Adapt CLIP to these images")
+    assert button(app, "Adapt CLIP to these images").proto.type == "primary"
+    assert button(app, "Save class names").proto.type == "secondary"
 
 
 def test_how_class_names_were_read_is_shown(app, dataset):  # noqa: F811

@@ -202,19 +202,22 @@ def test_old_downloads_are_deleted(own_home):
     assert list((own_home / "exports").iterdir()) == [second]
 
 
-def test_the_recommended_model_is_used_until_the_last_epoch_is_chosen(app):  # noqa: F811
-    folder = write_run("r")
+def recommend_zero_shot(folder, reason: str) -> None:
+    """Make zero-shot the model that the safety check of a finished run recommends."""
     adapter = folder.path / "delta.safetensors"
     with safe_open(adapter, "pt") as file:
         about, tensors = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-    about["guard"] = json.dumps(
-        {"share": 0.0, "reason": "Fewer answers are repeated.", "evidence": {}}
-    )
+    about["guard"] = json.dumps({"share": 0.0, "reason": reason, "evidence": {}})
     save_file(tensors, adapter, about)
     save_file({"context": torch.ones(2)}, folder.path / "guarded.safetensors", about)
     folder.save_tensors(
         "guarded_answers", {"pool_cosines": folder.tensors("zero_shot")["pool_cosines"]}
     )
+
+
+def test_the_recommended_model_is_used_until_the_last_epoch_is_chosen(app):  # noqa: F811
+    folder = write_run("r")
+    recommend_zero_shot(folder, "Fewer answers are repeated.")
     unknown = {
         name: int(
             Predictions([], folder.tensors(name)["pool_cosines"].numpy(), CLASSES, SCALE)
@@ -225,7 +228,18 @@ def test_the_recommended_model_is_used_until_the_last_epoch_is_chosen(app):  # n
     }
     assert unknown["zero_shot"] != unknown["adapted"]
     page = at(app, "6_Use", run="r")
-    assert page.warning[0].value.startswith("Fewer answers are repeated")
+    (said,) = page.warning  # the stored reason, and nothing that repeats it
+    assert said.value.replace("\\", "") == "Fewer answers are repeated."
     assert metrics(page)["Unknown"] == str(unknown["zero_shot"])
+    assert f"predict {folder.path} FOLDER --recommended" in page.code[-1].value
     page.toggle(key="use.guarded.r").set_value(False).run()
     assert metrics(clean(page))["Unknown"] == str(unknown["adapted"])
+    assert "--recommended" not in page.code[-1].value
+
+
+def test_the_check_names_a_control_of_the_page_not_an_option(app):  # noqa: F811
+    recommend_zero_shot(write_run("r"), "A reason.")
+    for page in ("3_Live", "4_Inspect"):
+        found = at(app, page, run="r").warning
+        (said,) = [w.value.replace("\\", "") for w in found if "A reason" in w.value]
+        assert said == "**Safety check (no labels):** A reason. It is available on the Use page."
