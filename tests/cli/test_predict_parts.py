@@ -54,6 +54,7 @@ def test_the_csv_and_the_parts_are_of_one_mind(adapter, tmp_path, capsys):
     ("words", "reason"),
     [
         (("--csv", "x.csv", "--top", "3"), "--top: it belongs to --parquet"),
+        (("--csv", "x.csv", "--precision", "auto"), "--precision: it belongs to --parquet"),
         (("--parquet", "out", "--excel"), "--excel: it belongs to --csv"),
         (("--parquet", "out", "--negatives", "screenshot"), "--negatives: its threshold"),
         (("--parquet", "out", "--top", "0"), "too few"),

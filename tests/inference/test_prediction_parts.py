@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ueo_core.inference.prediction_parts import PartOptions, write_parts
 from ueo_core.inference.predictions import COLUMNS, Predictions
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import exclusive
+from ueo_core.utils.precision import tower_autocast
 
 pq = pytest.importorskip("pyarrow.parquet")
 SMALL = PartOptions(top=2, features="float32", images_per_part=10, processes=0)
@@ -191,7 +193,38 @@ def test_a_source_without_one_usable_image_has_rows_with_reasons(model, tmp_path
     assert written.skipped == 1 and "not an image" in row["reason"] and row["top"] is None
 
 
-@pytest.mark.parametrize("wrong", [{"top": 0}, {"images_per_part": 0}, {"features": "float8"}])
+def test_precision_is_that_of_the_image_tower_and_of_all_parts(model, photos, tmp_path):
+    short = replace(SMALL, precision="bfloat16")
+    write(model, photos, tmp_path / "exact")
+    write(model, photos, tmp_path / "short", short)
+    with tower_autocast("bfloat16", model.device):
+        encoded = features(model, stored(model, photos, tmp_path)).numpy()
+    a, b = (
+        {r["path"]: r["features"] for r in rows(tmp_path / x) if r["features"]}
+        for x in ("exact", "short")
+    )
+    assert 1e-4 < max(np.abs(np.subtract(a[name], b[name])).max() for name in a) < 0.05
+    names = stored(model, photos, tmp_path).names
+    for name, row in zip(names, encoded, strict=True):
+        np.testing.assert_allclose(b[name], row, atol=1e-5)
+    with pytest.raises(UserError, match="precision = bfloat16, not float32"):
+        write(model, photos, tmp_path / "short")
+    # `auto` is float32 on a CPU, as was everything before there was a choice.
+    manifest = tmp_path / "exact" / "_manifest.json"
+    about = json.loads(manifest.read_bytes())
+    assert about.pop("precision") == "float32"
+    manifest.write_text(json.dumps(about), encoding="utf-8")
+    assert write(model, photos, tmp_path / "exact", replace(SMALL, precision="auto")).resumed == 30
+
+
+def stored(model, photos, tmp_path):
+    store = Store(tmp_path / "store", model.backbone.store_side)
+    return store.open(store.ingest(photos).set_id)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"precision": "float16"}, {"top": 0}, {"images_per_part": 0}, {"features": "float8"}]
+)
 def test_options_that_cannot_be_used_are_sentences(wrong):
     with pytest.raises(UserError):
         PartOptions(**wrong)

@@ -269,16 +269,19 @@ class UEO(ClassifierMixin, BaseEstimator):
         top: int = TOP,
         features: str | None = None,
         processes: int | None = None,
+        precision: str = "float32",
     ) -> PartsWritten:
         """Predict any number of images into a folder of Parquet files. → counts, and their names
 
         source: a folder, zip, WebDataset `.tar`, or a `.csv` or `.parquet` with a column `path`; read in
         place, in constant memory. out: continued where it was interrupted. top: classes per image;
         features: "float16" or "float32", for unit features, too; processes: that decode, None: one per
-        core, 0: this one. ValueError where `out` holds predictions of another model or source.
+        core, 0: this one; precision: of the image tower, "auto" is "bfloat16" on a GPU that has it. ValueError where `out` holds predictions of another model or source.
         """
         threshold, clip = self._threshold_of(model), self._model()
-        options = PartOptions(top, features, processes=processes, srgb=self.srgb)
+        options = PartOptions(
+            top, features, processes=processes, srgb=self.srgb, precision=precision
+        )
         stream = open_stream(Path(source), Limits.configured(), Path(out))
         bar = tqdm(desc="predict", disable=not self.progress)
 

@@ -318,6 +318,11 @@ def build() -> Parser:
     )
     p.add_argument("--images-per-part", type=int, help="with --parquet; default: 4096")
     p.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="with --parquet: of the image tower; default: float32. auto: bfloat16 on a GPU that has it",
+    )
+    p.add_argument(
         "--processes", type=int, help="with --parquet: that decode; default: one per core"
     )
     add_excel(p)

@@ -11,7 +11,8 @@ from ueo_core.data.stream import open_stream
 from ueo_core.evaluation.ood_scores import DEFAULT_SCORE
 from ueo_core.utils.errors import UserError
 
-OPTIONS = ("top", "features", "images_per_part", "processes")  # that belong to --parquet alone
+# Options that belong to --parquet alone.
+OPTIONS = ("top", "features", "images_per_part", "processes", "precision")
 
 
 def refuse_without_parquet(args: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ueo_core.config.settings import PRECISIONS
 from ueo_core.data.decode_processes import ReadFile, read_files
 from ueo_core.data.intake import default_workers
 from ueo_core.data.stream import Fingerprint, Found, Stream
@@ -35,6 +36,7 @@ from ueo_core.utils.arrow import arrow
 from ueo_core.utils.errors import UserError
 from ueo_core.utils.files import TEMPORARY, exclusive, read_object, saving, write_bytes, write_json
 from ueo_core.utils.memory import reuse_freed_memory
+from ueo_core.utils.precision import resolve_precision, tower_autocast
 from ueo_core.utils.shapes import check_shape, has_shape
 
 log = logging.getLogger(__name__)
@@ -58,10 +60,13 @@ class PartOptions:
     images_per_part: int = IMAGES_PER_PART
     processes: int | None = None  # that decode for this one; None: one per core, 0: this one
     srgb: bool = False  # convert colors by the files' profiles, as for the images of the adapter
+    precision: str = "float32"  # of the image tower, one of settings.PRECISIONS
 
     def __post_init__(self) -> None:
         if self.features not in (None, *FEATURES):
             raise UserError(f"Features {self.features!r}: choose one of {', '.join(FEATURES)}.")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"Precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}.")
         for name in ("top", "images_per_part"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}: {getattr(self, name)} is too few; give 1 or more.")
@@ -191,6 +196,7 @@ def _manifest(
         "features": options.features,
         "images_per_part": options.images_per_part,
         "srgb": options.srgb,
+        "precision": resolve_precision(options.precision, model.device),
         "parts": [],
     }
 
@@ -215,7 +221,8 @@ def _continued(out: Path, manifest: dict[str, Any]) -> list[dict]:
             f"Folder “{out}”: it holds predictions of other files, or the source has changed since; "
             f"{way_out}."
         )
-    for name in ("threshold", "top", "features", "images_per_part", "srgb"):
+    found.setdefault("precision", "float32")  # of a version that had no other
+    for name in ("threshold", "top", "features", "images_per_part", "srgb", "precision"):
         if found.get(name) != manifest[name]:
             raise UserError(
                 f"Folder “{out}”: it was begun with {name} = {found.get(name)}, not {manifest[name]}; give "
@@ -322,7 +329,8 @@ def _part(
     while batch := list(islice(read, encoded_at_once(model.device))):
         good = [file for file in batch if file.pixels is not None]
         if good:
-            seen.append(features(model, DecodedBatch(good)))
+            with tower_autocast(manifest["precision"], model.device):
+                seen.append(features(model, DecodedBatch(good)))
         for file in batch:
             names.append(file.name)
             reasons.append(file.reason or None)
