@@ -347,7 +347,7 @@ def test_before_fit_and_for_unknown_models_it_says_so(fitted, options):
 def test_the_recommended_model_is_the_share_that_the_check_names(options, monkeypatch):
     images = pixels(6, seed=4)
     choice = Choice(0.25, "r", {})
-    monkeypatch.setattr("ueo_core.api.estimator.safety_check", lambda *args: choice)
+    monkeypatch.setattr("ueo_core.api.estimator.safety_check", lambda *args, **options: choice)
     fitted = ueo.UEO(**options).fit(pixels(12))
     end = fitted.model_.adapter_copy()
     fitted.model_.load_between(0.25, end)

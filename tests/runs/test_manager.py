@@ -170,7 +170,7 @@ def test_the_safety_check_can_be_skipped_and_nothing_else(manager, make, monkeyp
 
     began, asked = threading.Event(), threading.Event()
 
-    def slow(model, views, zero, last, seed, batch, on_batch):
+    def slow(model, views, zero, last, seed, batch, on_batch, precision):
         on_batch(10, 40)
         began.set()
         assert asked.wait(60)
