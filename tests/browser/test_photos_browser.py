@@ -74,9 +74,9 @@ def test_from_a_folder_to_the_result_with_a_model_of_ones_own(page, browser, tmp
         page.get_by_role("spinbutton", name="Epochs").fill("2")
         page.get_by_role("spinbutton", name="Epochs").press("Enter")
         page.get_by_role("button", name="Adapt", exact=True).click()
-        page.get_by_text("Export and film").wait_for(timeout=10 * PATIENCE)
+        page.get_by_text("Export and film", exact=True).wait_for(timeout=10 * PATIENCE)
         assert sum(groups(page).values()) == 7 * PER_CLASS
-        page.get_by_text("Export and film").click()
+        page.get_by_text("Export and film", exact=True).click()
         choose_format(page, "Images sorted into class folders")
         page.get_by_role("button", name="Export", exact=True).click()
         with page.expect_download() as waiting:
