@@ -276,7 +276,8 @@ class UEO(ClassifierMixin, BaseEstimator):
         source: a folder, zip, WebDataset `.tar`, or a `.csv` or `.parquet` with a column `path`; read in
         place, in constant memory. out: continued where it was interrupted. top: classes per image;
         features: "float16" or "float32", for unit features, too; processes: that decode, None: one per
-        core, 0: this one; precision: of the image tower, "auto" is "bfloat16" on a GPU that has it. ValueError where `out` holds predictions of another model or source.
+        core, 0: this one; precision: of the image tower, "auto" is "bfloat16" on a GPU that has it.
+        ValueError where `out` holds predictions of another model or source.
         """
         threshold, clip = self._threshold_of(model), self._model()
         options = PartOptions(

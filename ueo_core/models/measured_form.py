@@ -27,9 +27,10 @@ def measured_form(model: AdaptedCLIP, precision: str) -> dict[str, Any]:
     """Which form is fastest for a training step of the image tower; seconds on a CPU.
 
     precision: the setting; only `auto` is measured, and only where the processor has bfloat16. A teaching
-    model keeps float32, so that a lecture shows the same numbers on every machine. The layout is measured for towers of convolutions that have none of their own. → {"precision": float32 or
-    bfloat16, "layout": FIRST or LAST, "ms": {form: milliseconds an image}}, with what was measured
-    only: empty on other devices than CPUs. The model is left in the layout that was chosen.
+    model keeps float32, so that a lecture shows the same numbers on every machine. The layout is measured
+    for towers of convolutions that have none of their own. → {"precision": float32 or bfloat16, "layout":
+    FIRST or LAST, "ms": {form: milliseconds an image}}, with what was measured only: empty on other
+    devices than CPUs. The model is left in the layout that was chosen.
     """
     if model.device.type != "cpu":
         return {}

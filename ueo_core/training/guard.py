@@ -51,9 +51,12 @@ def safety_check(
         model.load_between(share, end)
         with pool.computing():
             text = model.encode_text().cpu()
-            if share not in known:
+        if share in known:
+            cosines = known[share][pool.chosen]
+        else:
+            with pool.computing():
                 features = image_features(model, views, batch, indices=pool.chosen)
-        cosines = known[share][pool.chosen] if share in known else model.cosines(features, text)
+            cosines = model.cosines(features, text)
         again = pool.crops(text, encoded).argmax(2)
         return guard_rule.Evidence(
             guard_rule.consistency(cosines.argmax(1).numpy(), again, len(model.classes)),
